@@ -1,0 +1,159 @@
+// Holds the packages to the picture in ARCHITECTURE.md: ranks, cycles, dependencies, what may touch the world, sizes.
+import fs from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { importsOf, packageOf, ROOT, ranks, sourceFiles, withoutComments, workspaces } from './workspace.js'
+
+const SCOPE = '@pipelayer/'
+const MAX_LINES = 400
+const all = workspaces()
+const rankTable = ranks()
+const rootManifest = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'))
+
+t.test('every package stands in the table of ARCHITECTURE.md', async t => {
+  for (const { name, kind } of all) {
+    if (kind === 'package') t.ok(rankTable.has(name), `${name} has a rank`)
+  }
+  for (const name of rankTable.keys()) {
+    t.ok(name === 'tools/*' || all.some(one => one.name === name), `${name} of the table exists`)
+  }
+})
+
+t.test('imports point to a lower rank', async t => {
+  for (const one of all) {
+    const wrong = importsOf(one, 'src')
+      .filter(({ from }) => from.startsWith(SCOPE) && rankOf(packageOf(from)) >= rankOf(SCOPE + one.name))
+      .map(({ file, from }) => `${file} imports ${from}`)
+    t.same(wrong, [], one.name)
+  }
+})
+
+t.test('relative imports stay in their package', async t => {
+  for (const one of all) {
+    const wrong = importsOf(one, 'src').filter(
+      ({ file, from }) => from.startsWith('.') && !path.join(path.dirname(file), from).startsWith('src/'),
+    )
+    t.same(wrong, [], one.name)
+  }
+})
+
+t.test('no file imports itself through others', async t => {
+  for (const one of all) t.same(cycles(fileGraph(one.dir)), [], one.name)
+})
+
+t.test('what is declared is imported, and the other way round', async t => {
+  for (const one of all) {
+    const imported = npmNames(importsOf(one, 'src'))
+    t.same(
+      sorted(imported),
+      sorted(Object.keys(one.manifest.dependencies ?? {})),
+      `${one.name}: dependencies`,
+    )
+  }
+})
+
+t.test('tests import only what is declared', async t => {
+  for (const one of all) {
+    const declared = new Set([
+      SCOPE + one.name,
+      ...Object.keys(one.manifest.dependencies ?? {}),
+      ...Object.keys(one.manifest.devDependencies ?? {}),
+      ...Object.keys(rootManifest.devDependencies),
+    ])
+    t.same(
+      [...npmNames(importsOf(one, 'test'))].filter(name => !declared.has(name)),
+      [],
+      one.name,
+    )
+  }
+})
+
+t.test('one package imports each third-party package', async t => {
+  const importers = new Map<string, Set<string>>()
+  for (const one of all) {
+    for (const name of npmNames(importsOf(one, 'src'))) {
+      if (!name.startsWith(SCOPE)) importers.set(name, (importers.get(name) ?? new Set()).add(one.name))
+    }
+  }
+  for (const [name, users] of importers) t.equal(users.size, 1, `${name}: ${[...users].join(', ')}`)
+})
+
+// `import.meta` and bundled programs aside, a digest must not depend on the machine that computes it.
+const WORLD = [
+  /from 'node:(fs|fs\/promises|child_process|net|tls|http|https|http2|dgram|dns|os|process|worker_threads|perf_hooks|timers)'/,
+  /\bprocess\.(?!emitWarning)\w+/,
+  /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b/,
+  /\bMath\.random\b|\brandom(Bytes|UUID|Int)\b/,
+  /\bfetch\(|\bconsole\./,
+]
+
+t.test(
+  'ranks 0 to 2 but sys touch no clock, environment, folder, random source, file or network',
+  async t => {
+    for (const one of all.filter(each => rankOf(SCOPE + each.name) <= 2 && each.name !== 'sys')) {
+      const found = sourceFiles(path.join(one.dir, 'src')).flatMap(file => {
+        const text = withoutComments(fs.readFileSync(path.join(one.dir, 'src', file), 'utf8'))
+        return WORLD.filter(pattern => pattern.test(text)).map(
+          pattern => `${file}: ${text.match(pattern)?.[0]}`,
+        )
+      })
+      t.same(found, [], one.name)
+    }
+  },
+)
+
+t.test(`no file has more than ${MAX_LINES} lines`, async t => {
+  const folders = [...all.map(one => path.relative(ROOT, one.dir)), 'test', 'scripts']
+  for (const folder of folders) {
+    const long = sourceFiles(path.join(ROOT, folder))
+      .map(file => ({
+        file,
+        lines: fs.readFileSync(path.join(ROOT, folder, file), 'utf8').split('\n').length - 1,
+      }))
+      .filter(({ lines }) => lines > MAX_LINES)
+    t.same(long, [], folder)
+  }
+})
+
+function rankOf(name: string): number {
+  const short = name.replace(SCOPE, '')
+  return rankTable.get(short) ?? rankTable.get('tools/*') ?? Number.NaN
+}
+
+function npmNames(imports: readonly { readonly from: string }[]): Set<string> {
+  return new Set(
+    imports
+      .map(({ from }) => from)
+      .filter(from => !/^(\.|node:)/.test(from))
+      .map(packageOf),
+  )
+}
+
+function sorted(names: Iterable<string>): string[] {
+  return [...names].sort()
+}
+
+function fileGraph(dir: string): Map<string, string[]> {
+  const one = { dir, name: '', kind: 'package', manifest: { name: '', version: '' } } as const
+  const graph = new Map<string, string[]>()
+  for (const { file, from } of importsOf(one, 'src')) {
+    if (!from.startsWith('.')) continue
+    const target = path.join(path.dirname(file), from).replace(/\.js$/, '.ts')
+    graph.set(file, [...(graph.get(file) ?? []), target])
+  }
+  return graph
+}
+
+/** The cycles that a walk from each node meets, each as `a > b > a`. */
+function cycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const found = new Set<string>()
+  const done = new Set<string>()
+  const visit = (node: string, trail: readonly string[]): void => {
+    if (trail.includes(node)) found.add([...trail.slice(trail.indexOf(node)), node].join(' > '))
+    if (trail.includes(node) || done.has(node)) return
+    for (const next of graph.get(node) ?? []) visit(next, [...trail, node])
+    done.add(node)
+  }
+  for (const node of graph.keys()) visit(node, [])
+  return [...found]
+}

@@ -1,0 +1,113 @@
+/**
+ * What the tests know of the repository: its packages, their ranks and their imports.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+
+/** The root of the repository; tests run in their package's folder. */
+export const ROOT = path.resolve('..')
+
+/** What package.json of a workspace says, as far as the tests ask. */
+export interface PackageManifest {
+  readonly name: string
+  readonly version: string
+  readonly description?: string
+  readonly private?: boolean
+  readonly license?: string
+  readonly bin?: Readonly<Record<string, string>>
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+  readonly pipelayer?: {
+    readonly reads?: 'records' | 'optional' | 'none'
+    readonly writes?: 'records' | 'bytes' | 'none'
+    readonly programs?: readonly string[]
+    readonly contract?: ContractCase
+  }
+}
+
+/** The least that lets a tool run to its end; `{tmp}` stands for a temporary folder. */
+export interface ContractCase {
+  readonly args?: readonly string[]
+  /** Lines for stdin, without the `end` record. */
+  readonly input?: string
+}
+
+export interface Workspace {
+  /** Without the scope: `tar`. */
+  readonly name: string
+  /** Absolute. */
+  readonly dir: string
+  readonly kind: 'package' | 'tool'
+  readonly manifest: PackageManifest
+}
+
+/** One import: the file that has it (below the workspace) and what it asks for. */
+export interface Import {
+  readonly file: string
+  readonly from: string
+}
+
+/** Every package and tool, in byte order of their folders. */
+export function workspaces(): Workspace[] {
+  return [...inFolder('packages', 'package'), ...inFolder('tools', 'tool')]
+}
+
+function inFolder(folder: string, kind: Workspace['kind']): Workspace[] {
+  return fs
+    .readdirSync(path.join(ROOT, folder))
+    .sort()
+    .map(entry => path.join(ROOT, folder, entry))
+    .filter(dir => fs.existsSync(path.join(dir, 'package.json')))
+    .map(dir => {
+      const manifest = JSON.parse(fs.readFileSync(path.join(dir, 'package.json'), 'utf8')) as PackageManifest
+      return { name: manifest.name.replace('@pipelayer/', ''), dir, kind, manifest }
+    })
+}
+
+/** The ranks of ARCHITECTURE.md's table by package; `test` is above all. */
+export function ranks(): Map<string, number> {
+  const text = fs.readFileSync(path.join(ROOT, 'ARCHITECTURE.md'), 'utf8')
+  const found = new Map<string, number>()
+  for (const [, rank, names] of text.matchAll(/^\| (\d|test) \| ([\w/* -]+) \|/gm)) {
+    for (const name of (names ?? '').split(' '))
+      found.set(name, rank === 'test' ? Number.POSITIVE_INFINITY : Number(rank))
+  }
+  return found
+}
+
+/** The TypeScript and script files below a folder, relative to it, generated ones left out. */
+export function sourceFiles(dir: string): string[] {
+  if (!fs.existsSync(dir)) return []
+  return (fs.readdirSync(dir, { recursive: true }) as string[])
+    .filter(file => /\.(ts|mts|mjs)$/.test(file))
+    .filter(file => !/(^|\/)(node_modules|dist|\.test|generated)\//.test(file))
+    .sort()
+}
+
+const IMPORT =
+  /(?:^|[;\s])(?:import|export)\s[^'"`;]*?from\s*['"]([^'"]+)['"]|(?:^|[^.\w])(?:import|require)\s*\(\s*['"]([^'"]+)['"]\s*\)|^import\s+['"]([^'"]+)['"]/gm
+
+/** Every import of the files in a folder of a workspace, types included. */
+export function importsOf(workspace: Workspace, folder: 'src' | 'test'): Import[] {
+  const dir = path.join(workspace.dir, folder)
+  return sourceFiles(dir).flatMap(file =>
+    [...withoutComments(fs.readFileSync(path.join(dir, file), 'utf8')).matchAll(IMPORT)].map(match => ({
+      file: path.join(folder, file),
+      from: match[1] ?? match[2] ?? match[3] ?? '',
+    })),
+  )
+}
+
+/** The text without its comments; strings that hold `//` stay whole. */
+export function withoutComments(text: string): string {
+  const TOKEN = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g
+  return text.replace(TOKEN, token => (token.startsWith('/*') || token.startsWith('//') ? ' ' : token))
+}
+
+/** The npm package that an import names: `@scope/name/file` is `@scope/name`. */
+export function packageOf(specifier: string): string {
+  const parts = specifier.split('/')
+  return specifier.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
+}
