@@ -1,0 +1,258 @@
+/**
+ * The record types: the contract between the tools, one interface for each `type`.
+ *
+ * `schemas/*.json` beside `src` say the same as JSON Schema and have the last word; this file is for the compiler.
+ * Fields that a specification defines keep its spelling, ours are camelCase. Every record may carry more fields
+ * than these: they pass through.
+ *
+ * @module
+ */
+
+/** Any record: an object with a `type`. */
+export interface AnyRecord {
+  readonly type: string
+  readonly [field: string]: unknown
+}
+
+/** An OCI content descriptor. Spec: image-spec v1.1, descriptor.md. */
+export interface DescriptorFields {
+  readonly mediaType: string
+  readonly digest: string
+  /** Bytes. */
+  readonly size: number
+  readonly urls?: readonly string[]
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly data?: string
+  readonly artifactType?: string
+  readonly platform?: PlatformFields
+}
+
+/** Spec: image-spec v1.1, image-index.md, `platform`. */
+export interface PlatformFields {
+  readonly os: string
+  readonly architecture: string
+  readonly variant?: string
+  readonly 'os.version'?: string
+  readonly 'os.features'?: readonly string[]
+}
+
+export interface SourceLines {
+  readonly file: string
+  readonly line: number
+  readonly endLine: number
+}
+
+export interface Heredoc {
+  readonly name: string
+  /** False when the word was quoted: the body is taken as it is. */
+  readonly expand: boolean
+  /** `<<-`: leading tabs are dropped where the consumer wants it. */
+  readonly chomp: boolean
+  readonly fd: number
+  /** The body; `contentRaw` (base64) where it is not valid UTF-8. */
+  readonly content: string
+  readonly contentRaw?: string
+}
+
+/** One instruction of a Dockerfile or Kubefile. Made by kf-parse. */
+export interface InstructionRecord extends AnyRecord {
+  readonly type: 'instruction'
+  /** `dockerfile`, `kubefile` (sealer 0.9 and later) or `kubefile-classic`. */
+  readonly dialect?: string
+  /** Build stage, from 0; -1 for what stands before the first FROM. */
+  readonly stage: number
+  /** Place of the instruction in the file, from 0. */
+  readonly index: number
+  /** Upper case. */
+  readonly name: string
+  /** How `args` were written: words, JSON array, one shell string, or name-value pairs. */
+  readonly form: 'words' | 'json' | 'shell' | 'pairs'
+  /** The words of BuildKit's syntax tree. Of `pairs`: name, value, separator (`=` or empty), three by three. */
+  readonly args: readonly string[]
+  /** As written: `--from=build`. */
+  readonly flags: readonly string[]
+  readonly heredocs?: readonly Heredoc[]
+  /** Of ONBUILD: the instruction that it holds back. */
+  readonly trigger?: Omit<InstructionRecord, 'type' | 'stage' | 'index' | 'source' | 'raw'>
+  readonly source: SourceLines
+  /** The instruction's text with continuations joined (BuildKit's Original). */
+  readonly raw: string
+  /** The escape character, when it is not a backslash. */
+  readonly escape?: string
+}
+
+/** A reference to an image in a place. */
+export interface ReferenceRecord extends AnyRecord {
+  readonly type: 'reference'
+  readonly reference: string
+  /** `os/architecture[/variant]`. */
+  readonly platform?: string
+}
+
+/** Which ids of the file system stand for which ids of the image. */
+export interface IdMap {
+  /** Rows of: first id in the image, first id on disk, how many. */
+  readonly uid: readonly (readonly [number, number, number])[]
+  readonly gid: readonly (readonly [number, number, number])[]
+}
+
+/** One executed step: what changed lies between lower and upper. Made by kf-run. */
+export interface SnapshotRecord extends AnyRecord {
+  readonly type: 'snapshot'
+  readonly image: string
+  /** Place of the step's history entry among those of its image, from 0. */
+  readonly index: number
+  /** Overlay form: absolute directories, nearest first, as in `lowerdir`. */
+  readonly lowers?: readonly string[]
+  /** Overlay form: the absolute upper directory. */
+  readonly upper?: string
+  /** Tree form: absolute directories before and after the step. */
+  readonly before?: string
+  readonly after?: string
+  /** Prefix of the overlay xattrs in lowers and upper. */
+  readonly xattrs?: 'trusted' | 'user'
+  readonly idMap?: IdMap
+  readonly createdBy: string
+  readonly created: string
+  readonly cacheKey?: string
+}
+
+export interface LayerBeginRecord extends AnyRecord {
+  readonly type: 'layer-begin'
+  readonly image: string
+  readonly createdBy?: string
+  readonly created?: string
+  readonly cacheKey?: string
+}
+
+export type EntryType = 'file' | 'dir' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo'
+
+/** What an entry of a layer is, apart from its name. */
+export interface EntryFields {
+  readonly type: EntryType
+  /** Octal, permission bits with setuid, setgid and sticky, four digits: `0755`. */
+  readonly mode: string
+  readonly uid: number
+  readonly gid: number
+  /** Seconds since 1970 as PAX writes them, with up to nine decimals: `1700000000.5`. */
+  readonly mtime: string
+  /** Bytes of a file. */
+  readonly size?: number
+  /** Target of a symlink; of a hard link the path in this layer that it is another name of. */
+  readonly linkname?: string
+  readonly linknameRaw?: string
+  readonly devmajor?: number
+  readonly devminor?: number
+  /** Values in base64. */
+  readonly xattrs?: Readonly<Record<string, string>>
+  /** Where the bytes of a file lie: an absolute path. Absent when it is empty. */
+  readonly source?: string
+  readonly sourceRaw?: string
+}
+
+/** One change of a layer. Made by ovl-diff. */
+export interface ChangeRecord extends AnyRecord {
+  readonly type: 'change'
+  readonly op: 'add' | 'modify' | 'delete' | 'opaque'
+  /**
+   * Below the root, no leading or trailing slash; `pathRaw` (base64) in its place where it is not valid UTF-8.
+   * Of `opaque`: the directory whose lower contents are hidden.
+   */
+  readonly path?: string
+  readonly pathRaw?: string
+  /** Unchanged, here only because something below it changed. */
+  readonly parent?: true
+  /** Absent for `delete` and `opaque`. */
+  readonly entry?: EntryFields
+}
+
+export interface LayerEndRecord extends AnyRecord {
+  readonly type: 'layer-end'
+  /** How many `change` records the layer has. */
+  readonly changes: number
+  /** sha256 over the canonical form of the changes: see `changesDigest`. */
+  readonly digest: string
+}
+
+/** One layer; with `empty: true` the step changed nothing and there is no blob. Made by layer-pack, img-pull, kf-run. */
+export interface LayerRecord extends AnyRecord, Partial<DescriptorFields> {
+  readonly type: 'layer'
+  readonly image: string
+  readonly diffID?: string
+  readonly path?: string
+  readonly createdBy?: string
+  readonly created?: string
+  readonly cacheKey?: string
+  /** Compressor and version that made the blob, where we made it: `zlib/1.3.1`. */
+  readonly engine?: string
+  readonly empty?: true
+  /** Places that hold the blob. */
+  readonly from?: readonly string[]
+  readonly partOf?: string
+}
+
+/** The config of an image: a descriptor and path where a blob exists, and the document. */
+export interface ConfigRecord extends AnyRecord, Partial<DescriptorFields> {
+  readonly type: 'config'
+  readonly image: string
+  readonly path?: string
+  readonly config: Readonly<Record<string, unknown>>
+  readonly from?: readonly string[]
+  readonly partOf?: string
+}
+
+/** A manifest or an index; `root: true` closes its image. */
+export interface ManifestRecord extends AnyRecord, DescriptorFields {
+  readonly type: 'manifest' | 'index'
+  readonly image: string
+  readonly root?: true
+  readonly path?: string
+  /** Fully qualified. */
+  readonly reference?: string
+  readonly from?: readonly string[]
+  /** The `image` of the index that this is a child of. */
+  readonly partOf?: string
+}
+
+export interface BlobRecord extends AnyRecord, DescriptorFields {
+  readonly type: 'blob'
+  readonly image: string
+  readonly path?: string
+  readonly from?: readonly string[]
+  readonly partOf?: string
+}
+
+export interface BundleRecord extends AnyRecord {
+  readonly type: 'bundle'
+  readonly image?: string
+  /** Absolute. */
+  readonly path: string
+  readonly rootfs: string
+}
+
+/** One item that failed; the stream goes on. */
+export interface FailedRecord extends AnyRecord {
+  readonly type: 'failed'
+  readonly tool: string
+  readonly code: string
+  readonly message: string
+  readonly item?: unknown
+}
+
+/** The tool stops here; the last line. */
+export interface ErrorRecord extends AnyRecord {
+  readonly type: 'error'
+  readonly tool: string
+  readonly code: string
+  readonly message: string
+}
+
+/** The last line of a complete stream. */
+export interface EndRecord extends AnyRecord {
+  readonly type: 'end'
+  readonly tool: string
+  /** Records written before this one. */
+  readonly records: number
+  /** How many of them are `failed`. */
+  readonly failed: number
+}
