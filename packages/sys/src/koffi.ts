@@ -1,0 +1,42 @@
+/**
+ * Loads koffi, the foreign-function library, when it is first needed: it costs about 15 ms.
+ *
+ * @module
+ */
+import { createRequire } from 'node:module'
+
+/** The part of koffi that this package uses. */
+export interface Koffi {
+  load(path: string | null): Library
+  errno(): number
+}
+
+export interface Library {
+  func(definition: string): NativeFunction
+}
+
+/** Pointers go in as Buffer or null, 64-bit results come back as number where they fit. */
+export type NativeFunction = (...args: (number | bigint | string | Buffer | null)[]) => number
+
+let loaded: Koffi | undefined
+let failure: unknown
+
+/**
+ * The koffi module.
+ *
+ * @throws Error ENOSYS where there is no koffi for this platform or it is not installed.
+ */
+export function loadKoffi(): Koffi {
+  if (loaded !== undefined) return loaded
+  if (failure === undefined) {
+    try {
+      loaded = createRequire(import.meta.url)('koffi') as Koffi
+      return loaded
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw Object.assign(new Error('ENOSYS: libc cannot be called, koffi does not load', { cause: failure }), {
+    code: 'ENOSYS',
+  })
+}

@@ -1,0 +1,198 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import * as sys from '@pipelayer/sys'
+import t from 'tap'
+
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sys-test-'))
+t.teardown(() => fs.rmSync(dir, { recursive: true, force: true }))
+const at = (name: string): string => path.join(dir, name)
+const isRoot = process.getuid?.() === 0
+const needsRoot = isRoot || process.env.CI === 'true' ? {} : { skip: 'needs root' }
+
+t.test('is available on 64-bit Linux', async t => t.equal(sys.isAvailable(), true))
+
+t.test('errors look as those of node:fs', async t => {
+  const rows: [string, () => unknown, object][] = [
+    [
+      'missing file',
+      () => sys.lgetxattr(at('none'), 'user.a'),
+      { code: 'ENOENT', errno: -2, syscall: 'lgetxattr', path: at('none') },
+    ],
+    ['directory there', () => sys.mkdirat(sys.AT_FDCWD, dir, 0o755), { code: 'EEXIST', syscall: 'mkdirat' }],
+    ['bad descriptor', () => sys.syncfs(9999), { code: 'EBADF', syscall: 'syncfs' }],
+    ['NUL in a path', () => sys.mkdirat(sys.AT_FDCWD, `${dir}/a\0b`, 0o755), { code: 'EINVAL' }],
+    ['poll of a closed descriptor', () => sys.pollGone(9999), { code: 'EBADF' }],
+  ]
+  for (const [why, call, want] of rows) t.throws(call, want as Error, why)
+})
+
+t.test('xattrs: values, names, symlinks, growth', async t => {
+  fs.writeFileSync(at('x'), '')
+  t.same(
+    sys.llistxattr(at('x')).filter(name => name.startsWith('user.')),
+    [],
+    'none at first',
+  )
+  const rows: [string, sys.Path, Buffer][] = [
+    ['plain', 'user.plain', Buffer.from('value')],
+    ['empty value', 'user.empty', Buffer.alloc(0)],
+    ['bytes over 0x7f stay', 'user.bytes', Buffer.from([0x80, 0xff, 0])],
+    ['a name that is not UTF-8', Buffer.from('user.\xff', 'latin1'), Buffer.from('v')],
+    ['larger than the first buffer', 'user.large', Buffer.alloc(3000, 7)],
+  ]
+  for (const [why, name, value] of rows) {
+    sys.lsetxattr(at('x'), name, value)
+    t.same(sys.lgetxattr(at('x'), name), value, why)
+  }
+  t.ok(sys.llistxattr(at('x')).includes('user.\xff'), 'names come as binary strings')
+  const fd = fs.openSync(at('x'), 'r+')
+  sys.fsetxattr(fd, 'user.fd', Buffer.from('open'))
+  t.same(sys.fgetxattr(fd, 'user.fd'), Buffer.from('open'))
+  t.ok(sys.flistxattr(fd).includes('user.fd'))
+  fs.closeSync(fd)
+  sys.lremovexattr(at('x'), 'user.plain')
+  t.equal(sys.lgetxattr(at('x'), 'user.plain'), undefined)
+  fs.symlinkSync('x', at('link'))
+  t.equal(sys.lgetxattr(at('link'), 'user.large'), undefined, 'a symlink is not followed')
+})
+
+t.test('openat2 keeps a resolution inside the root', async t => {
+  fs.mkdirSync(at('root/etc'), { recursive: true })
+  fs.writeFileSync(at('root/etc/file'), 'inside')
+  fs.symlinkSync('/etc', at('root/absolute'))
+  fs.symlinkSync('../../../etc', at('root/above'))
+  const root = fs.openSync(at('root'), fs.constants.O_RDONLY)
+  const open = (name: string, resolve: number): number =>
+    sys.openat2(root, name, { flags: fs.constants.O_RDONLY, resolve })
+  for (const name of ['etc/file', '/etc/file', 'absolute/file', 'above/file', '../../etc/file']) {
+    const fd = open(name, sys.RESOLVE.IN_ROOT)
+    t.equal(fs.readFileSync(fd, 'utf8'), 'inside', name)
+    fs.closeSync(fd)
+  }
+  t.throws(() => open('absolute/file', sys.RESOLVE.BENEATH), { code: 'EXDEV' })
+  t.throws(() => open('absolute', sys.RESOLVE.NO_SYMLINKS), { code: 'ELOOP' })
+  fs.closeSync(root)
+})
+
+t.test('calls relative to a directory', async t => {
+  fs.mkdirSync(at('at'))
+  const fd = fs.openSync(at('at'), 'r')
+  sys.mkdirat(fd, 'd', 0o700)
+  sys.symlinkat('target', fd, Buffer.from('s\xff', 'latin1'))
+  t.same(sys.readlinkat(fd, Buffer.from('s\xff', 'latin1')), Buffer.from('target'))
+  fs.closeSync(sys.openat(fd, 'f', fs.constants.O_CREAT | fs.constants.O_WRONLY, 0o600))
+  sys.linkat({ dirfd: fd, path: 'f' }, { dirfd: fd, path: 'g' })
+  t.equal(fs.statSync(at('at/g')).nlink, 2)
+  sys.fchmodat(fd, 'f', 0o4711)
+  t.equal(fs.statSync(at('at/f')).mode & 0o7777, 0o4711)
+  t.throws(() => sys.renameNoReplace(at('at/f'), at('at/d')), { code: 'EEXIST' })
+  sys.renameNoReplace(at('at/f'), at('at/h'))
+  sys.renameat2({ dirfd: fd, path: 'h' }, { dirfd: fd, path: 'd' }, sys.RENAME_EXCHANGE)
+  t.ok(fs.statSync(at('at/h')).isDirectory(), 'exchanged')
+  sys.unlinkat(fd, 'h', sys.AT_REMOVEDIR)
+  t.notOk(fs.existsSync(at('at/h')))
+  fs.closeSync(fd)
+})
+
+t.test('times keep every nanosecond', async t => {
+  fs.writeFileSync(at('time'), '')
+  const rows: [string, number, number, bigint][] = [
+    ['now', 1700000000, 123456789, 1700000000123456789n],
+    ['before 1970', -2, 999999999, -1000000001n],
+    ['after 2038', 5000000000, 1, 5000000000000000001n],
+  ]
+  for (const [why, seconds, nanoseconds, want] of rows) {
+    sys.utimensat(sys.AT_FDCWD, at('time'), { seconds, nanoseconds })
+    t.equal(fs.lstatSync(at('time'), { bigint: true }).mtimeNs, want, why)
+  }
+  const fd = fs.openSync(at('time'), 'r+')
+  sys.futimens(fd, { seconds: 5, nanoseconds: 6 }, { seconds: 7, nanoseconds: 8 })
+  const stat = fs.fstatSync(fd, { bigint: true })
+  t.equal(stat.mtimeNs, 5000000006n)
+  t.equal(stat.atimeNs, 7000000008n)
+  fs.closeSync(fd)
+})
+
+t.test('device numbers', async t => {
+  const rows: [number, number, bigint][] = [
+    [0, 0, 0n],
+    [1, 3, 0x103n],
+    [8, 17, 0x811n],
+    [4095, 1048575, 0xffffffffn],
+    [0x12345678, 0x9abcdef0, 0x123459abcde678f0n],
+  ]
+  for (const [major, minor, rdev] of rows) {
+    t.equal(sys.makedev(major, minor), rdev, `${major}:${minor}`)
+    t.same([sys.majorOf(rdev), sys.minorOf(rdev)], [major, minor])
+  }
+})
+
+t.test('mknod', needsRoot, async t => {
+  sys.mknod(at('white'), fs.constants.S_IFCHR, sys.makedev(0, 0))
+  t.ok(fs.statSync(at('white')).isCharacterDevice(), 'a whiteout')
+  sys.mknod(at('sda9'), fs.constants.S_IFBLK | 0o600, sys.makedev(8, 9))
+  t.equal(fs.statSync(at('sda9')).rdev, 0x809)
+  sys.mknod(at('pipe'), fs.constants.S_IFIFO | 0o600)
+  t.ok(fs.statSync(at('pipe')).isFIFO())
+})
+
+t.test('locks of two open files exclude each other, and end with the file', async t => {
+  fs.writeFileSync(at('lock'), '')
+  const [a, b] = [fs.openSync(at('lock'), 'r+'), fs.openSync(at('lock'), 'r+')]
+  t.equal(sys.ofdLock(a, 'shared'), true)
+  t.equal(sys.ofdLock(b, 'shared'), true, 'shared twice')
+  t.equal(sys.ofdLock(a, 'exclusive'), false, 'not while another shares')
+  sys.ofdUnlock(b)
+  t.equal(sys.ofdLock(a, 'exclusive'), true)
+  t.equal(sys.ofdLock(b, 'shared'), false)
+  fs.closeSync(a)
+  t.equal(sys.ofdLock(b, 'exclusive', { wait: true }), true)
+  fs.closeSync(b)
+})
+
+t.test('pollGone sees that the reader of a pipe is gone', needsRoot, async t => {
+  sys.mknod(at('fifo'), fs.constants.S_IFIFO | 0o600)
+  const reader = fs.openSync(at('fifo'), fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  const writer = fs.openSync(at('fifo'), 'w')
+  t.equal(sys.pollGone(writer), false, 'it reads still')
+  fs.closeSync(reader)
+  t.equal(sys.pollGone(writer), true)
+  fs.closeSync(writer)
+  const file = fs.openSync(at('lock'), 'r+')
+  t.equal(sys.pollGone(file), false, 'a file has no reader')
+  sys.syncfs(file)
+  fs.closeSync(file)
+})
+
+t.test('mounts', needsRoot, async t => {
+  for (const name of ['lower', 'lower2', 'upper', 'work', 'merged'])
+    fs.mkdirSync(at(`m/${name}`), { recursive: true })
+  fs.writeFileSync(at('m/lower/f'), 'below')
+  const [lower, lower2, upper, work, merged] = ['lower', 'lower2', 'upper', 'work', 'merged'].map(name =>
+    at(`m/${name}`),
+  )
+  const data = `lowerdir=${lower},upperdir=${upper},workdir=${work}`
+  sys.mount('overlay', merged ?? '', 'overlay', { data })
+  t.equal(fs.readFileSync(at('m/merged/f'), 'utf8'), 'below')
+  sys.umount2(merged ?? '')
+  t.notOk(fs.existsSync(at('m/merged/f')))
+  t.throws(() => sys.umount2(merged ?? ''), { code: 'EINVAL', syscall: 'umount2' })
+  sys.mountNew(
+    {
+      type: 'overlay',
+      parameters: [
+        ['lowerdir+', lower ?? ''],
+        ['lowerdir+', lower2 ?? ''],
+        ['ro', true],
+      ],
+    },
+    merged ?? '',
+  )
+  t.equal(fs.readFileSync(at('m/merged/f'), 'utf8'), 'below', 'many lowers without an option string')
+  sys.umount2(merged ?? '', sys.MNT_DETACH)
+  t.throws(() => sys.mountNew({ type: 'nosuchfs', parameters: [] }, merged ?? ''), {
+    code: 'ENODEV',
+    syscall: 'fsopen',
+  })
+})
