@@ -1,0 +1,206 @@
+/**
+ * What an instruction means: one type for each, made by `interpret`.
+ *
+ * Words are as written: variables are not expanded and quotes are not removed, see `expandWord`.
+ *
+ * @module
+ */
+
+import type { Heredoc } from './syntax.js'
+
+/** What `interpret` reads: the fields of an `instruction` record that carry meaning. */
+export interface InstructionFields {
+  /** The keyword, any case. */
+  readonly name: string
+  readonly form: 'words' | 'json' | 'shell' | 'pairs'
+  readonly args: readonly string[]
+  readonly flags: readonly string[]
+  readonly heredocs?: readonly Heredoc[]
+  readonly trigger?: TriggerFields
+  /** The instruction's text with continuations joined. */
+  readonly raw?: string
+  /** Lines and columns from 1; `column` is where the keyword stands, 1 when absent. */
+  readonly source?: SourcePosition
+  /** `\` when absent. */
+  readonly escape?: string
+}
+
+/** The instruction that an ONBUILD holds back. */
+export type TriggerFields = Pick<InstructionFields, 'name' | 'form' | 'args' | 'flags' | 'trigger'>
+
+export interface SourcePosition {
+  readonly file: string
+  readonly line: number
+  readonly endLine: number
+  readonly column?: number
+}
+
+/** `NAME=value`. */
+export interface Pair {
+  readonly name: string
+  readonly value: string
+}
+
+/** A file whose content stands in the Dockerfile, as a source of COPY or ADD. Its mode is 0644. */
+export interface InlineSource {
+  /** The heredoc's word: the name of the file where the destination is a directory. */
+  readonly path: string
+  /** Leading tabs are gone when it was written `<<-`. */
+  readonly content: string
+  /** The content in base64, only where it is not valid UTF-8; it beats `content`. */
+  readonly contentRaw?: string
+  /** Variables in the content are to be expanded. */
+  readonly expand: boolean
+}
+
+/** A command as RUN, CMD and ENTRYPOINT have it. */
+export interface CommandLine {
+  /** True: one string for the shell of the stage. False: the argv. */
+  readonly shell: boolean
+  readonly command: readonly string[]
+  /** Heredocs, in the order of their bodies; tabs are not dropped yet. */
+  readonly files: readonly Heredoc[]
+}
+
+export interface FromInstruction {
+  readonly kind: 'from'
+  /** Image, stage, build context or `scratch`; variables not expanded. */
+  readonly base: string
+  /** Of `AS name`, in lower case. */
+  readonly name?: string
+  readonly platform?: string
+}
+
+export interface RunInstruction extends CommandLine {
+  readonly kind: 'run'
+  /** The text of each `--mount`, in order: `type=cache,target=/x`. */
+  readonly mounts: readonly string[]
+  readonly network: 'default' | 'none' | 'host'
+  readonly security: 'sandbox' | 'insecure'
+  /** The text of each `--device`. */
+  readonly devices: readonly string[]
+}
+
+export interface CmdInstruction extends CommandLine {
+  readonly kind: 'cmd'
+}
+
+export interface EntrypointInstruction extends CommandLine {
+  readonly kind: 'entrypoint'
+}
+
+interface Transfer {
+  /** Paths, wildcards, URLs, without the heredocs. */
+  readonly sources: readonly string[]
+  readonly heredocs: readonly InlineSource[]
+  readonly dest: string
+  readonly chown?: string
+  readonly chmod?: string
+  readonly link: boolean
+  readonly excludes: readonly string[]
+}
+
+export interface CopyInstruction extends Transfer {
+  readonly kind: 'copy'
+  /** Stage name, stage number, image or build context. */
+  readonly from?: string
+  readonly parents: boolean
+}
+
+export interface AddInstruction extends Transfer {
+  readonly kind: 'add'
+  readonly keepGitDir?: boolean
+  readonly checksum?: string
+  readonly unpack?: boolean
+}
+
+export interface EnvInstruction {
+  readonly kind: 'env'
+  readonly pairs: readonly Pair[]
+}
+
+export interface LabelInstruction {
+  readonly kind: 'label'
+  readonly pairs: readonly Pair[]
+}
+
+export interface ArgInstruction {
+  readonly kind: 'arg'
+  /** Without `value`: declared only. */
+  readonly args: readonly { readonly name: string; readonly value?: string }[]
+}
+
+export interface WorkdirInstruction {
+  readonly kind: 'workdir'
+  readonly path: string
+}
+
+export interface UserInstruction {
+  readonly kind: 'user'
+  readonly user: string
+}
+
+export interface ExposeInstruction {
+  readonly kind: 'expose'
+  /** As written, sorted; see `parsePorts` for what one stands for. */
+  readonly ports: readonly string[]
+}
+
+export interface VolumeInstruction {
+  readonly kind: 'volume'
+  readonly paths: readonly string[]
+}
+
+export interface StopsignalInstruction {
+  readonly kind: 'stopsignal'
+  readonly signal: string
+}
+
+export interface ShellInstruction {
+  readonly kind: 'shell'
+  readonly shell: readonly string[]
+}
+
+export interface HealthcheckInstruction {
+  readonly kind: 'healthcheck'
+  /** `['NONE']`, `['CMD', ...argv]` or `['CMD-SHELL', text]`, as the config has it. */
+  readonly test: readonly string[]
+  /** Nanoseconds, as the config has them; 0 when not given. */
+  readonly intervalNs: number
+  readonly timeoutNs: number
+  readonly startPeriodNs: number
+  readonly startIntervalNs: number
+  readonly retries: number
+}
+
+export interface OnbuildInstruction {
+  readonly kind: 'onbuild'
+  /** The text for `config.OnBuild`, heredocs included. */
+  readonly expression: string
+  readonly trigger: Instruction
+}
+
+export interface MaintainerInstruction {
+  readonly kind: 'maintainer'
+  readonly author: string
+}
+
+export type Instruction =
+  | FromInstruction
+  | RunInstruction
+  | CmdInstruction
+  | EntrypointInstruction
+  | CopyInstruction
+  | AddInstruction
+  | EnvInstruction
+  | LabelInstruction
+  | ArgInstruction
+  | WorkdirInstruction
+  | UserInstruction
+  | ExposeInstruction
+  | VolumeInstruction
+  | StopsignalInstruction
+  | ShellInstruction
+  | HealthcheckInstruction
+  | OnbuildInstruction
+  | MaintainerInstruction
