@@ -1,0 +1,225 @@
+import type { Readable } from 'node:stream'
+import { type AnyRecord, RecordWriter, readRecords, readReferences, UpstreamError } from '@pipelayer/records'
+import {
+  type Args,
+  COMMON,
+  type OptionTable,
+  type Positionals,
+  parseCommandLine,
+  READING,
+} from './options.js'
+import { type Failure, failureOf, type Reporter, reporter } from './report.js'
+import { type Stop, watchForStop } from './stop.js'
+
+declare const PIPELAYER_VERSION: string | undefined
+
+/** What stdin holds: records, a list of references, or nothing that is read (then it is not touched). */
+export type Input = 'records' | 'references' | 'none'
+
+/** What a tool may use of the process it runs in. */
+export interface ToolContext {
+  /** Aborted when a signal came or the reader is gone. */
+  readonly signal: AbortSignal
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** For `-` as a file of bytes. */
+  readonly stdin: Readable
+  warn(message: string, code?: string): void
+  info(message: string): void
+  /** The clock. */
+  now(): Date
+  /** Runs `work`, synchronously, however the process ends (SIGKILL excepted); returns what takes it back. */
+  onExit(work: () => void): () => void
+}
+
+export interface Tool<T extends OptionTable> {
+  readonly name: string
+  /** One line, no capital, no period. */
+  readonly summary: string
+  readonly options: T
+  readonly positionals?: Positionals
+  readonly input: Input | ((args: Args<T>) => Input)
+  /** The stage itself. `records` is empty where nothing is read. */
+  run(records: AsyncIterable<AnyRecord>, args: Args<T>, context: ToolContext): AsyncIterable<AnyRecord>
+}
+
+type CommonArgs = Args<typeof READING & typeof COMMON>
+
+/** How long clean-up may take after a signal, before the process ends all the same. */
+const GRACE_MS = 10_000
+const NOTHING: Positionals = { synopsis: '', min: 0, max: 0 }
+
+/**
+ * Runs a tool as a process: parses the command line, reads and writes records, reports, and exits.
+ *
+ * The last line on stdout is `end` when the stage ended well, else `error` with its cause. Exit status: 0 done; 1 the
+ * input is wrong, or a `failed` record went by; 2 the command line is wrong, stdin untouched; 70 a bug; 75 the system
+ * or the network; 130 and 143 signals; 141 the reader is gone, without a word.
+ */
+export async function runTool<const T extends OptionTable>(tool: Tool<T>): Promise<never> {
+  const table = { ...tool.options, ...(tool.input === 'none' ? {} : READING), ...COMMON } as T
+  const head = { name: tool.name, summary: tool.summary, positionals: tool.positionals ?? NOTHING }
+  const plain = await reporter(tool.name, process.stderr, { quiet: false, json: false, noColor: noColor() })
+  try {
+    const { args, help } = await parseCommandLine(process.argv.slice(2), head, table)
+    // The compiler cannot see through `T` that the common options are in the table.
+    const common = args as unknown as CommonArgs
+    if (common.help) return await leave(0, `${help}\n`)
+    if (common.version) return await leave(0, `${tool.name} ${version()}\n`)
+    const look = { quiet: common.quiet, json: common['log-format'] === 'json', noColor: noColor() }
+    const report = await reporter(tool.name, process.stderr, look)
+    return process.exit(await execute({ tool, args, common, report }))
+  } catch (error) {
+    const failure = failureOf(error)
+    plain.fail(failure)
+    return process.exit(failure.status)
+  }
+}
+
+interface Run<T extends OptionTable> {
+  readonly tool: Tool<T>
+  readonly args: Args<T>
+  readonly common: CommonArgs
+  readonly report: Reporter
+}
+
+async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
+  const { tool, args, report } = run
+  const writer = new RecordWriter(process.stdout)
+  const aborter = new AbortController()
+  const stopped = new Promise<Stop>(resolve => {
+    const stop = (why: Stop): void => {
+      resolve(why)
+      aborter.abort(why.error)
+      // Whoever waits for a record waits no longer.
+      process.stdin.destroy()
+    }
+    watchForStop(process.stdout, stop)
+  })
+  const records = input(run)
+  const output = tool.run(records, args, context(aborter.signal, report))[Symbol.asyncIterator]()
+  const outcome = await drain(output, writer, stopped)
+  return finish(tool.name, outcome, writer, report)
+}
+
+type Outcome = { readonly done: true } | { readonly error: unknown } | Stop
+
+async function drain(
+  output: AsyncIterator<AnyRecord>,
+  writer: RecordWriter,
+  stopped: Promise<Stop>,
+): Promise<Outcome> {
+  const work = async (): Promise<Outcome> => {
+    try {
+      for (;;) {
+        const next = await output.next()
+        if (next.done === true) return { done: true }
+        await writer.write(next.value)
+      }
+    } catch (error) {
+      return { error }
+    }
+  }
+  const running = work()
+  const first = await Promise.race([running, stopped])
+  if (!('status' in first)) {
+    if ('error' in first && isEpipe(first.error)) await Promise.race([output.return?.(), patience()])
+    return first
+  }
+  // The stage sees the signal, cleans up and ends; a stage that hangs is not waited for longer than this.
+  await Promise.race([running.then(() => output.return?.()), patience()])
+  return first
+}
+
+async function finish(
+  name: string,
+  outcome: Outcome,
+  writer: RecordWriter,
+  report: Reporter,
+): Promise<number> {
+  if ('status' in outcome && outcome.status === 141) return 141
+  if ('error' in outcome && isEpipe(outcome.error)) return 141
+  try {
+    if ('done' in outcome) {
+      const { records, failed } = writer
+      await writer.write({ type: 'end', tool: name, records, failed })
+      await writer.flush()
+      return failed > 0 ? 1 : 0
+    }
+    const failure = failureOf(outcome.error)
+    report.fail(failure)
+    await writer.write(lastRecord(name, outcome.error, failure))
+    await writer.flush()
+    return 'status' in outcome ? outcome.status : failure.status
+  } catch (error) {
+    return outputFailed(error, report)
+  }
+}
+
+/** The first cause is what goes down the pipe: an upstream's `error` as it came. */
+function lastRecord(tool: string, error: unknown, failure: Failure): AnyRecord {
+  if (error instanceof UpstreamError) return error.record
+  return { type: 'error', tool, code: failure.code, message: failure.message }
+}
+
+function outputFailed(error: unknown, report: Reporter): number {
+  if (isEpipe(error)) return 141
+  const failure = failureOf(error)
+  report.fail(failure)
+  return failure.status
+}
+
+/** EPIPE of our own stdout; the EPIPE of a socket or a child's stdin has been wrapped by whoever wrote to it. */
+function isEpipe(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    Reflect.get(error, 'code') === 'EPIPE' &&
+    Reflect.get(error, 'syscall') === 'write'
+  )
+}
+
+function input<T extends OptionTable>({ tool, args, common }: Run<T>): AsyncIterable<AnyRecord> {
+  const kind = typeof tool.input === 'function' ? tool.input(args) : tool.input
+  if (kind === 'none') return nothing()
+  if (kind === 'references') return readReferences(process.stdin)
+  return readRecords(process.stdin, { noEnd: common['no-end'], streams: common.streams })
+}
+
+async function* nothing(): AsyncGenerator<AnyRecord, void, void> {}
+
+function context(signal: AbortSignal, report: Reporter): ToolContext {
+  const work = new Set<() => void>()
+  process.on('exit', () => {
+    for (const clean of work) clean()
+  })
+  return {
+    signal,
+    env: process.env,
+    get stdin() {
+      return process.stdin
+    },
+    warn: report.warn,
+    info: report.info,
+    now: () => new Date(),
+    onExit: clean => {
+      work.add(clean)
+      return () => work.delete(clean)
+    },
+  }
+}
+
+function patience(): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, GRACE_MS).unref())
+}
+
+async function leave(status: number, text: string): Promise<never> {
+  await new Promise(resolve => process.stdout.write(text, resolve))
+  return process.exit(status)
+}
+
+function version(): string {
+  return typeof PIPELAYER_VERSION === 'string' ? PIPELAYER_VERSION : 'unbundled'
+}
+
+function noColor(): boolean {
+  return (process.env.NO_COLOR ?? '') !== ''
+}

@@ -1,0 +1,41 @@
+import { isUtf8 } from 'node:buffer'
+
+/**
+ * Names of files are bytes. Inside the programs they travel as binary strings (one character per byte, so `<`
+ * is byte order); in records as text, or as base64 under `<field>Raw` where they are not valid UTF-8.
+ *
+ * @module
+ */
+
+/** The fields that carry `binary` in a record: `{path}` or, for what is not UTF-8, `{pathRaw}`. */
+export function nameFields<F extends string>(
+  field: F,
+  binary: string,
+): Record<F, string> | Record<`${F}Raw`, string> {
+  // ASCII is its own UTF-8: nearly every name takes this way, and needs no buffer.
+  if (isAscii(binary)) return { [field]: binary } as Record<F, string>
+  const bytes = Buffer.from(binary, 'latin1')
+  if (isUtf8(bytes)) return { [field]: bytes.toString('utf8') } as Record<F, string>
+  return { [`${field}Raw`]: bytes.toString('base64') } as Record<`${F}Raw`, string>
+}
+
+/** The binary string that a record carries under `field` or `<field>Raw`; undefined where it has neither. */
+export function nameOf(record: object, field: string): string | undefined {
+  const text: unknown = Reflect.get(record, field)
+  if (typeof text === 'string') return isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
+  const raw: unknown = Reflect.get(record, `${field}Raw`)
+  return typeof raw === 'string' ? Buffer.from(raw, 'base64').toString('latin1') : undefined
+}
+
+/** A binary string for people: text where it is UTF-8, control characters and stray bytes as `\xHH`. */
+export function showName(binary: string): string {
+  const bytes = Buffer.from(binary, 'latin1')
+  const text = isUtf8(bytes) ? bytes.toString('utf8') : binary
+  const visible = (c: string): string => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`
+  return text.replace(isUtf8(bytes) ? /[\0-\x1f\x7f-\x9f]/g : /[\0-\x1f\x7f-\xff]/g, visible)
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false
+  return true
+}

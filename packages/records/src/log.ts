@@ -1,0 +1,17 @@
+import type { Writable } from 'node:stream'
+
+/** One line of a program's log, for `--log-format json`. */
+export interface LogLine {
+  readonly level: 'error' | 'warning' | 'info'
+  readonly tool: string
+  readonly message: string
+  readonly code?: string
+}
+
+/** Writes log lines as NDJSON on `output`, through the ndjson package. Loaded only when it is asked for. */
+export async function logWriter(output: Writable): Promise<(line: LogLine) => void> {
+  const { stringify } = (await import('ndjson')).default
+  const serialiser = stringify()
+  serialiser.on('data', text => output.write(text))
+  return line => serialiser.write(line)
+}

@@ -1,0 +1,147 @@
+import { pipeline, type Readable, Transform } from 'node:stream'
+import { ToolError } from '@pipelayer/errors'
+import split2 from 'split2'
+import { parseRecord } from './parse.js'
+import type { AnyRecord, ErrorRecord, ReferenceRecord } from './types.js'
+
+/** Longest line that is read, in characters: 16 Mi. */
+export const MAX_LINE_CHARS = 16 * 1024 * 1024
+
+export interface ReadOptions {
+  /** Take a stream without an `end`, as written by hand. */
+  readonly noEnd?: boolean
+  /** How many `end` records must come: of concatenated producers. 1 unless said. */
+  readonly streams?: number
+}
+
+/** An `error` record of a tool further up: its cause is known, this tool only passes it on. */
+export class UpstreamError extends ToolError {
+  readonly record: ErrorRecord
+
+  constructor(record: ErrorRecord) {
+    super(record.code, `${record.tool} failed: ${record.message}`)
+    this.record = record
+  }
+}
+
+/**
+ * Reads NDJSON records.
+ *
+ * The iteration ends only where the stream is complete: its last line was an `end` (with `streams`, so many of
+ * them). Neither `end` nor `error` records are yielded. Blank lines are skipped. Memory: one line.
+ *
+ * @throws {ToolError} `RECORD_INVALID`, `RECORD_TOO_LONG`, `RECORD_NOT_UTF8` with the line's number; `INPUT_CUT` when
+ *   the `end` is missing; `INPUT_AFTER_END`
+ * @throws {UpstreamError} when an `error` record comes
+ */
+export async function* readRecords(
+  input: Readable,
+  options: ReadOptions = {},
+): AsyncGenerator<AnyRecord, void, void> {
+  const wanted = options.streams ?? 1
+  let ends = 0
+  let number = 0
+  for await (const line of lines(input)) {
+    number++
+    if (line === '' || line.trim() === '') continue
+    if (ends === wanted) throw afterEnd(number, wanted)
+    const record = numbered(number, () => parseRecord(line))
+    if (record.type === 'error') throw new UpstreamError(record as ErrorRecord)
+    if (record.type === 'end') ends++
+    else yield record
+  }
+  if (options.noEnd !== true && ends < wanted) throw inputCut(ends, wanted)
+}
+
+/**
+ * Reads references: plain lines, `reference` records, or both; other records pass. An `end` may come or not.
+ * Lines that begin with `#` are comments.
+ */
+export async function* readReferences(input: Readable): AsyncGenerator<AnyRecord, void, void> {
+  let number = 0
+  for await (const line of lines(input)) {
+    number++
+    const text = line.trim()
+    if (text === '' || text.startsWith('#')) continue
+    const record = text.startsWith('{') ? numbered(number, () => parseRecord(text)) : plain(text)
+    if (record.type === 'error') throw new UpstreamError(record as ErrorRecord)
+    if (record.type !== 'end') yield record
+  }
+}
+
+function plain(reference: string): ReferenceRecord {
+  return { type: 'reference', reference }
+}
+
+async function* lines(input: Readable): AsyncGenerator<string, void, void> {
+  const source = pipeline(
+    input,
+    utf8Only(),
+    // split2 has no limit of its own accord; it counts what it holds back in characters.
+    split2({ maxLength: MAX_LINE_CHARS, decodeStrings: false, highWaterMark: 1024 }),
+    () => {},
+  )
+  try {
+    for await (const line of source) {
+      if (line.length > MAX_LINE_CHARS) throw tooLong()
+      yield line as string
+    }
+  } catch (error) {
+    if (error instanceof Error && error.message === 'maximum buffer reached') throw tooLong()
+    throw error
+  }
+}
+
+/** split2 would turn stray bytes into U+FFFD; a name that changes on its way must not go unseen. */
+function utf8Only(): Transform {
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+  const decode = (bytes: Buffer | undefined): string => {
+    try {
+      return bytes ? decoder.decode(bytes, { stream: true }) : decoder.decode()
+    } catch (cause) {
+      throw new ToolError('RECORD_NOT_UTF8', 'cannot read the records: the input is not UTF-8', { cause })
+    }
+  }
+  const pass = (done: (error: Error | null, text?: string) => void, bytes?: Buffer): void => {
+    try {
+      done(null, decode(bytes))
+    } catch (error) {
+      done(error as Error)
+    }
+  }
+  return new Transform({
+    decodeStrings: true,
+    encoding: 'utf8',
+    transform: (chunk: Buffer, _encoding, done) => pass(done, chunk),
+    flush: done => pass(done),
+  })
+}
+
+function numbered<T>(number: number, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof ToolError && !(error instanceof UpstreamError))
+      throw new ToolError(error.code, `line ${number}: ${error.message}`, { cause: error })
+    throw error
+  }
+}
+
+function inputCut(ends: number, wanted: number): ToolError {
+  const count = wanted === 1 ? 'its "end" record' : `${wanted} "end" records, got ${ends}`
+  return new ToolError(
+    'INPUT_CUT',
+    `cannot go on: the input ended before ${count}; its producer was cut short (--no-end takes a hand-written stream)`,
+  )
+}
+
+function afterEnd(number: number, wanted: number): ToolError {
+  return new ToolError(
+    'INPUT_AFTER_END',
+    `line ${number}: cannot take a record after ${wanted === 1 ? 'the "end"' : `${wanted} "end" records`}; for concatenated producers say --streams N`,
+  )
+}
+
+function tooLong(): ToolError {
+  return new ToolError('RECORD_TOO_LONG', `cannot read a line of more than ${MAX_LINE_CHARS} characters`)
+}
