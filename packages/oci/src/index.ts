@@ -1,1 +1,27 @@
-export {}
+/**
+ * The documents of an image: descriptors, manifests, indexes, configs, platforms.
+ *
+ * @module
+ */
+export type { HistoryEntry, ImageConfig } from './config.js'
+export { checkConfig, parseConfig, platformOf } from './config.js'
+export type { Annotations, Descriptor, Platform } from './descriptor.js'
+export { bare, parseDescriptor } from './descriptor.js'
+export type { JsonObject } from './json.js'
+export { isObject, MAX_DOCUMENT, parseObject } from './json.js'
+export type { Index, Manifest, ParseManifestOptions } from './manifest.js'
+export { children, parseManifest } from './manifest.js'
+export type { Compression, Family, LayerType } from './media-types.js'
+export {
+  familyOf,
+  isConfigType,
+  isIndexType,
+  isManifestType,
+  layerMediaType,
+  MANIFEST_TYPES,
+  MEDIA_TYPES,
+  parseLayerType,
+  withCompression,
+} from './media-types.js'
+export { formatPlatform, normalizePlatform, parsePlatform, platformOfNode } from './platform.js'
+export { isAttestation, matches, preferences, selectPlatform } from './select.js'

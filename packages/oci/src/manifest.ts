@@ -1,0 +1,149 @@
+/**
+ * Manifests and indexes of both families, read strictly: a document that two readers could take for two
+ * different things is refused.
+ *
+ * Spec: image-spec v1.1, manifest.md and image-index.md; Docker image manifest version 2, schema 2.
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import {
+  type Annotations,
+  annotationsIn,
+  type Descriptor,
+  invalid,
+  optional,
+  parseDescriptor,
+  stringIn,
+} from './descriptor.js'
+import { type JsonObject, parseObject } from './json.js'
+import { isIndexType, isManifestType, MEDIA_TYPES } from './media-types.js'
+
+interface Common {
+  /** As declared, or what the document's structure makes it. */
+  readonly mediaType: string
+  readonly artifactType?: string
+  readonly subject?: Descriptor
+  readonly annotations?: Annotations
+}
+
+/** One image, or an artifact. */
+export interface Manifest extends Common {
+  readonly kind: 'manifest'
+  readonly config: Descriptor
+  /** Base first. */
+  readonly layers: readonly Descriptor[]
+}
+
+/** Several manifests, one for each platform as a rule. */
+export interface Index extends Common {
+  readonly kind: 'index'
+  readonly manifests: readonly Descriptor[]
+}
+
+export interface ParseManifestOptions {
+  /** The type that a server or a descriptor gave: the document must not contradict it. */
+  readonly mediaType?: string | undefined
+}
+
+/** Spelled otherwise (`Layers`), some readers take them and some do not. */
+const KEYS = ['config', 'fsLayers', 'layers', 'manifests', 'mediaType', 'schemaVersion', 'subject']
+const SPELLINGS = new Map(KEYS.map(key => [key.toLowerCase(), key]))
+
+/**
+ * Reads a manifest or an index. The bytes stay what they are: write those, never this object.
+ *
+ * @throws ToolError `MANIFEST_INVALID`, `DOCUMENT_TOO_LARGE`; `MANIFEST_SCHEMA1` for Docker's schema 1;
+ * `MEDIA_TYPE_MISMATCH` when the document says another type than `options.mediaType`;
+ * `MEDIA_TYPE_UNSUPPORTED` for a type that is neither
+ */
+export function parseManifest(bytes: Uint8Array, options: ParseManifestOptions = {}): Manifest | Index {
+  const document = parseObject(bytes, ['MANIFEST_INVALID', 'manifest'])
+  refuseSpellings(document)
+  refuseSchema1(document)
+  const isIndex = has(document, 'manifests')
+  if (isIndex && (has(document, 'layers') || has(document, 'config'))) {
+    throw invalid('manifest', 'is ambiguous: it has "manifests" and also "layers" or "config"')
+  }
+  if (document.schemaVersion !== 2) {
+    throw invalid('manifest', `has schemaVersion ${JSON.stringify(document.schemaVersion)}, not 2`)
+  }
+  const mediaType = typeOf(document, isIndex, options.mediaType)
+  const common = { mediaType, ...commonFields(document) }
+  if (isIndex) return { kind: 'index', ...common, manifests: descriptorsIn(document, 'manifests') }
+  const config = parseDescriptor(document.config, 'config')
+  return { kind: 'manifest', ...common, config, layers: descriptorsIn(document, 'layers') }
+}
+
+/** Every blob and manifest that a document names, in the order to put them: base layer first, config last. */
+export function children(document: Manifest | Index): readonly Descriptor[] {
+  return document.kind === 'index' ? document.manifests : [...document.layers, document.config]
+}
+
+function typeOf(document: JsonObject, isIndex: boolean, expected: string | undefined): string {
+  const declared = stringIn(document, 'mediaType', 'manifest') || undefined
+  const known = expected !== undefined && (isIndexType(expected) || isManifestType(expected))
+  if (declared !== undefined && known && declared !== expected) {
+    throw new ToolError(
+      'MEDIA_TYPE_MISMATCH',
+      `manifest says it is ${declared}, but was offered as ${expected}`,
+    )
+  }
+  const mediaType = declared ?? (known ? expected : guess(document, isIndex))
+  if (isIndex ? isIndexType(mediaType) : isManifestType(mediaType)) return mediaType
+  if (isIndexType(mediaType) || isManifestType(mediaType)) {
+    throw invalid(
+      'manifest',
+      `has the fields of ${isIndex ? 'an index' : 'a manifest'} but the type ${mediaType}`,
+    )
+  }
+  throw new ToolError('MEDIA_TYPE_UNSUPPORTED', `not a manifest we can read: ${mediaType}`)
+}
+
+function guess(document: JsonObject, isIndex: boolean): string {
+  if (isIndex) return MEDIA_TYPES.ociIndex
+  const config = parseDescriptor(document.config, 'config')
+  return config.mediaType === MEDIA_TYPES.dockerConfig ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.ociManifest
+}
+
+function commonFields(document: JsonObject): Omit<Common, 'mediaType'> {
+  const subject = document.subject ?? undefined
+  return {
+    ...optional('artifactType', stringIn(document, 'artifactType', 'manifest')),
+    ...optional('subject', subject === undefined ? undefined : parseDescriptor(subject, 'subject')),
+    ...optional('annotations', annotationsIn(document, 'manifest')),
+  }
+}
+
+function descriptorsIn(document: JsonObject, field: 'layers' | 'manifests'): readonly Descriptor[] {
+  // Go's encoder writes null for a manifest without layers.
+  const list = field === 'layers' && document[field] === null ? [] : document[field]
+  if (!Array.isArray(list)) throw invalid('manifest', `has no list "${field}"`)
+  return list.map((value, index) => parseDescriptor(value, `${field}[${index}]`))
+}
+
+function refuseSpellings(document: JsonObject): void {
+  for (const key of Object.keys(document)) {
+    const spelling = SPELLINGS.get(key.toLowerCase())
+    if (spelling !== undefined && spelling !== key) {
+      throw invalid(
+        'manifest',
+        `is ambiguous: it has the key ${JSON.stringify(key)}, spelled "${spelling}" otherwise`,
+      )
+    }
+  }
+}
+
+function refuseSchema1(document: JsonObject): void {
+  const { mediaType } = document
+  const isSchema1 = mediaType === MEDIA_TYPES.dockerSchema1 || mediaType === MEDIA_TYPES.dockerSchema1Signed
+  if (!isSchema1 && !has(document, 'fsLayers') && document.schemaVersion !== 1) return
+  throw new ToolError(
+    'MANIFEST_SCHEMA1',
+    'this is a Docker schema 1 manifest, a format without layer sizes that was retired in 2017: push the image again with a current tool',
+  )
+}
+
+function has(document: JsonObject, field: string): boolean {
+  return Object.hasOwn(document, field)
+}

@@ -1,0 +1,48 @@
+/**
+ * The grammar of an image reference.
+ *
+ * ```
+ * reference      = name [ ":" tag ] [ "@" digest ]
+ * name           = [ domain "/" ] path
+ * domain         = host [ ":" 1*DIGIT ]
+ * host           = domain-name / "[" 1*( HEXDIG / ":" ) "]"
+ * domain-name    = label *( "." label )
+ * label          = letters, digits and inner hyphens
+ * path           = component *( "/" component )
+ * component      = alphanumeric *( separator alphanumeric )       alphanumeric = 1*( a-z / 0-9 )
+ * separator      = "." / "_" / "__" / 1*"-"
+ * tag            = ( word ) *127( word / "." / "-" )              word = letters, digits, "_"
+ * digest         = algorithm ":" 32*HEXDIG
+ * identifier     = 64( a-f / 0-9 )                                (an image ID, which is no name)
+ * ```
+ *
+ * Spec: distribution-spec v1.1, "Pulling manifests"; the domain and the digest are those of distribution/reference.
+ *
+ * @module
+ */
+const LABEL = '(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])'
+const HOST = `(?:${LABEL}(?:\\.${LABEL})*|\\[[a-fA-F0-9:]+\\])`
+const DOMAIN = `${HOST}(?::[0-9]+)?`
+const COMPONENT = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*'
+const PATH = `${COMPONENT}(?:/${COMPONENT})*`
+const TAG = '\\w[\\w.-]{0,127}'
+const ALGORITHM = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*'
+const DIGEST = `${ALGORITHM}:[0-9a-fA-F]{32,}`
+
+/** Anchored patterns of the grammar's rules. */
+export const GRAMMAR = {
+  /** Groups: name, tag, digest. */
+  reference: new RegExp(`^((?:${DOMAIN}/)?${PATH})(?::(${TAG}))?(?:@(${DIGEST}))?$`),
+  /** Groups: domain, path. */
+  name: new RegExp(`^(?:(${DOMAIN})/)?(${PATH})$`),
+  domain: new RegExp(`^${DOMAIN}$`),
+  path: new RegExp(`^${PATH}$`),
+  tag: new RegExp(`^${TAG}$`),
+  digest: new RegExp(`^${DIGEST}$`),
+  identifier: /^[a-f0-9]{64}$/,
+} as const
+
+/** Characters of a path at most. */
+export const MAX_PATH = 255
+/** No reference is longer; it keeps hostile text away from the patterns. */
+export const MAX_TEXT = 2048
