@@ -93,7 +93,10 @@ export function systemError(error: unknown, action: string): unknown {
   const errno = errnoOf(error)
   if (errno === undefined) return error
   const why = WORDS[errno] ?? (error as Error).message.replace(/^[A-Z0-9_]+: /, '').split('\n', 1)[0]
-  return new ToolError(errno, `cannot ${action}: ${why}`, { cause: error, status: TEMPORARY.has(errno) ? 75 : 1 })
+  return new ToolError(errno, `cannot ${action}: ${why}`, {
+    cause: error,
+    status: TEMPORARY.has(errno) ? 75 : 1,
+  })
 }
 
 /** Runs `work`; a system error in it becomes {@link systemError}. */

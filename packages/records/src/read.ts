@@ -89,6 +89,8 @@ async function* lines(input: Readable): AsyncGenerator<string, void, void> {
   } catch (error) {
     if (error instanceof Error && error.message === 'maximum buffer reached') throw tooLong()
     throw error
+  } finally {
+    input.destroy()
   }
 }
 

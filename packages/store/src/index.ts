@@ -1,1 +1,11 @@
-export {}
+/**
+ * Content-addressed storage: OCI layouts, and the local store which is one.
+ *
+ * @module
+ */
+
+export { BlobWriter, type ExpectedBlob, type StoredBlob } from './blob-writer.js'
+export { REF_NAME, type StoredDescriptor } from './descriptor.js'
+export type { LayoutIndex } from './index-file.js'
+export { Layout, MAX_DOCUMENT_BYTES } from './layout.js'
+export { defaultStorePath, Store } from './store.js'

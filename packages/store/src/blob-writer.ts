@@ -1,0 +1,116 @@
+import fs from 'node:fs'
+import { algorithmOf, type Digest, Hasher } from '@pipelayer/digest'
+import { systemError, ToolError } from '@pipelayer/errors'
+import { syncDirectory } from './durable.js'
+
+/** What a blob has to be. */
+export interface ExpectedBlob {
+  readonly digest: string
+  /** Bytes. */
+  readonly size: number
+}
+
+/** A blob that is in the store, whole. */
+export interface StoredBlob {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  /** Absolute. */
+  readonly path: string
+}
+
+export interface BlobTarget {
+  /** Temporary file, on the same file system as the blobs. */
+  readonly temporary: string
+  /** Open for writing. */
+  readonly fd: number
+  readonly expected?: ExpectedBlob
+  /** Where a blob of this digest belongs; its folder exists. */
+  place(digest: Digest): string
+  /** Called once, when the temporary file is no more. */
+  closed(): void
+}
+
+/**
+ * One blob on its way into the store: under a temporary name until size and digest are known and right, then flushed,
+ * renamed, its folder flushed. Nothing is ever seen under its digest before it is whole.
+ */
+export class BlobWriter {
+  readonly #target: BlobTarget
+  readonly #hasher: Hasher
+  #open = true
+
+  constructor(target: BlobTarget) {
+    this.#target = target
+    const { expected } = target
+    this.#hasher = new Hasher(expected === undefined ? 'sha256' : algorithmOf(expected.digest))
+  }
+
+  /** Bytes written so far. */
+  get bytes(): number {
+    return this.#hasher.bytes
+  }
+
+  /**
+   * Appends bytes: written when the call returns, so the chunk may be reused. Synchronous, since a copy through the
+   * thread pool costs more than the write into the page cache does.
+   *
+   * @throws {ToolError} `SIZE_MISMATCH` as soon as the blob is longer than expected; `ENOSPC`, status 75
+   */
+  write(chunk: Uint8Array): void {
+    const { expected } = this.#target
+    this.#hasher.update(chunk)
+    if (expected !== undefined && this.bytes > expected.size) throw this.#mismatch('SIZE_MISMATCH', 'more')
+    try {
+      for (let done = 0; done < chunk.length; ) done += fs.writeSync(this.#target.fd, chunk, done)
+    } catch (error) {
+      throw systemError(error, `write blob ${this.#name()} to "${this.#target.temporary}"`)
+    }
+  }
+
+  /**
+   * Publishes the blob under its digest.
+   *
+   * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: nothing is published, and the temporary file is gone
+   */
+  commit(): StoredBlob {
+    const { expected, fd, temporary } = this.#target
+    const size = this.bytes
+    const digest = this.#hasher.digest()
+    try {
+      if (expected !== undefined && size !== expected.size)
+        throw this.#mismatch('SIZE_MISMATCH', String(size))
+      if (expected !== undefined && digest !== expected.digest)
+        throw this.#mismatch('DIGEST_MISMATCH', digest)
+      const path = this.#target.place(digest)
+      fs.fchmodSync(fd, 0o644)
+      fs.fsyncSync(fd)
+      fs.renameSync(temporary, path)
+      syncDirectory(path.slice(0, path.lastIndexOf('/')))
+      return { digest, size, path }
+    } catch (error) {
+      throw systemError(error, `publish blob ${digest}`)
+    } finally {
+      this.abort()
+    }
+  }
+
+  /** Gives up: the temporary file goes. Does nothing after `commit` or a first `abort`. */
+  abort(): void {
+    if (!this.#open) return
+    this.#open = false
+    fs.closeSync(this.#target.fd)
+    fs.rmSync(this.#target.temporary, { force: true })
+    this.#target.closed()
+  }
+
+  #name(): string {
+    return this.#target.expected?.digest ?? ''
+  }
+
+  #mismatch(code: 'SIZE_MISMATCH' | 'DIGEST_MISMATCH', got: string): ToolError {
+    const { expected } = this.#target
+    const wanted = code === 'SIZE_MISMATCH' ? `${expected?.size} bytes` : `${expected?.digest}`
+    return new ToolError(code, `cannot take blob ${expected?.digest}: expected ${wanted}, got ${got}`)
+  }
+}

@@ -1,0 +1,66 @@
+import { isWellFormedDigest } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
+import { REF_NAME, type StoredDescriptor } from './descriptor.js'
+
+/** index.json of a layout. Fields we do not know stay as they are. Spec: image-spec v1.1, image-layout.md. */
+export interface LayoutIndex {
+  readonly schemaVersion: 2
+  readonly manifests: readonly StoredDescriptor[]
+  readonly [field: string]: unknown
+}
+
+export const EMPTY_INDEX: LayoutIndex = {
+  schemaVersion: 2,
+  mediaType: 'application/vnd.oci.image.index.v1+json',
+  manifests: [],
+}
+
+/** @throws {ToolError} `LAYOUT_INVALID` */
+export function parseLayoutIndex(text: string, file: string): LayoutIndex {
+  const wrong = (why: string): ToolError => new ToolError('LAYOUT_INVALID', `cannot use "${file}": ${why}`)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw wrong('it is not JSON')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('it is not an object')
+  // Some writers leave "manifests": null behind for an empty layout.
+  const manifests: unknown = Reflect.get(value, 'manifests') ?? []
+  if (!Array.isArray(manifests)) throw wrong('"manifests" is not an array')
+  const bad = manifests.findIndex(descriptor => !isDescriptor(descriptor))
+  if (bad >= 0) throw wrong(`"manifests" ${bad} is not a descriptor`)
+  return { ...value, schemaVersion: 2, manifests: manifests as StoredDescriptor[] }
+}
+
+function isDescriptor(value: unknown): value is StoredDescriptor {
+  if (typeof value !== 'object' || value === null) return false
+  const { digest, size, mediaType } = value as Record<string, unknown>
+  if (typeof digest !== 'string' || !isWellFormedDigest(digest)) return false
+  return Number.isSafeInteger(size) && (size as number) >= 0 && typeof mediaType === 'string'
+}
+
+/** The index with `descriptor` under `name`, which no other entry keeps; without a name, listed once. */
+export function withEntry(
+  index: LayoutIndex,
+  descriptor: StoredDescriptor,
+  name: string | undefined,
+): LayoutIndex {
+  if (name === undefined) {
+    const listed = index.manifests.some(entry => entry.digest === descriptor.digest)
+    return listed ? index : { ...index, manifests: [...index.manifests, descriptor] }
+  }
+  const named = { ...descriptor, annotations: { ...descriptor.annotations, [REF_NAME]: name } }
+  // What another name pointed to keeps its entry; an entry without a name gives way to the named one.
+  const others = index.manifests.filter(entry => {
+    const entryName = entry.annotations?.[REF_NAME]
+    return entryName === undefined ? entry.digest !== descriptor.digest : entryName !== name
+  })
+  return { ...index, manifests: [...others, named] }
+}
+
+/** The entries that a name stands for: of that name, or of that digest. */
+export function entriesOf(index: LayoutIndex, name: string): StoredDescriptor[] {
+  const named = index.manifests.filter(entry => entry.annotations?.[REF_NAME] === name)
+  return named.length > 0 ? named : index.manifests.filter(entry => entry.digest === name)
+}

@@ -1,0 +1,245 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { algorithmOf, type Digest, digestOf, encodedOf } from '@pipelayer/digest'
+import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
+import { BlobWriter, type ExpectedBlob, type StoredBlob } from './blob-writer.js'
+import type { StoredDescriptor } from './descriptor.js'
+import { replaceFile } from './durable.js'
+import { EMPTY_INDEX, entriesOf, type LayoutIndex, parseLayoutIndex, withEntry } from './index-file.js'
+import { withLock } from './lock.js'
+import { PartialFolder } from './partial.js'
+
+/** Documents are read into memory up to this size: 4 MiB, as registries take them. */
+export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+const READ_CHUNK_BYTES = 1024 * 1024
+
+/**
+ * An OCI image layout: blobs by digest, and an index of names.
+ *
+ * Safe with any number of writers of ours at a time, and at any instant of a power cut: a blob appears under its digest
+ * only when it is whole, and `index.json` is replaced, never edited, under a lock on `oci-layout`. Other programs do not
+ * know that lock.
+ *
+ * Spec: image-spec v1.1, image-layout.md
+ */
+export class Layout {
+  /** Absolute. */
+  readonly root: string
+  readonly #partial: PartialFolder
+
+  protected constructor(root: string) {
+    this.root = path.resolve(root)
+    this.#partial = new PartialFolder(path.join(this.root, 'blobs', '.partial'))
+  }
+
+  /**
+   * Opens the layout in `root`; with `create`, makes one where there is nothing or an empty directory.
+   *
+   * @throws {ToolError} `LAYOUT_MISSING` where there is none, `LAYOUT_INVALID` where something else is
+   */
+  static open(root: string, options: { readonly create?: boolean } = {}): Layout {
+    const layout = new Layout(root)
+    layout.prepare(options.create === true)
+    return layout
+  }
+
+  protected prepare(create: boolean): void {
+    if (this.#isLayout()) return
+    if (!create)
+      throw new ToolError('LAYOUT_MISSING', `no OCI layout in "${this.root}": it has no "oci-layout" file`)
+    attempt(`make an OCI layout in "${this.root}"`, () => this.#create())
+  }
+
+  /** Where a blob lies, whether it is there or not. @throws {ToolError} `DIGEST_INVALID` */
+  blobPath(digest: Digest): string {
+    return path.join(this.root, 'blobs', algorithmOf(digest), encodedOf(digest))
+  }
+
+  /** True where the blob is there, with that size: an empty file that a power cut left does not count. */
+  hasBlob(digest: Digest, sizeBytes?: number): boolean {
+    const found = fs.statSync(this.blobPath(digest), { throwIfNoEntry: false })
+    return found?.isFile() === true && (sizeBytes === undefined || found.size === sizeBytes)
+  }
+
+  /** A blob to be written. Nothing is seen of it before its `commit`. */
+  blobWriter(expected?: ExpectedBlob): BlobWriter {
+    return attempt(`write a blob into "${this.root}"`, () => {
+      const [temporary, fd] = this.#partial.create(
+        'blob',
+        name => [name, fs.openSync(name, 'wx', 0o600)] as const,
+      )
+      const place = (digest: Digest): string => {
+        fs.mkdirSync(path.dirname(this.blobPath(digest)), { recursive: true })
+        return this.blobPath(digest)
+      }
+      const closed = (): void => this.#partial.tidy()
+      return new BlobWriter({ temporary, fd, place, closed, ...(expected === undefined ? {} : { expected }) })
+    })
+  }
+
+  /**
+   * Writes a whole blob, held to `expected` where given. A blob that is there already is not written again.
+   *
+   * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`, or whatever `source` throws: nothing is published
+   */
+  async putBlob(
+    source: Uint8Array | AsyncIterable<Uint8Array>,
+    expected?: ExpectedBlob,
+  ): Promise<StoredBlob> {
+    if (source instanceof Uint8Array) return this.putBytes(source, expected)
+    const writer = this.blobWriter(expected)
+    try {
+      for await (const chunk of source) writer.write(chunk)
+      return writer.commit()
+    } finally {
+      writer.abort()
+    }
+  }
+
+  /** {@link putBlob} of bytes in memory, at once. */
+  putBytes(bytes: Uint8Array, expected?: ExpectedBlob): StoredBlob {
+    const digest = digestOf(bytes)
+    if (expected === undefined && this.hasBlob(digest, bytes.length))
+      return { digest, size: bytes.length, path: this.blobPath(digest) }
+    const writer = this.blobWriter(expected)
+    try {
+      writer.write(bytes)
+      return writer.commit()
+    } finally {
+      writer.abort()
+    }
+  }
+
+  /** A blob's bytes as a stream, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN` */
+  openBlob(digest: Digest): Readable {
+    const fd = this.#openFile(digest)
+    return fs.createReadStream('', { fd, highWaterMark: READ_CHUNK_BYTES })
+  }
+
+  /**
+   * A document of at most 4 MiB, checked against its digest.
+   *
+   * @throws {ToolError} `BLOB_UNKNOWN`, `SIZE_INVALID` when it is larger, `DIGEST_MISMATCH` when it was damaged
+   */
+  readBlob(digest: Digest, limitBytes: number = MAX_DOCUMENT_BYTES): Buffer {
+    const fd = this.#openFile(digest)
+    try {
+      const { size } = fs.fstatSync(fd)
+      if (size > limitBytes)
+        throw new ToolError(
+          'SIZE_INVALID',
+          `cannot read blob ${digest}: expected at most ${limitBytes} bytes, got ${size}`,
+        )
+      const bytes = fs.readFileSync(fd)
+      const actual = digestOf(bytes, algorithmOf(digest))
+      if (actual !== digest)
+        throw new ToolError(
+          'DIGEST_MISMATCH',
+          `cannot use "${this.blobPath(digest)}": expected ${digest}, got ${actual}`,
+        )
+      return bytes
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+
+  /** index.json as it is now. */
+  index(): LayoutIndex {
+    const file = path.join(this.root, 'index.json')
+    return parseLayoutIndex(
+      attempt(`read "${file}"`, () => fs.readFileSync(file, 'utf8')),
+      file,
+    )
+  }
+
+  /** The entries of index.json that `name` (a reference name or a digest) stands for. */
+  resolve(name: string): StoredDescriptor[] {
+    return entriesOf(this.index(), name)
+  }
+
+  /**
+   * Lists `descriptor` in index.json, under `name` where given; an entry that had the name loses it. The last step of
+   * publishing an image: its blobs must be there. Atomic; idempotent.
+   */
+  tag(descriptor: StoredDescriptor, name?: string): void {
+    this.updateIndex(index => withEntry(index, descriptor, name))
+  }
+
+  /** Replaces index.json by what `change` makes of it, under the lock. Nothing is written when nothing changes. */
+  updateIndex(change: (index: LayoutIndex) => LayoutIndex): void {
+    attempt(`update the index of "${this.root}"`, () =>
+      withLock(path.join(this.root, 'oci-layout'), () => {
+        const before = this.index()
+        const after = change(before)
+        if (JSON.stringify(after) !== JSON.stringify(before)) this.#writeDocument('index.json', after)
+      }),
+    )
+  }
+
+  #openFile(digest: Digest): number {
+    try {
+      return fs.openSync(this.blobPath(digest), 'r')
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+      throw new ToolError('BLOB_UNKNOWN', `no blob ${digest} in "${this.root}"`, { cause: error })
+    }
+  }
+
+  #isLayout(): boolean {
+    const file = path.join(this.root, 'oci-layout')
+    let text: string
+    try {
+      text = fs.readFileSync(file, 'utf8')
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return false
+      return attempt(`read "${file}"`, () => {
+        throw error
+      })
+    }
+    if (!/"imageLayoutVersion"\s*:\s*"1\./.test(text))
+      throw new ToolError(
+        'LAYOUT_INVALID',
+        `cannot use "${file}": expected imageLayoutVersion 1, got ${JSON.stringify(text.slice(0, 80))}`,
+      )
+    return true
+  }
+
+  #create(): void {
+    fs.mkdirSync(this.root, { recursive: true })
+    const foreign = fs
+      .readdirSync(this.root)
+      .find(name => !['blobs', 'index.json', 'oci-layout'].includes(name))
+    if (foreign !== undefined)
+      throw new ToolError(
+        'LAYOUT_INVALID',
+        `cannot make an OCI layout in "${this.root}": it holds "${foreign}" already`,
+      )
+    fs.mkdirSync(path.join(this.root, 'blobs', 'sha256'), { recursive: true })
+    // The index before the file that makes it a layout; another writer may be doing the same at this moment.
+    if (!fs.existsSync(path.join(this.root, 'index.json'))) this.#writeNew('index.json', EMPTY_INDEX)
+    this.#writeNew('oci-layout', { imageLayoutVersion: '1.0.0' })
+  }
+
+  /** Writes a document only where there is none: whoever came first stays. */
+  #writeNew(name: string, document: object): void {
+    const temporary = this.#partial.create(name, file => {
+      fs.writeFileSync(file, JSON.stringify(document), { flag: 'wx' })
+      return file
+    })
+    try {
+      fs.linkSync(temporary, path.join(this.root, name))
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+    } finally {
+      fs.rmSync(temporary, { force: true })
+      this.#partial.tidy()
+    }
+  }
+
+  #writeDocument(name: string, document: object): void {
+    const text = JSON.stringify(document)
+    this.#partial.create(name, temporary => replaceFile(path.join(this.root, name), temporary, text))
+    this.#partial.tidy()
+  }
+}

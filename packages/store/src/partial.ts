@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { errnoOf } from '@pipelayer/errors'
+import { isOrphan, ownedName } from './owner.js'
+
+/**
+ * The folder for what is not whole yet, on the file system of its target. It exists only while something is in it, so
+ * that a layout written for a user holds nothing but the layout.
+ */
+export class PartialFolder {
+  readonly root: string
+  #swept = false
+
+  constructor(root: string) {
+    this.root = root
+  }
+
+  /** A new name in the folder, made for this process; the folder exists afterwards. */
+  name(prefix: string): string {
+    fs.mkdirSync(this.root, { recursive: true, mode: 0o755 })
+    if (!this.#swept) this.#sweep()
+    return path.join(this.root, ownedName(prefix, randomBytes(6).toString('hex')))
+  }
+
+  /** Runs `make` with a new name, again when another process removed the empty folder meanwhile. */
+  create<T>(prefix: string, make: (name: string) => T): T {
+    for (let tries = 0; ; tries++) {
+      const name = this.name(prefix)
+      try {
+        return make(name)
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT' || tries === 10) throw error
+      }
+    }
+  }
+
+  /** Removes the folder if nothing is in it. */
+  tidy(): void {
+    try {
+      fs.rmdirSync(this.root)
+    } catch {
+      // Somebody else is at work in it, or it is gone already.
+    }
+  }
+
+  #sweep(): void {
+    this.#swept = true
+    for (const name of fs.readdirSync(this.root))
+      if (isOrphan(name)) fs.rmSync(path.join(this.root, name), { recursive: true, force: true })
+  }
+}

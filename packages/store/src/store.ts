@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
+import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
+import { isAvailable, ofdLock } from '@pipelayer/sys'
+import { replaceFile } from './durable.js'
+import { Layout } from './layout.js'
+import { isOrphan, ownedName } from './owner.js'
+
+/**
+ * The local store: an OCI layout that every OCI tool can read, and beside `blobs/` what only we know:
+ *
+ * ```
+ * layers/FORM/<chain>   unpacked layers, overlayfs form        steps/FORM/<key>   executed steps of builds
+ * packed/<key>/<how>    which layer a step was packed into     tmp/               what is not whole yet
+ * lease                 held shared while a tool runs
+ * ```
+ *
+ * FORM is `root`, or `user-...` for trees whose ids are mapped: blobs are shared between users' forms, trees are not.
+ */
+export class Store extends Layout {
+  #lease: number | undefined
+
+  /** Opens the store in `root`, made where there is none, and holds its lease until the process ends. */
+  static override open(root: string, options: { readonly create?: boolean } = { create: true }): Store {
+    const store = new Store(root)
+    store.prepare(options.create !== false)
+    store.#holdLease()
+    return store
+  }
+
+  /** Where the unpacked layer on top of a chain lies. */
+  layerPath(form: string, chainID: Digest): string {
+    return path.join(this.root, 'layers', checkedForm(form), encodedOf(parseDigest(chainID)))
+  }
+
+  /** Where an executed step lies. */
+  stepPath(form: string, cacheKey: Digest): string {
+    return path.join(this.root, 'steps', checkedForm(form), encodedOf(parseDigest(cacheKey)))
+  }
+
+  /**
+   * A new, empty directory for work in progress, on the store's file system. The caller removes it or renames it away;
+   * what killed processes left is removed here.
+   */
+  tempDir(prefix: string): string {
+    const folder = path.join(this.root, 'tmp')
+    return attempt(`make a temporary directory in "${folder}"`, () => {
+      fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+      for (const name of fs.readdirSync(folder))
+        if (isOrphan(name)) fs.rmSync(path.join(folder, name), { recursive: true, force: true })
+      const made = path.join(folder, ownedName(prefix, randomBytes(6).toString('hex')))
+      fs.mkdirSync(made, { mode: 0o700 })
+      return made
+    })
+  }
+
+  /** Says that a blob or a step was used just now, so that garbage collection spares it. */
+  touch(file: string): void {
+    const now = new Date()
+    try {
+      fs.utimesSync(file, now, now)
+    } catch {
+      // A store that may only be read is not collected by us either.
+    }
+  }
+
+  /** Remembers the `layer` record that a step was packed into. `how`: format, level, and whatever alters the blob. */
+  putPacked(cacheKey: Digest, how: string, record: object): void {
+    const target = this.#packedPath(cacheKey, how)
+    attempt(`write "${target}"`, () => {
+      fs.mkdirSync(path.dirname(target), { recursive: true })
+      replaceFile(target, `${target}.${randomBytes(6).toString('hex')}`, JSON.stringify(record))
+    })
+  }
+
+  /** The record of {@link putPacked}, while its blob is there. */
+  getPacked(cacheKey: Digest, how: string): Record<string, unknown> | undefined {
+    try {
+      const record: unknown = JSON.parse(fs.readFileSync(this.#packedPath(cacheKey, how), 'utf8'))
+      return isPacked(record) && (record.empty === true || this.#holds(record)) ? record : undefined
+    } catch (error) {
+      // A damaged note costs a packing, not the build.
+      if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  #holds(record: Record<string, unknown>): boolean {
+    const { digest, size } = record
+    return typeof digest === 'string' && typeof size === 'number' && this.hasBlob(digest, size)
+  }
+
+  #packedPath(cacheKey: Digest, how: string): string {
+    if (!/^[a-z0-9][a-z0-9.+_-]*$/.test(how))
+      throw new ToolError('STORE_NAME', `not a name of an encoding: "${how}"`)
+    return path.join(this.root, 'packed', encodedOf(parseDigest(cacheKey)), `${how}.json`)
+  }
+
+  /** Shared by every tool at work; garbage collection takes it alone. It goes with the process. */
+  #holdLease(): void {
+    if (!isAvailable()) return
+    const file = path.join(this.root, 'lease')
+    try {
+      this.#lease = fs.openSync(file, 'a+')
+      ofdLock(this.#lease, 'shared', { wait: true })
+    } catch (error) {
+      // A store on a read-only disk can be read without one: nothing can be collected from it.
+      if (!['EACCES', 'EROFS', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
+    }
+  }
+}
+
+/** Where the store is when nobody says: `$PIPELAYER_STORE`, else below `$XDG_DATA_HOME` or `~/.local/share`. */
+export function defaultStorePath(env: Readonly<Record<string, string | undefined>>): string {
+  if (env.PIPELAYER_STORE) return env.PIPELAYER_STORE
+  const data = env.XDG_DATA_HOME || (env.HOME ? path.join(env.HOME, '.local/share') : undefined)
+  if (data === undefined)
+    throw new ToolError(
+      'STORE_UNKNOWN',
+      'cannot tell where the store is: say --store, or set PIPELAYER_STORE or HOME',
+    )
+  return path.join(data, 'pipelayer')
+}
+
+function isPacked(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Reflect.get(value, 'type') === 'layer'
+}
+
+function checkedForm(form: string): string {
+  if (!/^(root|user-[0-9a-f]+)$/.test(form))
+    throw new ToolError('STORE_NAME', `not a form of trees: "${form}"`)
+  return form
+}
