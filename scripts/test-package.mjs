@@ -96,7 +96,14 @@ function watch(parser, trail, counts) {
 function fail(counts, trail, what, diag) {
   counts.failed++
   console.log(`FAILED: ${[...trail, what].join(' > ')}`)
-  if (diag) console.log(JSON.stringify(diag, null, 1).slice(0, 4000))
+  if (diag) console.log(explain(diag))
+}
+
+// What a reader needs first: the difference, the message, the line.
+function explain({ diff, at, source, stack, ...rest }) {
+  const where = at?.fileName ? `    at ${at.fileName}:${at.lineNumber}` : (stack ?? '').split('\n')[0]
+  const details = Object.keys(rest).length > 0 ? JSON.stringify(rest) : ''
+  return [where, diff, details].filter(Boolean).join('\n').slice(0, 4000)
 }
 
 function add(counts) {
