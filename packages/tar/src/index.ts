@@ -1,1 +1,12 @@
-export {}
+/**
+ * tar archives, byte-exact: a push parser and a header writer, synchronous and without I/O.
+ *
+ * @module
+ */
+export { BLOCK_SIZE, END_BLOCKS, padding, paddingSize } from './block.js'
+export { encodeHeader, paxRecords } from './encode.js'
+export type { ReadEntry, TarEntry, TarFormat, TarTime, TarType } from './entry.js'
+export { fitsInOctal, formatOctal, parseNumeric } from './numeric.js'
+export { readTar, type TarEvent, TarParser, type TarParserOptions } from './parser.js'
+export { formatPaxRecord, type PaxRecord, parsePax, parsePaxRecord } from './pax.js'
+export { formatPaxTime, parsePaxTime } from './time.js'

@@ -1,0 +1,171 @@
+/**
+ * Writes header blocks as Docker's layers have them: byte for byte what Go archive/tar writes in its PAX format.
+ *
+ * A ustar header, and before it a PAX header with just those records that ustar cannot hold, sorted by key.
+ * Names over 100 bytes or beyond ASCII go to PAX; the prefix field stays empty. One addition to what Go does: a name
+ * that is not UTF-8 is marked by `hdrcharset=BINARY`, as POSIX demands.
+ *
+ * @module
+ */
+import { isUtf8 } from 'node:buffer'
+import { BLOCK_SIZE, checksumOf, FIELDS, type Field, padding, USTAR_MAGIC } from './block.js'
+import { FLAG_OF_TYPE, type TarEntry, type TarTime } from './entry.js'
+import { FieldError, unrepresentable } from './errors.js'
+import { fitsInOctal, formatOctal } from './numeric.js'
+import { formatPaxRecord, MAX_SPECIAL_SIZE } from './pax.js'
+import { formatPaxTime } from './time.js'
+import { xattrKey } from './xattr.js'
+
+/**
+ * The header of `entry`: 512 bytes, or with a PAX header a multiple of that. The caller adds the content, and
+ * {@link padding} after it. A directory's name gets its `/`; the size of what is not a file is written as 0.
+ *
+ * @throws ToolError TAR_UNREPRESENTABLE for a NUL in a name, a device number over 2 097 151, PAX records over 1 MiB,
+ *   and the type `other`.
+ */
+export function encodeHeader(entry: TarEntry): Buffer {
+  try {
+    const whole = normalized(entry)
+    const records = paxRecords(whole)
+    const main = headerBlock(whole)
+    return records.size === 0 ? main : Buffer.concat([paxHeader(whole.name, records), main])
+  } catch (error) {
+    if (error instanceof FieldError) throw unrepresentable(entry.name, error.message)
+    throw error
+  }
+}
+
+/**
+ * The PAX records that `entry` needs, in the order they are written.
+ *
+ * @throws FieldError for what no record can hold either.
+ */
+export function paxRecords(entry: TarEntry): Map<string, string> {
+  const records = new Map<string, string>()
+  addText(records, 'path', entry.name, FIELDS.name)
+  addText(records, 'linkpath', entry.linkname ?? '', FIELDS.linkname)
+  addText(records, 'uname', entry.uname ?? '', FIELDS.uname)
+  addText(records, 'gname', entry.gname ?? '', FIELDS.gname)
+  addNumber(records, 'uid', entry.uid, FIELDS.uid)
+  addNumber(records, 'gid', entry.gid, FIELDS.gid)
+  addNumber(records, 'size', entry.size, FIELDS.size)
+  if (!isUstarTime(entry.mtime)) records.set('mtime', formatPaxTime(entry.mtime))
+  if (entry.atime) records.set('atime', formatPaxTime(entry.atime))
+  if (entry.ctime) records.set('ctime', formatPaxTime(entry.ctime))
+  for (const [name, value] of entry.xattrs ?? []) records.set(xattrKey(name), value.toString('latin1'))
+  if (!isAllUtf8(records)) records.set('hdrcharset', 'BINARY')
+  return new Map([...records].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function normalized(entry: TarEntry): TarEntry {
+  if (entry.type === 'dir' && !entry.name.endsWith('/')) return { ...entry, name: `${entry.name}/`, size: 0 }
+  return entry.type === 'file' ? entry : { ...entry, size: 0 }
+}
+
+function addText(records: Map<string, string>, key: string, text: string, [, width]: Field): void {
+  if (text.includes('\0')) throw new FieldError(`${key} holds a NUL`)
+  if (text.length > width || !isAscii(text)) records.set(key, text)
+}
+
+function addNumber(records: Map<string, string>, key: string, value: number, [, width]: Field): void {
+  if (!Number.isSafeInteger(value)) throw new FieldError(`${key} ${value} is no integer below 2^53`)
+  if (key === 'size' && value < 0) throw new FieldError(`size ${value} is negative`)
+  if (!fitsInOctal(value, width)) records.set(key, String(value))
+}
+
+function isUstarTime(time: TarTime): boolean {
+  return time.nanoseconds === 0 && fitsInOctal(time.seconds, FIELDS.mtime[1])
+}
+
+function isAllUtf8(records: ReadonlyMap<string, string>): boolean {
+  return ['path', 'linkpath', 'uname', 'gname'].every(key => {
+    const text = records.get(key)
+    return text === undefined || isUtf8(Buffer.from(text, 'latin1'))
+  })
+}
+
+function paxHeader(name: string, records: ReadonlyMap<string, string>): Buffer {
+  const text = [...records].map(([key, value]) => formatPaxRecord(key, value)).join('')
+  if (text.length > MAX_SPECIAL_SIZE) throw new FieldError(`PAX records of ${text.length} bytes`)
+  const block = Buffer.alloc(BLOCK_SIZE)
+  putText(block, FIELDS.name, paxName(name))
+  block.write('x', FIELDS.typeflag[0], 'latin1')
+  for (const field of [FIELDS.mode, FIELDS.uid, FIELDS.gid, FIELDS.mtime]) putNumber(block, field, 0)
+  putNumber(block, FIELDS.size, text.length)
+  return Buffer.concat([sealed(block), Buffer.from(text, 'latin1'), padding(text.length)])
+}
+
+/** `dir/PaxHeaders.0/base`, its path cleaned, ASCII, 100 bytes. Readers ignore it. */
+function paxName(name: string): string {
+  const slash = name.lastIndexOf('/') + 1
+  const joined = cleaned(`${name.slice(0, slash)}/PaxHeaders.0/${name.slice(slash)}`, name.startsWith('/'))
+  return ascii(joined).slice(0, FIELDS.name[1]).replace(/\/+$/, '')
+}
+
+/** A path without empty parts, `.` and `..`, as Go's path.Join has it. */
+function cleaned(path: string, rooted: boolean): string {
+  const parts: string[] = []
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.') continue
+    if (part !== '..') parts.push(part)
+    else if (parts.length > 0 && parts.at(-1) !== '..') parts.pop()
+    else if (!rooted) parts.push(part)
+  }
+  return (rooted ? '/' : '') + parts.join('/') || '.'
+}
+
+/** The entry's own header; what does not fit is cut, or 0, since PAX says it. */
+function headerBlock(entry: TarEntry): Buffer {
+  if (entry.type === 'other') throw new FieldError('its type is not of tar')
+  const block = Buffer.alloc(BLOCK_SIZE)
+  putText(block, FIELDS.name, withoutSlashAtCut(ascii(entry.name)))
+  putText(block, FIELDS.linkname, withoutSlashAtCut(ascii(entry.linkname ?? '')))
+  block.write(FLAG_OF_TYPE[entry.type], FIELDS.typeflag[0], 'latin1')
+  putNumber(block, FIELDS.mode, entry.mode & 0o7777)
+  putNumber(block, FIELDS.uid, entry.uid)
+  putNumber(block, FIELDS.gid, entry.gid)
+  putNumber(block, FIELDS.size, entry.size)
+  putNumber(block, FIELDS.mtime, entry.mtime.seconds)
+  putText(block, FIELDS.uname, ascii(entry.uname ?? ''))
+  putText(block, FIELDS.gname, ascii(entry.gname ?? ''))
+  putDevice(block, FIELDS.devmajor, entry.devmajor ?? 0)
+  putDevice(block, FIELDS.devminor, entry.devminor ?? 0)
+  return sealed(block)
+}
+
+/** Marks the block as ustar and puts its checksum: six digits, NUL, space. */
+function sealed(block: Buffer): Buffer {
+  block.write(USTAR_MAGIC, FIELDS.magic[0], 'latin1')
+  const [offset, width] = FIELDS.checksum
+  block.write(`${formatOctal(checksumOf(block), width - 1)} `, offset, 'latin1')
+  return block
+}
+
+function putText(block: Buffer, [offset, width]: Field, text: string): void {
+  block.write(text.slice(0, width), offset, 'latin1')
+}
+
+function putNumber(block: Buffer, [offset, width]: Field, value: number): void {
+  block.write(formatOctal(fitsInOctal(value, width) ? value : 0, width), offset, 'latin1')
+}
+
+function putDevice(block: Buffer, field: Field, value: number): void {
+  if (!fitsInOctal(value, field[1])) throw new FieldError(`device number ${value} does not fit`)
+  putNumber(block, field, value)
+}
+
+/** Old readers take a cut name that ends in a slash for a directory's. */
+function withoutSlashAtCut(name: string): string {
+  const width = FIELDS.name[1]
+  if (name.length <= width || name[width - 1] !== '/') return name
+  const end = name.slice(0, width).replace(/\/+$/, '').length
+  return `${name.slice(0, end)}\0${name.slice(end + 1)}`
+}
+
+function ascii(text: string): string {
+  return isAscii(text) ? text : text.replace(/[^\x01-\x7f]/g, '')
+}
+
+function isAscii(text: string): boolean {
+  return !/[\x80-\xff]/.test(text)
+}

@@ -1,0 +1,118 @@
+/**
+ * One header block, decoded as it stands, without what PAX and GNU headers before it say.
+ *
+ * @module
+ */
+import { FIELDS, GNU_MAGIC, isChecksum, rawAt, STAR_TRAILER, textAt, USTAR_MAGIC } from './block.js'
+import type { TarFormat, TarTime } from './entry.js'
+import { FieldError } from './errors.js'
+import { numberAt } from './numeric.js'
+
+export interface RawHeader {
+  readonly name: string
+  readonly linkname: string
+  readonly typeflag: string
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly size: number
+  readonly mtime: TarTime
+  readonly uname: string
+  readonly gname: string
+  readonly devmajor: number
+  readonly devminor: number
+  readonly atime?: TarTime
+  readonly ctime?: TarTime
+  readonly format: TarFormat
+  /** Whether the block has GNU's layout, which old GNU sparse files need. */
+  readonly gnu: boolean
+}
+
+type Extension = Pick<RawHeader, 'format'> & { prefix: string; atime?: TarTime; ctime?: TarTime }
+
+/** Numbers that ustar wants ended by a NUL. */
+const NUMBERS = [
+  FIELDS.size,
+  FIELDS.mode,
+  FIELDS.uid,
+  FIELDS.gid,
+  FIELDS.mtime,
+  FIELDS.devmajor,
+  FIELDS.devminor,
+] as const
+
+/**
+ * Decodes a header block.
+ *
+ * @throws FieldError where the checksum or a number is wrong.
+ */
+export function decodeHeader(block: Buffer): RawHeader {
+  if (!isChecksum(block, numberAt(block, FIELDS.checksum, 'checksum')))
+    throw new FieldError('checksum is wrong')
+  const magic = rawAt(block, FIELDS.magic)
+  const ustar = magic === USTAR_MAGIC
+  const gnu = magic === GNU_MAGIC
+  const extended = ustar || gnu
+  const extension = ustar ? ustarExtension(block) : gnu ? gnuExtension(block) : V7
+  const { prefix, ...more } = extension
+  const name = textAt(block, FIELDS.name)
+  return {
+    name: prefix === '' ? name : `${prefix}/${name}`,
+    linkname: textAt(block, FIELDS.linkname),
+    typeflag: rawAt(block, FIELDS.typeflag),
+    mode: numberAt(block, FIELDS.mode, 'mode'),
+    uid: numberAt(block, FIELDS.uid, 'uid'),
+    gid: numberAt(block, FIELDS.gid, 'gid'),
+    size: numberAt(block, FIELDS.size, 'size'),
+    mtime: seconds(numberAt(block, FIELDS.mtime, 'mtime')),
+    uname: extended ? textAt(block, FIELDS.uname) : '',
+    gname: extended ? textAt(block, FIELDS.gname) : '',
+    devmajor: extended ? numberAt(block, FIELDS.devmajor, 'devmajor') : 0,
+    devminor: extended ? numberAt(block, FIELDS.devminor, 'devminor') : 0,
+    gnu,
+    ...more,
+  }
+}
+
+const V7: Extension = { format: 'v7', prefix: '' }
+
+function ustarExtension(block: Buffer): Extension {
+  if (rawAt(block, FIELDS.starTrailer) !== STAR_TRAILER) {
+    return { format: isStrictUstar(block) ? 'ustar' : 'unknown', prefix: textAt(block, FIELDS.prefix) }
+  }
+  return {
+    format: 'star',
+    prefix: textAt(block, FIELDS.starPrefix),
+    atime: seconds(numberAt(block, FIELDS.starAtime, 'atime')),
+    ctime: seconds(numberAt(block, FIELDS.starCtime, 'ctime')),
+  }
+}
+
+/**
+ * GNU has times where ustar has the prefix. Go before 1.8 wrote a prefix into headers that it marked as GNU's:
+ * where the times are no numbers, an ASCII text there is such a prefix.
+ */
+function gnuExtension(block: Buffer): Extension {
+  try {
+    return { format: 'gnu', prefix: '', ...gnuTime(block, 'atime'), ...gnuTime(block, 'ctime') }
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error
+    const prefix = textAt(block, FIELDS.prefix)
+    return { format: 'unknown', prefix: /^[\0-\x7f]*$/.test(prefix) ? prefix : '' }
+  }
+}
+
+function gnuTime(block: Buffer, which: 'atime' | 'ctime'): { atime?: TarTime; ctime?: TarTime } {
+  const field = which === 'atime' ? FIELDS.gnuAtime : FIELDS.gnuCtime
+  return block[field[0]] === 0 ? {} : { [which]: seconds(numberAt(block, field, which)) }
+}
+
+/** POSIX allows only ASCII in a ustar block, and wants a NUL after each number. */
+function isStrictUstar(block: Buffer): boolean {
+  if (NUMBERS.some(([offset, width]) => block[offset + width - 1] !== 0)) return false
+  return block.every(byte => byte < 0x80)
+}
+
+function seconds(value: number): TarTime {
+  return { seconds: value, nanoseconds: 0 }
+}

@@ -1,0 +1,63 @@
+/**
+ * The bytes that have come and are not read yet.
+ *
+ * @module
+ */
+
+/** A queue of chunks. What it gives out are views of the chunks put in, but for reads that span several. */
+export class Input {
+  #chunks: Buffer[] = []
+  #size = 0
+  #offset = 0
+  /** Set by the owner when nothing more will come. */
+  ended = false
+
+  /** Bytes waiting. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  add(chunk: Buffer): void {
+    if (chunk.length === 0) return
+    this.#chunks.push(chunk)
+    this.#size += chunk.length
+  }
+
+  /** Copies what waits of the last chunk, so that its owner may use its memory again. */
+  detach(): void {
+    const last = this.#chunks.pop()
+    if (last !== undefined) this.#chunks.push(Buffer.from(last))
+  }
+
+  /** Exactly `length` bytes, which must be there. */
+  read(length: number): Buffer {
+    const first = this.upTo(length)
+    if (first.length === length) return first
+    const parts = [first]
+    for (let left = length - first.length; left > 0; ) {
+      const part = this.upTo(left)
+      parts.push(part)
+      left -= part.length
+    }
+    return Buffer.concat(parts, length)
+  }
+
+  /** At most `length` bytes, without copying; empty only when nothing waits. */
+  upTo(length: number): Buffer {
+    const first = this.#chunks[0]
+    if (first === undefined || length === 0) return EMPTY
+    const bytes = first.length <= length ? first : first.subarray(0, length)
+    if (bytes === first) this.#chunks.shift()
+    else this.#chunks[0] = first.subarray(length)
+    this.#size -= bytes.length
+    this.#offset += bytes.length
+    return bytes
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
