@@ -4,6 +4,11 @@
  * @module
  */
 
+export type { ArgumentForm } from './arguments.js'
+export { type DetectedDirective, detectDirective, detectSyntax, readDirectives } from './directives.js'
+export { type ExpandOptions, type Expansion, expand, expandWord, expandWords } from './expand.js'
+export { DOCKERFILE, type Grammar } from './grammar.js'
+export { chompHeredoc, findHeredocs, type HeredocWord, parseHeredocWord } from './heredoc.js'
 export type {
   AddInstruction,
   ArgInstruction,
@@ -31,6 +36,8 @@ export type {
   VolumeInstruction,
   WorkdirInstruction,
 } from './instruction.js'
+export { parseJSONForm } from './json-form.js'
+export { type ParseOptions, parseDockerfile } from './parse.js'
 export type {
   Directive,
   Dockerfile,
@@ -39,3 +46,4 @@ export type {
   SyntaxNode,
   SyntaxWarning,
 } from './syntax.js'
+export { splitWords, type Word } from './words.js'

@@ -1,0 +1,162 @@
+/**
+ * The parser: a file to the syntax of its instructions, as BuildKit reads it.
+ *
+ * It knows the shape of each instruction, not its meaning: an unknown keyword is kept, for `interpret` to refuse.
+ *
+ * Spec: https://docs.docker.com/reference/dockerfile/#format and moby/buildkit frontend/dockerfile/parser
+ *
+ * @module
+ */
+
+import { type Arguments, parseArguments } from './arguments.js'
+import { DirectiveReader } from './directives.js'
+import { type Command, splitCommand } from './flags.js'
+import { DOCKERFILE, type Grammar } from './grammar.js'
+import { findHeredocs, type HeredocWord, readHeredoc } from './heredoc.js'
+import { commentOf, joinLines, LineReader, type LogicalLine, locate } from './lines.js'
+import { decodeSource, firstUnprintable, quote } from './source.js'
+import { trimStart } from './spaces.js'
+import type { Directive, Dockerfile, EscapeCharacter, Heredoc, SyntaxNode, SyntaxWarning } from './syntax.js'
+
+export interface ParseOptions {
+  /** What messages call the file; `Dockerfile` unless said. */
+  readonly file?: string
+  /** The language; {@link DOCKERFILE} unless said. */
+  readonly grammar?: Grammar
+}
+
+/** ONBUILD within ONBUILD is refused later; here it must only not exhaust the stack. */
+const NESTING_LIMIT = 10
+
+/**
+ * Parses a Dockerfile.
+ *
+ * @param source - text, or bytes in UTF-8; other bytes are allowed in comments and bodies of heredocs only
+ * @throws {@link ToolError} DOCKERFILE_INVALID (or what the grammar says) as `FILE:LINE:COLUMN: ...`
+ */
+export function parseDockerfile(source: string | Uint8Array, options: ParseOptions = {}): Dockerfile {
+  const text = typeof source === 'string' ? source.replace(/^\ufeff/, '') : decodeSource(source)
+  return new Parser(text, options).parse()
+}
+
+class Parser {
+  readonly #file: string
+  readonly #grammar: Grammar
+  readonly #reader: LineReader
+  readonly #directives = new DirectiveReader()
+  readonly #instructions: SyntaxNode[] = []
+  readonly #warnings: SyntaxWarning[] = []
+  #escape: EscapeCharacter = '\\'
+  #comments: string[] = []
+
+  constructor(text: string, options: ParseOptions) {
+    this.#file = options.file ?? 'Dockerfile'
+    this.#grammar = options.grammar ?? DOCKERFILE
+    this.#reader = new LineReader(text, { file: this.#file, code: this.#grammar.code })
+  }
+
+  parse(): Dockerfile {
+    for (let line = this.#reader.read(); line !== undefined; line = this.#reader.read()) this.#line(line)
+    if (this.#instructions.length === 0) throw this.#reader.error('no instruction in the file')
+    return {
+      instructions: this.#instructions,
+      escape: this.#escape,
+      directives: this.#directives.found,
+      warnings: this.#warnings,
+    }
+  }
+
+  #line(first: string): void {
+    this.#directive(first)
+    const comment = commentOf(first)
+    if (comment === undefined) {
+      const logical = joinLines(first, this.#reader, this.#escape)
+      if (logical.text !== '' || logical.continued) this.#add(logical)
+      this.#comments = []
+    } else if (comment === '') this.#comments = []
+    else this.#comments.push(comment)
+  }
+
+  #directive(line: string): void {
+    const read: Directive | string | undefined = this.#directives.read(trimStart(line), this.#reader.line)
+    if (read === undefined) return
+    if (typeof read === 'string') throw this.#reader.error(read)
+    if (read.name !== 'escape') return
+    if (read.value !== '\\' && read.value !== '`') {
+      throw this.#reader.error(`the escape character ${quote(read.value)} is neither \\ nor \``)
+    }
+    this.#escape = read.value
+  }
+
+  #add(line: LogicalLine): void {
+    this.#checkText(line)
+    if (line.gap) this.#warnings.push({ message: 'an empty line inside a continued one', line: line.start })
+    const node = this.#node(line, { offset: 0, depth: 0 })
+    const heredocs = this.#heredocs(line, node)
+    this.#instructions.push({ ...node, heredocs, end: this.#reader.line, comments: this.#comments })
+  }
+
+  #checkText(line: LogicalLine): void {
+    const found = firstUnprintable(line.text)
+    if (found !== undefined) throw this.#errorAt(line, found.offset, found.message)
+  }
+
+  #errorAt(line: LogicalLine, offset: number, message: string): Error {
+    return this.#reader.error(message, locate(line, offset))
+  }
+
+  /** The instruction that begins at `offset` of the line. */
+  #node(line: LogicalLine, { offset, depth }: { offset: number; depth: number }): SyntaxNode {
+    const original = line.text.slice(offset)
+    const command = splitCommand(original)
+    const place = locate(line, offset + command.cmdOffset)
+    const base = {
+      cmd: command.cmd,
+      flags: command.flags.map(flag => flag.text),
+      heredocs: [],
+      start: depth === 0 ? line.start : 0,
+      end: depth === 0 ? line.end : 0,
+      column: place.column,
+      original,
+      comments: [],
+    }
+    if (command.cmd.toLowerCase() !== this.#grammar.wrapper) {
+      return { ...base, ...this.#arguments(line, command, offset) }
+    }
+    if (command.args === '') return { ...base, args: [], json: false }
+    if (depth >= NESTING_LIMIT) throw this.#errorAt(line, offset, `${command.cmd} nests too deep`)
+    const sub = this.#node(line, { offset: offset + command.argsOffset, depth: depth + 1 })
+    // BuildKit gives the held instruction the text up to its last word.
+    return { ...base, args: [], json: false, sub: { ...sub, original: command.args } }
+  }
+
+  #arguments(line: LogicalLine, command: Command, offset: number): Arguments {
+    const form = this.#grammar.forms.get(command.cmd.toLowerCase())
+    if (form === undefined) return { args: [''], json: false }
+    return parseArguments(form, command.args, {
+      name: command.cmd.toUpperCase(),
+      escape: this.#escape,
+      trailing: this.#grammar.trailing,
+      fail: (message, at) => {
+        throw this.#errorAt(line, offset + command.argsOffset + at, message)
+      },
+    })
+  }
+
+  #heredocs(line: LogicalLine, node: SyntaxNode): Heredoc[] {
+    const opener = node.sub ?? node
+    if (opener.json || !this.#grammar.heredocs.has(opener.cmd.toLowerCase())) return []
+    return findHeredocs(line.text).map(word => this.#heredoc(line, word))
+  }
+
+  #heredoc(line: LogicalLine, word: HeredocWord): Heredoc {
+    const heredoc = readHeredoc(word, this.#reader)
+    if (heredoc !== undefined) return heredoc
+    const offset = Math.max(line.text.indexOf('<<'), 0)
+    throw this.#errorAt(
+      line,
+      offset,
+      `the heredoc ${quote(word.name)} is not closed by a line with just that word`,
+    )
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The patterns of `${name#pattern}` and its kin: `*` and `?` and literals, no brackets.
+ *
+ * `\` stands before `*`, `?` and `\` to take them literally, and before `}` and `/` to keep them from ending the
+ * substitution; before anything else it is an error. Wildcards do not match a newline, as in BuildKit, which makes
+ * regular expressions of them. Matching walks all states at once: time is length times pattern, whatever the input.
+ *
+ * @module
+ */
+
+type Token = { readonly type: 'star' | 'any' } | { readonly type: 'char'; readonly char: string }
+
+export type Pattern = readonly Token[]
+
+/** @returns a string when the pattern is wrong: what it is */
+export function parsePattern(text: string): Pattern | string {
+  const tokens: Token[] = []
+  const chars = [...text]
+  for (let at = 0; at < chars.length; at++) {
+    let char = chars[at] ?? ''
+    if (char === '*' || char === '?') {
+      tokens.push({ type: char === '*' ? 'star' : 'any' })
+      continue
+    }
+    if (char === '\\') {
+      char = chars[++at] ?? ''
+      if (!['*', '?', '\\', '}', '/'].includes(char)) return `invalid escape "\\${char}"`
+    }
+    tokens.push({ type: 'char', char })
+  }
+  return tokens
+}
+
+/** The end of the shortest or longest match that begins at `start`. */
+function matchAt(
+  pattern: Pattern,
+  chars: readonly string[],
+  start: number,
+  length: Length,
+): number | undefined {
+  let states = enter(pattern, new Set<number>(), 0)
+  let end: number | undefined
+  for (let at = start; ; at++) {
+    if (states.has(pattern.length)) {
+      end = at
+      if (length === 'shortest') return end
+    }
+    const char = chars[at]
+    if (char === undefined || states.size === 0) return end
+    states = step(pattern, states, char)
+  }
+}
+
+type Length = 'shortest' | 'longest'
+
+/** Adds a state, and those reached from it without a character. */
+function enter(pattern: Pattern, states: Set<number>, state: number): Set<number> {
+  for (let at = state; !states.has(at); at++) {
+    states.add(at)
+    if (pattern[at]?.type !== 'star') break
+  }
+  return states
+}
+
+function step(pattern: Pattern, states: Set<number>, char: string): Set<number> {
+  const next = new Set<number>()
+  for (const state of states) {
+    const token = pattern[state]
+    if (token !== undefined && accepts(token, char))
+      enter(pattern, next, token.type === 'star' ? state : state + 1)
+  }
+  return next
+}
+
+function accepts(token: Token, char: string): boolean {
+  return token.type === 'char' ? token.char === char : char !== '\n'
+}
+
+/** `value` without the match at its head. */
+export function trimPrefix(value: string, pattern: Pattern, length: Length): string {
+  const chars = [...value]
+  return chars.slice(matchAt(pattern, chars, 0, length) ?? 0).join('')
+}
+
+/** `value` without the match at its end. */
+export function trimSuffix(value: string, pattern: Pattern, length: Length): string {
+  const chars = [...value].reverse()
+  const end = matchAt(pattern.toReversed(), chars, 0, length) ?? 0
+  return chars.slice(end).reverse().join('')
+}
+
+/** `value` with its first match, or all, replaced by a text that is taken literally. */
+export function replaceMatches(value: string, pattern: Pattern, options: ReplaceOptions): string {
+  const chars = [...value]
+  const begins = matchBegins(pattern, chars)
+  const out: string[] = []
+  let at = 0
+  let lastEnd = -1
+  while (at <= chars.length) {
+    const end = begins[at] === 1 ? matchAt(pattern, chars, at, 'longest') : undefined
+    // An empty match right behind another match is none.
+    if (end !== undefined && !(end === at && at === lastEnd)) {
+      out.push(options.replacement)
+      lastEnd = end
+      if (!options.all) return out.join('') + chars.slice(end).join('')
+    }
+    if (end !== undefined && end > at) at = end
+    else out.push(chars[at++] ?? '')
+  }
+  return out.join('')
+}
+
+export interface ReplaceOptions {
+  readonly replacement: string
+  readonly all: boolean
+}
+
+/** At which characters a match can begin: found from the end backwards, so that no search from a place is in vain. */
+function matchBegins(pattern: Pattern, chars: readonly string[]): Uint8Array {
+  const begins = new Uint8Array(chars.length + 1)
+  let below = new Uint8Array(pattern.length + 1)
+  for (let at = chars.length; at >= 0; at--) {
+    const row = new Uint8Array(pattern.length + 1)
+    row[pattern.length] = 1
+    for (let state = pattern.length - 1; state >= 0; state--) {
+      row[state] = canMatch(pattern[state], chars[at], { row, below, state }) ? 1 : 0
+    }
+    begins[at] = row[0] ?? 0
+    below = row
+  }
+  return begins
+}
+
+function canMatch(
+  token: Token | undefined,
+  char: string | undefined,
+  { row, below, state }: { row: Uint8Array; below: Uint8Array; state: number },
+): boolean {
+  if (token?.type === 'star' && row[state + 1] === 1) return true
+  if (token === undefined || char === undefined || !accepts(token, char)) return false
+  return below[token.type === 'star' ? state : state + 1] === 1
+}

@@ -1,0 +1,102 @@
+/**
+ * Bytes of a source file to text and back, without loss, and errors that point into it.
+ *
+ * A byte that is no part of valid UTF-8 becomes one code unit U+DC80 to U+DCFF, which no valid text holds. So a
+ * Latin-1 name in a comment does no harm, the body of a heredoc keeps its bytes, and anywhere else the byte can be
+ * pointed at.
+ *
+ * @module
+ */
+
+import { isUtf8 } from 'node:buffer'
+import { ToolError } from '@pipelayer/errors'
+
+const RAW_BYTE = /[\udc80-\udcff]/u
+const RAW_BYTES = /[\udc80-\udcff]/gu
+const BYTE_ORDER_MARK = '\ufeff'
+
+/** How long a piece of the file may get in a message, in characters. */
+const QUOTED_LENGTH = 80
+
+export interface Place {
+  readonly file: string
+  /** From 1. */
+  readonly line: number
+  /** From 1, in characters. */
+  readonly column: number
+}
+
+/**
+ * The error of everything that is wrong in a source file: `FILE:LINE:COLUMN: message`.
+ *
+ * Codes: DOCKERFILE_INVALID and KUBEFILE_INVALID; the user corrects the file at that place.
+ */
+export function invalidAt(code: string, place: Place, message: string): ToolError {
+  return new ToolError(code, `${place.file}:${place.line}:${place.column}: ${message}`)
+}
+
+/** A piece of the file for a message: quoted, on one line, not too long. */
+export function quote(text: string): string {
+  const shown = text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}...` : text
+  return JSON.stringify(shown.replace(RAW_BYTES, '\ufffd'))
+}
+
+/** The text of `bytes`, without a byte order mark at its head. */
+export function decodeSource(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const text = isUtf8(buffer) ? buffer.toString('utf8') : decodeInvalid(buffer)
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
+}
+
+function decodeInvalid(bytes: Buffer): string {
+  const parts: string[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const width = widthOf(bytes[at] ?? 0)
+    const char = bytes.subarray(at, at + width)
+    const valid = char.length === width && isUtf8(char)
+    parts.push(valid ? char.toString('utf8') : String.fromCharCode(0xdc00 + (bytes[at] ?? 0)))
+    at += valid ? width : 1
+  }
+  return parts.join('')
+}
+
+/** How many bytes a character has that begins with `byte`. */
+function widthOf(byte: number): number {
+  if (byte < 0xc0) return 1
+  if (byte < 0xe0) return 2
+  return byte < 0xf0 ? 3 : 4
+}
+
+/** The bytes that {@link decodeSource} read. */
+export function encodeSource(text: string): Buffer {
+  if (!RAW_BYTE.test(text)) return Buffer.from(text, 'utf8')
+  const parts: Buffer[] = []
+  let done = 0
+  for (const match of text.matchAll(RAW_BYTES)) {
+    parts.push(Buffer.from(text.slice(done, match.index), 'utf8'), Buffer.of(match[0].charCodeAt(0) - 0xdc00))
+    done = match.index + 1
+  }
+  parts.push(Buffer.from(text.slice(done), 'utf8'))
+  return Buffer.concat(parts)
+}
+
+/** Whether `text` holds bytes that are not UTF-8. */
+export function hasRawBytes(text: string): boolean {
+  return RAW_BYTE.test(text)
+}
+
+/** The text with U+FFFD in place of each byte that is not UTF-8. */
+export function replaceRawBytes(text: string): string {
+  return text.replace(RAW_BYTES, '\ufffd')
+}
+
+/** What in `text` no instruction can carry, and where; undefined when it is clean. */
+export function firstUnprintable(
+  text: string,
+): { readonly offset: number; readonly message: string } | undefined {
+  const offset = text.search(/[\0\udc80-\udcff]/u)
+  if (offset < 0) return undefined
+  const code = text.charCodeAt(offset)
+  if (code === 0) return { offset, message: 'a NUL byte; is the file UTF-16? it has to be UTF-8' }
+  return { offset, message: `byte 0x${(code - 0xdc00).toString(16)} is not UTF-8` }
+}
