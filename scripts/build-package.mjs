@@ -1,5 +1,6 @@
 // Builds the package or tool in the current folder into dist/: JavaScript and types for other programs
-// (tsc), and for a tool the one-file program that its bin names (esbuild).
+// (tsc; the packages it needs are built before), and for a tool the one-file program that its bin names (esbuild).
+// --bundle: the program alone, straight from sources, for a quick try.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -11,7 +12,7 @@ const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'))
 
 fs.rmSync('dist', { recursive: true, force: true })
 if (fs.existsSync('scripts/generate.mjs')) run(process.execPath, ['scripts/generate.mjs'])
-run(path.join(root, 'node_modules/.bin/tsc'), ['-p', '.'])
+if (!process.argv.includes('--bundle')) run(path.join(root, 'node_modules/.bin/tsc'), ['-p', '.'])
 for (const program of ['cli', ...(manifest.pipelayer?.programs ?? [])]) {
   if (fs.existsSync(`src/${program}.ts`)) await bundle(program)
 }

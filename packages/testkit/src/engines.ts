@@ -42,14 +42,19 @@ export async function startDocker(t: Scope): Promise<DockerEngine> {
   return { host, root }
 }
 
-/** The options that give podman and buildah a storage of their own below a folder. */
-export function podmanArguments(dir: string): string[] {
-  return [
-    '--root',
-    path.join(dir, 'storage'),
-    '--runroot',
-    path.join(dir, 'run'),
-    '--storage-driver',
-    'overlay',
-  ]
+/** podman with a storage of its own below a folder, as the first words of a command. */
+export function podman(dir: string): string {
+  return `podman --runtime runc --cgroup-manager cgroupfs ${storage(dir)}`
+}
+
+/** Options for `podman run` and `podman create`: podman's own limits are higher than a container may set in a container. */
+export const PODMAN_LIMITS = '--ulimit nofile=1024:1024 --ulimit nproc=1024:1024'
+
+/** buildah with the same storage. */
+export function buildah(dir: string): string {
+  return `buildah ${storage(dir)}`
+}
+
+function storage(dir: string): string {
+  return `--root ${path.join(dir, 'storage')} --runroot ${path.join(dir, 'run')} --storage-driver overlay`
 }
