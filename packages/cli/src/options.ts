@@ -110,8 +110,8 @@ function describeOptions(
     .version(false)
     .exitProcess(false)
     .strictOptions()
-    // A fixed width: the man page shows the same text.
-    .wrap(100)
+    // The man page shows the same text, whatever the terminal.
+    .wrap(null)
     .parserConfiguration({
       'boolean-negation': false,
       'camel-case-expansion': false,
@@ -156,7 +156,7 @@ function wholeNumber(name: string, text: string, fail: (why: string) => never): 
 
 async function helpText(parser: ReturnType<typeof yargs>): Promise<string> {
   const text = await parser.getHelp()
-  return text.replace(/ +\[(string|boolean|array|number)\]/g, '').replace(/[ \t]+$/gm, '')
+  return text.replace(/ *\[(string|boolean|array|number)\]/g, '').replace(/[ \t]+$/gm, '')
 }
 
 function firstLine(text: string | undefined): string {

@@ -5,6 +5,7 @@
  */
 export type { HistoryEntry, ImageConfig } from './config.js'
 export { checkConfig, parseConfig, platformOf } from './config.js'
+export { type CreationTime, creationTime, type TimeSources } from './creation-time.js'
 export type { Annotations, Descriptor, Platform } from './descriptor.js'
 export { bare, parseDescriptor } from './descriptor.js'
 export type { JsonObject } from './json.js'

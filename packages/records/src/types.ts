@@ -233,6 +233,8 @@ export interface BundleRecord extends AnyRecord {
 /** One item that failed; the stream goes on. */
 export interface FailedRecord extends AnyRecord {
   readonly type: 'failed'
+  /** The image that it costs: what came of it so far is void. */
+  readonly image?: string
   readonly tool: string
   readonly code: string
   readonly message: string

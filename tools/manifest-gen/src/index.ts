@@ -1,1 +1,175 @@
-export {}
+import { ToolError } from '@pipelayer/errors'
+import { type Descriptor, type Index, parseManifest } from '@pipelayer/oci'
+import type { AnyRecord, ConfigRecord, FailedRecord, LayerRecord, ManifestRecord } from '@pipelayer/records'
+import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
+import type { Layout } from '@pipelayer/store'
+import { familyTypes, indexDocument, indexEntry, readDocument } from './documents.js'
+import { type FinishedImage, type FinishOptions, finishImage } from './finish.js'
+import { type ImageParts, OpenImages } from './parts.js'
+
+export { type ConfigEdits, pairs, words } from './edits.js'
+export type { FinishOptions } from './finish.js'
+
+export interface ManifestGenOptions extends FinishOptions {
+  /** Gets the documents; need not hold the layers. */
+  readonly store: Layout
+  /** The reference of the image, or with `index` of the index. */
+  readonly tag?: string
+  /** Join all images of the stream into one index. */
+  readonly index: boolean
+}
+
+/**
+ * Describes images: adds to the layers of each a config and a manifest, written to the store.
+ *
+ * Layers pass as they come, `empty` ones end here. An image is closed by its root record, else by the end of the stream.
+ * Bytes of a config and of a manifest are kept while they say what the records say; a config whose document was edited
+ * is written anew, and with it the manifest, and the index that listed it.
+ *
+ * @throws {ToolError} `LAYERS_MISSING`, `CONFIG_MISSING`, `CONFIG_INVALID`, `DIFFID_MISSING`, `TAG_AMBIGUOUS`,
+ *   `IMAGE_MISSING` (a tag and nothing to name), `MEDIA_TYPE_UNSUPPORTED`
+ */
+export async function* manifestGen(
+  records: AsyncIterable<AnyRecord>,
+  options: ManifestGenOptions,
+): AsyncGenerator<AnyRecord, void, void> {
+  const describer = new Describer(options)
+  for await (const record of records) yield* describer.take(record)
+  yield* describer.end()
+}
+
+type Records = Generator<AnyRecord, void, void>
+
+/** The `image` of the index that `--index` makes: a key that no producer gives. */
+const JOINED = 'manifest-gen:index'
+
+class Describer {
+  readonly #options: ManifestGenOptions
+  readonly #open = new OpenImages()
+  readonly #reference: string | undefined
+  /** Manifests that changed, by the image of their index, then by the digest they had. */
+  readonly #changed = new Map<string, Map<string, Descriptor>>()
+  /** With `--index`: what it lists. */
+  readonly #listed: FinishedImage[] = []
+  #roots = 0
+
+  constructor(options: ManifestGenOptions) {
+    this.#options = options
+    this.#reference =
+      options.tag === undefined ? undefined : formatReference(withDefaultTag(parseNormalized(options.tag)))
+  }
+
+  *take(record: AnyRecord): Records {
+    switch (record.type) {
+      case 'layer':
+        return yield* this.#layer(record as LayerRecord)
+      case 'config':
+        this.#partsOf(record as ConfigRecord).config = record as ConfigRecord
+        return
+      case 'manifest':
+        return yield* this.#manifest(record as ManifestRecord)
+      case 'index':
+        return yield* this.#index(record as ManifestRecord)
+      case 'failed':
+        // What came of a failed image is void; nothing may be made of it.
+        if (typeof record.image === 'string') this.#open.take((record as FailedRecord).image as string)
+        return yield record
+      default:
+        return yield record
+    }
+  }
+
+  *end(): Records {
+    for (const parts of this.#open.rest()) yield* this.#finish(parts)
+    if (this.#options.index) yield this.#joined()
+    else if (this.#reference !== undefined && this.#roots === 0)
+      throw new ToolError('IMAGE_MISSING', `nothing to name "${this.#reference}": no image came`)
+  }
+
+  *#layer(layer: LayerRecord): Records {
+    this.#partsOf(layer).layers.push(layer)
+    if (layer.empty !== true) yield layer
+  }
+
+  *#manifest(record: ManifestRecord): Records {
+    const parts = this.#open.take(record.image) ?? { image: record.image, layers: [] }
+    parts.manifest = record
+    if (record.partOf !== undefined) parts.partOf = record.partOf
+    yield* this.#finish(parts)
+  }
+
+  *#finish(parts: ImageParts): Records {
+    const image = finishImage(parts, this.#options, this.#options.store)
+    yield { ...image.config, ...this.#membership(parts) }
+    if (parts.partOf !== undefined && parts.manifest !== undefined && image.isNew)
+      this.#remember(parts, image)
+    this.#listed.push(image)
+    const platform = image.platform === undefined ? {} : { platform: image.platform }
+    const isRoot = !this.#options.index && parts.partOf === undefined
+    yield {
+      ...image.manifest,
+      ...(isRoot ? this.#root(image.manifest) : this.#membership(parts)),
+      ...platform,
+    }
+  }
+
+  #remember(parts: ImageParts, { manifest }: FinishedImage): void {
+    const { partOf = '', manifest: old } = parts
+    const table = this.#changed.get(partOf) ?? new Map<string, Descriptor>()
+    this.#changed.set(partOf, table.set(old?.digest ?? '', manifest))
+  }
+
+  /** An index that came in stays as it is, unless a manifest that it lists has changed. */
+  *#index(record: ManifestRecord): Records {
+    // Joined with others, its manifests are listed and the old index is not needed.
+    if (this.#options.index) return
+    const fields = record.partOf === undefined ? this.#root(record) : {}
+    const changed = this.#changed.get(record.image)
+    if (changed === undefined) return yield { ...record, ...fields }
+    const bytes = readDocument(record, this.#options.store)
+    const old = parseManifest(bytes, { mediaType: record.mediaType }) as Index
+    const manifests = old.manifests.map(entry => {
+      const manifest = changed.get(entry.digest)
+      return manifest === undefined
+        ? entry
+        : { ...indexEntry(manifest, entry.platform), annotations: entry.annotations ?? {} }
+    })
+    const document = { ...(JSON.parse(bytes.toString('utf8')) as object), manifests }
+    yield { ...record, ...fields, ...this.#options.store.putBytes(Buffer.from(JSON.stringify(document))) }
+  }
+
+  #joined(): AnyRecord {
+    const { store, annotations, mediaTypes } = this.#options
+    const [first] = this.#listed
+    if (first === undefined) throw new ToolError('IMAGE_MISSING', 'cannot make an index: no image came')
+    const family = mediaTypes ?? (this.#listed.every(image => image.family === 'docker') ? 'docker' : 'oci')
+    const entries = this.#listed.map(image => indexEntry(image.manifest, image.platform))
+    const blob = store.putBytes(Buffer.from(JSON.stringify(indexDocument(entries, family, annotations))))
+    const record: ManifestRecord = {
+      type: 'index',
+      image: JOINED,
+      mediaType: familyTypes(family).index,
+      ...blob,
+    }
+    return { ...record, ...this.#root(record) }
+  }
+
+  #root(record: ManifestRecord): Pick<ManifestRecord, 'root' | 'reference'> {
+    const reference = this.#reference ?? record.reference
+    if (this.#reference !== undefined && ++this.#roots > 1)
+      throw new ToolError(
+        'TAG_AMBIGUOUS',
+        `cannot give "${this.#reference}" to image ${record.image}: another image of this stream has it (--index joins them)`,
+      )
+    return { root: true, ...(reference === undefined ? {} : { reference }) }
+  }
+
+  #membership({ partOf }: ImageParts): { partOf?: string; root?: undefined; reference?: undefined } {
+    if (this.#options.index) return { partOf: JOINED, root: undefined, reference: undefined }
+    return partOf === undefined ? {} : { partOf }
+  }
+
+  #partsOf(record: LayerRecord | ConfigRecord): ImageParts {
+    return this.#open.of(record.image, record.partOf)
+  }
+}

@@ -1,0 +1,135 @@
+import { isDeepStrictEqual } from 'node:util'
+import { ToolError } from '@pipelayer/errors'
+import { checkConfig, type ImageConfig, isObject, type JsonObject, type Platform } from '@pipelayer/oci'
+import type { ConfigRecord, LayerRecord } from '@pipelayer/records'
+import type { Layout } from '@pipelayer/store'
+import { readDocument } from './documents.js'
+import { type ConfigEdits, withEdits } from './edits.js'
+import { alignHistory, isPacked, type PackedLayer } from './history.js'
+import type { ImageParts } from './parts.js'
+
+export interface ConfigOptions {
+  readonly edits: ConfigEdits
+  readonly platform: Platform | undefined
+  /** Of an image that has no config yet. */
+  readonly defaultPlatform: Platform
+  /** RFC 3339: for what says no time of its own. */
+  readonly created: string
+  readonly author: string | undefined
+  /** Make a config where none came, even for layers that an image must have had one with. */
+  readonly newConfig: boolean
+}
+
+/** The config that an image gets. */
+export interface FinishedConfig {
+  readonly document: ImageConfig
+  /** The bytes of an existing blob that says the same; undefined when a new one must be written. */
+  readonly kept: Buffer | undefined
+  /** Base first. */
+  readonly layers: readonly PackedLayer[]
+}
+
+/**
+ * The config of an image: kept byte for byte while document, blob and layers agree, else written anew.
+ *
+ * @throws {ToolError} `LAYERS_MISSING`, `CONFIG_MISSING`, `CONFIG_INVALID`, `DIFFID_MISSING`
+ */
+export function finishConfig(parts: ImageParts, options: ConfigOptions, store: Layout): FinishedConfig {
+  const { config: record, layers } = parts
+  if (record === undefined) return build(newDocument(parts, options), layers, options)
+  const bytes =
+    record.digest === undefined ? undefined : readDocument({ ...record, digest: record.digest }, store)
+  const edited = withPlatform(withEdits(record.config, options.edits), options)
+  const agrees = bytes !== undefined && isDeepStrictEqual(parseJson(bytes), edited)
+  if (agrees && fits(record, layers))
+    return { document: checkConfig(edited), kept: bytes, layers: layers.filter(isPacked) }
+  return build(edited, layers, options)
+}
+
+function build(document: JsonObject, layers: readonly LayerRecord[], options: ConfigOptions): FinishedConfig {
+  const aligned = alignHistory(historyOf(document), layers)
+  const config = {
+    ...document,
+    ...(options.author === undefined ? {} : { author: options.author }),
+    rootfs: { type: 'layers', diff_ids: aligned.layers.map(diffIDOf) },
+    ...(hasHistory(document) ? { history: aligned.history } : {}),
+  }
+  return { document: checkConfig(config), kept: undefined, layers: aligned.layers }
+}
+
+/** Existing configs may have a history that is short of their layers: while nothing changed, that is theirs to have. */
+function fits({ config }: ConfigRecord, layers: readonly LayerRecord[]): boolean {
+  const rootfs = isObject(config.rootfs) ? config.rootfs : {}
+  // An artifact's config names no layers: there is nothing to compare.
+  if (!Array.isArray(rootfs.diff_ids)) return true
+  const diffIDs = layers.filter(isPacked).map(layer => layer.diffID)
+  if (diffIDs.length < rootfs.diff_ids.length)
+    throw new ToolError(
+      'LAYERS_MISSING',
+      `cannot make a manifest: the config has ${rootfs.diff_ids.length} layers, got ${diffIDs.length}; a record was lost on the way`,
+    )
+  return isDeepStrictEqual(diffIDs, rootfs.diff_ids)
+}
+
+function newDocument(parts: ImageParts, options: ConfigOptions): JsonObject {
+  // Layers of a build or of a pulled image had a config in their stream: without it an image would come out that
+  // forgot its command, its user and its history.
+  const orphan = parts.layers.find(layer => layer.cacheKey !== undefined || layer.engine === undefined)
+  if (orphan !== undefined && !options.newConfig)
+    throw new ToolError(
+      'CONFIG_MISSING',
+      `cannot make a manifest: no config came for layer ${orphan.digest ?? '(empty)'}; it was lost on the way (--new-config makes one)`,
+    )
+  const created = newest(parts.layers) ?? options.created
+  const { os, architecture, variant } = options.platform ?? options.defaultPlatform
+  const base: JsonObject = {
+    created,
+    architecture,
+    ...(variant === undefined ? {} : { variant }),
+    os,
+    config: {},
+  }
+  return {
+    ...withEdits(base, options.edits),
+    rootfs: {},
+    history: parts.layers.map(layer => newEntry(layer, created)),
+  }
+}
+
+function newEntry(layer: LayerRecord, created: string): JsonObject {
+  return { created: layer.created ?? created, created_by: layer.createdBy ?? 'layer-pack' }
+}
+
+function newest(layers: readonly LayerRecord[]): string | undefined {
+  const times = layers.flatMap(layer => (layer.created === undefined ? [] : [layer.created]))
+  return times.sort((a, b) => Date.parse(a) - Date.parse(b)).at(-1)
+}
+
+function withPlatform(document: JsonObject, { platform }: ConfigOptions): JsonObject {
+  if (platform === undefined) return document
+  const { variant: _old, ...rest } = document
+  const { os, architecture, variant } = platform
+  return { ...rest, os, architecture, ...(variant === undefined ? {} : { variant }) }
+}
+
+function diffIDOf(layer: PackedLayer): string {
+  if (layer.diffID !== undefined) return layer.diffID
+  throw new ToolError('DIFFID_MISSING', `cannot write a config: layer ${layer.digest} has no diffID`)
+}
+
+function historyOf(document: JsonObject): JsonObject[] {
+  return Array.isArray(document.history) ? document.history.filter(isObject) : []
+}
+
+function hasHistory(document: JsonObject): boolean {
+  return Array.isArray(document.history)
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'))
+  } catch {
+    // The config of an artifact may be anything: it agrees with no document.
+    return undefined
+  }
+}

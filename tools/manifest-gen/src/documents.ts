@@ -1,0 +1,110 @@
+import fs from 'node:fs'
+import { algorithmOf, digestOf } from '@pipelayer/digest'
+import {
+  type Descriptor,
+  type Family,
+  isIndexType,
+  layerMediaType,
+  MEDIA_TYPES,
+  type Platform,
+  parseLayerType,
+} from '@pipelayer/oci'
+import { type Layout, MAX_DOCUMENT_BYTES } from '@pipelayer/store'
+
+/** A record that names a document. */
+interface Named {
+  readonly digest: string
+  readonly path?: string
+}
+
+/**
+ * The bytes of a manifest or config that a record names: from its path if that holds them, else from the store.
+ *
+ * @throws {ToolError} `BLOB_UNKNOWN`
+ */
+export function readDocument({ digest, path }: Named, store: Layout): Buffer {
+  return (path === undefined ? undefined : matching(path, digest)) ?? store.readBlob(digest)
+}
+
+/** The path is a hint: whatever is wrong with it, the store is asked next. */
+function matching(path: string, digest: string): Buffer | undefined {
+  try {
+    if (fs.statSync(path).size > MAX_DOCUMENT_BYTES) return undefined
+    const bytes = fs.readFileSync(path)
+    return digestOf(bytes, algorithmOf(digest)) === digest ? bytes : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Names of a family's documents. */
+export function familyTypes(family: Family): {
+  readonly manifest: string
+  readonly index: string
+  readonly config: string
+} {
+  return family === 'oci'
+    ? { manifest: MEDIA_TYPES.ociManifest, index: MEDIA_TYPES.ociIndex, config: MEDIA_TYPES.ociConfig }
+    : {
+        manifest: MEDIA_TYPES.dockerManifest,
+        index: MEDIA_TYPES.dockerIndex,
+        config: MEDIA_TYPES.dockerConfig,
+      }
+}
+
+/**
+ * A layer's descriptor in a family's words: one manifest speaks one family. What is no layer type stays.
+ *
+ * @throws {ToolError} `MEDIA_TYPE_UNSUPPORTED` for a zstd layer in the Docker family
+ */
+export function layerDescriptor(layer: Descriptor, family: Family): Descriptor {
+  const type = parseLayerType(layer.mediaType)
+  const same = type === undefined || type.family === family || type.compression === undefined
+  return descriptorOf(layer, same ? layer.mediaType : layerMediaType(family, type.compression))
+}
+
+/** A manifest document, its fields in the order of the specification's examples. */
+export function manifestDocument(parts: {
+  readonly family: Family
+  readonly config: Descriptor
+  readonly layers: readonly Descriptor[]
+  readonly annotations: Readonly<Record<string, string>>
+}): object {
+  return {
+    schemaVersion: 2,
+    mediaType: familyTypes(parts.family).manifest,
+    config: parts.config,
+    layers: parts.layers,
+    ...(Object.keys(parts.annotations).length === 0 ? {} : { annotations: parts.annotations }),
+  }
+}
+
+/** An index of manifests, in the order given: the first match wins where it is read. */
+export function indexDocument(
+  manifests: readonly Descriptor[],
+  family: Family,
+  annotations: Readonly<Record<string, string>>,
+): object {
+  return {
+    schemaVersion: 2,
+    mediaType: familyTypes(family).index,
+    manifests,
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+  }
+}
+
+/** The entry of an index for a manifest. Its own `platform` is that of the config. */
+export function indexEntry(manifest: Descriptor, platform: Platform | undefined): Descriptor {
+  const { mediaType, digest, size } = manifest
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(platform === undefined || isIndexType(mediaType) ? {} : { platform }),
+  }
+}
+
+function descriptorOf(record: Descriptor, mediaType: string): Descriptor {
+  const { digest, size, urls, annotations } = record
+  return { mediaType, digest, size, ...(urls && { urls }), ...(annotations && { annotations }) }
+}

@@ -1,0 +1,103 @@
+import {
+  type Descriptor,
+  type Family,
+  familyOf,
+  type Manifest,
+  type Platform,
+  parseManifest,
+  platformOf,
+} from '@pipelayer/oci'
+import type { ConfigRecord, ManifestRecord } from '@pipelayer/records'
+import type { Layout } from '@pipelayer/store'
+import { type ConfigOptions, type FinishedConfig, finishConfig } from './config.js'
+import { familyTypes, layerDescriptor, manifestDocument, readDocument } from './documents.js'
+import type { ImageParts } from './parts.js'
+
+export interface FinishOptions extends ConfigOptions {
+  readonly mediaTypes: Family | undefined
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+/** The records that end an image, without `root` and `reference`. */
+export interface FinishedImage {
+  readonly config: ConfigRecord
+  readonly manifest: ManifestRecord
+  readonly platform: Platform | undefined
+  readonly family: Family
+  /** False where the manifest is the one that came in. */
+  readonly isNew: boolean
+}
+
+/** Writes what an image still lacks into the store: a config that changed, and a manifest that names it. */
+export function finishImage(parts: ImageParts, options: FinishOptions, store: Layout): FinishedImage {
+  const finished = finishConfig(parts, options, store)
+  const old = oldManifest(parts.manifest, store)
+  const family = options.mediaTypes ?? familyFrom(parts, finished)
+  const config = configRecord(parts, finished, family, store)
+  const wanted = manifestDocument({
+    family,
+    config: bareDescriptor(config),
+    layers: finished.layers.map(layer => layerDescriptor(layer, family)),
+    annotations: { ...old?.annotations, ...options.annotations },
+  })
+  const platform = platformOf(finished.document)
+  const isNew = parts.manifest === undefined || !says(old, wanted)
+  const manifest = isNew ? manifestRecord(parts, wanted, family, store) : (parts.manifest as ManifestRecord)
+  return { config, manifest, platform, family, isNew }
+}
+
+function configRecord(
+  parts: ImageParts,
+  finished: FinishedConfig,
+  family: Family,
+  store: Layout,
+): ConfigRecord {
+  const rest = parts.config ?? { type: 'config' as const, image: parts.image }
+  const isArtifact = finished.kept !== undefined && familyOf(parts.config?.mediaType ?? '') === undefined
+  const mediaType = isArtifact ? (parts.config?.mediaType ?? '') : familyTypes(family).config
+  const blob = store.putBytes(finished.kept ?? Buffer.from(JSON.stringify(finished.document)))
+  const { digest, size, path } = blob
+  return { ...rest, mediaType, digest, size, path, config: finished.document }
+}
+
+function manifestRecord(parts: ImageParts, document: object, family: Family, store: Layout): ManifestRecord {
+  const mediaType = familyTypes(family).manifest
+  return {
+    type: 'manifest',
+    image: parts.image,
+    mediaType,
+    ...store.putBytes(Buffer.from(JSON.stringify(document))),
+  }
+}
+
+function oldManifest(record: ManifestRecord | undefined, store: Layout): Manifest | undefined {
+  if (record === undefined) return undefined
+  const document = parseManifest(readDocument(record, store), { mediaType: record.mediaType })
+  return document.kind === 'manifest' ? document : undefined
+}
+
+/** True when the manifest that came in names just what a new one would: then its bytes stay. */
+function says(old: Manifest | undefined, wanted: object): boolean {
+  if (old === undefined) return false
+  const { mediaType, config, layers, annotations } = old
+  const key = (value: object): string => JSON.stringify(value)
+  const bare = (list: readonly Descriptor[]): string => key(list.map(bareDescriptor))
+  const next = wanted as Pick<Manifest, 'mediaType' | 'config' | 'layers' | 'annotations'>
+  return (
+    mediaType === next.mediaType &&
+    key(bareDescriptor(config)) === key(next.config) &&
+    bare(layers) === bare(next.layers) &&
+    key(annotations ?? {}) === key(next.annotations ?? {})
+  )
+}
+
+/** Docker's words only where nothing of the image speaks OCI's. */
+function familyFrom(parts: ImageParts, { layers }: FinishedConfig): Family {
+  const types = [...layers.map(layer => layer.mediaType), parts.manifest?.mediaType, parts.config?.mediaType]
+  const known = types.flatMap(type => (type === undefined ? [] : [familyOf(type)]))
+  return known.length > 0 && known.every(family => family === 'docker') ? 'docker' : 'oci'
+}
+
+function bareDescriptor({ mediaType, digest, size }: Partial<Descriptor>): Descriptor {
+  return { mediaType: mediaType ?? '', digest: digest ?? '', size: size ?? 0 }
+}

@@ -1,0 +1,41 @@
+import type { ConfigRecord, LayerRecord, ManifestRecord } from '@pipelayer/records'
+
+/** What has come of one image so far. Layers are in the order of the stream: base first. */
+export interface ImageParts {
+  readonly image: string
+  readonly layers: LayerRecord[]
+  config?: ConfigRecord
+  manifest?: ManifestRecord
+  partOf?: string
+}
+
+/** The images of a stream that are not closed yet, by key, in order of appearance. */
+export class OpenImages {
+  readonly #images = new Map<string, ImageParts>()
+
+  /** The parts of `image`, begun now if it is new. */
+  of(image: string, partOf?: string): ImageParts {
+    let parts = this.#images.get(image)
+    if (parts === undefined) {
+      parts = { image, layers: [] }
+      this.#images.set(image, parts)
+    }
+    if (partOf !== undefined) parts.partOf = partOf
+    return parts
+  }
+
+  /** Ends an image: its parts, if any came. */
+  take(image: string): ImageParts | undefined {
+    const parts = this.#images.get(image)
+    this.#images.delete(image)
+    return parts
+  }
+
+  /** Ends all that are left. */
+  *rest(): Generator<ImageParts, void, void> {
+    for (const image of [...this.#images.keys()]) {
+      const parts = this.take(image)
+      if (parts !== undefined) yield parts
+    }
+  }
+}
