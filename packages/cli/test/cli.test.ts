@@ -1,0 +1,187 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { build } from 'esbuild'
+import t from 'tap'
+
+// One program with a behaviour for every rule: it is built once, and run as a process, for that is what runTool makes.
+const PROGRAM = `
+import { runTool } from '@pipelayer/cli'
+import { ToolError } from '@pipelayer/errors'
+runTool({
+  name: 'sample', summary: 'does what a test asks', input: args => args.list ? 'references' : args.none ? 'none' : 'records',
+  positionals: { synopsis: '[FILE]', min: 0, max: 1 },
+  options: {
+    list: { type: 'boolean', describe: 'read references' }, none: { type: 'boolean', describe: 'read nothing' },
+    what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'hang', 'endless', 'failed', 'mark'], default: 'pass' },
+    mark: { type: 'string', value: 'FILE', describe: 'made on exit' }, many: { type: 'array', value: 'X', describe: 'several', alias: 'm' }, count: { type: 'number', value: 'N', describe: 'a number' },
+  },
+  async *run(records, args, context) {
+    if (args.mark) context.onExit(() => require('node:fs').writeFileSync(args.mark, 'cleaned'))
+    if (args.what === 'throw') { yield { type: 'x' }; throw new ToolError('NOT_GOOD', 'cannot do\\nthat', { status: 75 }) }
+    if (args.what === 'bug') throw new TypeError('oops')
+    if (args.what === 'errno') require('node:fs').readFileSync('/nowhere/at/all')
+    if (args.what === 'failed') yield { type: 'failed', tool: 'sample', code: 'ONE', message: 'one' }
+    while (args.what === 'endless') yield { type: 'x' }
+    if (args.what === 'hang') { yield { type: 'x' }; context.warn('waiting\\x1b[1m'); await new Promise((_, no) => { const k = setInterval(() => {}, 1000); context.signal.addEventListener('abort', () => { clearInterval(k); no(context.signal.reason) }) }) }
+    for await (const record of records) yield { ...record, many: args.many, count: args.count, words: args._ }
+  },
+})`
+const END = '{"type":"end","tool":"up","records":0,"failed":0}\n'
+
+interface Result {
+  status: number | null
+  signal: string | null
+  out: string
+  err: string
+}
+
+t.test('runTool()', async t => {
+  const dir = t.testdir()
+  const program = path.join(dir, 'sample.cjs')
+  await build({
+    stdin: { contents: PROGRAM, resolveDir: process.cwd() },
+    outfile: program,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    external: ['koffi'],
+    conditions: ['@pipelayer/source'],
+    logLevel: 'warning',
+    define: { 'import.meta.url': '__u', PIPELAYER_VERSION: '"1.2.3"' },
+    banner: { js: "const __u=require('node:url').pathToFileURL(__filename).href;" },
+  })
+  fs.symlinkSync(path.resolve('../../node_modules'), path.join(dir, 'node_modules'))
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: undefined, TAP: undefined }
+  const start = (args: string[], stdio: 'pipe' | 'ignore' = 'pipe'): ChildProcess =>
+    spawn(process.execPath, [program, ...args], { stdio: [stdio, 'pipe', 'pipe'], env })
+  const ended = (child: ChildProcess): Promise<Result> =>
+    new Promise(resolve => {
+      let out = ''
+      let err = ''
+      child.stdout?.on('data', text => {
+        out += text
+      })
+      child.stderr?.on('data', text => {
+        err += text
+      })
+      child.on('close', (status, signal) => resolve({ status, signal, out, err }))
+    })
+  const run = (args: string[], input: string | undefined = END): Promise<Result> => {
+    const child = start(args)
+    if (input !== undefined) child.stdin?.end(input)
+    return ended(child)
+  }
+  const last = (out: string) => JSON.parse(out.trimEnd().split('\n').at(-1) ?? '')
+
+  await t.test('the command line', async t => {
+    // stdin stays open in every one of these: it must not be read.
+    const usage: [string[], RegExp][] = [
+      [['--nothing'], /unknown argument: nothing/],
+      [['a', 'b'], /unexpected argument "b"/],
+      [['--what', 'fly'], /--what takes pass or throw.*"fly"/],
+      [['--what', 'pass', '--what', 'pass'], /--what was given 2 times/],
+      [['--count', '-1'], /--count takes a whole number|not enough/],
+      [['--count', '1e3'], /--count takes a whole number/],
+      [['--mark'], /not enough arguments following: mark/],
+    ]
+    for (const [args, message] of usage) {
+      const { status, out, err } = await run(args, undefined)
+      t.same([status, out], [2, ''], args.join(' '))
+      t.match(err, message)
+      t.equal(err.split('\n').length, 2, 'one line')
+    }
+    const help = await run(['--help'], undefined)
+    t.match(help, {
+      status: 0,
+      err: '',
+      out: /^sample: does what a test asks\n\nUsage: sample \[options\] \[FILE\]\n/,
+    })
+    t.match(await run(['--version'], undefined), { status: 0, out: 'sample 1.2.3\n' })
+    t.match(
+      JSON.parse(
+        (await run(['-m', '1', '-m', '2', '--count', '3', 'f'], `{"type":"x"}\n${END}`)).out.split('\n')[0] ??
+          '',
+      ),
+      { many: ['1', '2'], count: 3, words: ['f'] },
+    )
+  })
+
+  await t.test('how it ends', async t => {
+    t.match(await run([]), {
+      status: 0,
+      err: '',
+      out: '{"type":"end","tool":"sample","records":0,"failed":0}\n',
+    })
+    t.match(await run([], ''), { status: 1, err: /^sample: cannot go on: .*INPUT_CUT\]\n$/ }, 'cut input')
+    t.match(await run(['--no-end'], ''), { status: 0 })
+    t.match(await run(['--streams', '2'], END + END), { status: 0 })
+    const failed = await run(['--what', 'failed'])
+    t.match(failed, { status: 1, err: '' })
+    t.match(last(failed.out), { type: 'end', records: 1, failed: 1 })
+    const thrown = await run(['--what', 'throw'])
+    t.match(thrown, { status: 75, err: 'sample: cannot do; that [NOT_GOOD]\n' })
+    t.same(last(thrown.out), { type: 'error', tool: 'sample', code: 'NOT_GOOD', message: 'cannot do; that' })
+    const bug = await run(['--what', 'bug'])
+    t.match(bug, { status: 70, err: /oops \[BUG\]\nTypeError: oops\n {4}at / })
+    t.match(last(bug.out), { type: 'error', code: 'BUG' })
+    t.match(await run(['--what', 'errno']), { status: 1, err: /no such file or directory.*\[ENOENT\]/ })
+    const upstream = '{"type":"error","tool":"up","code":"FIRST","message":"cause"}\n'
+    const passed = await run([], upstream)
+    t.match(
+      passed,
+      { status: 1, out: upstream, err: 'sample: up failed: cause [FIRST]\n' },
+      'the first cause goes on down the pipe',
+    )
+    t.match(await run(['--list'], 'debian:12\n'), { status: 0, out: /"reference":"debian:12"/ })
+    t.match(await run(['--none'], undefined), { status: 0 }, 'stdin is open and not waited for')
+    t.match(await run(['--log-format', 'json'], ''), {
+      err: /^\{"level":"error","tool":"sample","message":.*"code":"INPUT_CUT"\}\n$/,
+    })
+  })
+
+  await t.test('a reader that leaves', async t => {
+    const mark = path.join(dir, 'mark')
+    const endless = start(['--what', 'endless', '--mark', mark])
+    endless.stdout?.once('data', () => endless.stdout?.destroy())
+    t.match(await ended(endless), { status: 141, err: '' }, 'seen at the next write, silently')
+    t.equal(fs.readFileSync(mark, 'utf8'), 'cleaned')
+    fs.rmSync(mark)
+    const hanging = start(['--what', 'hang', '--quiet', '--mark', mark])
+    hanging.stdout?.once('data', () => hanging.stdout?.destroy())
+    t.match(
+      await ended(hanging),
+      { status: 141, err: '' },
+      'seen within a second by a tool that writes nothing',
+    )
+    t.equal(fs.readFileSync(mark, 'utf8'), 'cleaned')
+  })
+
+  await t.test('signals', async t => {
+    for (const [signal, status] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      const mark = path.join(dir, signal)
+      const child = start(['--what', 'hang', '--mark', mark])
+      child.stdout?.once('data', () => child.kill(signal))
+      const result = await ended(child)
+      t.match(result, { status, err: new RegExp(`ended by ${signal} \\[STOPPED\\]`) })
+      t.match(last(result.out), { type: 'error', code: 'STOPPED' }, 'the next tool learns the cause')
+      t.equal(fs.readFileSync(mark, 'utf8'), 'cleaned')
+      t.notMatch(result.err, /\x1b/, 'no control character of a message reaches the terminal')
+    }
+    const waiting = start([])
+    waiting.stdin?.write('{"type":"x"}\n')
+    waiting.stdout?.once('data', () => waiting.kill('SIGTERM'))
+    t.match(await ended(waiting), { status: 143 }, 'also while it waits for input')
+  })
+
+  await t.test('a full disk behind stdout', async t => {
+    const child = spawn('sh', ['-c', `exec "${process.execPath}" "${program}" --none > /dev/full`], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env,
+    })
+    t.match(await ended(child), { status: 75, err: /no space left on device/ })
+  })
+})
