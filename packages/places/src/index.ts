@@ -1,1 +1,18 @@
-export {}
+/**
+ * Places: where images come from and go to, behind one interface.
+ *
+ * @module
+ */
+export { readDocument } from './documents.js'
+export { parseOci } from './oci.js'
+export type { PlaceName } from './open.js'
+export { openPlace, parsePlace } from './open.js'
+export type {
+  OpenBlob,
+  Place,
+  PlacedManifest,
+  PlaceOptions,
+  PlaceReader,
+  PlaceWriter,
+  Published,
+} from './place.js'

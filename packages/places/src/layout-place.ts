@@ -1,0 +1,98 @@
+import { ToolError } from '@pipelayer/errors'
+import { type Descriptor, parseManifest } from '@pipelayer/oci'
+import { type Layout, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
+import type { OpenBlob, PlacedManifest, PlaceReader, PlaceWriter, Published } from './place.js'
+
+export interface LayoutPlaceOptions {
+  /** Opens the layout. Without `create`, one that is not there throws `LAYOUT_MISSING`. */
+  open(create: boolean): Layout
+  /** For messages: `oci:/srv/out`. */
+  readonly text: string
+  /** The reference name in index.json; undefined: the only image there. */
+  readonly name: string | undefined
+  /** What {@link LayoutPlace.publish} returns. */
+  readonly published: Published
+}
+
+type Entry = Pick<StoredDescriptor, 'digest'> & Partial<Pick<StoredDescriptor, 'mediaType' | 'size'>>
+
+/** An OCI image layout as a place. It is made at the first write, not before. */
+export class LayoutPlace implements PlaceReader, PlaceWriter {
+  readonly #options: LayoutPlaceOptions
+  #layout: Layout | undefined
+
+  constructor(options: LayoutPlaceOptions) {
+    this.#options = options
+  }
+
+  async resolve(digest?: string): Promise<PlacedManifest> {
+    const layout = this.#open()
+    const entry: Entry = digest === undefined ? this.#entry(layout) : { digest }
+    const bytes = layout.readBlob(entry.digest)
+    const document = parseManifest(bytes, { mediaType: entry.mediaType })
+    if (entry.size !== undefined && entry.size !== bytes.length) {
+      const message = `manifest ${entry.digest} has ${bytes.length} bytes, the index says ${entry.size}`
+      throw new ToolError('SIZE_MISMATCH', message)
+    }
+    const descriptor = { mediaType: document.mediaType, digest: entry.digest, size: bytes.length }
+    return { descriptor, bytes, document }
+  }
+
+  blob({ digest }: Descriptor): AsyncIterable<Buffer> {
+    return this.#open().openBlob(digest)
+  }
+
+  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+    try {
+      return this.#open().hasBlob(digest, size)
+    } catch (error) {
+      if (error instanceof ToolError && error.code === 'LAYOUT_MISSING') return false
+      throw error
+    }
+  }
+
+  hasManifest(descriptor: Descriptor): Promise<boolean> {
+    return this.hasBlob(descriptor)
+  }
+
+  async putBlob(descriptor: Descriptor, open: OpenBlob): Promise<void> {
+    await this.#create().putBlob(open(), descriptor)
+  }
+
+  async putManifest({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<void> {
+    this.#create().putBytes(bytes, descriptor)
+  }
+
+  async publish({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<Published> {
+    const layout = this.#create()
+    layout.putBytes(bytes, descriptor)
+    const { mediaType, digest, size, platform } = descriptor
+    layout.tag({ mediaType, digest, size, ...(platform !== undefined && { platform }) }, this.#options.name)
+    return this.#options.published
+  }
+
+  #entry(layout: Layout): StoredDescriptor {
+    const { name, text } = this.#options
+    const entries = name === undefined ? layout.index().manifests : layout.resolve(name)
+    const [entry, ...others] = entries
+    if (entry === undefined) {
+      const what = name === undefined ? 'no image' : `no image ${JSON.stringify(name)}`
+      throw new ToolError('MANIFEST_UNKNOWN', `there is ${what} in ${text}`)
+    }
+    if (others.length > 0) {
+      const names = entries.map(other => other.annotations?.[REF_NAME] ?? other.digest).slice(0, 20)
+      throw new ToolError('REFERENCE_AMBIGUOUS', `several images in ${text}, say which: ${names.join(', ')}`)
+    }
+    return entry
+  }
+
+  #open(): Layout {
+    this.#layout ??= this.#options.open(false)
+    return this.#layout
+  }
+
+  #create(): Layout {
+    this.#layout ??= this.#options.open(true)
+    return this.#layout
+  }
+}

@@ -1,0 +1,33 @@
+import { ToolError } from '@pipelayer/errors'
+import { formatReference, parseAny, withDefaultTag } from '@pipelayer/reference'
+import { Store } from '@pipelayer/store'
+import { LayoutPlace } from './layout-place.js'
+import type { Place, PlaceOptions } from './place.js'
+
+/** `store:NAME[:TAG]` or `store:DIGEST`: an image of the local store. Names are kept fully qualified. */
+export function openLocal(rest: string, options: PlaceOptions): Place {
+  const parsed = parseAny(rest)
+  const isName = parsed.domain !== undefined
+  const name = isName ? formatReference(withDefaultTag(parsed)) : parsed.digest
+  const place = new LayoutPlace({
+    open: create => Store.open(options.store, { create }),
+    text: `store ${options.store}`,
+    name,
+    published: { place: `store:${name}`, ...(isName && { reference: name }) },
+  })
+  const write = isName ? place : refusing(name)
+  return {
+    text: 'store:',
+    ...(isName && { reference: name }),
+    read: place,
+    write,
+    close: async () => undefined,
+  }
+}
+
+function refusing(digest: string): Place['write'] {
+  const refuse = (): never => {
+    throw new ToolError('PLACE_INVALID', `cannot write to store:${digest}: give it a name`)
+  }
+  return { hasBlob: refuse, hasManifest: refuse, putBlob: refuse, putManifest: refuse, publish: refuse }
+}

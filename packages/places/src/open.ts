@@ -1,0 +1,65 @@
+import { ToolError } from '@pipelayer/errors'
+import { openDocker } from './docker.js'
+import { openLocal } from './local.js'
+import { openOci } from './oci.js'
+import type { Place, PlaceOptions } from './place.js'
+
+/** Every transport: what stands before the first colon, and what opens the rest. To add a place, add a line. */
+const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => Place> = new Map([
+  ['docker', openDocker],
+  ['oci', openOci],
+  ['store', openLocal],
+])
+/** Names of containers-transports(5) that are not ours: no image of these names is meant. */
+const FOREIGN = new Set([
+  'containers-storage',
+  'dir',
+  'docker-archive',
+  'docker-daemon',
+  'docker-store',
+  'oci-archive',
+  'ostree',
+  'registry-fs',
+  'sif',
+  'tarball',
+])
+
+/** A place, cut in two. */
+export interface PlaceName {
+  readonly transport: string
+  /** What follows the colon. */
+  readonly rest: string
+}
+
+/**
+ * Cuts a place in two. Text without a transport is a reference, that is, `docker://`.
+ *
+ * @throws ToolError `PLACE_UNSUPPORTED`, `PLACE_INVALID`
+ */
+export function parsePlace(text: string): PlaceName {
+  const colon = text.indexOf(':')
+  const transport = colon < 0 ? '' : text.slice(0, colon)
+  if (FOREIGN.has(transport)) {
+    const known = [...TRANSPORTS.keys()].join(', ')
+    throw new ToolError('PLACE_UNSUPPORTED', `cannot use the place "${text}": known are ${known}`)
+  }
+  if (!TRANSPORTS.has(transport)) return { transport: 'docker', rest: `//${text}` }
+  const rest = text.slice(colon + 1)
+  if (transport === 'docker' && !rest.startsWith('//')) {
+    throw new ToolError('PLACE_INVALID', `invalid place "${text}": expected docker://HOST/NAME`)
+  }
+  return { transport, rest }
+}
+
+/**
+ * Opens a place to read an image from it or to write one to it. Nothing is read, written or connected to yet.
+ * Whoever opens it closes it.
+ *
+ * @throws ToolError `PLACE_INVALID`, `PLACE_UNSUPPORTED`, `REFERENCE_INVALID`
+ */
+export function openPlace(text: string, options: PlaceOptions): Place {
+  const { transport, rest } = parsePlace(text)
+  const open = TRANSPORTS.get(transport)
+  if (open === undefined) throw new ToolError('PLACE_UNSUPPORTED', `cannot use the place "${text}"`)
+  return open(rest, options)
+}

@@ -1,0 +1,74 @@
+import type { Descriptor, Index, Manifest } from '@pipelayer/oci'
+import type { CredentialSource, RetryOptions, Timeouts } from '@pipelayer/registry'
+
+/** A manifest or an index in a place, its bytes checked against its digest. */
+export interface PlacedManifest {
+  readonly descriptor: Descriptor
+  readonly bytes: Buffer
+  readonly document: Manifest | Index
+}
+
+/** Opens the content of a blob; perhaps more than once, when a transfer breaks. It need not be checked. */
+export type OpenBlob = () => AsyncIterable<Buffer>
+
+/** Where an image comes from. */
+export interface PlaceReader {
+  /**
+   * The manifest of a digest, or of the name that the place was opened with.
+   *
+   * @throws ToolError `MANIFEST_UNKNOWN` and its like
+   */
+  resolve(digest?: string): Promise<PlacedManifest>
+  /** The bytes of a blob, unchecked: whoever takes them compares size and digest. */
+  blob(descriptor: Descriptor): AsyncIterable<Buffer>
+}
+
+/** Where an image goes to: blobs first, then child manifests, the named manifest last. */
+export interface PlaceWriter {
+  /** Also of manifests. A blob of that digest with another size counts as absent. */
+  hasBlob(descriptor: Descriptor): Promise<boolean>
+  hasManifest(descriptor: Descriptor): Promise<boolean>
+  /**
+   * Puts a blob, checked on its way: nothing wrong is ever seen in the place. `from` names places that hold it
+   * already.
+   */
+  putBlob(descriptor: Descriptor, open: OpenBlob, from?: readonly string[]): Promise<void>
+  /** Puts a manifest that only an index will name. */
+  putManifest(manifest: { readonly descriptor: Descriptor; readonly bytes: Uint8Array }): Promise<void>
+  /**
+   * Puts a manifest under the name that the place was opened with: the last, atomic step of publishing.
+   *
+   * @returns where it was put
+   */
+  publish(manifest: { readonly descriptor: Descriptor; readonly bytes: Uint8Array }): Promise<Published>
+}
+
+export interface Published {
+  /** The place, written so that it can be read again. */
+  readonly place: string
+  /** Its fully qualified reference, where the place has such. */
+  readonly reference?: string
+}
+
+export interface Place {
+  /** The place without the name of an image, for a record's `from`. Holds no secret. */
+  readonly text: string
+  /** The fully qualified reference that it was opened with. */
+  readonly reference?: string
+  readonly read: PlaceReader
+  readonly write: PlaceWriter
+  close(): Promise<void>
+}
+
+export interface PlaceOptions {
+  /** The local store's folder. */
+  readonly store: string
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly signal?: AbortSignal
+  /** Speak plain HTTP to registries that are not loopback. */
+  readonly plainHttp?: boolean
+  /** In place of the files that `env` leads to. */
+  readonly credentials?: CredentialSource
+  readonly retry?: Partial<RetryOptions>
+  readonly timeouts?: Partial<Timeouts>
+}

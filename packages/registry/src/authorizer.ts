@@ -1,0 +1,85 @@
+import { type Challenge, parseChallenges } from './challenge.js'
+import type { CredentialSource, Credentials } from './credentials.js'
+import type { RetryOptions } from './retry.js'
+import { mergeScopes } from './scopes.js'
+import { basic, fetchToken, type Token } from './token.js'
+import type { HttpResponse, Transport } from './transport.js'
+
+export interface AuthorizerOptions {
+  readonly transport: Transport
+  readonly registry: URL
+  /** Of the reference, for the credentials: `docker.io`. */
+  readonly domain: string
+  readonly path: string
+  readonly credentials: CredentialSource | undefined
+  readonly retry: RetryOptions & { readonly signal?: AbortSignal | undefined }
+}
+
+/**
+ * Knows what to put into the Authorization header for one repository. Nothing is sent before the registry has asked
+ * for it; tokens are kept for each set of scopes.
+ */
+export class Authorizer {
+  readonly #options: AuthorizerOptions
+  readonly #tokens = new Map<string, Promise<Token>>()
+  #challenge: Challenge | undefined
+  #credentials: Promise<Credentials | undefined> | undefined
+
+  constructor(options: AuthorizerOptions) {
+    this.#options = options
+  }
+
+  /** The header for a request, as far as the registry's last challenge tells. */
+  async header(scopes: readonly string[]): Promise<string | undefined> {
+    if (this.#challenge === undefined) return undefined
+    if (this.#challenge.scheme === 'bearer') return this.#bearer(this.#challenge, scopes)
+    const credentials = await this.#known()
+    return credentials?.username === undefined ? undefined : basic(credentials)
+  }
+
+  /**
+   * Learns from a 401. Returns true when the next {@link header} may do better than `sent`.
+   *
+   * @param sent - the header of the request that was refused
+   */
+  async learn(response: HttpResponse, sent: string | undefined, scopes: readonly string[]): Promise<boolean> {
+    const header = response.header('www-authenticate')
+    // An answer of another origin, after a redirect, has no say about our credentials.
+    if (header === undefined || response.url.origin !== this.#options.registry.origin) return false
+    const challenges = parseChallenges(header)
+    const bearer = challenges.find(challenge => challenge.scheme === 'bearer')
+    const chosen = bearer ?? challenges.find(challenge => challenge.scheme === 'basic')
+    if (chosen === undefined) return false
+    this.#challenge = chosen
+    await this.#forget(sent)
+    const next = await this.header(scopes)
+    return next !== undefined && next !== sent
+  }
+
+  async #bearer(challenge: Challenge, wanted: readonly string[]): Promise<string> {
+    const credentials = await this.#known()
+    if (credentials?.registryToken !== undefined) return `Bearer ${credentials.registryToken}`
+    const scopes = mergeScopes([...wanted, ...(challenge.params.get('scope') ?? '').split(' ')])
+    const key = scopes.join(' ')
+    const kept = await this.#tokens.get(key)
+    if (kept !== undefined && kept.expires > Date.now()) return `Bearer ${kept.value}`
+    const { transport, registry, retry } = this.#options
+    const token = fetchToken({ transport, registry, challenge, scopes, credentials, retry })
+    this.#tokens.set(key, token)
+    token.catch(() => this.#tokens.delete(key))
+    return `Bearer ${(await token).value}`
+  }
+
+  // Only the token that was refused: a neighbour's request may have fetched a fresh one meanwhile.
+  async #forget(sent: string | undefined): Promise<void> {
+    for (const [key, token] of this.#tokens) {
+      if (`Bearer ${(await token).value}` === sent) this.#tokens.delete(key)
+    }
+  }
+
+  #known(): Promise<Credentials | undefined> {
+    const { credentials, domain, path } = this.#options
+    this.#credentials ??= credentials?.(domain, path) ?? Promise.resolve(undefined)
+    return this.#credentials
+  }
+}

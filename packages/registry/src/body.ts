@@ -1,0 +1,92 @@
+import type { Dispatcher } from 'undici'
+
+/** Buffered chunks after which the socket is paused: about 4 of 64 KiB. */
+const HIGH_WATER_BYTES = 256 * 1024
+/** A new connection costs more than this. */
+const MAX_DISCARDED_BYTES = 64 * 1024
+
+/**
+ * The body of a response: chunks as they come off the socket, read once. The socket rests while nobody reads.
+ *
+ * Fed by undici's dispatcher itself: its readable streams cost more than twice the processor time per byte.
+ */
+export class Body implements AsyncIterable<Buffer> {
+  readonly #controller: Dispatcher.DispatchController
+  readonly #translate: (error: Error) => Error
+  #chunks: Buffer[] = []
+  #bytes = 0
+  #error: Error | undefined
+  #ended = false
+  #discarding = false
+  #wake: (() => void) | undefined
+
+  constructor(controller: Dispatcher.DispatchController, translate: (error: Error) => Error) {
+    this.#controller = controller
+    this.#translate = translate
+  }
+
+  /** @internal */
+  push(chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#discarding) {
+      if (this.#bytes > MAX_DISCARDED_BYTES) this.#controller.abort(new Error('body not wanted'))
+      return
+    }
+    this.#chunks.push(chunk)
+    if (this.#bytes >= HIGH_WATER_BYTES) this.#controller.pause()
+    this.#wake?.()
+  }
+
+  /** @internal */
+  end(error?: Error): void {
+    this.#ended = true
+    this.#error = error
+    this.#wake?.()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      for (;;) {
+        const chunks = this.#take()
+        yield* chunks
+        if (chunks.length > 0) continue
+        if (this.#error !== undefined) throw this.#translate(this.#error)
+        if (this.#ended) return
+        await new Promise<void>(resolve => {
+          this.#wake = resolve
+        })
+        this.#wake = undefined
+      }
+    } finally {
+      this.cancel()
+    }
+  }
+
+  /** All of it, or undefined as soon as it is longer than `limit` bytes. */
+  async bytes(limit: number): Promise<Buffer | undefined> {
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of this) {
+      size += chunk.length
+      if (size > limit) return undefined
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
+  }
+
+  /** Gives up a body that is not wanted. The connection is kept when little of it is still to come. */
+  cancel(): void {
+    this.#discarding = true
+    this.#bytes = 0
+    this.#chunks = []
+    if (this.#controller.paused) this.#controller.resume()
+  }
+
+  #take(): Buffer[] {
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#bytes = 0
+    if (this.#controller.paused) this.#controller.resume()
+    return chunks
+  }
+}

@@ -1,0 +1,62 @@
+import type { Descriptor } from '@pipelayer/oci'
+import { hasBlob, readBlob, streamBlob } from './blobs.js'
+import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.js'
+import { Session, type SessionOptions } from './session.js'
+import { mountBlob, type OpenBlob, uploadBlob } from './upload.js'
+
+/** One repository of a registry. Whoever opens it closes it. Its methods may run side by side. */
+export class Repository {
+  readonly #session: Session
+
+  constructor(options: SessionOptions) {
+    this.#session = new Session(options)
+  }
+
+  /** See {@link getManifest}. */
+  getManifest(reference: string): Promise<FetchedManifest> {
+    return getManifest(this.#session, reference)
+  }
+
+  /** See {@link headManifest}. */
+  headManifest(reference: string): Promise<Partial<Descriptor> | undefined> {
+    return headManifest(this.#session, reference)
+  }
+
+  /** See {@link putManifest}. */
+  putManifest(
+    reference: string,
+    manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
+  ): Promise<void> {
+    return putManifest(this.#session, reference, manifest)
+  }
+
+  /** See {@link hasBlob}. */
+  hasBlob(descriptor: Descriptor): Promise<boolean> {
+    return hasBlob(this.#session, descriptor)
+  }
+
+  /** See {@link readBlob}. */
+  readBlob(descriptor: Descriptor): AsyncGenerator<Buffer, void, undefined> {
+    return readBlob(this.#session, descriptor)
+  }
+
+  /** See {@link streamBlob}. */
+  streamBlob(descriptor: Descriptor): AsyncGenerator<Buffer, void, undefined> {
+    return streamBlob(this.#session, descriptor)
+  }
+
+  /** See {@link mountBlob}. */
+  mountBlob(descriptor: Descriptor, from: string): Promise<boolean> {
+    return mountBlob(this.#session, descriptor, from)
+  }
+
+  /** See {@link uploadBlob}. */
+  uploadBlob(descriptor: Descriptor, open: OpenBlob): Promise<void> {
+    return uploadBlob(this.#session, descriptor, open)
+  }
+
+  /** Closes the connections; a transfer that still runs fails. */
+  close(): Promise<void> {
+    return this.#session.close()
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Credentials, as Docker's and podman's configuration files keep them.
+ *
+ * ```
+ * { "auths": { KEY: { "auth": base64("user:password"), "identitytoken": "...", "registrytoken": "..." } },
+ *   "credHelpers": { HOST: NAME }, "credsStore": NAME }
+ * KEY = HOST [ "/" PATH ] / URL        a longer path wins; a helper is the program docker-credential-NAME
+ * ```
+ *
+ * @module
+ */
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+
+/** What proves who we are. */
+export interface Credentials {
+  readonly username?: string
+  readonly password?: string
+  /** An OAuth2 refresh token. */
+  readonly identityToken?: string
+  /** A bearer token, used as it is. */
+  readonly registryToken?: string
+}
+
+/** Finds the credentials for a repository; undefined means anonymous. */
+export type CredentialSource = (domain: string, path: string) => Promise<Credentials | undefined>
+
+const HUB = 'docker.io'
+/** The name that Docker's tools know the Hub by. */
+const HUB_KEY = 'https://index.docker.io/v1/'
+const HELPER_TIMEOUT_MS = 30_000
+const MAX_HELPER_OUTPUT = 64 * 1024
+
+/**
+ * Reads configuration files when they are first needed, one after the other, until one has credentials. Files that
+ * do not exist are skipped.
+ *
+ * The source throws ToolError `CREDENTIALS_INVALID` for a broken file, `CREDENTIAL_HELPER_FAILED`.
+ */
+export function credentialFiles(paths: readonly string[]): CredentialSource {
+  const files = new Map<string, Promise<JsonObject | undefined>>()
+  return async (domain, path) => {
+    for (const name of paths) {
+      const config = files.get(name) ?? readConfig(name)
+      files.set(name, config)
+      const found = await lookUp((await config) ?? {}, domain, path)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+}
+
+/** Where the files are: `$REGISTRY_AUTH_FILE` alone, else podman's and then Docker's. */
+export function credentialPaths(env: Readonly<Record<string, string | undefined>>): string[] {
+  if (env.REGISTRY_AUTH_FILE) return [env.REGISTRY_AUTH_FILE]
+  const docker = env.DOCKER_CONFIG || (env.HOME && `${env.HOME}/.docker`)
+  return [
+    ...(env.XDG_RUNTIME_DIR ? [`${env.XDG_RUNTIME_DIR}/containers/auth.json`] : []),
+    ...(docker ? [`${docker}/config.json`] : []),
+  ]
+}
+
+/** Finds the credentials for a repository in a configuration, asking its helpers. */
+export async function lookUp(
+  config: JsonObject,
+  domain: string,
+  path: string,
+): Promise<Credentials | undefined> {
+  const helpers = objectIn(config, 'credHelpers')
+  const names = domain === HUB ? [HUB, 'index.docker.io', HUB_KEY] : [domain]
+  const helper = names.map(name => helpers[name]).find(name => typeof name === 'string') ?? config.credsStore
+  if (typeof helper === 'string' && helper !== '') {
+    const found = await askHelper(helper, domain === HUB ? HUB_KEY : domain)
+    if (found !== undefined) return found
+  }
+  const auths = Object.entries(objectIn(config, 'auths')).map(
+    ([key, value]) => [normalKey(key), value] as const,
+  )
+  for (const key of keysFor(domain, path)) {
+    const entry = auths.find(([name]) => name === key)?.[1]
+    const found = entry === undefined ? undefined : parseEntry(entry)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/**
+ * Reads one entry of `auths`; undefined when it is empty.
+ *
+ * @throws ToolError `CREDENTIALS_INVALID`
+ */
+export function parseEntry(entry: unknown): Credentials | undefined {
+  if (typeof entry !== 'object' || entry === null) throw invalid('an entry of "auths" is not an object')
+  const text = (field: string): string | undefined => {
+    const value: unknown = Reflect.get(entry, field) ?? ''
+    if (typeof value !== 'string') throw invalid(`"${field}" is not a string`)
+    return value || undefined
+  }
+  const pair = decodePair(text('auth'))
+  const username = pair?.[0] ?? text('username')
+  const password = pair?.[1] ?? text('password')
+  const identityToken = text('identitytoken')
+  const registryToken = text('registrytoken')
+  const found = {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(identityToken !== undefined && { identityToken }),
+    ...(registryToken !== undefined && { registryToken }),
+  }
+  return Object.keys(found).length === 0 ? undefined : found
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+function keysFor(domain: string, path: string): string[] {
+  const parts = path === '' ? [] : path.split('/')
+  const longest = parts.map((_part, index) => [domain, ...parts.slice(0, parts.length - index)].join('/'))
+  return [...longest, domain]
+}
+
+// `https://host/v1/` was how Docker wrote a key, `host/path` is how podman does.
+function normalKey(key: string): string {
+  const isURL = /^https?:\/\//.test(key)
+  const bare = key.replace(/^https?:\/\//, '').replace(/\/(?:v[12]\/?)?$/, '')
+  const name = isURL ? (bare.split('/', 1)[0] ?? '') : bare
+  return name.replace(/^(?:index|registry-1)\.docker\.io(?=\/|$)/, HUB)
+}
+
+function decodePair(auth: string | undefined): readonly [string, string] | undefined {
+  if (auth === undefined) return undefined
+  const text = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '')
+  const colon = text.indexOf(':')
+  if (colon < 0) throw invalid('"auth" is not base64 of user:password')
+  return [text.slice(0, colon), text.slice(colon + 1)]
+}
+
+async function readConfig(path: string): Promise<JsonObject | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    throw systemError(error, `read credentials "${path}"`)
+  }
+  try {
+    const value: unknown = JSON.parse(text === '' ? '{}' : text)
+    if (typeof value === 'object' && value !== null) return value as JsonObject
+  } catch {
+    // The parser's message would quote the file, that is, a secret.
+  }
+  throw invalid(`"${path}" is not a JSON object`)
+}
+
+async function askHelper(name: string, server: string): Promise<Credentials | undefined> {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name))
+    throw invalid(`not the name of a credential helper: ${name}`)
+  const program = `docker-credential-${name}`
+  const { status, output } = await run(program, server)
+  if (status !== 0) {
+    if (/credentials not found/i.test(output)) return undefined
+    throw new ToolError('CREDENTIAL_HELPER_FAILED', `${program} get ${server}: exit status ${status}`)
+  }
+  const { Username, Secret } = parseAnswer(output, program)
+  return Username === '<token>' ? { identityToken: Secret } : { username: Username, password: Secret }
+}
+
+function parseAnswer(output: string, program: string): { Username: string; Secret: string } {
+  try {
+    const { Username, Secret } = JSON.parse(output) as Readonly<Record<string, unknown>>
+    if (typeof Username === 'string' && typeof Secret === 'string') return { Username, Secret }
+  } catch {
+    // Below: the output may hold a secret, so it is not shown.
+  }
+  throw new ToolError('CREDENTIAL_HELPER_FAILED', `${program} get: its answer is not a credential`)
+}
+
+function run(program: string, input: string): Promise<{ status: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], timeout: HELPER_TIMEOUT_MS })
+    let output = ''
+    child.on('error', error => {
+      const message = `cannot run ${program}, which the credentials file names: ${error.message}`
+      reject(new ToolError('CREDENTIAL_HELPER_FAILED', message, { cause: error }))
+    })
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8')
+      if (output.length > MAX_HELPER_OUTPUT) child.kill()
+    })
+    child.on('close', status => resolve({ status, output }))
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(`${input}\n`)
+  })
+}
+
+function objectIn(value: JsonObject, field: string): JsonObject {
+  const inner = value[field]
+  return typeof inner === 'object' && inner !== null ? (inner as JsonObject) : {}
+}
+
+function invalid(why: string): ToolError {
+  return new ToolError('CREDENTIALS_INVALID', `credentials: ${why}`)
+}

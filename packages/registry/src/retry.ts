@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ToolError } from '@pipelayer/errors'
+
+export interface RetryOptions {
+  /** How often a request is sent at most. */
+  readonly tries: number
+  /** The wait before the second try; it doubles from try to try. */
+  readonly baseMs: number
+  /** The longest wait, whatever a server asks for. */
+  readonly maxMs: number
+}
+
+export const DEFAULT_RETRY: RetryOptions = { tries: 5, baseMs: 300, maxMs: 30_000 }
+
+/** A failure that another try may mend. */
+export class RetryableError extends Error {
+  /** What to throw when no try is left. */
+  readonly final: ToolError
+  readonly waitMs: number | undefined
+
+  constructor(final: ToolError, waitMs?: number) {
+    super(final.message, { cause: final })
+    this.final = final
+    this.waitMs = waitMs
+  }
+}
+
+/**
+ * Runs `work` until it does not throw a {@link RetryableError}, a limited number of times. Waits are jittered, so
+ * that many clients do not come back at once.
+ *
+ * @throws the `final` error of the last try; whatever else `work` throws
+ */
+export async function withRetries<T>(
+  options: RetryOptions & { readonly signal?: AbortSignal | undefined },
+  work: (attempt: number) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work(attempt)
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error
+      if (attempt >= options.tries || options.signal?.aborted) throw error.final
+      await pause(error, attempt, options)
+    }
+  }
+}
+
+/** Waits before the next try; throws `error.final` when the signal comes first. */
+export async function pause(
+  error: RetryableError,
+  attempt: number,
+  { baseMs, maxMs, signal }: RetryOptions & { readonly signal?: AbortSignal | undefined },
+): Promise<void> {
+  const backoff = baseMs * 2 ** (attempt - 1) * (0.5 + Math.random())
+  const ms = Math.min(Math.max(backoff, error.waitMs ?? 0), maxMs)
+  try {
+    await sleep(ms, undefined, signal === undefined ? {} : { signal })
+  } catch {
+    throw error.final
+  }
+}
+
+/** Milliseconds that a Retry-After header asks for, as seconds or as a date. */
+export function retryAfter(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined
+  if (/^\d{1,9}$/.test(header)) return Number(header) * 1000
+  const date = Date.parse(header)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+}

@@ -1,0 +1,100 @@
+import { ToolError } from '@pipelayer/errors'
+import { Authorizer } from './authorizer.js'
+import type { CredentialSource } from './credentials.js'
+import { endpointOf } from './endpoint.js'
+import { follow } from './redirects.js'
+import { type Attempt, refusal } from './response-error.js'
+import { DEFAULT_RETRY, type RetryOptions, withRetries } from './retry.js'
+import { repositoryScope } from './scopes.js'
+import { type HttpRequest, type HttpResponse, type Timeouts, Transport } from './transport.js'
+
+export interface SessionOptions {
+  /** Of the reference: `docker.io`, `localhost:5000`. */
+  readonly domain: string
+  readonly path: string
+  readonly credentials?: CredentialSource | undefined
+  /** Speak plain HTTP to a host that is not loopback. */
+  readonly plainHttp?: boolean | undefined
+  readonly retry?: Partial<RetryOptions> | undefined
+  readonly timeouts?: Partial<Timeouts> | undefined
+  readonly signal?: AbortSignal | undefined
+  /** For proxies. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined
+}
+
+/** A request to the registry, with what it needs and what it hopes for. */
+export interface SessionRequest extends Omit<HttpRequest, 'url'>, Attempt {
+  /** Below `/v2/NAME/`, or an address that the registry gave. */
+  readonly target: string | URL
+  readonly actions: readonly ('pull' | 'push')[]
+  /** More scopes: to mount from another repository. */
+  readonly scopes?: readonly string[]
+  /** Statuses that are an answer; another one is a failure. */
+  readonly expect: readonly number[]
+}
+
+/** Talks to one repository of one registry: authorization, redirects, retries. */
+export class Session {
+  readonly registry: URL
+  readonly retry: RetryOptions & { readonly signal?: AbortSignal | undefined }
+  readonly domain: string
+  readonly path: string
+  readonly #transport: Transport
+  readonly #authorizer: Authorizer
+
+  constructor(options: SessionOptions) {
+    const { domain, path, credentials } = options
+    this.domain = domain
+    this.path = path
+    this.registry = endpointOf(domain, options.plainHttp)
+    this.retry = { ...DEFAULT_RETRY, ...options.retry, signal: options.signal }
+    this.#transport = new Transport(options)
+    const { registry, retry } = this
+    this.#authorizer = new Authorizer({
+      transport: this.#transport,
+      registry,
+      domain,
+      path,
+      credentials,
+      retry,
+    })
+  }
+
+  /** Sends a request, again where that may help. Whoever gets the response reads its body or cancels it. */
+  request(request: SessionRequest): Promise<HttpResponse> {
+    return withRetries(this.retry, () => this.once(request))
+  }
+
+  /** One try: throws a RetryableError where another may help. */
+  async once(request: SessionRequest): Promise<HttpResponse> {
+    const scopes = [repositoryScope(this.path, request.actions) ?? '', ...(request.scopes ?? [])]
+    const sent = await this.#authorizer.header(scopes)
+    let response = await this.#send(request, sent)
+    if (response.status === 401 && (await this.#authorizer.learn(response, sent, scopes))) {
+      response.body.cancel()
+      response = await this.#send(request, await this.#authorizer.header(scopes))
+    }
+    if (request.expect.includes(response.status)) return response
+    const error = await refusal(response, request)
+    throw response.status === 401 && error instanceof ToolError ? explained(error, sent, this.domain) : error
+  }
+
+  /** The address of something in the repository. */
+  url(target: string | URL): URL {
+    return typeof target === 'string' ? new URL(`${this.path}/${target}`, this.registry) : target
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close()
+  }
+
+  #send(request: SessionRequest, authorization: string | undefined): Promise<HttpResponse> {
+    const headers = { ...request.headers, ...(authorization !== undefined && { authorization }) }
+    return follow(this.#transport, { ...request, url: this.url(request.target), headers }, this.registry)
+  }
+}
+
+function explained(error: ToolError, sent: string | undefined, domain: string): ToolError {
+  const hint = sent === undefined ? ` (no credentials for ${domain} are configured)` : ''
+  return new ToolError(error.code, error.message + hint, { cause: error, status: error.status })
+}

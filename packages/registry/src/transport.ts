@@ -1,0 +1,193 @@
+/**
+ * One HTTP request, no more: no redirect is followed, no status judged, nothing tried again.
+ *
+ * @module
+ */
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import type { Dispatcher } from 'undici'
+import { Body } from './body.js'
+import { isLoopback, redacted } from './endpoint.js'
+import { RetryableError } from './retry.js'
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  readonly url: URL
+  readonly headers?: Readonly<Record<string, string>>
+  /** Bytes, or what opens a stream of them: it may be sent more than once. */
+  readonly body?: Uint8Array | (() => AsyncIterable<Buffer>)
+}
+
+export interface HttpResponse {
+  readonly status: number
+  readonly url: URL
+  readonly body: Body
+  /** The value of a header; of several, joined by commas. */
+  header(name: string): string | undefined
+}
+
+export interface Timeouts {
+  readonly connectMs: number
+  /** Until the first byte of the answer: a registry hashes a whole upload before it answers. */
+  readonly headersMs: number
+  /** Between two pieces of a body. */
+  readonly bodyMs: number
+}
+
+export interface TransportOptions {
+  readonly timeouts?: Partial<Timeouts> | undefined
+  readonly signal?: AbortSignal | undefined
+  /** HTTPS_PROXY and its kin. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined
+}
+
+const DEFAULT_TIMEOUTS: Timeouts = { connectMs: 20_000, headersMs: 300_000, bodyMs: 60_000 }
+const USER_AGENT = 'pipelayer'
+
+/** Sends requests over kept connections. */
+export class Transport {
+  readonly #options: TransportOptions
+  #direct: Promise<Dispatcher> | undefined
+  #proxied: Promise<Dispatcher> | undefined
+
+  constructor(options: TransportOptions = {}) {
+    this.#options = options
+    options.signal?.addEventListener('abort', () => void this.close(), { once: true })
+  }
+
+  /** @throws RetryableError when there is no answer; ToolError `TLS_FAILED` when a try more cannot help */
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    this.#options.signal?.throwIfAborted()
+    const { url } = request
+    const dispatcher = await this.#dispatcher(url)
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error): Error => translate(error, request)
+      dispatcher.dispatch(options(request), new Handler({ url, resolve, reject, failed }))
+    })
+  }
+
+  /** Closes the connections; what still runs fails. */
+  async close(): Promise<void> {
+    const open = [this.#direct, this.#proxied]
+    this.#direct = undefined
+    this.#proxied = undefined
+    for (const dispatcher of open) await (await dispatcher)?.destroy()
+  }
+
+  #dispatcher(url: URL): Promise<Dispatcher> {
+    const { env = {} } = this.#options
+    const proxy = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].some(name => env[name])
+    if (!proxy || isLoopback(url.host)) return (this.#direct ??= this.#open(false))
+    return (this.#proxied ??= this.#open(true))
+  }
+
+  // undici costs 100 ms to load: only what talks to a registry pays for it.
+  async #open(proxied: boolean): Promise<Dispatcher> {
+    const { Agent, EnvHttpProxyAgent } = await import('undici')
+    const { connectMs, headersMs, bodyMs } = { ...DEFAULT_TIMEOUTS, ...this.#options.timeouts }
+    const settings = { connect: { timeout: connectMs }, headersTimeout: headersMs, bodyTimeout: bodyMs }
+    if (!proxied) return new Agent(settings)
+    const env = this.#options.env ?? {}
+    const httpProxy = env.http_proxy ?? env.HTTP_PROXY
+    const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY
+    return new EnvHttpProxyAgent({
+      ...settings,
+      ...(httpProxy && { httpProxy }),
+      ...(httpsProxy && { httpsProxy }),
+      noProxy: env.no_proxy ?? env.NO_PROXY ?? '',
+    })
+  }
+}
+
+interface Answer {
+  readonly url: URL
+  readonly failed: (error: Error) => Error
+  resolve(response: HttpResponse): void
+  reject(error: Error): void
+}
+
+class Handler implements Dispatcher.DispatchHandler {
+  readonly #answer: Answer
+  #body: Body | undefined
+
+  constructor(answer: Answer) {
+    this.#answer = answer
+  }
+
+  onRequestStart(): void {
+    // undici tells a handler of its newer kind by this method.
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    if (status < 200) return
+    const { url, failed, resolve } = this.#answer
+    const body = new Body(controller, failed)
+    this.#body = body
+    const header = (name: string): string | undefined => {
+      const value = headers[name]
+      return Array.isArray(value) ? value.join(', ') : value
+    }
+    resolve({ status, url, body, header })
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#body?.push(chunk)
+  }
+
+  onResponseEnd(): void {
+    this.#body?.end()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#body === undefined) this.#answer.reject(this.#answer.failed(error))
+    else this.#body.end(error)
+  }
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+function options({ method, url, headers = {}, body }: HttpRequest): Dispatcher.DispatchOptions {
+  return {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    method,
+    headers: { 'user-agent': USER_AGENT, ...headers },
+    // undici takes any async iterable; its types know streams only.
+    body: (typeof body === 'function' ? body() : (body ?? null)) as Buffer | null,
+  }
+}
+
+/** What undici's own codes mean to a user. */
+const CODES: Readonly<Record<string, readonly [code: string, text: string]>> = {
+  UND_ERR_CONNECT_TIMEOUT: ['CONNECT_TIMEOUT', 'no connection in time'],
+  UND_ERR_HEADERS_TIMEOUT: ['RESPONSE_TIMEOUT', 'no answer in time'],
+  UND_ERR_BODY_TIMEOUT: ['BODY_TIMEOUT', 'the answer stalled'],
+  UND_ERR_SOCKET: ['CONNECTION_LOST', 'the connection broke'],
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['CONNECTION_LOST', 'the answer ended too early'],
+}
+
+function translate(error: Error, { method, url }: HttpRequest): Error {
+  if (error instanceof ToolError || error instanceof RetryableError) return error
+  const what = `${method} ${redacted(url)}`
+  const code = String(Reflect.get(error, 'code') ?? '')
+  if (/CERT|^ERR_TLS|^ERR_SSL|^EPROTO$|SIGNATURE/.test(code)) {
+    return new ToolError(
+      'TLS_FAILED',
+      `cannot ${what}: no trusted TLS connection: ${error.message.split('\n', 1)[0]}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  const known =
+    CODES[code] ?? (code.startsWith('UND_ERR') || code.startsWith('HPE_') ? CODES.UND_ERR_SOCKET : undefined)
+  if (known !== undefined) {
+    return new RetryableError(
+      new ToolError(known[0], `cannot ${what}: ${known[1]}`, { cause: error, status: 75 }),
+    )
+  }
+  if (errnoOf(error) === undefined) return error
+  const wrapped = systemError(error, what)
+  return wrapped instanceof ToolError && wrapped.status === 75
+    ? new RetryableError(wrapped)
+    : (wrapped as Error)
+}

@@ -1,0 +1,97 @@
+import { parseDigest, verified } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
+import type { Descriptor } from '@pipelayer/oci'
+import { checkTarget } from './endpoint.js'
+import { nameOf } from './manifests.js'
+import { resolveLocation } from './redirects.js'
+import { withRetries } from './retry.js'
+import { repositoryScope } from './scopes.js'
+import type { Session } from './session.js'
+
+/** What opens the content of a blob: more than once, when the first transfer breaks. */
+export type OpenBlob = () => AsyncIterable<Buffer>
+
+/**
+ * Uploads a blob in one piece. The content is checked on its way: wrong bytes never become a blob.
+ *
+ * Spec: distribution-spec v1.1, "POST then PUT".
+ *
+ * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of a refusal; status 75 when it does not get through
+ */
+export async function uploadBlob(session: Session, descriptor: Descriptor, open: OpenBlob): Promise<void> {
+  const action = `put blob ${nameOf(session, descriptor.digest)}`
+  const digest = parseDigest(descriptor.digest)
+  // Every try is a new session: an interrupted one has an unknown amount of bytes.
+  await withRetries(session.retry, async () => {
+    const target = await start(session, action)
+    target.searchParams.set('digest', digest)
+    const response = await session.once({
+      method: 'PUT',
+      target,
+      headers: { 'content-type': 'application/octet-stream', 'content-length': String(descriptor.size) },
+      body: descriptor.size === 0 ? Buffer.alloc(0) : () => verified(open(), descriptor),
+      actions: ['pull', 'push'],
+      expect: [201, 204],
+      action,
+    })
+    response.body.cancel()
+  })
+}
+
+/**
+ * Asks the registry to take a blob from another of its repositories.
+ *
+ * @param from - path of that repository
+ * @returns false when it would not, and the blob has to be uploaded
+ */
+export async function mountBlob(session: Session, { digest }: Descriptor, from: string): Promise<boolean> {
+  const query = new URLSearchParams({ mount: parseDigest(digest), from })
+  const response = await session.request({
+    method: 'POST',
+    target: `blobs/uploads/?${query}`,
+    headers: { 'content-length': '0' },
+    actions: ['pull', 'push'],
+    scopes: [repositoryScope(from, ['pull']) ?? ''],
+    expect: [201, 202, 401, 403, 404, 405],
+    action: `mount blob ${nameOf(session, digest)}`,
+  })
+  response.body.cancel()
+  const location = response.header('location')
+  if (response.status === 202 && location !== undefined) await abandon(session, location)
+  return response.status === 201
+}
+
+async function start(session: Session, action: string): Promise<URL> {
+  const response = await session.once({
+    method: 'POST',
+    target: 'blobs/uploads/',
+    headers: { 'content-length': '0' },
+    actions: ['pull', 'push'],
+    expect: [202],
+    action,
+  })
+  response.body.cancel()
+  const location = response.header('location')
+  if (location === undefined) {
+    throw new ToolError(
+      'UPLOAD_INVALID',
+      `cannot ${action}: the registry opened an upload without a Location`,
+    )
+  }
+  return checkTarget(resolveLocation(location, response.url), session.registry)
+}
+
+// The registry opened an upload in place of the mount; ours starts its own.
+async function abandon(session: Session, location: string): Promise<void> {
+  const target = checkTarget(resolveLocation(location, session.registry), session.registry)
+  const expect = [200, 202, 204, 400, 401, 403, 404, 405]
+  const action = 'cancel an upload'
+  const response = await session.request({
+    method: 'DELETE',
+    target,
+    actions: ['pull', 'push'],
+    expect,
+    action,
+  })
+  response.body.cancel()
+}
