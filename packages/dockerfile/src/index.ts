@@ -6,7 +6,9 @@
 
 export type { ArgumentForm } from './arguments.js'
 export { type DetectedDirective, detectDirective, detectSyntax, readDirectives } from './directives.js'
+export { parseDuration } from './duration.js'
 export { type ExpandOptions, type Expansion, expand, expandWord, expandWords } from './expand.js'
+export { type FieldsOptions, instructionFields, type SyntaxFields } from './fields.js'
 export { DOCKERFILE, type Grammar } from './grammar.js'
 export { chompHeredoc, findHeredocs, type HeredocWord, parseHeredocWord } from './heredoc.js'
 export type {
@@ -36,8 +38,10 @@ export type {
   VolumeInstruction,
   WorkdirInstruction,
 } from './instruction.js'
+export { INSTRUCTION_NAMES, interpret, interpretAll } from './interpret.js'
 export { parseJSONForm } from './json-form.js'
 export { type ParseOptions, parseDockerfile } from './parse.js'
+export { type Device, parseDevice } from './run.js'
 export type {
   Directive,
   Dockerfile,

@@ -67,25 +67,24 @@ class Parser {
   }
 
   #line(first: string): void {
-    this.#directive(first)
+    if (this.#directive(first)) return
     const comment = commentOf(first)
     if (comment === undefined) {
       const logical = joinLines(first, this.#reader, this.#escape)
       if (logical.text !== '' || logical.continued) this.#add(logical)
-      this.#comments = []
     } else if (comment === '') this.#comments = []
     else this.#comments.push(comment)
   }
 
-  #directive(line: string): void {
+  #directive(line: string): boolean {
     const read: Directive | string | undefined = this.#directives.read(trimStart(line), this.#reader.line)
-    if (read === undefined) return
     if (typeof read === 'string') throw this.#reader.error(read)
-    if (read.name !== 'escape') return
+    if (read?.name !== 'escape') return read !== undefined
     if (read.value !== '\\' && read.value !== '`') {
       throw this.#reader.error(`the escape character ${quote(read.value)} is neither \\ nor \``)
     }
     this.#escape = read.value
+    return true
   }
 
   #add(line: LogicalLine): void {
@@ -94,6 +93,7 @@ class Parser {
     const node = this.#node(line, { offset: 0, depth: 0 })
     const heredocs = this.#heredocs(line, node)
     this.#instructions.push({ ...node, heredocs, end: this.#reader.line, comments: this.#comments })
+    this.#comments = []
   }
 
   #checkText(line: LogicalLine): void {

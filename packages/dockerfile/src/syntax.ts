@@ -41,7 +41,7 @@ export interface SyntaxNode {
   readonly column: number
   /** The text with continuations joined. */
   readonly original: string
-  /** The comment lines right above, without `#` and blanks around. */
+  /** The comment lines since the last instruction or empty comment, without `#` and blanks around. */
   readonly comments: readonly string[]
 }
 
