@@ -1,1 +1,18 @@
-export {}
+/**
+ * gzip in parallel blocks and zstd, both ways, and detection by magic. Deterministic; no I/O of its own.
+ *
+ * @module
+ */
+export { type CompressOptions, compress, engineOf } from './compress.js'
+export { type DecompressOptions, decompress } from './decompress.js'
+export { decompressExternal, type Spawn } from './external.js'
+export {
+  type Compression,
+  type CompressionFormat,
+  type DetectedCompression,
+  defaultLevel,
+  detectCompression,
+  MAGIC_SIZE,
+  parseCompression,
+} from './format.js'
+export { type EngineCheck, verifyEngine } from './golden.js'

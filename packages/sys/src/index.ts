@@ -51,6 +51,7 @@ export {
   umount2,
 } from './mount.js'
 export type { Path } from './path.js'
+export { bundledVersions } from './versions.js'
 export {
   fgetxattr,
   flistxattr,
@@ -60,6 +61,7 @@ export {
   lremovexattr,
   lsetxattr,
 } from './xattr.js'
+export { libzstdVersion, ZstdDecoder, ZstdEncoder, ZstdError } from './zstd.js'
 
 /** Whether libc can be called: on 64-bit Linux with koffi installed. Loads koffi. */
 export function isAvailable(): boolean {

@@ -1,0 +1,24 @@
+/**
+ * The errors of this package.
+ *
+ * - `COMPRESSION_INVALID`: the bytes are not what their magic says, are damaged, or end early. Fetch them again.
+ * - `COMPRESSION_UNSUPPORTED`: a known compression that a layer cannot have or that this machine cannot do.
+ * - `DECOMPRESSION_LIMIT`: more comes out than was allowed. Raise the limit if the source is trusted.
+ *
+ * @module
+ */
+import { messageOf, ToolError } from '@pipelayer/errors'
+
+export function damaged(format: string, why: unknown): ToolError {
+  return new ToolError('COMPRESSION_INVALID', `cannot decompress ${format}: ${messageOf(why)}`, {
+    cause: why,
+  })
+}
+
+export function unsupported(why: string): ToolError {
+  return new ToolError('COMPRESSION_UNSUPPORTED', why)
+}
+
+export function overLimit(why: string): ToolError {
+  return new ToolError('DECOMPRESSION_LIMIT', `cannot decompress: ${why}`)
+}

@@ -1,0 +1,37 @@
+/**
+ * Reads gzip: members one after the other, as pigz, eStargz and `cat a.gz b.gz` make them.
+ *
+ * Zeros after the last member are padding of a tape or disk and are passed over, as gzip(1) does; anything else there
+ * is an error, as it is for Go.
+ *
+ * Spec: RFC 1952.
+ *
+ * @module
+ */
+import zlib from 'node:zlib'
+import { Driver } from './driver.js'
+import { damaged } from './errors.js'
+
+/** A quarter more speed than with Node's 16 KiB. */
+const CHUNK_SIZE = 1 << 18
+
+/** Decompresses all members. @throws ToolError COMPRESSION_INVALID */
+export async function* gunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+  const driver = new Driver(zlib.createGunzip({ chunkSize: CHUNK_SIZE }), 'gzip')
+  let given = 0
+  try {
+    for await (const chunk of source) {
+      given += chunk.length
+      if (!driver.isEnded) yield* driver.push(chunk)
+      // The stream ends by itself at a zero byte after a member, and leaves the rest of its chunk.
+      if (driver.isEnded) checkPadding(chunk.subarray(-Math.min(given - driver.used, chunk.length)))
+    }
+    if (!driver.isEnded) yield* driver.finish()
+  } finally {
+    driver.close()
+  }
+}
+
+function checkPadding(rest: Buffer): void {
+  if (!rest.every(byte => byte === 0)) throw damaged('gzip', 'something else follows the last member')
+}

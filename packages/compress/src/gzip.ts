@@ -1,0 +1,92 @@
+/**
+ * gzip in parallel blocks, one member, the same bytes for any number of workers.
+ *
+ *     1f 8b 08 00  00000000  XFL ff       header: no name, no time, operating system unknown
+ *     deflate(block 1) 00 00 ff ff        each block ends at a byte (Z_SYNC_FLUSH) and has the 32 KiB
+ *     deflate(block 2) 00 00 ff ff        before it as its dictionary, so that little is lost by cutting
+ *     deflate(last block, final)
+ *     CRC-32, size mod 2^32               little endian
+ *
+ * The workers are libuv's thread pool, in which node:zlib runs; it has 4 threads unless UV_THREADPOOL_SIZE says else.
+ * Blocks of 256 KiB: a layer of 1 MB still uses every core, and a cut costs 5 bytes and a few poorer matches, under
+ * 0.1 %. Memory: about 1 MiB for each worker.
+ *
+ * Spec: RFC 1952, RFC 1951.
+ *
+ * @module
+ */
+import zlib from 'node:zlib'
+import { type Block, blocksOf } from './blocks.js'
+import { crc32 } from './crc32.js'
+
+/** Part of the format's promise: another size gives other bytes. */
+const BLOCK_SIZE = 1 << 18
+const WINDOW_SIZE = 1 << 15
+/** Room for a block that does not shrink, so that one call compresses it. */
+const OUTPUT_SIZE = BLOCK_SIZE + (1 << 12)
+
+export interface GzipOptions {
+  /** 0 to 9. */
+  readonly level: number
+  /** Blocks that are compressed at a time, at least 1. */
+  readonly workers: number
+}
+
+/** Compresses `source`; reads at most `workers` blocks ahead of its consumer. */
+export async function* gzip(
+  source: AsyncIterable<Buffer>,
+  options: GzipOptions,
+): AsyncGenerator<Buffer, void, void> {
+  yield header(options.level)
+  const started: Promise<Buffer>[] = []
+  let dictionary: Buffer | undefined
+  let crc = 0
+  let size = 0
+  for await (const block of blocksOf(source, BLOCK_SIZE)) {
+    crc = crc32(block.bytes, crc)
+    size += block.bytes.length
+    started.push(handled(deflate(block, dictionary, options.level)))
+    dictionary = block.bytes.subarray(-WINDOW_SIZE)
+    if (started.length >= options.workers) yield await oldest(started)
+  }
+  while (started.length > 0) yield await oldest(started)
+  yield trailer(crc, size)
+}
+
+function header(level: number): Buffer {
+  const extra = level === 9 ? 2 : level === 1 ? 4 : 0
+  return Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, extra, 0xff])
+}
+
+function trailer(crc: number, size: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeUInt32LE(crc, 0)
+  bytes.writeUInt32LE(size % 2 ** 32, 4)
+  return bytes
+}
+
+/** Every parameter is named: a default that changes would change the bytes. */
+function deflate(block: Block, dictionary: Buffer | undefined, level: number): Promise<Buffer> {
+  const options: zlib.ZlibOptions = {
+    level,
+    windowBits: 15,
+    memLevel: 8,
+    strategy: zlib.constants.Z_DEFAULT_STRATEGY,
+    chunkSize: OUTPUT_SIZE,
+    finishFlush: block.isLast ? zlib.constants.Z_FINISH : zlib.constants.Z_SYNC_FLUSH,
+    ...(dictionary && { dictionary }),
+  }
+  return new Promise((resolve, reject) => {
+    zlib.deflateRaw(block.bytes, options, (error, bytes) => (error ? reject(error) : resolve(bytes)))
+  })
+}
+
+async function oldest(started: Promise<Buffer>[]): Promise<Buffer> {
+  return (await started.shift()) ?? Buffer.alloc(0)
+}
+
+/** A block may fail before its turn to be awaited comes; that must not count as unhandled. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
+}

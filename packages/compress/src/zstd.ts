@@ -1,0 +1,137 @@
+/**
+ * zstd, by Node's own library (from 22.15 on) or the system's libzstd.
+ *
+ * One frame, one thread, with a content checksum as the zstd program writes it. The bytes depend on the level and on
+ * the library's version, which is in the engine's name, and not on how the input is cut.
+ *
+ * Spec: RFC 8878.
+ *
+ * @module
+ */
+import zlib from 'node:zlib'
+import { bundledVersions, libzstdVersion, ZstdDecoder, ZstdEncoder } from '@pipelayer/sys'
+import { blocksOf } from './blocks.js'
+import { Driver, type ZlibStream } from './driver.js'
+import { damaged, unsupported } from './errors.js'
+import { ZstdFrames } from './frames.js'
+
+/** What node:zlib has from 22.15 on. Spec: zstd.h, ZSTD_cParameter. */
+interface NodeZstd {
+  readonly createZstdCompress?: (options: ZstdOptions) => ZlibStream
+  readonly createZstdDecompress?: (options: ZstdOptions) => ZlibStream
+}
+
+interface ZstdOptions {
+  readonly chunkSize: number
+  readonly params: Readonly<Record<number, number | boolean>>
+}
+
+const node = zlib as NodeZstd
+const C_LEVEL = 100
+const C_CHECKSUM = 201
+const D_WINDOW_LOG_MAX = 100
+/** A frame may ask for 128 MiB of memory, as the zstd program allows. */
+const WINDOW_LOG_MAX = 27
+const CHUNK_SIZE = 1 << 18
+
+/**
+ * `node-zstd/1.5.7` or `libzstd/1.5.4`.
+ *
+ * @throws ToolError COMPRESSION_UNSUPPORTED where there is neither
+ */
+export function zstdEngine(): string {
+  if (node.createZstdCompress !== undefined) return `node-zstd/${bundledVersions().zstd}`
+  return `libzstd/${presentLibrary()}`
+}
+
+/** Compresses `source` to one frame. */
+export async function* zstd(
+  source: AsyncIterable<Buffer>,
+  level: number,
+): AsyncGenerator<Buffer, void, void> {
+  const create = node.createZstdCompress
+  if (create === undefined) presentLibrary()
+  const engine = create
+    ? new Driver(create({ chunkSize: CHUNK_SIZE, params: { [C_LEVEL]: level, [C_CHECKSUM]: 1 } }), 'zstd')
+    : new ZstdEncoder(level)
+  try {
+    for await (const block of blocksOf(source, CHUNK_SIZE)) yield* engine.push(block.bytes)
+    yield* engine.finish()
+  } finally {
+    engine.close()
+  }
+}
+
+/**
+ * Decompresses frames, one after the other; skippable ones give nothing.
+ *
+ * @throws ToolError COMPRESSION_INVALID, also for what follows the last frame and is none
+ */
+export async function* unzstd(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+  const create = node.createZstdDecompress
+  if (create !== undefined) {
+    yield* unzstdByNode(
+      source,
+      create({ chunkSize: CHUNK_SIZE, params: { [D_WINDOW_LOG_MAX]: WINDOW_LOG_MAX } }),
+    )
+  } else {
+    presentLibrary()
+    yield* unzstdByLibrary(source)
+  }
+}
+
+async function* unzstdByLibrary(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+  const decoder = new ZstdDecoder(WINDOW_LOG_MAX)
+  try {
+    for await (const chunk of source) {
+      yield* guarded(decoder.push(chunk))
+    }
+    if (!decoder.isWhole) throw damaged('zstd', 'it ends inside a frame')
+  } finally {
+    decoder.close()
+  }
+}
+
+/** What the decoder throws means damage; what the source or the consumer throws does not come through here. */
+function* guarded(pieces: Generator<Buffer, void, void>): Generator<Buffer, void, void> {
+  for (;;) {
+    const next = step(pieces)
+    if (next.done) return
+    yield next.value
+  }
+}
+
+function step(pieces: Generator<Buffer, void, void>): IteratorResult<Buffer, void> {
+  try {
+    return pieces.next()
+  } catch (error) {
+    throw damaged('zstd', error)
+  }
+}
+
+/**
+ * Node's stream ends with the first frame when another follows in the same chunk, and Node 22 takes a cut frame for a
+ * whole one: so it gets chunks that end with frames, and whether the last one is whole is seen from outside.
+ */
+async function* unzstdByNode(
+  source: AsyncIterable<Buffer>,
+  stream: ZlibStream,
+): AsyncGenerator<Buffer, void, void> {
+  const driver = new Driver(stream, 'zstd')
+  const frames = new ZstdFrames()
+  try {
+    for await (const chunk of source) {
+      for (const piece of guarded(frames.split(chunk))) yield* driver.push(piece)
+    }
+    if (!frames.isWhole) throw damaged('zstd', 'it ends inside a frame')
+    yield* driver.finish()
+  } finally {
+    driver.close()
+  }
+}
+
+function presentLibrary(): string {
+  const version = libzstdVersion()
+  if (version === undefined) throw unsupported('zstd needs Node 22.15 or the system library libzstd.so.1')
+  return version
+}

@@ -1,0 +1,179 @@
+/**
+ * Thin calls of libzstd, synchronous, through koffi: for Node versions whose node:zlib has no zstd.
+ *
+ * Every prototype of libzstd stands here: a wrong one crashes the process. A context belongs to its maker, who must
+ * close it. Linked by soname `libzstd.so.1`, which every Debian and Ubuntu has.
+ *
+ * @module
+ */
+import { type Library, loadKoffi, type NativeFunction } from './koffi.js'
+
+const PROTOTYPES = {
+  versionNumber: 'unsigned int ZSTD_versionNumber()',
+  isError: 'unsigned int ZSTD_isError(size_t code)',
+  getErrorName: 'const char *ZSTD_getErrorName(size_t code)',
+  createCCtx: 'void *ZSTD_createCCtx()',
+  freeCCtx: 'size_t ZSTD_freeCCtx(void *context)',
+  setCParameter: 'size_t ZSTD_CCtx_setParameter(void *context, int parameter, int value)',
+  compress:
+    'size_t ZSTD_compressStream2_simpleArgs(void *context, void *dst, size_t dstSize, void *dstAt, const void *src, size_t srcSize, void *srcAt, int mode)',
+  createDCtx: 'void *ZSTD_createDCtx()',
+  freeDCtx: 'size_t ZSTD_freeDCtx(void *context)',
+  setDParameter: 'size_t ZSTD_DCtx_setParameter(void *context, int parameter, int value)',
+  decompress:
+    'size_t ZSTD_decompressStream_simpleArgs(void *context, void *dst, size_t dstSize, void *dstAt, const void *src, size_t srcSize, void *srcAt)',
+} as const
+
+const SONAME = 'libzstd.so.1'
+/** Spec: zstd.h, ZSTD_cParameter, ZSTD_dParameter, ZSTD_EndDirective. */
+const C_LEVEL = 100
+const C_CHECKSUM = 201
+const D_WINDOW_LOG_MAX = 100
+const MODE_CONTINUE = 0
+const MODE_END = 2
+const OUTPUT_SIZE = 1 << 18
+
+/** A context of libzstd: an opaque pointer. */
+type Context = number & { readonly kind: 'ZSTD context' }
+
+/** What one call did. */
+interface Step {
+  readonly output: Buffer
+  /** Bytes of input read. */
+  readonly read: number
+  /** The call's result: what is left to do, 0 for none. */
+  readonly left: number
+}
+
+/** An error of libzstd, with its own words. */
+export class ZstdError extends Error {}
+
+const bound = new Map<keyof typeof PROTOTYPES, NativeFunction>()
+let library: Library | undefined
+
+/** The version of the system's libzstd, `1.5.4`; undefined where it does not load. */
+export function libzstdVersion(): string | undefined {
+  try {
+    const number = call('versionNumber')()
+    return `${Math.floor(number / 10_000)}.${Math.floor(number / 100) % 100}.${number % 100}`
+  } catch {
+    return undefined
+  }
+}
+
+/** Makes one frame, with a content checksum and without a content size, as a stream does. */
+export class ZstdEncoder {
+  #context: Context | undefined
+
+  constructor(level: number) {
+    this.#context = opened(call('createCCtx')())
+    checkedCode(call('setCParameter')(this.#context, C_LEVEL, level))
+    checkedCode(call('setCParameter')(this.#context, C_CHECKSUM, 1))
+  }
+
+  /** What `chunk` makes come out; often nothing. */
+  *push(chunk: Buffer): Generator<Buffer, void, void> {
+    for (let at = 0; at < chunk.length; ) {
+      const { output, read } = step('compress', alive(this.#context), chunk.subarray(at), [MODE_CONTINUE])
+      at += read
+      if (output.length > 0) yield output
+    }
+  }
+
+  /** The end of the frame. */
+  *finish(): Generator<Buffer, void, void> {
+    for (let left = 1; left > 0; ) {
+      const result = step('compress', alive(this.#context), EMPTY, [MODE_END])
+      left = result.left
+      if (result.output.length > 0) yield result.output
+    }
+  }
+
+  /** Frees the context. Idempotent. */
+  close(): void {
+    if (this.#context !== undefined) call('freeCCtx')(this.#context)
+    this.#context = undefined
+  }
+}
+
+/** Reads frames, one after the other; skippable frames give nothing. */
+export class ZstdDecoder {
+  #context: Context | undefined
+  #left = 0
+
+  /** @param windowLogMax - the largest window a frame may ask for: 27 is 128 MiB of memory */
+  constructor(windowLogMax: number) {
+    this.#context = opened(call('createDCtx')())
+    checkedCode(call('setDParameter')(this.#context, D_WINDOW_LOG_MAX, windowLogMax))
+  }
+
+  /** Whether the input so far ends with a whole frame. */
+  get isWhole(): boolean {
+    return this.#left === 0
+  }
+
+  /** What `chunk` makes come out, at most 256 KiB at a time. Throws {@link ZstdError}. */
+  *push(chunk: Buffer): Generator<Buffer, void, void> {
+    for (let at = 0, full = false; at < chunk.length || full; ) {
+      const { output, read, left } = step('decompress', alive(this.#context), chunk.subarray(at), [])
+      at += read
+      // A full buffer may mean that more waits inside, unless the frame is done.
+      full = output.length === OUTPUT_SIZE && left > 0
+      // After a whole frame, a call without input only announces the next one.
+      if (read > 0 || output.length > 0) this.#left = left
+      if (output.length > 0) yield output
+    }
+  }
+
+  /** Frees the context. Idempotent. */
+  close(): void {
+    if (this.#context !== undefined) call('freeDCtx')(this.#context)
+    this.#context = undefined
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+function step(
+  name: 'compress' | 'decompress',
+  context: Context,
+  input: Buffer,
+  more: readonly number[],
+): Step {
+  const output = Buffer.allocUnsafe(OUTPUT_SIZE)
+  const written = Buffer.alloc(8)
+  const read = Buffer.alloc(8)
+  const left = checkedCode(
+    call(name)(context, output, OUTPUT_SIZE, written, input, input.length, read, ...more),
+  )
+  // size_t of 64-bit platforms, little or big endian as the machine is.
+  return { output: output.subarray(0, nativeSize(written)), read: nativeSize(read), left }
+}
+
+function nativeSize(bytes: Buffer): number {
+  return Number(new BigUint64Array(bytes.buffer, bytes.byteOffset, 1)[0])
+}
+
+function checkedCode(code: number): number {
+  if (call('isError')(code) === 0) return Number(code)
+  throw new ZstdError(String(call('getErrorName')(code)))
+}
+
+function opened(context: unknown): Context {
+  if (context === null) throw new ZstdError('out of memory')
+  return context as Context
+}
+
+function alive(context: Context | undefined): Context {
+  if (context === undefined) throw new ZstdError('used after close')
+  return context
+}
+
+function call(name: keyof typeof PROTOTYPES): NativeFunction {
+  const known = bound.get(name)
+  if (known !== undefined) return known
+  library ??= loadKoffi().load(SONAME)
+  const made = library.func(PROTOTYPES[name])
+  bound.set(name, made)
+  return made
+}
