@@ -46,11 +46,10 @@ async function bundle(program) {
 
 // bin/ at the root holds a link to every program, so that one PATH entry reaches them all.
 function link(name) {
-  const bin = path.join(root, 'bin')
-  fs.mkdirSync(bin, { recursive: true })
-  const target = path.join(bin, name)
+  const target = path.join(root, 'bin', name)
+  fs.mkdirSync(path.dirname(target), { recursive: true })
   fs.rmSync(target, { force: true })
-  fs.symlinkSync(path.relative(bin, path.resolve('dist/cli.cjs')), target)
+  fs.symlinkSync(path.relative(path.dirname(target), path.resolve('dist/cli.cjs')), target)
 }
 
 function run(command, args) {

@@ -21,13 +21,12 @@ for (const [file, text] of Object.entries(toolFiles(name, version))) {
 }
 
 run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--silent'])
-run('node_modules/.bin/nx', ['run', `@pipelayer/${name}:build`])
+run('scripts/build', [])
 run(process.execPath, ['scripts/sync-help.mjs', name])
 console.log(`tools/${name} is there; try: echo '{"type":"x"}' | bin/${name} --no-end`)
 
 function run(command, args) {
-  const env = { ...process.env, NX_DAEMON: 'false', NX_NO_CLOUD: 'true', NX_TUI: 'false' }
-  const { status } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'], env })
+  const { status } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
   if (status !== 0) stop(`${command} ${args.join(' ')} ended with ${status}`)
 }
 
