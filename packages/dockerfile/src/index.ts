@@ -9,8 +9,11 @@ export { type DetectedDirective, detectDirective, detectSyntax, readDirectives }
 export { parseDuration } from './duration.js'
 export { type ExpandOptions, type Expansion, expand, expandWord, expandWords } from './expand.js'
 export { type FieldsOptions, instructionFields, type SyntaxFields } from './fields.js'
+export { type GitRef, type GitURL, parseGitRef, parseGitURL } from './git-ref.js'
+export { hasWildcards, matchGlob } from './glob.js'
 export { DOCKERFILE, type Grammar } from './grammar.js'
 export { chompHeredoc, findHeredocs, type HeredocWord, parseHeredocWord } from './heredoc.js'
+export { cleanPath, type IgnoreMatcher, ignoreMatcher, isIgnored, parseIgnore } from './ignore.js'
 export type {
   AddInstruction,
   ArgInstruction,
@@ -41,6 +44,7 @@ export type {
 export { INSTRUCTION_NAMES, interpret, interpretAll } from './interpret.js'
 export { parseJSONForm } from './json-form.js'
 export { type ParseOptions, parseDockerfile } from './parse.js'
+export { type PortAndProtocol, parsePorts, splitPort } from './ports.js'
 export { type Device, parseDevice } from './run.js'
 export type {
   Directive,

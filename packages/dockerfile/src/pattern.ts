@@ -3,23 +3,27 @@
  *
  * `\` stands before `*`, `?` and `\` to take them literally, and before `}` and `/` to keep them from ending the
  * substitution; before anything else it is an error. Wildcards do not match a newline, as in BuildKit, which makes
- * regular expressions of them. Matching walks all states at once: time is length times pattern, whatever the input.
+ * regular expressions of them.
  *
  * @module
  */
 
-type Token = { readonly type: 'star' | 'any' } | { readonly type: 'char'; readonly char: string }
+import { accepts, enter, step, type Token } from './states.js'
 
-export type Pattern = readonly Token[]
+type PatternToken = Exclude<Token, { type: 'folders' }>
+
+export type Pattern = readonly PatternToken[]
+
+const NOT_NEWLINE = (char: string): boolean => char !== '\n'
 
 /** @returns a string when the pattern is wrong: what it is */
 export function parsePattern(text: string): Pattern | string {
-  const tokens: Token[] = []
+  const tokens: PatternToken[] = []
   const chars = [...text]
   for (let at = 0; at < chars.length; at++) {
     let char = chars[at] ?? ''
     if (char === '*' || char === '?') {
-      tokens.push({ type: char === '*' ? 'star' : 'any' })
+      tokens.push({ type: char === '*' ? 'many' : 'one', accepts: NOT_NEWLINE })
       continue
     }
     if (char === '\\') {
@@ -52,29 +56,6 @@ function matchAt(
 }
 
 type Length = 'shortest' | 'longest'
-
-/** Adds a state, and those reached from it without a character. */
-function enter(pattern: Pattern, states: Set<number>, state: number): Set<number> {
-  for (let at = state; !states.has(at); at++) {
-    states.add(at)
-    if (pattern[at]?.type !== 'star') break
-  }
-  return states
-}
-
-function step(pattern: Pattern, states: Set<number>, char: string): Set<number> {
-  const next = new Set<number>()
-  for (const state of states) {
-    const token = pattern[state]
-    if (token !== undefined && accepts(token, char))
-      enter(pattern, next, token.type === 'star' ? state : state + 1)
-  }
-  return next
-}
-
-function accepts(token: Token, char: string): boolean {
-  return token.type === 'char' ? token.char === char : char !== '\n'
-}
 
 /** `value` without the match at its head. */
 export function trimPrefix(value: string, pattern: Pattern, length: Length): string {
@@ -132,11 +113,11 @@ function matchBegins(pattern: Pattern, chars: readonly string[]): Uint8Array {
 }
 
 function canMatch(
-  token: Token | undefined,
+  token: PatternToken | undefined,
   char: string | undefined,
   { row, below, state }: { row: Uint8Array; below: Uint8Array; state: number },
 ): boolean {
-  if (token?.type === 'star' && row[state + 1] === 1) return true
+  if (token?.type === 'many' && row[state + 1] === 1) return true
   if (token === undefined || char === undefined || !accepts(token, char)) return false
-  return below[token.type === 'star' ? state : state + 1] === 1
+  return below[token.type === 'many' ? state : state + 1] === 1
 }

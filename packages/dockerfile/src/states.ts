@@ -1,0 +1,56 @@
+/**
+ * Matching of wildcards by walking all states at once: time is length times pattern, whatever the input. A regular
+ * expression would backtrack, and `a*a*a*a*b` against a long name would take years.
+ *
+ * @module
+ */
+
+export type Token =
+  | { readonly type: 'char'; readonly char: string }
+  /** One character that is accepted. */
+  | { readonly type: 'one'; readonly accepts: (char: string) => boolean }
+  /** Any number of characters that are accepted. */
+  | { readonly type: 'many'; readonly accepts: (char: string) => boolean }
+  /** Nothing, or anything that ends with a slash. */
+  | { readonly type: 'folders' }
+
+/** A state is the index of the token that comes next. */
+export type States = Set<number>
+
+/** Adds a state, and those reached from it without a character. */
+export function enter(tokens: readonly Token[], states: States, state: number): States {
+  for (let at = state; !states.has(at); at++) {
+    states.add(at)
+    const type = tokens[at]?.type
+    if (type !== 'many' && type !== 'folders') break
+  }
+  return states
+}
+
+/** The states after one more character. */
+export function step(tokens: readonly Token[], states: States, char: string): States {
+  const next: States = new Set()
+  for (const state of states) {
+    const token = tokens[state]
+    if (token === undefined) continue
+    if (token.type === 'folders') {
+      next.add(state)
+      if (char === '/') enter(tokens, next, state + 1)
+    } else if (accepts(token, char)) enter(tokens, next, token.type === 'many' ? state : state + 1)
+  }
+  return next
+}
+
+export function accepts(token: Exclude<Token, { type: 'folders' }>, char: string): boolean {
+  return token.type === 'char' ? token.char === char : token.accepts(char)
+}
+
+/** Whether the tokens match the whole text. */
+export function matches(tokens: readonly Token[], text: string): boolean {
+  let states = enter(tokens, new Set(), 0)
+  for (const char of text) {
+    states = step(tokens, states, char)
+    if (states.size === 0) return false
+  }
+  return states.has(tokens.length)
+}
