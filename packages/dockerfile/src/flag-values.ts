@@ -6,7 +6,8 @@
  * @module
  */
 
-import type { Subject } from './subject.js'
+import type { InstructionFields } from './instruction.js'
+import { Subject } from './subject.js'
 import { suggest } from './suggest.js'
 
 export type FlagType = 'boolean' | 'text' | 'list'
@@ -20,7 +21,15 @@ export type FlagValues<D extends DeclaredFlags> = {
 }
 
 /** @throws ToolError DOCKERFILE_INVALID for a flag that is unknown, repeated or has a wrong value */
-export function readFlagValues<D extends DeclaredFlags>(subject: Subject, declared: D): FlagValues<D> {
+export function readFlagValues<D extends DeclaredFlags>(
+  fields: InstructionFields,
+  declared: D,
+): FlagValues<D> {
+  return flagValues(new Subject(fields), declared)
+}
+
+/** {@link readFlagValues} of the instruction that is being interpreted. */
+export function flagValues<D extends DeclaredFlags>(subject: Subject, declared: D): FlagValues<D> {
   const values = new Map<string, unknown>()
   for (const [name, type] of Object.entries(declared)) values.set(name, type === 'list' ? [] : undefined)
   for (const flag of subject.fields.flags) {

@@ -8,7 +8,7 @@
  */
 
 import { parseDuration } from './duration.js'
-import { readFlagValues } from './flag-values.js'
+import { flagValues } from './flag-values.js'
 import type { HealthcheckInstruction } from './instruction.js'
 import type { Subject } from './subject.js'
 
@@ -20,7 +20,7 @@ const MOST_RETRIES = 2_147_483_647
 
 export function interpretHealthcheck(subject: Subject): HealthcheckInstruction {
   const [type = '', ...command] = subject.needSome()
-  const flags = readFlagValues(subject, {
+  const flags = flagValues(subject, {
     interval: 'text',
     timeout: 'text',
     'start-period': 'text',

@@ -9,6 +9,7 @@ export { type DetectedDirective, detectDirective, detectSyntax, readDirectives }
 export { parseDuration } from './duration.js'
 export { type ExpandOptions, type Expansion, expand, expandWord, expandWords } from './expand.js'
 export { type FieldsOptions, instructionFields, type SyntaxFields } from './fields.js'
+export { type DeclaredFlags, type FlagType, type FlagValues, readFlagValues } from './flag-values.js'
 export { type GitRef, type GitURL, parseGitRef, parseGitURL } from './git-ref.js'
 export { hasWildcards, matchGlob } from './glob.js'
 export { DOCKERFILE, type Grammar } from './grammar.js'

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type DeclaredFlags, type FlagValues, readFlagValues } from './flag-values.js'
+import { type DeclaredFlags, type FlagValues, flagValues } from './flag-values.js'
 import { interpretHealthcheck } from './healthcheck.js'
 import type {
   ArgInstruction,
@@ -88,7 +88,7 @@ export function interpretAll(list: readonly InstructionFields[]): readonly Instr
 }
 
 function noFlags(subject: Subject): FlagValues<DeclaredFlags> {
-  return readFlagValues(subject, {})
+  return flagValues(subject, {})
 }
 
 function readOne(subject: Subject): string {
@@ -119,7 +119,7 @@ function interpretArg(subject: Subject): ArgInstruction {
 }
 
 function interpretFrom(subject: Subject): FromInstruction {
-  const { platform } = readFlagValues(subject, { platform: 'text' })
+  const { platform } = flagValues(subject, { platform: 'text' })
   const [base = '', as, name, more] = subject.args
   if (base === '' || more !== undefined || (as !== undefined && name === undefined)) {
     return subject.fail('FROM takes one argument, or three: image AS name')

@@ -5,7 +5,7 @@
  */
 
 import { parseCSVLine } from './csv.js'
-import { readFlagValues } from './flag-values.js'
+import { flagValues } from './flag-values.js'
 import type {
   CmdInstruction,
   CommandLine,
@@ -19,7 +19,7 @@ const NETWORKS = ['default', 'none', 'host'] as const
 const SECURITY_MODES = ['sandbox', 'insecure'] as const
 
 export function interpretRun(subject: Subject): RunInstruction {
-  const flags = readFlagValues(subject, { mount: 'list', network: 'text', security: 'text', device: 'list' })
+  const flags = flagValues(subject, { mount: 'list', network: 'text', security: 'text', device: 'list' })
   const command = commandLine(subject)
   if (command.command.length === 0) subject.fail('RUN needs a command')
   for (const mount of flags.mount) checkMount(subject, mount)
@@ -38,17 +38,17 @@ export function interpretRun(subject: Subject): RunInstruction {
 }
 
 export function interpretCmd(subject: Subject): CmdInstruction {
-  readFlagValues(subject, {})
+  flagValues(subject, {})
   return { kind: 'cmd', ...commandLine(subject) }
 }
 
 export function interpretEntrypoint(subject: Subject): EntrypointInstruction {
-  readFlagValues(subject, {})
+  flagValues(subject, {})
   return { kind: 'entrypoint', ...commandLine(subject) }
 }
 
 export function interpretShell(subject: Subject): ShellInstruction {
-  readFlagValues(subject, {})
+  flagValues(subject, {})
   const shell = subject.needSome()
   if (subject.fields.form !== 'json') subject.fail('SHELL has to be a JSON array: ["program", "argument"]')
   return { kind: 'shell', shell }

@@ -5,7 +5,7 @@
  */
 
 import { ToolError } from '@pipelayer/errors'
-import { readFlagValues } from './flag-values.js'
+import { flagValues } from './flag-values.js'
 import { chompHeredoc, type HeredocWord, parseHeredocWord } from './heredoc.js'
 import type { AddInstruction, CopyInstruction, InlineSource } from './instruction.js'
 import type { Subject } from './subject.js'
@@ -18,7 +18,7 @@ interface Paths {
 }
 
 export function interpretCopy(subject: Subject): CopyInstruction {
-  const flags = readFlagValues(subject, {
+  const flags = flagValues(subject, {
     from: 'text',
     chown: 'text',
     chmod: 'text',
@@ -39,7 +39,7 @@ export function interpretCopy(subject: Subject): CopyInstruction {
 }
 
 export function interpretAdd(subject: Subject): AddInstruction {
-  const flags = readFlagValues(subject, {
+  const flags = flagValues(subject, {
     chown: 'text',
     chmod: 'text',
     link: 'boolean',
