@@ -1,0 +1,120 @@
+/**
+ * Owners, modes, xattrs and times of what is unpacked: in this order, since chown clears setuid and capabilities.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import { errnoOf, ToolError } from '@pipelayer/errors'
+import {
+  AT_FDCWD,
+  isAvailable,
+  llistxattr,
+  lremovexattr,
+  lsetxattr,
+  type TimeSpec,
+  utimensat,
+} from '@pipelayer/sys'
+import type { OwnerMap } from './ids.js'
+import { isOverlayPrivate, type Xattrs } from './xattrs.js'
+
+/** What an entry gets besides its content. */
+export interface Attributes {
+  readonly mode: number
+  /** Of the image. */
+  readonly uid: number
+  readonly gid: number
+  readonly mtime: TimeSpec
+  readonly xattrs: Xattrs
+}
+
+const SETID_BITS = 0o6000
+
+/** Sets attributes as far as the caller may, and counts what it may not. */
+export class Attributer {
+  squashedOwners = 0
+  skippedXattrs = 0
+  readonly #owners: OwnerMap
+  readonly #hasLibc = isAvailable()
+  readonly #uid = process.geteuid?.()
+  readonly #gid = process.getegid?.()
+
+  constructor(owners: OwnerMap) {
+    this.#owners = owners
+  }
+
+  /** Sets all of them on `path`, which is not followed. */
+  set(path: Buffer, kind: 'symlink' | 'other', wanted: Attributes): void {
+    const owner = { uid: this.#owners.uid(wanted.uid), gid: this.#owners.gid(wanted.gid) }
+    this.copy(path, kind, { ...wanted, ...owner })
+  }
+
+  /** As {@link set} with ids of the disk, which need no map. */
+  copy(path: Buffer, kind: 'symlink' | 'other', wanted: Attributes): void {
+    const isOwned = this.#chown(path, wanted.uid, wanted.gid)
+    // A set-id bit means the owner's rights: under another owner it would hand out the caller's.
+    if (kind !== 'symlink') fs.chmodSync(path, isOwned ? wanted.mode : wanted.mode & ~SETID_BITS)
+    this.#setXattrs(path, wanted.xattrs)
+    this.setTimes(path, wanted.mtime)
+  }
+
+  /** Takes away the xattrs of a directory that another layer's entry replaces. */
+  clearXattrs(path: Buffer): void {
+    if (!this.#hasLibc) return
+    for (const name of llistxattr(path)) {
+      if (isOverlayPrivate(name)) continue
+      try {
+        lremovexattr(path, Buffer.from(name, 'latin1'))
+      } catch (error) {
+        if (!isDenied(error)) throw error
+      }
+    }
+  }
+
+  setTimes(path: Buffer, mtime: TimeSpec): void {
+    if (this.#hasLibc) {
+      utimensat(AT_FDCWD, path, mtime)
+      return
+    }
+    // A double cannot hold every nanosecond of today: near enough where libc cannot be called.
+    const seconds = mtime.seconds + mtime.nanoseconds / 1e9
+    fs.lutimesSync(path, seconds, seconds)
+  }
+
+  /** Whether the entry now belongs to its owner. */
+  #chown(path: Buffer, uid: number, gid: number): boolean {
+    if (this.#uid !== 0 && uid === this.#uid && gid === this.#gid) return true
+    try {
+      if (this.#uid === 0) {
+        fs.lchownSync(path, uid, gid)
+        return true
+      }
+    } catch (error) {
+      if (errnoOf(error) === 'EINVAL')
+        throw new ToolError('ID_UNMAPPED', `owner ${uid}:${gid} does not exist in this user namespace`)
+      if (errnoOf(error) !== 'EPERM') throw error
+    }
+    this.squashedOwners++
+    return false
+  }
+
+  #setXattrs(path: Buffer, xattrs: Xattrs): void {
+    for (const [name, value] of xattrs) {
+      if (isOverlayPrivate(name) || !this.#hasLibc || !trySet(path, name, value)) this.skippedXattrs++
+    }
+  }
+}
+
+function trySet(path: Buffer, name: string, value: Buffer): boolean {
+  try {
+    lsetxattr(path, Buffer.from(name, 'latin1'), value)
+    return true
+  } catch (error) {
+    if (isDenied(error)) return false
+    throw error
+  }
+}
+
+/** Not permitted, or not known to the file system: an image must still unpack. */
+function isDenied(error: unknown): boolean {
+  return ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'].includes(errnoOf(error) ?? '')
+}

@@ -1,0 +1,89 @@
+/**
+ * Directories of the tree that a layer is unpacked into, held open.
+ *
+ * Everything below one is named through its descriptor, as `/proc/self/fd/N/name`: the last component is the only one
+ * that the kernel looks up, so no symlink that an archive has put in the way can lead elsewhere.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import { ToolError } from '@pipelayer/errors'
+import { O_PATH } from '@pipelayer/sys'
+import type { Attributer } from './attributes.js'
+import type { Merged } from './lower-chain.js'
+import { bytesOf } from './name.js'
+import { timeOf } from './time.js'
+
+const OPEN = O_PATH | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW
+const OWNER_BITS = 0o700
+
+export interface FolderOptions {
+  readonly attributer: Attributer
+  /** Undefined for the root. */
+  readonly parent?: Folder
+  /** Overlay form: what merges in from below. */
+  readonly lowers: Merged
+}
+
+/** One open directory. */
+export class Folder {
+  readonly fd: number
+  readonly parent: Folder | undefined
+  /** Device and inode: what a directory is, by whatever path it was reached. */
+  readonly key: string
+  lowers: Merged
+  /** Time that it gets back when it is closed, after entries in it have changed. */
+  mtimeNs: bigint
+  isTouched = false
+  readonly #attributer: Attributer
+  readonly #mode: number | undefined
+
+  /** @throws ENOTDIR, ELOOP where `path` is no directory */
+  constructor(path: Buffer, { attributer, parent, lowers }: FolderOptions) {
+    this.fd = fs.openSync(path, OPEN)
+    this.parent = parent
+    this.lowers = lowers
+    this.#attributer = attributer
+    const stat = fs.fstatSync(this.fd, { bigint: true })
+    this.key = `${stat.dev}:${stat.ino}`
+    this.mtimeNs = stat.mtimeNs
+    this.#mode = this.#makeUsable(Number(stat.mode) & 0o7777)
+  }
+
+  /** The path of an entry; of the directory itself without a name. */
+  at(name = '.'): Buffer {
+    return bytesOf(`/proc/self/fd/${this.fd}/${name}`)
+  }
+
+  lstat(name: string): fs.BigIntStats | undefined {
+    return fs.lstatSync(this.at(name), { bigint: true, throwIfNoEntry: false })
+  }
+
+  names(): string[] {
+    return fs.readdirSync(this.at(), 'latin1')
+  }
+
+  /** Puts mode and time back. */
+  close(): void {
+    try {
+      if (this.#mode !== undefined) fs.chmodSync(this.at(), this.#mode)
+      if (this.isTouched) this.#attributer.setTimes(this.at(), timeOf(this.mtimeNs))
+    } finally {
+      fs.closeSync(this.fd)
+    }
+  }
+
+  /** Who is not root can do nothing in a directory without the owner's rights: they are lent while it is open. */
+  #makeUsable(mode: number): number | undefined {
+    if ((mode & OWNER_BITS) === OWNER_BITS || process.geteuid?.() === 0) return undefined
+    fs.chmodSync(this.at(), mode | OWNER_BITS)
+    return mode
+  }
+}
+
+/** The root of the tree. */
+export function openRoot(dir: string, options: FolderOptions): Folder {
+  if (process.platform !== 'linux')
+    throw new ToolError('NEEDS_LINUX', 'unpacking a layer needs Linux, for /proc/self/fd')
+  return new Folder(Buffer.from(dir), options)
+}

@@ -1,0 +1,36 @@
+/**
+ * Ids of the image and ids on disk.
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import type { IdMap } from '@pipelayer/records'
+
+type Rows = IdMap['uid']
+
+/** Translates owners; without a map an id stands for itself. */
+export interface OwnerMap {
+  uid(id: number): number
+  gid(id: number): number
+}
+
+/** From disk to image. @throws ToolError `ID_UNMAPPED` for an id that no row of the map holds */
+export function toImage(map: IdMap | undefined): OwnerMap {
+  return owners(map, ([image, disk, count]) => [disk, image, count])
+}
+
+/** From image to disk. @throws ToolError `ID_UNMAPPED` for an id that no row of the map holds */
+export function toDisk(map: IdMap | undefined): OwnerMap {
+  return owners(map, row => row)
+}
+
+function owners(map: IdMap | undefined, turn: (row: Rows[number]) => Rows[number]): OwnerMap {
+  if (map === undefined) return { uid: id => id, gid: id => id }
+  const [uids, gids] = [map.uid.map(turn), map.gid.map(turn)]
+  return { uid: id => translate(uids, id, 'uid'), gid: id => translate(gids, id, 'gid') }
+}
+
+function translate(rows: Rows, id: number, kind: 'uid' | 'gid'): number {
+  for (const [from, to, count] of rows) if (id >= from && id < from + count) return to + id - from
+  throw new ToolError('ID_UNMAPPED', `${kind} ${id} is not in the id map`)
+}

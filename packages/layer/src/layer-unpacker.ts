@@ -1,0 +1,243 @@
+/**
+ * Turns the events of a tar into entries of a tree.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import { systemError, ToolError } from '@pipelayer/errors'
+import type { ReadEntry, TarEvent } from '@pipelayer/tar'
+import type { Attributer } from './attributes.js'
+import { createFile, makeDevice, makeHardlink, makeSymlink, makeWhiteout, type Spot } from './make.js'
+import { componentsOf, isAufs, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './name.js'
+import { PathSet } from './path-set.js'
+import { clear, removeLower, spotKey } from './remove.js'
+import type { Tree } from './tree.js'
+import type { ApplyResult, Warn } from './types.js'
+
+/** PATH_MAX: what is longer could be made, but no program could open it. */
+const MAX_NAME_BYTES = 4096
+
+interface OpenFile {
+  readonly fd: number
+  readonly path: Buffer
+  readonly entry: ReadEntry
+  position: number
+  hasHoles: boolean
+}
+
+/** One layer on its way to disk. */
+export class LayerUnpacker {
+  readonly #tree: Tree
+  readonly #attributer: Attributer
+  readonly #warn: Warn | undefined
+  /** What this layer has made. */
+  readonly #made = new PathSet()
+  #file: OpenFile | undefined
+  #entries = 0
+  #skippedDevices = 0
+  #entryName = ''
+
+  constructor(tree: Tree, attributer: Attributer, warn: Warn | undefined) {
+    this.#tree = tree
+    this.#attributer = attributer
+    this.#warn = warn
+  }
+
+  /** @throws ToolError; its message names the entry */
+  take(event: TarEvent): void {
+    try {
+      if (event.type === 'data') this.#write(event.bytes)
+      else if (event.type === 'entry') this.#entry(event.entry)
+      else if (event.type === 'end') this.#finishFile()
+      else if (event.type === 'hole') this.#skip(event.size)
+    } catch (error) {
+      throw this.#explained(error)
+    }
+  }
+
+  result(): ApplyResult {
+    const { squashedOwners, skippedXattrs } = this.#attributer
+    return { entries: this.#entries, skippedDevices: this.#skippedDevices, skippedXattrs, squashedOwners }
+  }
+
+  /** Closes all files, and gives directories their times. */
+  close(): void {
+    if (this.#file !== undefined) fs.closeSync(this.#file.fd)
+    this.#file = undefined
+    this.#tree.close()
+  }
+
+  #explained(error: unknown): unknown {
+    const name = quoted(this.#entryName)
+    if (!(error instanceof ToolError)) return systemError(error, `unpack entry ${name}`)
+    if (error.message.startsWith('entry ')) return error
+    return new ToolError(error.code, `entry ${name}: ${error.message}`, {
+      cause: error,
+      status: error.status,
+    })
+  }
+
+  #entry(entry: ReadEntry): void {
+    this.#entryName = entry.name
+    this.#entries++
+    if (entry.name.length > MAX_NAME_BYTES)
+      throw new ToolError('NAME_TOO_LONG', `its name has ${entry.name.length} bytes`)
+    const components = componentsOf(entry.name)
+    const name = components.at(-1)
+    if (name === undefined) this.#root(entry)
+    else if (!isAufs(components)) this.#place(components.slice(0, -1), name, entry)
+  }
+
+  #place(parents: readonly string[], name: string, entry: ReadEntry): void {
+    if (parents.some(part => part.startsWith(WHITEOUT_PREFIX)))
+      throw new ToolError('WHITEOUT_INVALID', 'it lies below a whiteout')
+    if (name === OPAQUE_NAME) this.#opaque(parents)
+    else if (name.startsWith(WHITEOUT_PREFIX)) this.#whiteout(parents, name.slice(WHITEOUT_PREFIX.length))
+    else this.#make(parents, name, entry)
+  }
+
+  /** A symlink in place of the root would lead everything after it outside (CVE-2021-29136). */
+  #root(entry: ReadEntry): void {
+    if (entry.type !== 'dir')
+      throw new ToolError('ROOT_REPLACED', `it puts a ${entry.type} in place of the root`)
+    const folder = this.#tree.enter([], 'make') ?? this.#tree.root
+    this.#directoryAttributes(folder.at(), entry)
+    folder.mtimeNs = fs.lstatSync(folder.at(), { bigint: true }).mtimeNs
+    folder.isTouched = true
+  }
+
+  #opaque(parents: readonly string[]): void {
+    const folder = this.#tree.enter(parents, 'copy')
+    if (folder === undefined) return
+    if (this.#tree.form !== undefined) this.#tree.setOpaque(folder)
+    else for (const name of folder.names()) removeLower({ folder, name }, this.#own())
+  }
+
+  #whiteout(parents: readonly string[], hidden: string): void {
+    if (hidden === '' || hidden === '.' || hidden === '..')
+      throw new ToolError('WHITEOUT_INVALID', 'it is a whiteout of no name')
+    const folder = this.#tree.enter(parents, 'copy')
+    if (folder === undefined) return
+    if (this.#tree.form === undefined) removeLower({ folder, name: hidden }, this.#own())
+    else this.#hide({ folder, name: hidden })
+  }
+
+  /** Overlay form. What this layer itself brings hides a lower file by being there; a directory has to be opaque. */
+  #hide(spot: Spot): void {
+    const stat = spot.folder.lstat(spot.name)
+    if (stat === undefined) {
+      spot.folder.isTouched = true
+      makeWhiteout(spot)
+    } else if (stat.isDirectory()) this.#makeOpaque(spot)
+  }
+
+  #makeOpaque({ folder, name }: Spot): void {
+    const inner = this.#tree.open(folder, name)
+    try {
+      this.#tree.setOpaque(inner)
+    } finally {
+      inner.close()
+    }
+  }
+
+  #make(parents: readonly string[], name: string, entry: ReadEntry): void {
+    if (entry.type === 'other') {
+      this.#warn?.(
+        `entry ${quoted(entry.name)} is left out: no file has its type ${JSON.stringify(entry.typeflag)}`,
+      )
+      return
+    }
+    const folder = this.#tree.enter(parents, 'make') ?? this.#tree.root
+    const spot = { folder, name }
+    const isNew = this.#made.add(spotKey(spot))
+    if (!isNew && !(entry.type === 'dir' && folder.lstat(name)?.isDirectory()))
+      throw new ToolError('DUPLICATE_ENTRY', 'the layer has this path twice')
+    folder.isTouched = true
+    if (entry.type === 'dir') this.#directory(spot, entry)
+    else this.#single(spot, entry)
+  }
+
+  #directory(spot: Spot, entry: ReadEntry): void {
+    const path = spot.folder.at(spot.name)
+    const stat = spot.folder.lstat(spot.name)
+    if (stat?.isDirectory() !== true) {
+      const isWhiteout = stat !== undefined && this.#tree.chain.isWhiteout(path.toString('latin1'), stat)
+      if (stat !== undefined) clear(spot, this.#own())
+      fs.mkdirSync(path, 0o700)
+      if (isWhiteout) this.#makeOpaque(spot)
+    }
+    this.#directoryAttributes(path, entry)
+  }
+
+  #directoryAttributes(path: Buffer, entry: ReadEntry): void {
+    this.#attributer.clearXattrs(path)
+    this.#attributer.set(path, 'other', entry)
+  }
+
+  #single(spot: Spot, entry: ReadEntry): void {
+    const path = spot.folder.at(spot.name)
+    if (entry.type === 'hardlink') {
+      const context = { tree: this.#tree, attributer: this.#attributer, clear: () => this.#clear(spot) }
+      makeHardlink(spot, componentsOf(entry.linkname), context)
+      return
+    }
+    this.#clear(spot)
+    switch (entry.type) {
+      case 'file':
+        this.#file = { fd: createFile(path), path, entry, position: 0, hasHoles: false }
+        break
+      case 'symlink':
+        makeSymlink(spot, entry.linkname)
+        this.#attributer.set(path, 'symlink', entry)
+        break
+      case 'char':
+      case 'block':
+      case 'fifo':
+        this.#device(spot, { ...entry, type: entry.type })
+    }
+  }
+
+  #clear(spot: Spot): void {
+    if (spot.folder.lstat(spot.name) !== undefined) clear(spot, this.#own())
+  }
+
+  #device(spot: Spot, entry: ReadEntry & { type: 'char' | 'block' | 'fifo' }): void {
+    // In the overlay form such a device says that a file is gone: a layer says that by a name.
+    const isWhiteout = entry.type === 'char' && entry.devmajor === 0 && entry.devminor === 0
+    if ((isWhiteout && this.#tree.form !== undefined) || !makeDevice(spot, entry)) this.#skippedDevices++
+    else this.#attributer.set(spot.folder.at(spot.name), 'other', entry)
+  }
+
+  #write(bytes: Buffer): void {
+    const file = this.#file
+    if (file === undefined) return
+    for (let done = 0; done < bytes.length; ) {
+      const written = fs.writeSync(file.fd, bytes, done, bytes.length - done, file.position)
+      done += written
+      file.position += written
+    }
+  }
+
+  #skip(size: number): void {
+    if (this.#file === undefined) return
+    this.#file.position += size
+    this.#file.hasHoles = true
+  }
+
+  #finishFile(): void {
+    const file = this.#file
+    if (file === undefined) return
+    this.#file = undefined
+    try {
+      // A hole at the end was skipped, not written.
+      if (file.hasHoles) fs.ftruncateSync(file.fd, file.entry.size)
+    } finally {
+      fs.closeSync(file.fd)
+    }
+    this.#attributer.set(file.path, 'other', file.entry)
+  }
+
+  #own(): { made: PathSet; attributer: Attributer } {
+    return { made: this.#made, attributer: this.#attributer }
+  }
+}

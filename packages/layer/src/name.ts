@@ -1,0 +1,57 @@
+/**
+ * Names of files, as binary strings: one char for each byte, so that names that are not UTF-8 survive and `<` is
+ * byte order. A path inside a tree has no leading slash; the root is `''`.
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import { showName } from '@pipelayer/records'
+
+/** Prefix of the names that stand for something missing. Spec: image-spec v1.1, layer.md, "Whiteouts". */
+export const WHITEOUT_PREFIX = '.wh.'
+/** Name of the entry that hides all lower children of its directory. */
+export const OPAQUE_NAME = '.wh..wh..opq'
+/** Names at the root that begin so, the opaque marker apart, are bookkeeping of AUFS and no files of the image. */
+const AUFS_PREFIX = '.wh..wh.'
+
+/** A path of the caller, text, as a binary string. */
+export function binaryOf(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
+}
+
+/** The bytes of a binary string, for calls of node:fs. */
+export function bytesOf(binary: string): Buffer {
+  return Buffer.from(binary, 'latin1')
+}
+
+/** `dir/name`; the name alone where `dir` is the root. */
+export function joined(dir: string, name: string): string {
+  return dir === '' ? name : `${dir}/${name}`
+}
+
+/** A path in double quotes, for messages. */
+export function quoted(path: string): string {
+  return `"${showName(path)}"`
+}
+
+/**
+ * The components of a name in a tar, cleaned by its text alone: a leading `/` means the root, `.` and empty
+ * components go, `..` takes the component before it away. Symlinks are not looked at.
+ *
+ * @throws ToolError `PATH_ESCAPES` where a `..` leaves the root. Such an archive is hostile or broken: do not use it.
+ */
+export function componentsOf(name: string): string[] {
+  const components: string[] = []
+  for (const part of name.split('/')) {
+    if (part === '' || part === '.') continue
+    if (part !== '..') components.push(part)
+    else if (components.pop() === undefined)
+      throw new ToolError('PATH_ESCAPES', `entry ${quoted(name)} leaves the root`)
+  }
+  return components
+}
+
+/** True for what AUFS kept beside an image's files and old layers still hold. */
+export function isAufs(components: readonly string[]): boolean {
+  return components[0]?.startsWith(AUFS_PREFIX) === true && components[0] !== OPAQUE_NAME
+}

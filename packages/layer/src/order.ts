@@ -1,0 +1,108 @@
+/**
+ * Holds changes to their order, on which the digest of a layer depends and by which its reader knows what is meant.
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import { type ChangeRecord, nameOf } from '@pipelayer/records'
+import { quoted, WHITEOUT_PREFIX } from './name.js'
+import { PathSet } from './path-set.js'
+
+/** A change that stands where it may. */
+export interface PlacedChange {
+  readonly change: ChangeRecord
+  /** Binary string; `''` for the root. */
+  readonly path: string
+}
+
+/**
+ * Depth first, a directory before its contents, names in byte order, the opaque marker first; no path twice, every
+ * parent there, every hard link after its file.
+ *
+ * Memory: 16 bytes for each file.
+ */
+export class OrderCheck {
+  #last = ''
+  /** The directories from the root to the last one, as keys. */
+  readonly #folders: string[] = ['']
+  readonly #files = new PathSet()
+
+  /**
+   * @throws ToolError `ORDER_INVALID`, `DUPLICATE_ENTRY`, `PARENT_MISSING`, `LINK_TARGET_MISSING`, `CHANGE_INVALID`,
+   *   `WHITEOUT_NAME`: the change set was made or edited by something that does not know the rules
+   */
+  check(change: ChangeRecord): PlacedChange {
+    const path = checkedPath(change)
+    const key = keyOf(path)
+    this.#advance(change, path, change.op === 'opaque' ? `${key}\0` : key)
+    this.#requireParent(change, path, key)
+    if (change.entry?.type === 'dir') this.#folders.push(key)
+    else if (change.entry?.type === 'hardlink') this.#requireTarget(change, path)
+    else if (change.entry !== undefined) this.#files.add(path)
+    return { change, path }
+  }
+
+  #advance(change: ChangeRecord, path: string, key: string): void {
+    // The root's own key is that of the start.
+    const isFirst = this.#last === '' && key === ''
+    if (!isFirst && key === this.#last)
+      throw invalid('DUPLICATE_ENTRY', change, path, 'the change set has it twice')
+    if (key < this.#last)
+      throw invalid('ORDER_INVALID', change, path, 'it must not stand after the one before it')
+    this.#last = key
+  }
+
+  /** A parent is a directory, and the last one that is a prefix. */
+  #requireParent(change: ChangeRecord, path: string, key: string): void {
+    if (key === '') return
+    const parent = change.op === 'opaque' ? key : key.slice(0, key.lastIndexOf('\0'))
+    while (this.#folders.length > 1 && !isWithin(parent, this.#folders.at(-1) ?? '')) this.#folders.pop()
+    if (this.#folders.at(-1) !== parent)
+      throw invalid('PARENT_MISSING', change, path, 'the change set lacks the directory that holds it')
+  }
+
+  #requireTarget(change: ChangeRecord, path: string): void {
+    const target = nameOf(change.entry ?? {}, 'linkname') ?? ''
+    if (!this.#files.has(target))
+      throw invalid(
+        'LINK_TARGET_MISSING',
+        change,
+        path,
+        `the change set has no file ${quoted(target)} before it`,
+      )
+  }
+}
+
+/** Byte order of the key is the order of paths: the separator counts as less than any byte of a name. */
+function keyOf(path: string): string {
+  return path === '' ? '' : `\0${path.replaceAll('/', '\0')}`
+}
+
+function isWithin(key: string, folder: string): boolean {
+  return key === folder || key.startsWith(`${folder}\0`)
+}
+
+function checkedPath(change: ChangeRecord): string {
+  const path = nameOf(change, 'path')
+  if (path === undefined) throw new ToolError('CHANGE_INVALID', 'a change has no path')
+  if (path === '' || path === '.') return checkedRoot(change)
+  for (const part of path.split('/')) {
+    if (part === '' || part === '.' || part === '..' || part.includes('\0'))
+      throw invalid('CHANGE_INVALID', change, path, 'it is no clean relative path')
+    if (part.startsWith(WHITEOUT_PREFIX))
+      throw invalid('WHITEOUT_NAME', change, path, 'names that begin with ".wh." stand for deleted files')
+  }
+  const needsEntry = change.op === 'add' || change.op === 'modify'
+  if (needsEntry !== (change.entry !== undefined))
+    throw invalid('CHANGE_INVALID', change, path, needsEntry ? 'it has no entry' : 'it has an entry')
+  return path
+}
+
+function checkedRoot(change: ChangeRecord): string {
+  if (change.op === 'opaque' || (change.op === 'modify' && change.entry?.type === 'dir')) return ''
+  throw new ToolError('CHANGE_INVALID', `the root can be modified or opaque, not "${change.op}"`)
+}
+
+function invalid(code: string, change: ChangeRecord, path: string, why: string): ToolError {
+  return new ToolError(code, `cannot pack "${change.op}" of ${quoted(path)}: ${why}`)
+}

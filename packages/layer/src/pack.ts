@@ -1,0 +1,111 @@
+/**
+ * Packs layers: tar, compression and both digests in one pass.
+ *
+ * @module
+ */
+import { setImmediate } from 'node:timers/promises'
+import { compress, decompress, engineOf } from '@pipelayer/compress'
+import { Hasher } from '@pipelayer/digest'
+import { layerMediaType } from '@pipelayer/oci'
+import type { ChangeRecord } from '@pipelayer/records'
+import { checkedTar } from './checked-tar.js'
+import { tarBytes } from './tar-bytes.js'
+import type { BlobSink, PackedLayer, PackOptions } from './types.js'
+
+/** Opens the sink: called only when there is something to write. */
+export type OpenSink = () => BlobSink | Promise<BlobSink>
+
+/**
+ * Packs changes, which must be in the order of a change set. Resolves to undefined where there are none: then nothing
+ * is written.
+ *
+ * @throws ToolError `ORDER_INVALID`, `DUPLICATE_ENTRY`, `PARENT_MISSING`, `LINK_TARGET_MISSING`, `CHANGE_INVALID`,
+ *   `WHITEOUT_NAME`, `FILE_CHANGED`, TAR_UNREPRESENTABLE, those of the compressor and of the sink. The sink is aborted.
+ */
+export async function packChanges(
+  changes: AsyncIterable<ChangeRecord> | Iterable<ChangeRecord>,
+  open: OpenSink,
+  options: PackOptions = {},
+): Promise<PackedLayer | undefined> {
+  const started = await startOf(changes)
+  if (started === undefined) return undefined
+  let entries = 0
+  const tar = tarBytes(started, options, () => entries++)
+  const packed = await packBytes(tar, open, options)
+  return { ...packed, entries }
+}
+
+/**
+ * Packs a tar that exists: its bytes are kept, only decompressed and compressed anew.
+ *
+ * @throws ToolError those of TarParser and of {@link checkedTar} where it is no layer, COMPRESSION_INVALID
+ */
+export async function packTar(
+  source: AsyncIterable<Buffer>,
+  open: OpenSink,
+  options: PackOptions = {},
+): Promise<PackedLayer> {
+  let entries = 0
+  const tar = checkedTar(decompress(source), () => entries++)
+  const packed = await packBytes(tar, open, options)
+  return { ...packed, entries }
+}
+
+async function packBytes(
+  tar: AsyncGenerator<Buffer, void, void>,
+  open: OpenSink,
+  options: PackOptions,
+): Promise<Omit<PackedLayer, 'entries'>> {
+  const { format, level } = options.compress ?? { format: 'gzip' }
+  const mediaType = layerMediaType(options.family ?? 'oci', format)
+  const hasher = new Hasher()
+  const how = { format, ...(level === undefined ? {} : { level }), ...workersOf(options) }
+  const sink = await open()
+  try {
+    for await (const chunk of compress(hashed(tar, hasher), how)) {
+      await sink.write(chunk)
+      // Reading and writing are synchronous: without a pause no signal would ever be seen.
+      await setImmediate()
+      options.signal?.throwIfAborted()
+    }
+    const blob = await sink.commit()
+    return { mediaType, ...blob, diffID: hasher.digest(), engine: engineOf(format) }
+  } catch (error) {
+    await sink.abort()
+    throw error
+  }
+}
+
+async function* hashed(source: AsyncIterable<Buffer>, hasher: Hasher): AsyncGenerator<Buffer, void, void> {
+  for await (const chunk of source) {
+    hasher.update(chunk)
+    yield chunk
+  }
+}
+
+function workersOf({ workers }: PackOptions): { workers?: number } {
+  return workers === undefined ? {} : { workers }
+}
+
+/** The changes, all of them, once it is known that there is one. */
+async function startOf(
+  changes: AsyncIterable<ChangeRecord> | Iterable<ChangeRecord>,
+): Promise<AsyncIterable<ChangeRecord> | undefined> {
+  const iterator =
+    Symbol.asyncIterator in changes ? changes[Symbol.asyncIterator]() : changes[Symbol.iterator]()
+  const first = await iterator.next()
+  if (first.done === true) return undefined
+  return rest(first.value, iterator)
+}
+
+async function* rest(
+  first: ChangeRecord,
+  iterator: AsyncIterator<ChangeRecord> | Iterator<ChangeRecord>,
+): AsyncGenerator<ChangeRecord, void, void> {
+  try {
+    yield first
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value
+  } finally {
+    await iterator.return?.()
+  }
+}
