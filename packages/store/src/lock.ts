@@ -1,7 +1,6 @@
 import fs from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
-import { isAvailable, ofdLock } from '@pipelayer/sys'
-import { isOrphan, ownedName } from './owner.js'
+import { isAvailable, isOrphan, ofdLock, ownedName } from '@pipelayer/sys'
 
 /** How long a lock file of another program is waited for, where the kernel's locks cannot be had. */
 const PATIENCE_MS = 60_000

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { errnoOf } from '@pipelayer/errors'
-import { isOrphan, ownedName } from './owner.js'
+import { isOrphan, ownedName } from '@pipelayer/sys'
 
 /**
  * The folder for what is not whole yet, on the file system of its target. It exists only while something is in it, so

@@ -3,10 +3,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
-import { isAvailable, ofdLock } from '@pipelayer/sys'
+import { isAvailable, isOrphan, ofdLock, ownedName } from '@pipelayer/sys'
 import { replaceFile } from './durable.js'
 import { Layout } from './layout.js'
-import { isOrphan, ownedName } from './owner.js'
 
 /**
  * The local store: an OCI layout that every OCI tool can read, and beside `blobs/` what only we know:

@@ -196,3 +196,18 @@ t.test('mounts', needsRoot, async t => {
     syscall: 'fsopen',
   })
 })
+
+t.test('temporary names tell whether their owner is gone', async t => {
+  const mine = sys.ownedName('.x', 'r1')
+  const fields = mine.split('.')
+  const with_ = (index: number, value: string): string =>
+    fields.map((field, i) => (i === index ? value : field)).join('.')
+  const rows: [string, string, boolean][] = [
+    ['our own', mine, false],
+    ['the same pid, started at another time', with_(4, '1'), true],
+    ['a pid that is not', with_(3, '99999999'), true],
+    ['another boot or pid namespace: nothing is proved', with_(2, '00000000-1'), false],
+    ['no name of ours', '.x.y', false],
+  ]
+  for (const [why, name, want] of rows) t.equal(sys.isOrphan(name), want, why)
+})
