@@ -54,7 +54,11 @@ export function parseDescriptor(value: unknown, where = 'descriptor'): Descripto
 }
 
 /** Just the three fields that name content. */
-export function bare({ mediaType, digest, size }: Descriptor): Descriptor {
+export function bare({
+  mediaType,
+  digest,
+  size,
+}: Descriptor): Pick<Descriptor, 'mediaType' | 'digest' | 'size'> {
   return { mediaType, digest, size }
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 export { readDocument } from './documents.js'
+export type { Limit } from './limit.js'
+export { limitTo } from './limit.js'
 export { parseOci } from './oci.js'
 export type { PlaceName } from './open.js'
 export { openPlace, parsePlace } from './open.js'

@@ -1,0 +1,156 @@
+import { ToolError } from '@pipelayer/errors'
+import {
+  bare,
+  checkConfig,
+  type Descriptor,
+  type HistoryEntry,
+  type ImageConfig,
+  isConfigType,
+  isIndexType,
+  isManifestType,
+  type Manifest,
+  type Platform,
+  parseLayerType,
+  parseObject,
+  platformOf,
+} from '@pipelayer/oci'
+import { type Place, type PlacedManifest, readDocument } from '@pipelayer/places'
+import type { AnyRecord } from '@pipelayer/records'
+import type { Store } from '@pipelayer/store'
+import type { BlobFetcher } from './blob-fetcher.js'
+
+/** One image on its way: where from, where to, and what its records carry. */
+export interface ImagePull {
+  readonly place: Place
+  readonly store: Store
+  readonly blobs: BlobFetcher
+  /** The image's key in the stream. */
+  readonly image: string
+  readonly partOf?: string
+}
+
+/** Indexes in indexes: more of them is an attack. */
+const MAX_DEPTH = 4
+
+/**
+ * Brings a manifest or an index with all that it names into the store, and yields their records: children before
+ * their index; of an image the layers, base first, then the config, then the manifest. Each record comes as soon as
+ * its blob is whole. The last record is that of the manifest itself, without `root`.
+ */
+export async function* pullImage(
+  pull: ImagePull,
+  found: PlacedManifest,
+  platform?: Platform,
+): AsyncGenerator<AnyRecord, void, undefined> {
+  const { store, place, image, partOf } = pull
+  let known = platform
+  if (found.document.kind === 'index') {
+    for (const [number, entry] of found.document.manifests.entries()) {
+      yield* pullEntry({ ...pull, image: `${image}.${number + 1}`, partOf: image }, entry)
+    }
+  } else {
+    const config = await readConfig(pull, found.document)
+    known ??= config && platformOf(config)
+    yield* pullBlobs(pull, found.document, config)
+  }
+  const { path } = store.putBytes(found.bytes, found.descriptor)
+  yield {
+    type: found.document.kind,
+    image,
+    ...(partOf !== undefined && { partOf }),
+    ...bare(found.descriptor),
+    path,
+    ...origin(place),
+    ...(known !== undefined && { platform: known }),
+  }
+}
+
+async function* pullEntry(pull: ImagePull, entry: Descriptor): AsyncGenerator<AnyRecord, void, undefined> {
+  if (pull.image.split('.').length > MAX_DEPTH) {
+    throw new ToolError(
+      'MANIFEST_INVALID',
+      `index ${entry.digest} lies too deep: more than ${MAX_DEPTH} levels`,
+    )
+  }
+  if (isManifestType(entry.mediaType) || isIndexType(entry.mediaType)) {
+    yield* pullImage(pull, await resolveEntry(pull.place, entry), entry.platform)
+  } else {
+    yield await blobRecord(pull, entry)
+  }
+}
+
+/** Reads a manifest that an index names; both must say the same about it. */
+export async function resolveEntry(place: Place, entry: Descriptor): Promise<PlacedManifest> {
+  const found = await place.read.resolve(entry.digest)
+  const { mediaType, size } = found.descriptor
+  if (mediaType === entry.mediaType && size === entry.size) return found
+  const message = `the index says that ${entry.digest} is ${entry.mediaType} of ${entry.size} bytes, but it is ${mediaType} of ${size} bytes`
+  throw new ToolError(size === entry.size ? 'MEDIA_TYPE_MISMATCH' : 'SIZE_MISMATCH', message)
+}
+
+// The config comes first: the layers' diffIDs are in it. An artifact's config is a blob like others.
+async function readConfig(pull: ImagePull, { config, layers }: Manifest): Promise<ImageConfig | undefined> {
+  if (!isConfigType(config.mediaType)) return undefined
+  await pull.blobs.fetch(config, pull.place.read)
+  const bytes = await readDocument(config, () => pull.store.openBlob(config.digest))
+  const document = checkConfig(parseObject(bytes, ['CONFIG_INVALID', `config ${config.digest}`]))
+  const { length } = document.rootfs.diff_ids
+  if (length === layers.length) return document
+  const message = `config ${config.digest} has ${length} diff_ids, the manifest ${layers.length} layers`
+  throw new ToolError('CONFIG_INVALID', message)
+}
+
+async function* pullBlobs(
+  pull: ImagePull,
+  manifest: Manifest,
+  config: ImageConfig | undefined,
+): AsyncGenerator<AnyRecord, void, undefined> {
+  const { layers } = manifest
+  const transfers = layers.map(layer => pull.blobs.fetch(layer, pull.place.read))
+  // A failure is seen when its turn comes, and must not count as unhandled until then.
+  for (const transfer of transfers) transfer.catch(() => undefined)
+  const steps = historyOf(config, layers.length)
+  for (const [index, layer] of layers.entries()) {
+    const record = await blobRecord(pull, layer)
+    const diffID = config?.rootfs.diff_ids[index]
+    yield { ...record, ...(diffID !== undefined && record.type === 'layer' && { diffID, ...steps[index] }) }
+  }
+  const record = await blobRecord(pull, manifest.config)
+  yield config === undefined ? record : { ...record, type: 'config', config }
+}
+
+async function blobRecord(pull: ImagePull, descriptor: Descriptor): Promise<AnyRecord> {
+  const path = await pull.blobs.fetch(descriptor, pull.place.read)
+  const { urls, annotations, artifactType } = descriptor
+  return {
+    type: parseLayerType(descriptor.mediaType) === undefined ? 'blob' : 'layer',
+    image: pull.image,
+    ...(pull.partOf !== undefined && { partOf: pull.partOf }),
+    ...bare(descriptor),
+    ...(urls && { urls }),
+    ...(annotations && { annotations }),
+    ...(artifactType && { artifactType }),
+    path,
+    ...origin(pull.place),
+  }
+}
+
+interface Step {
+  readonly createdBy?: string
+  readonly created?: string
+}
+
+// Which step made which layer; nothing when the history does not tell for all of them.
+function historyOf(config: ImageConfig | undefined, layers: number): readonly Step[] {
+  const steps = (config?.history ?? []).filter((entry: HistoryEntry) => entry.empty_layer !== true)
+  if (steps.length !== layers) return []
+  return steps.map(({ created_by: createdBy, created }) => ({
+    ...(typeof createdBy === 'string' && { createdBy }),
+    ...(typeof created === 'string' && { created }),
+  }))
+}
+
+// A path says all there is to say about what came from this store.
+function origin(place: Place): { readonly from?: readonly string[] } {
+  return place.text === 'store:' ? {} : { from: [place.text] }
+}
