@@ -1,1 +1,127 @@
-export {}
+/**
+ * blob-put: writes the images of a stream to a place.
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import { openPlace, type PlaceOptions } from '@pipelayer/places'
+import type { AnyRecord, ManifestRecord } from '@pipelayer/records'
+import { isRoot, PartsInStream } from './parts.js'
+import { putImage } from './put.js'
+import { BlobSource } from './source.js'
+import { takesMany, targetOf } from './target.js'
+
+export interface BlobPutOptions extends PlaceOptions {
+  /** Where to: see `target.ts`. Without it, each image goes where its reference says. */
+  readonly place?: string
+}
+
+const TOOL = 'blob-put'
+
+/**
+ * Puts images to a place and passes their records on; a root record then says where its image was put.
+ *
+ * A root record is held back. It is published when the stream has ended well, or when the next image shows that
+ * there are several. One of several that fails costs itself only.
+ *
+ * @throws ToolError `IMAGE_INCOMPLETE`, `IMAGE_MISSING`, `PLACE_TAKEN`, `PLACE_MISSING`; those of {@link putImage}
+ */
+export async function* blobPut(
+  records: AsyncIterable<AnyRecord>,
+  options: BlobPutOptions,
+): AsyncGenerator<AnyRecord, void, undefined> {
+  const put = new StreamPut(options)
+  try {
+    for await (const record of records) yield* put.take(record)
+    yield* put.finish()
+  } finally {
+    await put.close()
+  }
+}
+
+class StreamPut {
+  readonly #options: BlobPutOptions
+  readonly #source: BlobSource
+  readonly #parts = new PartsInStream()
+  readonly #taken = new Set<string>()
+  #held: ManifestRecord | undefined
+  #roots = 0
+
+  constructor(options: BlobPutOptions) {
+    this.#options = options
+    this.#source = new BlobSource(options)
+  }
+
+  async *take(record: AnyRecord): AsyncGenerator<AnyRecord, void, undefined> {
+    const isPart = this.#parts.add(record)
+    if (isPart && this.#held !== undefined) {
+      const held = this.#held
+      this.#held = undefined
+      yield* this.#putOneOfMany(held)
+    }
+    if (!isRoot(record)) {
+      yield record
+      return
+    }
+    this.#roots++
+    this.#held = record
+  }
+
+  async *finish(): AsyncGenerator<AnyRecord, void, undefined> {
+    const held = this.#held
+    if (held !== undefined && this.#roots === 1) yield await this.#put(held)
+    else if (held !== undefined) yield* this.#putOneOfMany(held)
+    const [open] = this.#parts.open()
+    if (open !== undefined) {
+      const why = 'no root manifest came for it; is manifest-gen missing?'
+      throw new ToolError('IMAGE_INCOMPLETE', `cannot put image ${JSON.stringify(open)}: ${why}`)
+    }
+    if (this.#roots === 0 && this.#parts.failures === 0) {
+      throw new ToolError('IMAGE_MISSING', 'there is nothing to put: no image came')
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#source.close()
+  }
+
+  async *#putOneOfMany(root: ManifestRecord): AsyncGenerator<AnyRecord, void, undefined> {
+    try {
+      yield await this.#put(root)
+    } catch (error) {
+      if (!(error instanceof ToolError) || this.#options.signal?.aborted) throw error
+      const { code, message } = error
+      const item = { digest: root.digest, ...(root.reference && { reference: root.reference }) }
+      yield { type: 'failed', tool: TOOL, image: root.image, code, message, item }
+    }
+  }
+
+  async #put(root: ManifestRecord): Promise<AnyRecord> {
+    const image = this.#parts.take(root.image)
+    const text = targetOf(this.#options.place, root.reference)
+    if (this.#taken.has(text) && !(takesMany(this.#options.place) && root.reference === undefined)) {
+      throw new ToolError(
+        'PLACE_TAKEN',
+        `cannot put a second image to ${text}: give a place that ends in "/"`,
+      )
+    }
+    this.#taken.add(text)
+    const place = openPlace(text, this.#options)
+    try {
+      const published = await putImage({ root, image, source: this.#source, writer: place.write })
+      const { reference = root.reference } = published
+      const from = [...new Set([published.place, ...(root.from ?? [])])]
+      return { ...root, ...(reference !== undefined && { reference }), from }
+    } catch (error) {
+      throw named(error, text)
+    } finally {
+      await place.close()
+    }
+  }
+}
+
+function named(error: unknown, text: string): unknown {
+  if (!(error instanceof ToolError) || error.message.includes(text)) return error
+  const { code, status } = error
+  return new ToolError(code, `cannot put the image to ${text}: ${error.message}`, { cause: error, status })
+}

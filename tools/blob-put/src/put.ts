@@ -1,0 +1,154 @@
+import { isDeepStrictEqual } from 'node:util'
+import { ToolError } from '@pipelayer/errors'
+import { type Descriptor, type Index, type Manifest, parseManifest } from '@pipelayer/oci'
+import { type Limit, limitTo, type PlaceWriter, type Published, readDocument } from '@pipelayer/places'
+import type { ManifestRecord } from '@pipelayer/records'
+import type { ClosedImage, Part } from './parts.js'
+import type { BlobSource } from './source.js'
+
+/** Transfers at a time. */
+const PARALLEL = 5
+/** Indexes in indexes. */
+const MAX_DEPTH = 4
+
+export interface PutOptions {
+  readonly root: ManifestRecord
+  readonly image: ClosedImage
+  readonly source: BlobSource
+  readonly writer: PlaceWriter
+}
+
+interface Document {
+  readonly descriptor: Descriptor
+  readonly bytes: Buffer
+  readonly document: Manifest | Index
+}
+
+/** What has to be done, all of it known to be possible before anything is done. */
+interface Plan {
+  readonly blobs: Map<string, { readonly part: Part; readonly open: () => AsyncIterable<Buffer> }>
+  /** Children before their index. */
+  readonly manifests: Document[]
+}
+
+/**
+ * Puts one image: first everything that its manifests name is looked for, in the records and in the target; then
+ * blobs are put side by side, then child manifests, and at last the manifest that names it all.
+ *
+ * @throws ToolError `BLOB_MISSING`, `CONFIG_EDITED`, `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of `parseManifest` and
+ * of the place. Nothing is published then.
+ */
+export async function putImage(options: PutOptions): Promise<Published> {
+  const abort = new AbortController()
+  const task = new ImagePut(options, abort.signal)
+  try {
+    return await task.run()
+  } finally {
+    abort.abort()
+  }
+}
+
+class ImagePut {
+  readonly #options: PutOptions
+  readonly #signal: AbortSignal
+  readonly #limit: Limit = limitTo(PARALLEL)
+  readonly #plan: Plan = { blobs: new Map(), manifests: [] }
+
+  constructor(options: PutOptions, signal: AbortSignal) {
+    this.#options = options
+    this.#signal = signal
+  }
+
+  async run(): Promise<Published> {
+    const { root, writer } = this.#options
+    await this.#planManifest(root, 0)
+    const blobs = [...this.#plan.blobs.values()]
+    await this.#all(blobs, ({ part, open }) => writer.putBlob(part, open, part.from))
+    const last = this.#plan.manifests.pop()
+    if (last === undefined) throw new ToolError('BLOB_MISSING', 'there is no manifest to put')
+    for (const child of this.#plan.manifests) await writer.putManifest(child)
+    return writer.publish(last)
+  }
+
+  async #planManifest(record: ManifestRecord, depth: number): Promise<void> {
+    if (depth > MAX_DEPTH)
+      throw new ToolError('MANIFEST_INVALID', `indexes nested deeper than ${MAX_DEPTH} levels`)
+    const bytes = await this.#read(record)
+    const document = parseManifest(bytes, { mediaType: record.mediaType })
+    if (document.kind === 'index') {
+      for (const entry of document.manifests) await this.#planEntry(entry, depth)
+    } else {
+      await this.#checkConfig(record.image, document.config)
+      await this.#all([...document.layers, document.config], blob => this.#planBlob(blob))
+    }
+    const { digest, size } = record
+    this.#plan.manifests.push({
+      descriptor: { mediaType: document.mediaType, digest, size },
+      bytes,
+      document,
+    })
+  }
+
+  async #planEntry(entry: Descriptor, depth: number): Promise<void> {
+    const child = this.#options.image.manifests.get(entry.digest)
+    if (child !== undefined) await this.#planManifest(child.record, depth + 1)
+    else if (!(await this.#options.writer.hasManifest(entry))) await this.#planBlob(entry)
+  }
+
+  async #planBlob(blob: Descriptor): Promise<void> {
+    const { digest, size, data } = blob
+    const { image, writer, source } = this.#options
+    const part = image.blobs.get(digest)
+    if (part !== undefined && part.size !== size) {
+      const message = `the manifest says that blob ${digest} has ${size} bytes, its record ${part.size}`
+      throw new ToolError('SIZE_MISMATCH', message)
+    }
+    if (this.#plan.blobs.has(digest) || (await writer.hasBlob(blob))) return
+    const open = data === undefined ? undefined : () => inline(data)
+    if (open === undefined && part === undefined) {
+      throw new ToolError('BLOB_MISSING', `the manifest names ${digest}, but no record came with it`)
+    }
+    this.#plan.blobs.set(digest, {
+      part: part ?? blob,
+      open: open ?? source.opener(part ?? blob, this.#signal),
+    })
+  }
+
+  // Documents are for people and filters; bytes are what is put. Where the two differ, an edit would be lost.
+  async #checkConfig(image: string, config: Descriptor): Promise<void> {
+    const record = this.#options.image.configs.get(image)
+    if (record === undefined) return
+    const hint = 'put manifest-gen after the edit'
+    if (record.digest !== config.digest) {
+      const message = `the config record is ${record.digest ?? 'without a blob'}, the manifest names ${config.digest}: ${hint}`
+      throw new ToolError('CONFIG_EDITED', message)
+    }
+    const bytes = await this.#read({ ...config, ...this.#options.image.blobs.get(config.digest) })
+    if (isDeepStrictEqual(JSON.parse(bytes.toString('utf8')), record.config)) return
+    throw new ToolError(
+      'CONFIG_EDITED',
+      `the document of config ${config.digest} is not what its blob says: ${hint}`,
+    )
+  }
+
+  #read(part: Part): Promise<Buffer> {
+    return readDocument(part, this.#options.source.opener(part, this.#signal))
+  }
+
+  // The first failure stops the others, and is told when they have stopped.
+  async #all<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+    let stopped = false
+    const runs = items.map(item => this.#limit(async () => (stopped ? undefined : work(item))))
+    try {
+      await Promise.all(runs)
+    } catch (error) {
+      stopped = true
+      await Promise.allSettled(runs)
+      throw error
+    }
+  }
+}
+
+async function* inline(data: string): AsyncGenerator<Buffer, void, undefined> {
+  yield Buffer.from(data, 'base64')
+}

@@ -1,0 +1,65 @@
+import fs from 'node:fs'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { openPlace, type Place, type PlaceOptions } from '@pipelayer/places'
+import type { Part } from './parts.js'
+
+const READ_BYTES = 1024 * 1024
+
+/** Opens the bytes of blobs: from their path, else from a place that holds them. */
+export class BlobSource {
+  readonly #options: PlaceOptions
+  readonly #places = new Map<string, Place>()
+
+  constructor(options: PlaceOptions) {
+    this.#options = options
+  }
+
+  /**
+   * How to open a blob. The bytes are not checked: the digest decides, wherever they go.
+   *
+   * @throws ToolError `BLOB_MISSING` when there is neither a file nor a place; `SIZE_MISMATCH` for a file of another
+   * size
+   */
+  opener(part: Part, signal: AbortSignal): () => AsyncIterable<Buffer> {
+    const { path, from = [] } = part
+    if (path !== undefined && isThere(path, part)) return () => readFile(path, signal)
+    const [place] = from
+    if (place !== undefined) return () => this.#place(place).read.blob(part)
+    const where = path === undefined ? 'no path and no place to get it from' : `"${path}" is not there`
+    throw new ToolError('BLOB_MISSING', `cannot put blob ${part.digest}: ${where}`)
+  }
+
+  async close(): Promise<void> {
+    for (const place of this.#places.values()) await place.close()
+    this.#places.clear()
+  }
+
+  #place(text: string): Place {
+    const place = this.#places.get(text) ?? openPlace(text, this.#options)
+    this.#places.set(text, place)
+    return place
+  }
+}
+
+// A path is a hint. A device or a pipe must not hang us, and nothing but a file is a blob.
+function isThere(path: string, { digest, size }: Part): boolean {
+  try {
+    const found = fs.statSync(path)
+    if (!found.isFile())
+      throw new ToolError('BLOB_MISSING', `cannot put blob ${digest}: "${path}" is no file`)
+    if (found.size === size) return true
+    const why = `"${path}" has ${found.size} bytes, not ${size}`
+    throw new ToolError('SIZE_MISMATCH', `cannot put blob ${digest}: ${why}`)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
+    throw systemError(error, `read blob ${digest} from "${path}"`)
+  }
+}
+
+async function* readFile(path: string, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* fs.createReadStream(path, { highWaterMark: READ_BYTES, signal })
+  } catch (error) {
+    throw systemError(error, `read "${path}"`)
+  }
+}

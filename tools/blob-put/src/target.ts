@@ -1,0 +1,59 @@
+/**
+ * Where an image goes.
+ *
+ * ```
+ * PLACE            with the reference docker.io/library/app:1
+ * (none)           docker://docker.io/library/app:1
+ * docker://h/x:2   docker://h/x:2
+ * docker://h/x/    docker://h/x/library/app:1       a prefix: the path and the tag are added
+ * oci:DIR:name     oci:DIR:name
+ * oci:DIR          oci:DIR:docker.io/library/app:1  (oci:DIR/ as well)
+ * store:x:2        store:x:2
+ * store:           store:docker.io/library/app:1    (store:x/ is a prefix)
+ * ```
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import { parseOci, parsePlace } from '@pipelayer/places'
+import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
+
+/**
+ * The place for one image.
+ *
+ * @param place - as on the command line
+ * @param reference - the image's own
+ * @throws ToolError `PLACE_MISSING` when neither names one; `PLACE_INVALID`, `REFERENCE_INVALID`
+ */
+export function targetOf(place: string | undefined, reference: string | undefined): string {
+  if (place === undefined) return `docker://${needed(reference, 'to put it anywhere: give a PLACE')}`
+  const { transport, rest } = parsePlace(place)
+  if (transport === 'oci') return ociTarget(rest, reference)
+  if (rest === '') return `${transport}:${needed(reference, `for ${place}`)}`
+  if (!rest.endsWith('/')) return place
+  const { path, tag, digest } = withDefaultTag(parseNormalized(needed(reference, `below ${place}`)))
+  const name = formatReference({
+    path,
+    ...(tag !== undefined && { tag }),
+    ...(digest !== undefined && { digest }),
+  })
+  return `${transport}:${rest}${name}`
+}
+
+/** True when every image of a stream gets a place of its own. */
+export function takesMany(place: string | undefined): boolean {
+  if (place === undefined || place.endsWith('/')) return true
+  const { transport, rest } = parsePlace(place)
+  return rest === '' || (transport === 'oci' && parseOci(rest).tag === undefined)
+}
+
+function ociTarget(rest: string, reference: string | undefined): string {
+  const { directory, tag } = parseOci(rest)
+  const name = tag ?? reference
+  return name === undefined ? `oci:${directory}` : `oci:${directory}:${name}`
+}
+
+function needed(reference: string | undefined, why: string): string {
+  if (reference !== undefined) return reference
+  throw new ToolError('PLACE_MISSING', `the image has no reference ${why}`)
+}
