@@ -8,7 +8,7 @@
  * | `text` | one string |
  * | `json-or-blanks`, `json-or-text` | a JSON array of strings, else as the name says |
  * | `pairs` | `name=value` words, or the old `name value`, whose value is the rest of the line |
- * | `health` | one word, then `json-or-text` |
+ * | `word-and-command` | one word, then `json-or-text` |
  *
  * A JSON array that holds something else than strings is an error; what is no JSON is just text.
  *
@@ -28,7 +28,7 @@ export type ArgumentForm =
   | 'json-or-blanks'
   | 'json-or-text'
   | 'pairs'
-  | 'health'
+  | 'word-and-command'
 
 export interface ArgumentContext {
   /** The keyword, for messages. */
@@ -58,8 +58,8 @@ export function parseArguments(form: ArgumentForm, text: string, context: Argume
       return jsonArguments(text, context) ?? parseArguments('text', text, context)
     case 'pairs':
       return plain(parsePairs(text, context))
-    case 'health':
-      return parseHealth(text, context)
+    case 'word-and-command':
+      return parseWordAndCommand(text, context)
   }
 }
 
@@ -92,7 +92,7 @@ function parsePairs(text: string, context: ArgumentContext): string[] {
   })
 }
 
-function parseHealth(text: string, context: ArgumentContext): Arguments {
+function parseWordAndCommand(text: string, context: ArgumentContext): Arguments {
   let end = 0
   while (end < text.length && !isSpace(text.charAt(end))) end++
   if (end === 0) return plain([])

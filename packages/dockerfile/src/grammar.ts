@@ -15,6 +15,8 @@ export interface Grammar {
   readonly heredocs: ReadonlySet<string>
   /** The keyword that holds an instruction back, in lower case. */
   readonly wrapper?: string
+  /** Whether `# escape=` and its like mean something. */
+  readonly directives: boolean
   /** What stands behind a JSON array. */
   readonly trailing: 'refuse' | 'ignore'
 }
@@ -30,7 +32,7 @@ export const DOCKERFILE: Grammar = {
     ['env', 'pairs'],
     ['expose', 'blanks'],
     ['from', 'blanks'],
-    ['healthcheck', 'health'],
+    ['healthcheck', 'word-and-command'],
     ['label', 'pairs'],
     ['maintainer', 'text'],
     ['run', 'json-or-text'],
@@ -42,5 +44,6 @@ export const DOCKERFILE: Grammar = {
   ]),
   heredocs: new Set(['add', 'copy', 'run']),
   wrapper: 'onbuild',
+  directives: true,
   trailing: 'refuse',
 }

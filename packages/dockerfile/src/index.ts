@@ -47,6 +47,8 @@ export { parseJSONForm } from './json-form.js'
 export { type ParseOptions, parseDockerfile } from './parse.js'
 export { type PortAndProtocol, parsePorts, splitPort } from './ports.js'
 export { type Device, parseDevice } from './run.js'
+export { invalidAt, type Place, quote } from './source.js'
+export { suggest } from './suggest.js'
 export type {
   Directive,
   Dockerfile,

@@ -77,6 +77,7 @@ class Parser {
   }
 
   #directive(line: string): boolean {
+    if (!this.#grammar.directives) return false
     const read: Directive | string | undefined = this.#directives.read(trimStart(line), this.#reader.line)
     if (typeof read === 'string') throw this.#reader.error(read)
     if (read?.name !== 'escape') return read !== undefined

@@ -1,0 +1,56 @@
+/**
+ * A Kubefile of either dialect.
+ *
+ * @module
+ */
+
+import { type Grammar, parseDockerfile, parseJSONForm } from '@pipelayer/dockerfile'
+import { parseClassic } from './classic.js'
+import type { Dialect, KubefileFields } from './fields.js'
+import { NEWER_NAMES, parseNewer } from './newer.js'
+
+const CLASSIC_NAMES = new Set(['FROM', 'COPY', 'RUN', 'CMD', 'ARG'])
+const NEWER_ONLY = new Set(NEWER_NAMES.filter(name => !CLASSIC_NAMES.has(name)))
+
+/** Finds the lines and keywords, and says nothing of the rest. */
+const PROBE: Grammar = {
+  code: 'KUBEFILE_INVALID',
+  forms: new Map(),
+  heredocs: new Set(),
+  directives: true,
+  trailing: 'refuse',
+}
+
+/**
+ * Which dialect a file is written in: the newer one when it uses a word that only that one has, a `--flag`, or a
+ * command as a JSON array, none of which the older parsers could read; else the classic one.
+ */
+export function dialectOf(source: string | Uint8Array, file = 'Kubefile'): Dialect {
+  const { instructions } = parseDockerfile(source, { file, grammar: PROBE })
+  const newer = instructions.some(({ cmd, flags, original }) => {
+    const isArray = parseJSONForm(original.slice(cmd.length), 'ignore') !== 'other'
+    return NEWER_ONLY.has(cmd.toUpperCase()) || flags.length > 0 || isArray
+  })
+  return newer ? 'kubefile' : 'kubefile-classic'
+}
+
+export interface KubefileOptions {
+  /** What messages call the file; `Kubefile` unless said. */
+  readonly file?: string
+  /** {@link dialectOf} the file unless said. */
+  readonly dialect?: Dialect
+}
+
+/**
+ * Parses a Kubefile and checks all that can be checked without reading other files.
+ *
+ * @throws ToolError KUBEFILE_INVALID, DOCKERFILE_INVALID as `FILE:LINE:COLUMN: ...`
+ */
+export function parseKubefile(
+  source: string | Uint8Array,
+  options: KubefileOptions = {},
+): readonly KubefileFields[] {
+  const file = options.file ?? 'Kubefile'
+  const dialect = options.dialect ?? dialectOf(source, file)
+  return dialect === 'kubefile' ? parseNewer(source, file) : parseClassic(source, file)
+}
