@@ -369,7 +369,7 @@ export const adapters: Record<string, Adapter> = {
   'buildkit/shell-matches': words,
   'buildkit/shell-words': words,
   'imagebuilder/shell-word': (row, context) =>
-    row.policy === undefined ? words(row, context) : 'policy:BuildKit decides',
+    row.policy === undefined ? words(row, context) : 'policy:buildkit-lexer',
   'buildkit/no-crash': noCrash,
   'buildkit/copy-heredoc': instruction,
   'buildkit/run-heredoc': instruction,
