@@ -128,7 +128,7 @@ function isPacked(value: unknown): value is Record<string, unknown> {
 }
 
 function checkedForm(form: string): string {
-  if (!/^(root|user-[0-9a-f]+)$/.test(form))
+  if (!/^(root|user-[0-9a-f]+)(-tree)?$/.test(form))
     throw new ToolError('STORE_NAME', `not a form of trees: "${form}"`)
   return form
 }
