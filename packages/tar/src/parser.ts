@@ -8,8 +8,8 @@
  * - PAX and GNU long names hold for the next entry only; none may follow at the end, or before a global header.
  * - Global PAX headers are reported and not applied.
  * - Links, directories and devices have no content, whatever size they state.
- * - Two zero blocks end the archive, and what follows is ignored; without them the end of input does. One zero block
- *   and then another header is an error.
+ * - Two zero blocks end the archive, and what follows is ignored; without them the end of input does, even where the
+ *   last padding is missing too. One zero block and then another header is an error.
  *
  * Spec: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Tar Internals".
  *
@@ -261,9 +261,11 @@ export class TarParser {
     }
   }
 
+  /** umoci leaves out the last padding together with the end blocks; Go takes that, and the content is whole. */
   *#padding(stored: number): Steps<void> {
     const size = paddingSize(stored)
-    if (size > 0) yield* this.#take(size)
+    while (this.#input.size < size && !this.#input.ended) yield undefined
+    yield* this.#take(Math.min(size, this.#input.size))
   }
 
   *#trailing(): Steps<void> {
