@@ -79,7 +79,11 @@ async function manPage(t: Test, tool: Workspace): Promise<void> {
 }
 
 async function readerGone(t: Test, tool: Workspace): Promise<void> {
-  const { statuses, stderr } = await run(t, tool, { into: '>&4 4>&-', before: 'exec 4> >(true); wait $!' })
+  // Enough to be written in the middle of the stream, not only at its end.
+  const many = `${JSON.stringify(NOTE)}\n`.repeat(20_000)
+  const input = tool.manifest.pipelayer?.reads === 'none' ? {} : { input: many + END }
+  const before = 'exec 4> >(true); wait $!'
+  const { statuses, stderr } = await run(t, tool, { into: '>&4 4>&-', before, ...input })
   t.same([statuses, stderr], [[141], ''])
 }
 
@@ -154,7 +158,8 @@ interface ToolResult extends PipeResult {
 /** Runs a tool on its contract case; `{tmp}` in arguments is a folder of this run, its store lies there too. */
 async function run(t: Test, tool: Workspace, options: RunOptions): Promise<ToolResult> {
   const tmp = tempDir(t, tool.name)
-  const { args = [], input = '' } = tool.manifest.pipelayer?.contract ?? {}
+  const { reads, contract } = tool.manifest.pipelayer ?? {}
+  const { args = [], input = '' } = contract ?? {}
   const words = (options.args ?? args).map(word => `'${word.replaceAll('{tmp}', tmp)}'`)
   const program = path.join(ROOT, 'bin', tool.name)
   const result = await runPipe(
@@ -162,7 +167,7 @@ async function run(t: Test, tool: Workspace, options: RunOptions): Promise<ToolR
     {
       cwd: tmp,
       env: { PIPELAYER_STORE: path.join(tmp, 'store') },
-      input: options.input ?? input + END,
+      input: options.input ?? (reads === 'none' ? input : input + END),
       timeoutMs: options.timeoutMs ?? 60_000,
     },
   )

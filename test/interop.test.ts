@@ -145,7 +145,8 @@ async function fromBuildah(t: Test, ours: Lab, host: string): Promise<void> {
     rm -r $m/gone $m/opaque; mkdir $m/opaque; echo 3 > $m/opaque/c; chmod 700 $m/etc; ln $m/etc/sparse $m/etc/sparse2
     ${tool} umount $c; ${tool} commit -q $c b:2
     ${tool} push -q --tls-verify=false b:2 docker://${host}/buildah:2`
-  await ours.good(`bash -c '${script.replaceAll("'", "'\\''")}'`)
+  ours.write({ 'buildah.sh': script })
+  await ours.good('bash buildah.sh')
   await ours.good(`img-pull docker://${host}/buildah:2 | untar from-buildah`)
   const { stdout } = await ours.good(`bash -c 'c=$(${tool} from b:2); ${tool} mount $c'`)
   t.same(compareTrees(ours.path('from-buildah'), stdout.trim()), [])

@@ -20,7 +20,7 @@ export interface PackageManifest {
   readonly dependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
   readonly pipelayer?: {
-    readonly reads?: 'records' | 'optional' | 'none'
+    readonly reads?: 'records' | 'references' | 'none'
     readonly writes?: 'records' | 'bytes' | 'none'
     readonly programs?: readonly string[]
     readonly contract?: ContractCase
