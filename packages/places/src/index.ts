@@ -6,6 +6,7 @@
 export { readDocument } from './documents.js'
 export type { Limit } from './limit.js'
 export { limitTo } from './limit.js'
+export type { OciName } from './oci.js'
 export { parseOci } from './oci.js'
 export type { PlaceName } from './open.js'
 export { openPlace, parsePlace } from './open.js'

@@ -10,6 +10,8 @@ export interface LayoutPlaceOptions {
   readonly text: string
   /** The reference name in index.json; undefined: the only image there. */
   readonly name: string | undefined
+  /** In place of a name: which entry of index.json, from 0. Such a place is read, not written. */
+  readonly index?: number
   /** What {@link LayoutPlace.publish} returns. */
   readonly published: Published
 }
@@ -64,6 +66,8 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
   }
 
   async publish({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<Published> {
+    const { index, text } = this.#options
+    if (index !== undefined) throw new ToolError('PLACE_INVALID', `cannot write to ${text}:@${index}: give a name`)
     const layout = this.#create()
     layout.putBytes(bytes, descriptor)
     const { mediaType, digest, size, platform } = descriptor
@@ -72,11 +76,12 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
   }
 
   #entry(layout: Layout): StoredDescriptor {
-    const { name, text } = this.#options
-    const entries = name === undefined ? layout.index().manifests : layout.resolve(name)
+    const { name, index, text } = this.#options
+    const entries = this.#entries(layout)
     const [entry, ...others] = entries
     if (entry === undefined) {
-      const what = name === undefined ? 'no image' : `no image ${JSON.stringify(name)}`
+      const which = name ?? (index === undefined ? undefined : `@${index}`)
+      const what = which === undefined ? 'no image' : `no image ${JSON.stringify(which)}`
       throw new ToolError('MANIFEST_UNKNOWN', `there is ${what} in ${text}`)
     }
     if (others.length > 0) {
@@ -84,6 +89,13 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
       throw new ToolError('REFERENCE_AMBIGUOUS', `several images in ${text}, say which: ${names.join(', ')}`)
     }
     return entry
+  }
+
+  #entries(layout: Layout): readonly StoredDescriptor[] {
+    const { name, index } = this.#options
+    if (name !== undefined) return layout.resolve(name)
+    const { manifests } = layout.index()
+    return index === undefined ? manifests : manifests.slice(index, index + 1)
   }
 
   #open(): Layout {

@@ -4,18 +4,30 @@ import { Layout } from '@pipelayer/store'
 import { LayoutPlace } from './layout-place.js'
 import type { Place } from './place.js'
 
-/** `oci:DIR[:TAG]`: an OCI image layout. As in other tools, the first colon ends DIR. */
+/**
+ * `oci:DIR[:TAG]`: an OCI image layout. As in other tools, the first colon ends DIR, and `@N` in place of TAG means
+ * the Nth entry of its index, from 0.
+ */
 export function openOci(rest: string): Place {
-  const { directory, tag } = parseOci(rest)
+  const { directory, tag, index } = parseOci(rest)
   const root = path.resolve(directory)
   const text = `oci:${root}`
   const place = new LayoutPlace({
     open: create => Layout.open(root, { create }),
     text,
     name: tag,
+    ...(index !== undefined && { index }),
     published: { place: tag === undefined ? text : `${text}:${tag}` },
   })
   return { text, read: place, write: place, close: async () => undefined }
+}
+
+/** What `oci:` names. */
+export interface OciName {
+  readonly directory: string
+  readonly tag?: string
+  /** Place in the index of the layout, from 0. */
+  readonly index?: number
 }
 
 /**
@@ -23,12 +35,14 @@ export function openOci(rest: string): Place {
  *
  * @throws ToolError `PLACE_INVALID`
  */
-export function parseOci(rest: string): { directory: string; tag: string | undefined } {
+export function parseOci(rest: string): OciName {
   const colon = rest.indexOf(':')
   const directory = colon < 0 ? rest : rest.slice(0, colon)
-  const tag = colon < 0 ? undefined : rest.slice(colon + 1)
-  if (directory === '' || tag === '') {
+  const tag = colon < 0 ? '' : rest.slice(colon + 1)
+  if (directory === '') {
     throw new ToolError('PLACE_INVALID', `invalid place "oci:${rest}": expected oci:DIR[:TAG]`)
   }
-  return { directory, tag }
+  if (tag === '') return { directory }
+  const index = /^@(\d{1,9})$/.exec(tag)?.[1]
+  return index === undefined ? { directory, tag } : { directory, index: Number(index) }
 }

@@ -10,7 +10,6 @@ import {
   type Manifest,
   parseManifest,
 } from '@pipelayer/oci'
-import { harmless } from './response-error.js'
 import { withRetries } from './retry.js'
 import type { Session } from './session.js'
 import type { HttpResponse } from './transport.js'
@@ -141,9 +140,9 @@ export function mediaTypeOf(response: Pick<HttpResponse, 'header'>): string | un
   return simpleType(response.header('content-type') ?? '') || undefined
 }
 
-/** `application/json; charset=utf-8` is `application/json`. */
+/** `application/json; charset=utf-8` is `application/json`; empty for what is no media type. */
 export function simpleType(contentType: string): string {
-  return harmless(contentType.split(';', 1)[0] ?? '').toLowerCase()
+  return /^\s*([\w!#$&^.+-]+\/[\w!#$&^.+-]+)\s*(?:;|$)/.exec(contentType)?.[1]?.toLowerCase() ?? ''
 }
 
 /** @internal */

@@ -44,13 +44,19 @@ export function targetOf(place: string | undefined, reference: string | undefine
 export function takesMany(place: string | undefined): boolean {
   if (place === undefined || place.endsWith('/')) return true
   const { transport, rest } = parsePlace(place)
-  return rest === '' || (transport === 'oci' && parseOci(rest).tag === undefined)
+  return rest === '' || (transport === 'oci' && isOpen(rest))
 }
 
 function ociTarget(rest: string, reference: string | undefined): string {
-  const { directory, tag } = parseOci(rest)
-  const name = tag ?? reference
-  return name === undefined ? `oci:${directory}` : `oci:${directory}:${name}`
+  if (!isOpen(rest)) return `oci:${rest}`
+  const { directory } = parseOci(rest)
+  return reference === undefined ? `oci:${directory}` : `oci:${directory}:${reference}`
+}
+
+// A layout without a name takes each image under its own.
+function isOpen(rest: string): boolean {
+  const { tag, index } = parseOci(rest)
+  return tag === undefined && index === undefined
 }
 
 function needed(reference: string | undefined, why: string): string {

@@ -1,0 +1,196 @@
+/**
+ * Judges the package oci: documents, media types, platforms; and how a place is cut into its parts.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { digestOf } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
+import {
+  type Compression,
+  formatPlatform,
+  type Index,
+  MEDIA_TYPES,
+  matches,
+  type Platform,
+  parseConfig,
+  parseDescriptor,
+  parseLayerType,
+  parseManifest,
+  parsePlatform,
+  preferences,
+  selectPlatform,
+  withCompression,
+} from '@pipelayer/oci'
+import { parseOci } from '@pipelayer/places'
+import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
+import { attemptRow, same, type Verdict } from './dockerfile.js'
+import { judged } from './reference.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: rows are JSON of many shapes
+type Row = { id: string; in: any; want: any; dir?: string; policy?: string }
+type Context = { dir: string }
+type Adapter = (row: Row, context: Context) => Verdict
+
+// biome-ignore lint/suspicious/noExplicitAny: see Row
+function platform(go: any): Platform {
+  const { OS: os = '', Architecture: architecture = '', Variant, OSVersion, OSFeatures } = go
+  return {
+    os,
+    architecture,
+    ...(Variant && { variant: Variant }),
+    ...(OSVersion && { 'os.version': OSVersion }),
+    ...(OSFeatures && { 'os.features': OSFeatures }),
+  }
+}
+
+const platformParse: Adapter = row => {
+  const { input } = row.in
+  if (input.includes('*')) return 'policy:platform-wildcards'
+  if (row.policy !== 'containerd') return 'policy:platform-containerd'
+  const { expected, formatted } = row.want
+  return judged(
+    () => parsePlatform(input),
+    row.want.error === true,
+    got => same([got, formatPlatform(got)], [platform(expected), formatted]),
+  )
+}
+
+const preference: Adapter = ({ in: { mode, platform: text, ctx }, want }) => {
+  if (ctx !== undefined) return 'policy:platform-containerd'
+  const wanted = parsePlatform(text)
+  const list = mode === 'OnlyStrict' ? [wanted] : preferences(wanted)
+  for (const { k, v } of want.matches) {
+    const wrong = v.filter((have: string) => list.some(one => matches(one, parsePlatform(have))) !== k)
+    if (wrong.length > 0) return { fail: `${wrong.join(' ')}: ${k ? 'not taken' : 'taken'}` }
+  }
+  return 'pass'
+}
+
+const chooseInstance: Adapter = (row, { dir }) => {
+  const { os, arch, variant } = row.in
+  const bytes = readFileSync(join(dir, row.dir ?? '', 'index.json'))
+  const wanted = { os, architecture: arch, ...(variant && { variant }) }
+  const got = attemptRow(() => selectPlatform(parseManifest(bytes) as Index, wanted).digest)
+  const verdict = same('value' in got ? got.value : null, row.want.digest)
+  if (verdict === 'pass') return 'pass'
+  if (row.policy !== undefined) return 'policy:platform-zstd-first'
+  // containers/image takes an entry without a variant as older than v5, containerd as v7.
+  return arch === 'arm' ? 'policy:platform-containerd' : verdict
+}
+
+const manifestType: Adapter = (row, { dir }) => {
+  const bytes = readFileSync(join(dir, row.dir ?? '', row.in.file))
+  const got = attemptRow(() => parseManifest(bytes).mediaType)
+  if (/\.v1\+(?:json|prettyjws)$/.test(row.want.mediaType) && row.want.mediaType.includes('docker')) {
+    return 'refused' in got ? 'policy:schema1' : { fail: 'accepted' }
+  }
+  // There the type is guessed without a look at the descriptors.
+  if ('refused' in got)
+    return /has no valid|is not an object/.test(got.refused)
+      ? 'policy:broken-documents'
+      : { fail: got.refused }
+  return same(got.value, row.want.mediaType)
+}
+
+const manifestDigest: Adapter = (row, { dir }) => {
+  const bytes = readFileSync(join(dir, row.dir ?? '', row.in.file))
+  // A signed schema 1 manifest is hashed without its signatures.
+  if (/"signatures"/.test(bytes.toString())) return 'policy:schema1'
+  return same(digestOf(bytes) === row.in.digest, row.want.match)
+}
+
+const manifestNew: Adapter = ({ in: { opts }, want }) => {
+  if (opts.raw === undefined)
+    return judged(
+      () => parseManifest(Buffer.alloc(0)),
+      true,
+      () => 'pass',
+    )
+  const text: string = opts.raw
+  const got = attemptRow(() => parseManifest(Buffer.from(text)).mediaType)
+  if (/"schemaVersion": *1\b/.test(text)) return 'refused' in got ? 'policy:schema1' : { fail: 'accepted' }
+  const isAmbiguous = /"manifests"/.test(text) && /"layers"/.test(text)
+  if (isAmbiguous) return 'refused' in got ? 'policy:manifest-ambiguous' : { fail: 'accepted' }
+  if (typeof want.wantE === 'string') return 'refused' in got ? 'pass' : { fail: 'accepted' }
+  return 'refused' in got ? { fail: got.refused } : 'pass'
+}
+
+const mimeUpdates: Adapter = ({ in: { operation, mimeType }, want }) => {
+  if (operation === 'preserve') return same(want.updatedType, null)
+  const compression: Compression = operation.startsWith('compressGzip')
+    ? 'gzip'
+    : operation.startsWith('compressZstd')
+      ? 'zstd'
+      : 'none'
+  return judged(
+    () => withCompression(mimeType, compression),
+    want.error === true,
+    got => same(got, want.updatedType),
+  )
+}
+
+const layerTypes: Adapter = ({ in: { mediaType }, want }) => {
+  const layer = parseLayerType(mediaType)
+  const got = [layer?.compression ?? null, layer !== undefined]
+  return same(got, [want.expectedAlgorithm, want.expectedIsLayer])
+}
+
+const validate: Adapter = ({ in: { document, mediaType }, want }) => {
+  const bytes = Buffer.from(document)
+  const wantsError = want.valid === false
+  const read = {
+    'application/vnd.oci.descriptor.v1+json': () => void parseDescriptor(JSON.parse(document)),
+    [MEDIA_TYPES.ociConfig]: () => void parseConfig(bytes),
+    [MEDIA_TYPES.ociManifest]: () => void parseManifest(bytes, { mediaType }),
+    [MEDIA_TYPES.ociIndex]: () => void parseManifest(bytes, { mediaType }),
+  }[mediaType as string]
+  // Schemas of the specification ask for more than a reader must; the tool that holds images to them judges this.
+  if (read === undefined) return 'pass'
+  return judged(
+    () => parsed(read),
+    wantsError,
+    () => 'pass',
+  )
+}
+
+function parsed(read: () => void): true {
+  try {
+    read()
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new ToolError('DOCUMENT_INVALID', error.message)
+    throw error
+  }
+  return true
+}
+
+const ociName: Adapter = ({ in: { input }, want }) => {
+  const { directory, tag = '', index = -1 } = parseOci(input)
+  return same({ dir: directory, image: tag, index }, want)
+}
+
+const dockerName: Adapter = ({ in: { input }, want }) => {
+  const got = attemptRow(() => {
+    if (!input.startsWith('//')) throw new ToolError('PLACE_INVALID', 'no //')
+    return formatReference(withDefaultTag(parseNormalized(input.slice(2))))
+  })
+  // A tag beside a digest: the tag is kept, the digest decides.
+  if (/:[^/@]+@sha256:/.test(input)) return 'refused' in got ? { fail: got.refused } : 'policy:tag-and-digest'
+  return same('value' in got ? got.value : '', want.expected)
+}
+
+export const adapters: Record<string, Adapter> = {
+  'platforms/parse': platformParse,
+  'platforms/only': preference,
+  'platforms/wanted': preference,
+  'containers-image/choose-instance': chooseInstance,
+  'containers-image/guess-mime': manifestType,
+  'containers-image/matches-digest': manifestDigest,
+  'containers-image/mime-updates': mimeUpdates,
+  'containers-image/oci-layout-ref': ociName,
+  'containers-image/docker-ref': dockerName,
+  'regclient/manifest-new': manifestNew,
+  'umoci/layer-media-types': layerTypes,
+  'image-spec/md-examples': validate,
+}
