@@ -98,5 +98,8 @@ export function firstUnprintable(
   if (offset < 0) return undefined
   const code = text.charCodeAt(offset)
   if (code === 0) return { offset, message: 'a NUL byte; is the file UTF-16? it has to be UTF-8' }
-  return { offset, message: `byte 0x${(code - 0xdc00).toString(16)} is not UTF-8` }
+  const byte = code - 0xdc00
+  // The byte order marks of UTF-16 begin with these two.
+  const hint = byte >= 0xfe ? '; is the file UTF-16?' : ''
+  return { offset, message: `byte 0x${byte.toString(16)} is not UTF-8${hint}` }
 }
