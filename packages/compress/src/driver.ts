@@ -31,12 +31,7 @@ export class Driver {
     })
   }
 
-  /** Whether the compressed data has ended by itself. */
-  get isEnded(): boolean {
-    return this.#isEnded
-  }
-
-  /** Bytes of input used. */
+  /** Bytes of input used: fewer than given where the data has ended by itself. */
   get used(): number {
     return this.#stream.bytesWritten
   }

@@ -19,7 +19,7 @@ export interface EngineCheck {
 
 /**
  * Of the sample at level 6, which `node` of Debian's and nodejs.org's builds give alike:
- * Node 20.20.2 (zlib 1.3.1-e00f703), 22.23.3 (1.3.1-e00f703), 24 (1.3.2.1-motley-8002e91).
+ * Node 20.20.2 (zlib 1.3.1-e00f703), 22.23.3 (1.3.1-e00f703), 24.21.0 (1.3.2.1-motley-8002e91).
  */
 const EXPECTED = 'e4e94a27f59ce6266a144ef65745366df62bd07a102b190f728e21883a470c30'
 const SAMPLE_SIZE = 600_000

@@ -19,14 +19,17 @@ const CHUNK_SIZE = 1 << 18
 export async function* gunzip(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
   const driver = new Driver(zlib.createGunzip({ chunkSize: CHUNK_SIZE }), 'gzip')
   let given = 0
+  let isOver = false
   try {
     for await (const chunk of source) {
       given += chunk.length
-      if (!driver.isEnded) yield* driver.push(chunk)
-      // The stream ends by itself at a zero byte after a member, and leaves the rest of its chunk.
-      if (driver.isEnded) checkPadding(chunk.subarray(-Math.min(given - driver.used, chunk.length)))
+      if (!isOver) yield* driver.push(chunk)
+      // At a zero byte after a member the stream ends by itself, and leaves the rest of its chunk unused.
+      const unused = given - driver.used
+      isOver = unused > 0
+      if (isOver) checkPadding(chunk.subarray(-Math.min(unused, chunk.length)))
     }
-    if (!driver.isEnded) yield* driver.finish()
+    if (!isOver) yield* driver.finish()
   } finally {
     driver.close()
   }
