@@ -6,6 +6,7 @@
 export { applyLayer, applyLayerOverlay } from './apply.js'
 export { diffOverlay, diffTrees } from './diff.js'
 export { type OpenSink, packChanges, packTar } from './pack.js'
+export { RootfsStaging, type StagingOptions } from './staging.js'
 export type {
   ApplyOptions,
   ApplyOverlayOptions,

@@ -11,6 +11,7 @@ import { createFile, makeDevice, makeHardlink, makeSymlink, makeWhiteout, type S
 import { componentsOf, isAufs, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './name.js'
 import { PathSet } from './path-set.js'
 import { clear, removeLower, spotKey } from './remove.js'
+import { Repeated } from './repeated.js'
 import type { Tree } from './tree.js'
 import type { ApplyResult, Warn } from './types.js'
 
@@ -33,6 +34,7 @@ export class LayerUnpacker {
   /** What this layer has made. */
   readonly #made = new PathSet()
   #file: OpenFile | undefined
+  #repeated: Repeated | undefined
   #entries = 0
   #skippedDevices = 0
   #entryName = ''
@@ -48,7 +50,7 @@ export class LayerUnpacker {
     try {
       if (event.type === 'data') this.#write(event.bytes)
       else if (event.type === 'entry') this.#entry(event.entry)
-      else if (event.type === 'end') this.#finishFile()
+      else if (event.type === 'end') this.#finish()
       else if (event.type === 'hole') this.#skip(event.size)
     } catch (error) {
       throw this.#explained(error)
@@ -62,6 +64,7 @@ export class LayerUnpacker {
 
   /** Closes all files, and gives directories their times. */
   close(): void {
+    this.#repeated?.close()
     if (this.#file !== undefined) fs.closeSync(this.#file.fd)
     this.#file = undefined
     this.#tree.close()
@@ -150,8 +153,10 @@ export class LayerUnpacker {
     const folder = this.#tree.enter(parents, 'make') ?? this.#tree.root
     const spot = { folder, name }
     const isNew = this.#made.add(spotKey(spot))
-    if (!isNew && !(entry.type === 'dir' && folder.lstat(name)?.isDirectory()))
-      throw new ToolError('DUPLICATE_ENTRY', 'the layer has this path twice')
+    if (!isNew && !(entry.type === 'dir' && folder.lstat(name)?.isDirectory())) {
+      this.#repeated = new Repeated(spot, entry)
+      return
+    }
     folder.isTouched = true
     if (entry.type === 'dir') this.#directory(spot, entry)
     else this.#single(spot, entry)
@@ -209,6 +214,7 @@ export class LayerUnpacker {
   }
 
   #write(bytes: Buffer): void {
+    this.#repeated?.compare(bytes)
     const file = this.#file
     if (file === undefined) return
     for (let done = 0; done < bytes.length; ) {
@@ -219,12 +225,15 @@ export class LayerUnpacker {
   }
 
   #skip(size: number): void {
+    this.#repeated?.skip()
     if (this.#file === undefined) return
     this.#file.position += size
     this.#file.hasHoles = true
   }
 
-  #finishFile(): void {
+  #finish(): void {
+    this.#repeated?.close()
+    this.#repeated = undefined
     const file = this.#file
     if (file === undefined) return
     this.#file = undefined

@@ -38,7 +38,8 @@ export function quoted(path: string): string {
  * The components of a name in a tar, cleaned by its text alone: a leading `/` means the root, `.` and empty
  * components go, `..` takes the component before it away. Symlinks are not looked at.
  *
- * @throws ToolError `PATH_ESCAPES` where a `..` leaves the root. Such an archive is hostile or broken: do not use it.
+ * @throws ToolError `PATH_ESCAPES` where a `..` leaves the root, or would by the rules of Windows, whose drives and
+ *   backslashes no path of a Linux image begins with. Such an archive is hostile or broken: do not use it.
  */
 export function componentsOf(name: string): string[] {
   const components: string[] = []
@@ -48,7 +49,15 @@ export function componentsOf(name: string): string[] {
     else if (components.pop() === undefined)
       throw new ToolError('PATH_ESCAPES', `entry ${quoted(name)} leaves the root`)
   }
+  if (isWindowsEscape(components))
+    throw new ToolError('PATH_ESCAPES', `entry ${quoted(name)} leaves the root on Windows`)
   return components
+}
+
+/** `C:\x`, `\\host\x`, `a\..\..\x`: names in which only the reading of another system finds harm. */
+function isWindowsEscape(components: readonly string[]): boolean {
+  if (/^(?:[A-Za-z]:|\\)/.test(components[0] ?? '')) return true
+  return components.some(part => part.includes('\\') && part.split('\\').includes('..'))
 }
 
 /** True for what AUFS kept beside an image's files and old layers still hold. */
