@@ -1,0 +1,479 @@
+// What instructions mean, expansion, patterns, ports, git references.
+import { ToolError } from '@pipelayer/errors'
+import fc from 'fast-check'
+import t from 'tap'
+import {
+  chompHeredoc,
+  cleanPath,
+  expand,
+  expandWord,
+  expandWords,
+  type Instruction,
+  ignoreMatcher,
+  instructionFields,
+  interpret,
+  interpretAll,
+  isIgnored,
+  matchGlob,
+  parseDevice,
+  parseDockerfile,
+  parseDuration,
+  parseGitRef,
+  parseGitURL,
+  parseIgnore,
+  parsePorts,
+  type SyntaxFields,
+  splitPort,
+  suggest,
+} from '../src/index.js'
+
+function fieldsOf(text: string): SyntaxFields[] {
+  const { instructions, escape: escapeChar } = parseDockerfile(text, { file: 'F' })
+  return instructions.map(node => instructionFields(node, { file: 'F', escape: escapeChar }))
+}
+
+function meaning(text: string): Instruction {
+  const [fields] = fieldsOf(text)
+  if (fields === undefined) throw new Error('no instruction')
+  return interpret(fields)
+}
+
+t.test('what an instruction means', async t => {
+  const rows: readonly { text: string; want: object; why: string }[] = [
+    {
+      text: 'FROM --platform=$P a AS B',
+      want: { kind: 'from', base: 'a', name: 'b', platform: '$P' },
+      why: 'lower case',
+    },
+    { text: 'FROM a', want: { kind: 'from', base: 'a' }, why: 'without a name' },
+    {
+      text: 'run a',
+      want: { kind: 'run', shell: true, command: ['a'], network: 'default', mounts: [] },
+      why: 'shell',
+    },
+    {
+      text: 'RUN --mount=type=cache,target=/a --mount=type=tmpfs,target=/b --network=none --security=insecure ["a"]',
+      want: {
+        shell: false,
+        command: ['a'],
+        mounts: ['type=cache,target=/a', 'type=tmpfs,target=/b'],
+        network: 'none',
+        security: 'insecure',
+      },
+      why: 'all flags',
+    },
+    {
+      text: 'RUN <<E\na\nE',
+      want: { command: ['<<E'], files: [{ name: 'E', content: 'a\n' }] },
+      why: 'a heredoc',
+    },
+    { text: 'CMD', want: { kind: 'cmd', shell: true, command: [] }, why: 'BuildKit takes it' },
+    { text: 'ENTRYPOINT []', want: { kind: 'entrypoint', shell: false, command: [] }, why: 'clears it' },
+    {
+      text: 'COPY --from=x --chown=1:2 --chmod=0600 --link --parents --exclude=a --exclude=b s t d/',
+      want: {
+        kind: 'copy',
+        from: 'x',
+        chown: '1:2',
+        chmod: '0600',
+        link: true,
+        parents: true,
+        excludes: ['a', 'b'],
+        sources: ['s', 't'],
+        dest: 'd/',
+      },
+      why: 'all flags',
+    },
+    {
+      text: 'COPY <<-A b <<"B" /d\n\t1\n\tA\n$2\nB',
+      want: {
+        sources: ['b'],
+        heredocs: [
+          { path: 'A', content: '1\n', expand: true },
+          { path: 'B', content: '$2\n', expand: false },
+        ],
+      },
+      why: 'tabs dropped, order kept',
+    },
+    {
+      text: 'COPY <<E <<E /d/\n1\nE\n2\nE',
+      want: { heredocs: [{ content: '1\n' }, { content: '2\n' }] },
+      why: 'one name twice',
+    },
+    { text: 'COPY ["<<E", "/d"]', want: { sources: ['<<E'], heredocs: [] }, why: 'a path in the JSON form' },
+    {
+      text: 'ADD --keep-git-dir=true --checksum=sha256:1 --unpack=FALSE a b',
+      want: { kind: 'add', keepGitDir: true, checksum: 'sha256:1', unpack: false, link: false },
+      why: 'flags of ADD',
+    },
+    {
+      text: 'ENV a=1 b=$a',
+      want: {
+        kind: 'env',
+        pairs: [
+          { name: 'a', value: '1' },
+          { name: 'b', value: '$a' },
+        ],
+      },
+      why: '',
+    },
+    {
+      text: 'LABEL a "b c"',
+      want: { kind: 'label', pairs: [{ name: 'a', value: '"b c"' }] },
+      why: 'the old form',
+    },
+    {
+      text: 'ARG a b= c=d=e',
+      want: { args: [{ name: 'a' }, { name: 'b', value: '' }, { name: 'c', value: 'd=e' }] },
+      why: '',
+    },
+    { text: 'EXPOSE 90 80/udp', want: { kind: 'expose', ports: ['80/udp', '90'] }, why: 'sorted' },
+    { text: 'VOLUME ["/a b", " /c "]', want: { kind: 'volume', paths: ['/a b', '/c'] }, why: 'trimmed' },
+    { text: 'WORKDIR /a b', want: { kind: 'workdir', path: '/a b' }, why: 'one argument, blanks and all' },
+    { text: 'SHELL ["a", "-c"]', want: { kind: 'shell', shell: ['a', '-c'] }, why: '' },
+    { text: 'MAINTAINER a <b@c>', want: { kind: 'maintainer', author: 'a <b@c>' }, why: '' },
+    { text: 'STOPSIGNAL $S', want: { kind: 'stopsignal', signal: '$S' }, why: '' },
+    { text: 'USER a:b', want: { kind: 'user', user: 'a:b' }, why: '' },
+    {
+      text: 'HEALTHCHECK none',
+      want: { kind: 'healthcheck', test: ['NONE'], intervalNs: 0 },
+      why: 'any case',
+    },
+    {
+      text: 'HEALTHCHECK --interval=1m30s --timeout=1.5s --start-period=0 --start-interval=2ms --retries=3 CMD a b',
+      want: {
+        test: ['CMD-SHELL', 'a b'],
+        intervalNs: 90e9,
+        timeoutNs: 15e8,
+        startPeriodNs: 0,
+        startIntervalNs: 2e6,
+        retries: 3,
+      },
+      why: 'nanoseconds',
+    },
+    { text: 'HEALTHCHECK CMD ["a"]', want: { test: ['CMD', 'a'], retries: 0 }, why: 'the JSON form' },
+    {
+      text: 'onbuild  COPY <<E /x\na\nE',
+      want: { kind: 'onbuild', expression: 'COPY <<E /x\na\nE', trigger: { kind: 'copy', dest: '/x' } },
+      why: 'heredocs belong to its text',
+    },
+  ]
+  for (const { text, want, why } of rows) t.match(meaning(text), want, `${why}: ${text}`)
+})
+
+t.test('what is refused', async t => {
+  const rows: readonly { text: string; message: RegExp; why: string }[] = [
+    {
+      text: 'FORM a',
+      message: /^F:1:1: unknown instruction "FORM" \(did you mean FROM\?\)/,
+      why: 'a misspelt word',
+    },
+    { text: 'X a', message: /^F:1:1: unknown instruction "X"$/, why: 'nothing is near' },
+    { text: 'FROM', message: /FROM takes one argument/, why: '' },
+    { text: 'FROM a b', message: /FROM takes one argument/, why: '' },
+    { text: 'FROM a AS', message: /FROM takes one argument/, why: '' },
+    { text: 'FROM a IS b', message: /^F:1:8: .*only AS can/, why: 'points at the word' },
+    { text: 'FROM a AS 1', message: /^F:1:11: stage name "1"/, why: 'numbers are indexes' },
+    { text: 'FROM --platfrom=x a', message: /did you mean --platform/, why: '' },
+    { text: 'COPY --link --link a b', message: /--link is given twice/, why: '' },
+    { text: 'COPY --link= a b', message: /value is missing/, why: '' },
+    { text: 'COPY --link=yes a b', message: /neither true nor false/, why: '' },
+    { text: 'COPY --from a b', message: /value is missing/, why: 'no value from the next word' },
+    { text: 'COPY a', message: /at least two arguments/, why: '' },
+    { text: 'COPY a <<E\nE', message: /cannot be the destination/, why: '' },
+    { text: 'RUN', message: /RUN needs a command/, why: 'stricter than BuildKit' },
+    {
+      text: 'RUN --network=x a',
+      message: /^F:1:15: --network "x" is not one of default, none, host/,
+      why: '',
+    },
+    { text: 'RUN --mount=from=$x a', message: /has a variable/, why: 'BuildKit cannot either' },
+    { text: 'RUN --mount=\\"a a', message: /no list of fields/, why: 'an open quote' },
+    { text: 'ARG --x a', message: /unknown flag --x/, why: 'stricter than BuildKit' },
+    { text: 'ARG =a', message: /name of ARG is empty/, why: '' },
+    { text: 'ENV =a', message: /name of ENV is empty/, why: '' },
+    { text: 'ENV', message: /needs at least one argument/, why: '' },
+    { text: 'WORKDIR', message: /takes exactly one argument/, why: '' },
+    { text: 'VOLUME [""]', message: /path of VOLUME is empty/, why: '' },
+    { text: 'SHELL a', message: /JSON array/, why: '' },
+    { text: 'SHELL []', message: /at least one/, why: '' },
+    { text: 'HEALTHCHECK NONE a', message: /takes no arguments/, why: '' },
+    { text: 'HEALTHCHECK CMD', message: /needs a command/, why: '' },
+    { text: 'HEALTHCHECK a', message: /neither CMD nor NONE/, why: '' },
+    { text: 'HEALTHCHECK --interval=1 CMD a', message: /no duration/, why: 'a number has no unit' },
+    { text: 'HEALTHCHECK --interval=999us CMD a', message: /less than 1ms/, why: '' },
+    { text: 'HEALTHCHECK --interval=-1s CMD a', message: /less than 1ms/, why: '' },
+    { text: 'HEALTHCHECK --interval=9999h CMD a', message: /more than 104 days/, why: 'not exact in JSON' },
+    { text: 'HEALTHCHECK --retries=-1 CMD a', message: /no number from 0/, why: '' },
+    { text: 'ONBUILD', message: /needs an instruction/, why: '' },
+    { text: 'ONBUILD FROM a', message: /^F:1:9: FROM cannot stand behind ONBUILD/, why: '' },
+    { text: 'ONBUILD ONBUILD RUN a', message: /ONBUILD cannot stand behind/, why: '' },
+    {
+      text: 'ONBUILD RUM a',
+      message: /^F:1:9: unknown instruction "RUM"/,
+      why: 'found here, not in a child',
+    },
+  ]
+  for (const { text, message, why } of rows) {
+    t.throws(() => meaning(text), { code: 'DOCKERFILE_INVALID', message }, `${why}: ${text}`)
+  }
+  const files: readonly { text: string; message: RegExp }[] = [
+    { text: 'ARG a\nRUN b\nFROM c', message: /^F:2:1: RUN stands before the first FROM/ },
+    { text: 'ARG a', message: /^F:1:1: no FROM in the file/ },
+  ]
+  for (const { text, message } of files) t.throws(() => interpretAll(fieldsOf(text)), { message }, text)
+  t.equal(interpretAll(fieldsOf('ARG a\nFROM b\nRUN c')).length, 3)
+  const edited = { name: 'ENV', form: 'pairs', args: ['a', 'b'], flags: [] } as const
+  t.throws(() => interpret(edited), { message: /Dockerfile:1:1: ENV has 2 arguments/ }, 'an edited record')
+})
+
+const ENV = { A: 'a', EMPTY: '', PATH: '/x/y.z.gz', TWO: 'p  q', X: 'xxyyxx' }
+
+t.test('expansion', async t => {
+  const rows: readonly { text: string; want: string; why: string }[] = [
+    { text: '$A${A}$NO${NO}.', want: 'aa.', why: 'unset is empty' },
+    { text: '\\$A \'$A\' "$A" "\\$A"', want: '$A $A a $A', why: 'quotes and escapes' },
+    { text: '$ $. a$', want: '$ $. a$', why: 'a lone dollar' },
+    { text: '$1x$@y', want: 'xy', why: 'numbers and special names' },
+    { text: '${NO:-b}${NO-b}${EMPTY:-b}${EMPTY-b}${A:-b}', want: 'bbba', why: 'defaults' },
+    { text: '${NO:+b}${EMPTY:+b}${EMPTY+b}${A:+b}', want: 'bb', why: 'alternatives' },
+    { text: '${NO:-${A:+"q r"}}', want: 'q r', why: 'nested, quotes removed' },
+    { text: '${PATH#*/} ${PATH##*/}', want: 'x/y.z.gz y.z.gz', why: 'prefixes' },
+    { text: '${PATH%.*} ${PATH%%.*}', want: '/x/y.z /x/y', why: 'suffixes' },
+    { text: '${PATH/./-} ${PATH//./-}', want: '/x/y-z.gz /x/y-z-gz', why: 'dots are dots' },
+    { text: '${X//x/} ${X/x*x/-} ${X//?/_}', want: 'yy - ______', why: 'wildcards, greedy' },
+  ]
+  for (const { text, want, why } of rows) t.equal(expandWord(text, { env: ENV }), want, `${why}: ${text}`)
+
+  const errors: readonly { text: string; message: RegExp }[] = [
+    { text: '${', message: /missing "}"/ },
+    { text: '${A', message: /missing "}"/ },
+    { text: '${}', message: /bad substitution/ },
+    { text: '${A:=b}', message: /unknown modifier ":="/ },
+    { text: '${A:#b}', message: /unknown modifier ":#"/ },
+    { text: '${NO?}', message: /NO: is not allowed to be unset/ },
+    { text: '${EMPTY:?say $A}', message: /EMPTY: say a/ },
+    { text: '${A#\\a}', message: /invalid escape/ },
+    { text: '${A/b}', message: /missing "\/"/ },
+    { text: '"a', message: /double quote is not closed/ },
+    { text: "'a", message: /single quote is not closed/ },
+    { text: '${A:-'.repeat(5000), message: /nest deeper/ },
+  ]
+  for (const { text, message } of errors) {
+    t.throws(() => expandWord(text, { env: ENV }), { code: 'EXPANSION_FAILED', message }, text.slice(0, 40))
+  }
+
+  t.same(
+    expandWords('$TWO "$TWO" x\\ y ""', { env: ENV }),
+    ['p', 'q', 'p  q', 'x y'],
+    'split after expansion',
+  )
+  t.equal(expandWord('`$A \\', { env: ENV, escape: '`' }), '$A \\', 'another escape character')
+  t.equal(expandWord('"$A" \'$A\' \\$A', { env: ENV, quotes: 'ignore' }), '"a" \'a\' $A', 'a heredoc body')
+  t.equal(expandWord('$NO${NO:-x}', { env: ENV, unset: 'keep' }), '$NO${NO:-x}')
+  const { matched, unmatched } = expand('$A ${NO:-$X}', { env: new Map([['A', '']]) })
+  t.same([[...matched], [...unmatched]], [['A'], ['X', 'NO']])
+  t.equal(expandWord('$constructor$__proto__', { env: {} }), '', 'names of Object are no variables')
+  const half = 'x'.repeat(9 * 1024 * 1024)
+  t.throws(
+    () => expandWord('$H$H', { env: { H: half } }),
+    { message: /more than/ },
+    'doubling ends somewhere',
+  )
+})
+
+t.test('patterns take linear time', async t => {
+  const long = `${'a'.repeat(20_000)}`
+  t.equal(expandWord('${L//*a*a*a*a*b/}', { env: { L: long } }), long)
+  t.notOk(matchGlob('*a*a*a*a*a*b', long))
+  t.notOk(isIgnored(['**/*a*/**/*a*/**/b'], 'aa/'.repeat(2000)))
+})
+
+t.test('globs', async t => {
+  const rows: readonly { pattern: string; name: string; want: boolean | RegExp }[] = [
+    { pattern: 'a*b', name: 'axxb', want: true },
+    { pattern: 'a*b', name: 'a/b', want: false },
+    { pattern: 'a?', name: 'aé', want: true },
+    { pattern: '[a-c\\]]x', name: ']x', want: true },
+    { pattern: '[^a-c]', name: 'b', want: false },
+    { pattern: '\\*', name: '*', want: true },
+    { pattern: '[', name: 'a', want: /not closed/ },
+    { pattern: '[]a]', name: 'a', want: /needs a backslash/ },
+    { pattern: 'zz[a-', name: 'a', want: /not closed/ },
+    { pattern: '\\', name: 'a', want: /backslash stands at its end/ },
+  ]
+  for (const { pattern, name, want } of rows) {
+    if (typeof want === 'boolean') t.equal(matchGlob(pattern, name), want, `${pattern} ${name}`)
+    else t.throws(() => matchGlob(pattern, name), { code: 'PATTERN_INVALID', message: want }, pattern)
+  }
+})
+
+t.test('.dockerignore', async t => {
+  const text = '\ufeff# no\n #yes\n/a/../b/\n\n ! c \n.\r\n!\n'
+  t.same(parseIgnore(text), ['#yes', 'b', '!c', '.', '!'])
+  const rows: readonly { patterns: readonly string[]; path: string; want: boolean; why: string }[] = [
+    { patterns: ['a'], path: 'a', want: true, why: '' },
+    { patterns: ['a'], path: 'b/a', want: false, why: 'from the root only' },
+    { patterns: ['**/a'], path: 'b/c/a', want: true, why: 'anywhere' },
+    { patterns: ['**/a'], path: 'xa', want: false, why: 'whole parts' },
+    { patterns: ['a'], path: 'a/b/c', want: true, why: 'what is in a folder' },
+    { patterns: ['a', '!a/b'], path: 'a/b/c', want: false, why: 'taken back in' },
+    { patterns: ['a', '!a/b', 'a/b/c'], path: 'a/b/c', want: true, why: 'the last one decides' },
+    { patterns: ['*', '!a'], path: 'a', want: false, why: '' },
+    { patterns: ['a/**/b'], path: 'a/b', want: true, why: 'no folder between' },
+    { patterns: ['a/**'], path: 'a', want: false, why: 'the folder itself stays' },
+    { patterns: ['**.txt'], path: 'a/b.txt', want: true, why: 'any beginning' },
+    { patterns: ['a/'], path: 'a', want: true, why: 'a slash at the end means nothing' },
+    { patterns: ['.', '*'], path: '.', want: false, why: 'never all' },
+    { patterns: ['a\\*'], path: 'a*', want: true, why: 'escaped' },
+    { patterns: ['a.c+'], path: 'abc+', want: false, why: 'no regular expression' },
+  ]
+  for (const { patterns, path, want, why } of rows)
+    t.equal(isIgnored(patterns, path), want, `${patterns} ${path} ${why}`)
+  t.throws(() => ignoreMatcher(['!']), { code: 'PATTERN_INVALID' })
+  t.throws(() => ignoreMatcher(['a', '[']), { code: 'PATTERN_INVALID' })
+  t.same([ignoreMatcher(['a']).hasExceptions, ignoreMatcher(['a', '!b']).hasExceptions], [false, true])
+  t.same(['a//b/.', '/..', '../a/..', '', 'a/../..'].map(cleanPath), ['a/b', '/', '..', '.', '..'])
+})
+
+t.test('ports', async t => {
+  const rows: readonly { spec: string; want: readonly string[] | RegExp }[] = [
+    { spec: '80', want: ['80/tcp'] },
+    { spec: '80/UDP', want: ['80/udp'] },
+    { spec: '80-82/sctp', want: ['80/sctp', '81/sctp', '82/sctp'] },
+    { spec: '127.0.0.1:8080:80', want: ['80/tcp'] },
+    { spec: '[::1]::80', want: ['80/tcp'] },
+    { spec: '8080-8081:80-81', want: ['80/tcp', '81/tcp'] },
+    { spec: '8080-8082:80-81', want: /different numbers/ },
+    { spec: '82-80', want: /not within/ },
+    { spec: '65536', want: /not within/ },
+    { spec: '80/http', want: /unknown protocol/ },
+    { spec: 'x:80', want: /neither a port/ },
+    { spec: '1.2:1:80', want: /no IP address/ },
+    { spec: '', want: /no port/ },
+  ]
+  for (const { spec, want } of rows) {
+    if (want instanceof RegExp)
+      t.throws(() => parsePorts(spec), { code: 'PORT_INVALID', message: want }, spec)
+    else t.same(parsePorts(spec), want, spec)
+  }
+  t.same(splitPort('80/'), { port: '80', protocol: 'tcp' })
+})
+
+t.test('durations', async t => {
+  const rows: readonly { text: string; want: bigint | undefined }[] = [
+    { text: '1h2m3s4ms5us6ns', want: 3_723_004_005_006n },
+    { text: '-1.5s', want: -1_500_000_000n },
+    { text: '.5s', want: 500_000_000n },
+    { text: '0', want: 0n },
+    { text: '1µs', want: 1000n },
+    { text: '0.3333333333333333333h', want: 1_199_999_999_999n },
+    { text: '2562047h47m16.854775807s', want: 2n ** 63n - 1n },
+    { text: '2562047h47m16.854775808s', want: undefined },
+    { text: '', want: undefined },
+    { text: '1', want: undefined },
+    { text: '.s', want: undefined },
+    { text: '1s ', want: undefined },
+  ]
+  for (const { text, want } of rows) t.equal(parseDuration(text), want, text)
+})
+
+t.test('git references', async t => {
+  const rows: readonly { text: string; want: object | undefined; why: string }[] = [
+    {
+      text: 'https://h/a/b.git#v1:d',
+      want: { remote: 'https://h/a/b.git', shortName: 'b', ref: 'v1', subdir: 'd' },
+      why: '',
+    },
+    { text: 'https://h/a/b', want: undefined, why: 'a download' },
+    { text: 'git@h:a/b', want: { remote: 'git@h:a/b', shortName: 'b', unencrypted: false }, why: 'scp form' },
+    { text: 'git://h/b', want: { unencrypted: true }, why: '' },
+    { text: 'github.com/a/b', want: { remote: 'github.com/a/b', looksLocal: true }, why: '' },
+    { text: './github.com/a.git', want: undefined, why: 'a path' },
+    { text: 'ftp://h/a.git', want: undefined, why: 'no scheme of git' },
+    {
+      text: 'https://h/a.git?tag=v1&keep-git-dir&submodules=false',
+      want: { ref: 'refs/tags/v1', keepGitDir: true, submodules: false },
+      why: '',
+    },
+    { text: 'https://h/a.git?commit=c0', want: { ref: 'c0', checksum: 'c0' }, why: 'the commit is the ref' },
+  ]
+  for (const { text, want, why } of rows) {
+    if (want === undefined) t.equal(parseGitRef(text), undefined, `${text} ${why}`)
+    else t.match(parseGitRef(text), want, `${text} ${why}`)
+  }
+  const wrong = ['?ref=a&ref=b', '?ref=', '?x=1', '?tag=a&branch=b', '?ref=a#b', '?submodules=x', '?mtime=x']
+  for (const query of wrong)
+    t.throws(() => parseGitRef(`https://h/a.git${query}`), { code: 'GIT_REF_INVALID' }, query)
+  t.match(parseGitURL('ssh://u:p@h:22/%61'), {
+    scheme: 'ssh',
+    user: 'u',
+    password: 'p',
+    host: 'h:22',
+    path: '/a',
+  })
+})
+
+t.test('devices, suggestions, chomping', async t => {
+  t.same(parseDevice('"a=b,c",required=0'), { name: 'a=b,c', required: false })
+  for (const text of ['a,b', 'name=a,name=b', 'required=x', '"a']) t.type(parseDevice(text), 'string', text)
+  t.equal(suggest('x'.repeat(100), ['FROM']), undefined)
+  const contentRaw = Buffer.from('\t\t\xff\n\ta', 'latin1').toString('base64')
+  const chomped = chompHeredoc({
+    name: 'E',
+    expand: true,
+    chomp: true,
+    fd: 0,
+    content: '\t\ta\n\tb\tc',
+    contentRaw,
+  })
+  t.same(
+    [chomped.content, Buffer.from(chomped.contentRaw ?? '', 'base64').toString('latin1')],
+    ['a\nb\tc', '\xff\na'],
+  )
+})
+
+t.test('random words give a value or a ToolError', async t => {
+  const part = fc.constantFrom(
+    '$',
+    '${',
+    '}',
+    ':-',
+    ':?',
+    '#',
+    '%',
+    '/',
+    '\\',
+    '"',
+    "'",
+    'A',
+    'NO',
+    '*',
+    '?',
+    '<<',
+    ' ',
+    '[',
+    '-',
+  )
+  const text = fc.array(fc.oneof(part, fc.string({ maxLength: 3 }))).map(parts => parts.join(''))
+  const survives = (word: string): void => {
+    const works = [
+      () => expand(word, { env: ENV }),
+      () => matchGlob(word, 'a/b'),
+      () => isIgnored([word], 'a/b'),
+      () => parseGitRef(word),
+      () => parsePorts(word),
+    ]
+    for (const work of works) onlyToolErrors(work)
+  }
+  fc.assert(fc.property(text, survives), { numRuns: 3000 })
+  t.pass()
+})
+
+function onlyToolErrors(work: () => unknown): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+  }
+}
