@@ -102,6 +102,25 @@ t.test(
   },
 )
 
+t.test('every error code is explained where it is thrown from', async t => {
+  for (const one of all) {
+    const texts = sourceFiles(path.join(one.dir, 'src')).map(file =>
+      fs.readFileSync(path.join(one.dir, 'src', file), 'utf8'),
+    )
+    const codes = texts.flatMap(text =>
+      [...text.matchAll(/ToolError\(\s*'([A-Z][A-Z0-9_]+)'/g)].map(match => match[1]),
+    )
+    const readme = path.join(one.dir, 'README.md')
+    const comments = texts.flatMap(text => text.match(/\/\*\*[\s\S]*?\*\/|\/\/.*$/gm) ?? [])
+    const prose = [...comments, fs.existsSync(readme) ? fs.readFileSync(readme, 'utf8') : ''].join('\n')
+    t.same(
+      [...new Set(codes)].filter(code => !prose.includes(`\`${code}\``)),
+      [],
+      one.name,
+    )
+  }
+})
+
 t.test(`no file has more than ${MAX_LINES} lines`, async t => {
   const folders = [...all.map(one => path.relative(ROOT, one.dir)), 'test', 'scripts']
   for (const folder of folders) {
