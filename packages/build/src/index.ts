@@ -1,1 +1,14 @@
-export {}
+/**
+ * Builds: the executor of Dockerfile instructions, its cache, and the runtime config of a container.
+ *
+ * @module
+ */
+
+export { accountsIn } from './accounts.js'
+export { executeBuild } from './build.js'
+export { runExecutor } from './executor.js'
+export type { RuntimeName } from './executor-protocol.js'
+export type { BuildOptions } from './options.js'
+export { Rooted } from './rooted.js'
+export { type ContainerWish, type Mount, runtimeSpec } from './runtime-spec.js'
+export { type Accounts, type Identity, processIdentity } from './users.js'

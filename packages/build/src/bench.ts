@@ -1,0 +1,108 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { ToolError } from '@pipelayer/errors'
+import { mount } from '@pipelayer/sys'
+import type { Runtime } from './container.js'
+import type { Note, StartRequest, TreeForm } from './executor-protocol.js'
+import { OverlayMounter, overlayProblem, unmount } from './overlay.js'
+import { probeRuntime } from './runtime-probe.js'
+
+export type Notify = (kind: Note['note'], message: string) => void
+
+/** Where the executor works, and by what means: found out once. */
+export class Bench {
+  readonly work: string
+  readonly form: TreeForm
+  readonly xattrs: 'trusted' | 'user'
+  readonly env: Readonly<Record<string, string>>
+  readonly notify: Notify
+  readonly overlays: OverlayMounter
+  readonly #wanted: StartRequest['runtime']
+  #runtime: Runtime | undefined
+  #count = 0
+
+  private constructor(
+    request: StartRequest,
+    overlays: OverlayMounter,
+    found: { form: TreeForm; notify: Notify },
+  ) {
+    this.work = request.work
+    this.xattrs = request.xattrs
+    this.env = request.env
+    this.#wanted = request.runtime
+    this.overlays = overlays
+    this.form = found.form
+    this.notify = found.notify
+  }
+
+  static start(request: StartRequest, notify: Notify): Bench {
+    const overlays = new OverlayMounter(path.join(request.work, 'names'), request.xattrs)
+    const memory = path.join(request.work, 'memory')
+    fs.mkdirSync(memory, { mode: 0o700 })
+    mount('tmpfs', memory, 'tmpfs', { data: 'mode=0700' })
+    fs.mkdirSync(path.join(request.work, 'runtime'), { mode: 0o700 })
+    const probe = path.join(request.work, 'probe')
+    fs.mkdirSync(probe)
+    const problem = overlayProblem(overlays, probe)
+    if (problem !== undefined) notify('warning', `steps are kept as whole copies: ${problem}`)
+    return new Bench(request, overlays, { form: problem === undefined ? 'overlay' : 'tree', notify })
+  }
+
+  /** In memory, for what may hold secrets. */
+  get memory(): string {
+    return path.join(this.work, 'memory')
+  }
+
+  get inUserNamespace(): boolean {
+    return this.xattrs === 'user'
+  }
+
+  get places(): { readonly state: string; readonly bundles: string } {
+    return { state: path.join(this.work, 'runtime'), bundles: this.memory }
+  }
+
+  warn = (message: string): void => this.notify('warning', message)
+
+  /** A new directory in the work directory, only ours. */
+  newDir(kind: string): string {
+    const dir = path.join(this.work, `${kind}-${this.#count++}`)
+    fs.mkdirSync(dir, { mode: 0o700 })
+    return dir
+  }
+
+  /** What runs commands; found at the first RUN, and named then. */
+  async runtime(): Promise<Runtime> {
+    if (this.#runtime !== undefined) return this.#runtime
+    const { runtime, refused } = await probeRuntime({
+      wanted: this.#wanted,
+      searchPath: this.env.PATH,
+      inUserNamespace: this.inUserNamespace,
+      places: this.places,
+      work: this.newDir('host'),
+    })
+    const name = runtime.kind === 'oci' ? runtime.name : 'chroot in new namespaces'
+    this.notify('info', `RUN uses ${name}${refused.length > 0 ? ` (${refused.join('; ')})` : ''}`)
+    this.#runtime = runtime
+    return runtime
+  }
+
+  /** A chain as one tree to read, and what takes it away again. */
+  openChain(lowers: readonly string[]): { readonly dir: string; readonly close: () => void } {
+    const [only] = lowers
+    if (this.form === 'tree') {
+      if (lowers.length > 1) throw overlayLost()
+      return { dir: only ?? this.newDir('empty'), close: () => {} }
+    }
+    const dir = this.newDir('chain')
+    this.overlays.mount({ lowers }, dir)
+    return { dir, close: () => unmount(dir) }
+  }
+}
+
+/** Steps of the cache lie in overlay form, and overlays cannot be mounted any more. Build with --no-cache. */
+export function overlayLost(): ToolError {
+  return new ToolError(
+    'OVERLAY_LOST',
+    'the cached steps need overlay mounts, which do not work here any more: build with --no-cache',
+  )
+}

@@ -1,0 +1,297 @@
+import { expandWord, expandWords } from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import type { AnyRecord } from '@pipelayer/records'
+import { type BaseImage, resolveBase } from './base-image.js'
+import { contextDigest, keyOf } from './cache-key.js'
+import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
+import { createdBy, HISTORY_COMMENT } from './created-by.js'
+import { alignHistory, fillTimes, newest } from './history.js'
+import { childDocument, scratchDocument } from './image-config.js'
+import type { LayerStep, Source } from './layer-step.js'
+import { onbuildSteps } from './onbuild.js'
+import type { BuildSetup } from './options.js'
+import { findStage, type Plan, placeOf, type StagePlan, type Step } from './plan.js'
+import { planRun } from './run-request.js'
+import { declareGlobalArg, type GlobalScope } from './scope.js'
+import {
+  addHistory,
+  baseChain,
+  type Chain,
+  continueStage,
+  type StageState,
+  startStage,
+} from './stage-state.js'
+import { planTransfer } from './transfer-request.js'
+import type { Workshop } from './workshop.js'
+
+/** The key under which the records of the one image go. */
+const IMAGE = '1'
+
+/** Builds the stages of a plan: those that the target needs, each once. */
+export class Builder {
+  readonly #plan: Plan
+  readonly #setup: BuildSetup
+  readonly #workshop: Workshop
+  readonly #outer: GlobalScope
+  readonly #stages = new Map<number, StageState>()
+  readonly #images = new Map<string, BaseImage>()
+
+  constructor(plan: Plan, setup: BuildSetup, workshop: Workshop) {
+    this.#plan = plan
+    this.#setup = setup
+    this.#workshop = workshop
+    this.#outer = { buildArgs: setup.buildArgs, globals: new Map(setup.platformArgs), used: new Set() }
+  }
+
+  get outer(): GlobalScope {
+    return this.#outer
+  }
+
+  /** Builds the target. Its layers come as soon as they are there, its config last. */
+  async *build(): AsyncGenerator<AnyRecord, void> {
+    for (const { instruction, record } of this.#plan.globals) {
+      if (instruction.kind !== 'arg') continue
+      const word = (text: string): string =>
+        expandWord(text, { env: this.#outer.globals, ...escapeOf(record) })
+      for (const arg of instruction.args) declareGlobalArg(this.#outer, arg, word)
+    }
+    const state = yield* this.#stage(this.#plan.target, true)
+    yield { type: 'config', image: IMAGE, config: this.#finish(state) }
+  }
+
+  async *#stage(plan: StagePlan, emit: boolean): AsyncGenerator<AnyRecord, StageState> {
+    const known = this.#stages.get(plan.index)
+    if (known) return known
+    const state = yield* this.#begin(plan, emit)
+    const base = state.chain.base
+    const triggers = state.inherited > 0 || base ? onbuildSteps(state, plan) : []
+    for (const step of [...triggers, ...plan.steps]) yield* this.#step(state, step, emit)
+    this.#stages.set(plan.index, state)
+    return state
+  }
+
+  async *#begin(plan: StagePlan, emit: boolean): AsyncGenerator<AnyRecord, StageState> {
+    const { instruction, record } = plan.from
+    try {
+      const text = this.#globalWord(instruction.base, record)
+      if (text === '') throw new ToolError('FROM_EMPTY', `the image of FROM ${instruction.base} is empty`)
+      const parent = this.#plan.stages.findLast(s => s.index < plan.index && s.name === text.toLowerCase())
+      if (parent) return continueStage(plan.index, yield* this.#stage(parent, emit))
+      const state = await this.#fromImage(plan, text)
+      if (emit) yield* baseRecords(state.chain.base)
+      return state
+    } catch (error) {
+      throw located(error, plan.from)
+    }
+  }
+
+  async #fromImage(plan: StagePlan, text: string): Promise<StageState> {
+    const { platform } = this.#setup
+    if (text === 'scratch')
+      return startStage(plan.index, scratchDocument(platform), baseChain(undefined, this.#setup))
+    const { instruction, record } = plan.from
+    const wanted =
+      instruction.platform === undefined ? undefined : this.#globalWord(instruction.platform, record)
+    const base = await this.#image(text, wanted)
+    const doc = childDocument(base.config, platform)
+    doc.history = alignHistory(doc.history, base.layers.length)
+    return startStage(plan.index, doc, baseChain(base, this.#setup))
+  }
+
+  async #image(text: string, platform?: string): Promise<BaseImage> {
+    const key = `${platform ?? ''} ${text}`
+    const known = this.#images.get(key)
+    if (known) return known
+    const named = this.#setup.contexts.get(text)
+    if (named?.kind === 'dir')
+      throw new ToolError('NOT_AN_IMAGE', `the build context ${text} is a directory, not an image`)
+    const image = await resolveBase(named?.image ?? text, {
+      ...this.#setup.places,
+      platform: platform === undefined ? this.#setup.platform : this.#setup.parsePlatform(platform),
+    })
+    this.#images.set(key, image)
+    return image
+  }
+
+  async *#step(state: StageState, step: Step, emit: boolean): AsyncGenerator<AnyRecord> {
+    try {
+      const layer = await this.#planStep(state, step)
+      if (layer === undefined) return
+      yield* this.#execute(state, { step, layer, emit })
+    } catch (error) {
+      throw located(error, step)
+    }
+  }
+
+  /** Applies what needs no execution; gives what does. */
+  async #planStep(state: StageState, step: Step): Promise<LayerStep | undefined> {
+    const { instruction } = step
+    const expand = expander(state, step)
+    switch (instruction.kind) {
+      case 'from':
+        throw new ToolError('FROM_UNEXPECTED', 'FROM cannot stand here')
+      case 'run': {
+        const sources = new Map<string, Source>()
+        const request = { instruction, expand, setup: this.#setup, cacheDir: this.#workshop.cacheDir }
+        return await planRun(state, request, async from => {
+          const found = sources.get(from ?? '') ?? (await this.#source(state, from))
+          sources.set(from ?? '', found)
+          return found
+        })
+      }
+      case 'copy':
+      case 'add': {
+        const from = instruction.kind === 'copy' ? instruction.from : undefined
+        const source = await this.#source(
+          state,
+          from === undefined ? undefined : this.#globalWord(from, step.record),
+        )
+        return planTransfer(state, { instruction, expand, timeNs: this.#setup.timeNs, source })
+      }
+      case 'workdir':
+        return this.#workdir(state, expand.word(instruction.path))
+      default: {
+        const line = applyConfig(state, instruction, expand, this.#outer)
+        if (line !== undefined)
+          addHistory(state, {
+            ...this.#fixedTime(),
+            created_by: line,
+            comment: HISTORY_COMMENT,
+            empty_layer: true,
+          })
+        return undefined
+      }
+    }
+  }
+
+  #workdir(state: StageState, wanted: string): LayerStep | undefined {
+    const path = nextWorkdir(state.doc.config.WorkingDir, wanted)
+    const user = state.doc.config.User ?? ''
+    state.doc.config.WorkingDir = path
+    const line = createdBy.workdir(path)
+    if (path === '/') {
+      addHistory(state, {
+        ...this.#fixedTime(),
+        created_by: line,
+        comment: HISTORY_COMMENT,
+        empty_layer: true,
+      })
+      return undefined
+    }
+    const action = { kind: 'workdir', path: Buffer.from(path).toString('latin1'), user } as const
+    const timed = { ...action, timeNs: this.#setup.timeNs }
+    return { createdBy: line, key: { ...action }, action: async () => timed }
+  }
+
+  /** The tree that `--from` names: a stage, a build context, an image; without it the context. */
+  async #source(state: StageState, from: string | undefined): Promise<Source> {
+    if (from === undefined) return this.#contextSource()
+    const stage = findStage(this.#plan, from, state.stage)
+    if (stage) {
+      const built = this.#stage(stage, false)
+      for (let next = await built.next(); ; next = await built.next())
+        if (next.done) return chainSource(next.value.chain)
+    }
+    const named = this.#setup.contexts.get(from)
+    if (named?.kind === 'dir') return this.#dirSource({ dir: named.dir, ignore: named.ignore })
+    return chainSource(baseChain(await this.#image(from), this.#setup))
+  }
+
+  #contextSource(): Source {
+    const { context } = this.#setup
+    if (context === undefined)
+      throw new ToolError(
+        'CONTEXT_MISSING',
+        'it needs files of a build context: say which with --context DIR',
+      )
+    return this.#dirSource(context)
+  }
+
+  #dirSource(context: { readonly dir: string; readonly ignore: readonly string[] }): Source {
+    return {
+      tree: { kind: 'context', ...context },
+      key: what => contextDigest(context, what, this.#setup.time.epoch),
+    }
+  }
+
+  async *#execute(
+    state: StageState,
+    { step, layer, emit }: { readonly step: Step; readonly layer: LayerStep; readonly emit: boolean },
+  ): AsyncGenerator<AnyRecord> {
+    const key = keyOf(state.chain.key, layer.key)
+    const before = state.chain
+    const done = await this.#workshop.step(before, { key, layer, title: titleOf(step) })
+    const created = this.#setup.time.fixed ? this.#setup.time.created : done.created
+    const index = addHistory(state, { created, created_by: layer.createdBy, comment: HISTORY_COMMENT })
+    state.chain = { base: before.base, steps: [...before.steps, done], key }
+    if (!emit) return
+    yield await this.#workshop.record(before, done, {
+      image: IMAGE,
+      index,
+      createdBy: layer.createdBy,
+      created,
+    })
+  }
+
+  #fixedTime(): { created?: string } {
+    return this.#setup.time.fixed ? { created: this.#setup.time.created } : {}
+  }
+
+  #finish(state: StageState): Record<string, unknown> {
+    const { time } = this.#setup
+    const history = fillTimes(state.doc.history, state.inherited, time.created)
+    return { ...state.doc, created: newest(history) ?? time.created, history }
+  }
+
+  #globalWord(text: string, record: Step['record']): string {
+    return expandWord(text, { env: this.#outer.globals, ...escapeOf(record) })
+  }
+}
+
+function chainSource(chain: Chain): Source {
+  return { tree: { kind: 'chain', chain }, key: () => chain.key }
+}
+
+function* baseRecords(base: BaseImage | undefined): Generator<AnyRecord> {
+  for (const { descriptor, diffID, path, from } of base?.layers ?? []) {
+    const { mediaType, digest, size } = descriptor
+    yield { type: 'layer', image: IMAGE, mediaType, digest, size, diffID, path, ...(from ? { from } : {}) }
+  }
+}
+
+function expander(state: StageState, step: Step): Expander {
+  const options = { env: state.scope.values(), ...escapeOf(step.record) }
+  return { word: text => expandWord(text, options), words: text => expandWords(text, options) }
+}
+
+export function escapeOf(record: Step['record']): { escape?: '\\' | '`' } {
+  return record.escape === '`' ? { escape: '`' } : {}
+}
+
+function titleOf({ record }: Step): string {
+  return `${placeOf(record)}: ${firstLine(record.raw)}`
+}
+
+/** Errors that name their step already: a stage is built in the middle of a step of another. */
+const placed = new WeakSet<object>()
+
+/** An error of a step, with the place and the text of its instruction in front. */
+function located(error: unknown, step: Step): unknown {
+  if (!(error instanceof ToolError) || placed.has(error) || isStop(error.code)) return error
+  if (error.code === 'DOCKERFILE_INVALID') return error
+  const found = new ToolError(error.code, `${titleOf(step)}: ${error.message}`, {
+    cause: error,
+    status: error.status,
+  })
+  placed.add(found)
+  return found
+}
+
+function isStop(code: string): boolean {
+  return ['EPIPE', 'SIGINT', 'SIGTERM', 'INTERRUPTED'].includes(code)
+}
+
+function firstLine(text: string): string {
+  const [line = '', ...rest] = text.split('\n')
+  return rest.length > 0 || line.length > 200 ? `${line.slice(0, 200)}...` : line
+}

@@ -1,0 +1,110 @@
+import { createHash, type Hash } from 'node:crypto'
+import fs from 'node:fs'
+import { type Digest, digestOf } from '@pipelayer/digest'
+import { lgetxattr, llistxattr } from '@pipelayer/sys'
+import { sourcePattern } from './copy-paths.js'
+import type { TransferAction } from './executor-protocol.js'
+import { nameMatcher } from './name-matcher.js'
+import { Rooted } from './rooted.js'
+import { findSources, type SourceTree } from './source-find.js'
+import { linkText, type SourceEntry, walkSource } from './source-walk.js'
+
+/** Goes up when the same instruction begins to give another layer. */
+const VERSION = 1
+const CHUNK = 1 << 20
+
+/** A key over anything JSON can hold; the order of fields is part of it. */
+export function keyOf(parent: string, parts: Readonly<Record<string, unknown>>): Digest {
+  return digestOf(JSON.stringify({ version: VERSION, parent, ...parts }))
+}
+
+/**
+ * A digest over what a COPY or ADD from a context will read: names, owners, modes, link targets, contents; not the
+ * times, so that a fresh clone finds its cache. Under SOURCE_DATE_EPOCH layers are to be equal whatever the clock of
+ * a file said, so min(mtime, epoch) is part of it.
+ *
+ * @throws {ToolError} `NOT_FOUND`
+ */
+export function contextDigest(
+  context: { readonly dir: string; readonly ignore: readonly string[] },
+  action: Pick<TransferAction, 'sources' | 'parents' | 'excludes'>,
+  epoch: number | undefined,
+): Digest {
+  const root = Rooted.open(context.dir)
+  try {
+    const tree: SourceTree = { root, ignored: nameMatcher(context.ignore), owner: { uid: 0, gid: 0 } }
+    const hash = createHash('sha256')
+    for (const source of action.sources) {
+      const found = findSources(tree, sourcePattern(source, action), action.excludes)
+      add(hash, ['source', found.length])
+      for (const { name, real, selection } of found) {
+        add(hash, ['match', name])
+        new TreeHasher(hash, epoch).add(walkSource(root, real, selection))
+      }
+    }
+    return `sha256:${hash.digest('hex')}`
+  } finally {
+    root.close()
+  }
+}
+
+class TreeHasher {
+  readonly #hash: Hash
+  readonly #epoch: bigint | undefined
+  /** First names of files with several. */
+  readonly #links = new Map<string, string>()
+
+  constructor(hash: Hash, epoch: number | undefined) {
+    this.#hash = hash
+    this.#epoch = epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n
+  }
+
+  add(entries: Iterable<SourceEntry>): void {
+    for (const entry of entries) this.#entry(entry)
+  }
+
+  #entry({ kind, name, stat, path }: SourceEntry): void {
+    if (kind === 'leave') {
+      add(this.#hash, ['leave'])
+      return
+    }
+    const mtime =
+      this.#epoch === undefined ? '' : String(stat.mtimeNs < this.#epoch ? stat.mtimeNs : this.#epoch)
+    add(this.#hash, [kind, name, String(stat.mode), String(stat.rdev), mtime, ...xattrsOf(path)])
+    if (stat.isSymbolicLink()) add(this.#hash, ['link', linkText(path)])
+    if (stat.isFile()) this.#file(name, stat, path)
+  }
+
+  #file(name: string, stat: fs.BigIntStats, path: Buffer): void {
+    const key = `${stat.dev}:${stat.ino}`
+    const first = stat.nlink > 1n ? this.#links.get(key) : undefined
+    if (first !== undefined) {
+      add(this.#hash, ['hardlink', first])
+      return
+    }
+    if (stat.nlink > 1n) this.#links.set(key, name)
+    add(this.#hash, ['file', String(stat.size)])
+    const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
+    try {
+      const buffer = Buffer.allocUnsafe(CHUNK)
+      for (let size = fs.readSync(fd, buffer); size > 0; size = fs.readSync(fd, buffer))
+        this.#hash.update(buffer.subarray(0, size))
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+}
+
+function xattrsOf(path: Buffer): string[] {
+  return llistxattr(path)
+    .filter(
+      name =>
+        name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.')),
+    )
+    .sort()
+    .flatMap(name => [name, lgetxattr(path, name)?.toString('base64') ?? ''])
+}
+
+function add(hash: Hash, fields: readonly (string | number)[]): void {
+  hash.update(`${JSON.stringify(fields)}\n`)
+}

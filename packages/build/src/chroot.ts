@@ -1,0 +1,98 @@
+/**
+ * A step without an OCI runtime: new namespaces, the usual mounts, chroot, the step's user, Docker's capabilities.
+ * Weaker than a runtime: no seccomp, no device rules, no supplementary groups.
+ *
+ * @module
+ */
+import type { ContainerWish, Mount } from './runtime-spec.js'
+import { CAPABILITY_NAMES } from './runtime-spec.js'
+
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
+
+/** Variables that the loader of the programs on the way would obey: they are set behind them, in the image. */
+const LOADER =
+  /^(LD_|GLIBC_TUNABLES$|GCONV_PATH$|LOCPATH$|NLSPATH$|MALLOC_|RES_OPTIONS$|HOSTALIASES$|LOCALDOMAIN$)/
+const SET_INSIDE = 'while [ "$1" != -- ]; do export "$1"; shift; done; shift; exec "$@"'
+
+/** Full names of the programs on the way: the step's own PATH must not choose them. */
+export type ChrootTools = Readonly<Record<(typeof CHROOT_TOOLS)[number], string>>
+export const CHROOT_TOOLS = ['unshare', 'setpriv', 'mount', 'mkdir', 'ln', 'sh'] as const
+
+export interface ChrootCommand {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** What to start. Mount destinations in `wish` are resolved already: real names below the root. */
+export function chrootCommand(wish: ContainerWish, tools: ChrootTools): ChrootCommand {
+  const { uid, gid } = wish.user
+  const held = wish.env.filter(entry => LOADER.test(entry))
+  const command =
+    held.length === 0 ? wish.args : ['/bin/sh', '-c', SET_INSIDE, 'sh', ...held, '--', ...wish.args]
+  const kept = CAPABILITY_NAMES.map(name => `+${name}`).join(',')
+  const enter = [
+    ...[tools.setpriv, '--bounding-set', `-all,${kept}`, '--inh-caps=-all'],
+    ...[tools.unshare, `--root=${wish.rootfs}`, `--wd=${wish.cwd}`],
+    ...(uid === 0 && gid === 0 ? [] : [`--setgid=${gid}`, `--setuid=${uid}`]),
+  ]
+  const script = `${mountScript(wish, tools)}\nexec ${enter.map(quote).join(' ')} -- "$@"`
+  const namespaces = [
+    '-m',
+    '-p',
+    '-f',
+    '-i',
+    '-u',
+    '--kill-child',
+    ...(wish.network === 'none' ? ['-n'] : []),
+  ]
+  return {
+    program: tools.unshare,
+    args: [...namespaces, tools.sh, '-c', script, 'sh', ...command],
+    env: environment(wish.env.filter(entry => !LOADER.test(entry))),
+  }
+}
+
+function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): string {
+  const below = (name: string): string => quote(`${wish.rootfs}/${name}`)
+  return [
+    'set -e',
+    `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
+    `${mount} --rbind /sys ${below('sys')}`,
+    `${mount} -o remount,bind,ro,nosuid,noexec,nodev ${below('sys')} 2>/dev/null || :`,
+    `${mount} -t tmpfs -o nosuid,mode=755,size=65536k tmpfs ${below('dev')}`,
+    ...DEVICES.map(
+      name => `: > ${below(`dev/${name}`)}; ${mount} --bind /dev/${name} ${below(`dev/${name}`)}`,
+    ),
+    `${ln} -s /proc/self/fd ${below('dev/fd')}`,
+    ...['stdin', 'stdout', 'stderr'].map(
+      (name, fd) => `${ln} -s /proc/self/fd/${fd} ${below(`dev/${name}`)}`,
+    ),
+    `${mkdir} -m 1777 ${below('dev/shm')}`,
+    ...(wish.mounts ?? []).map(each => bindLine(each, below, { mount, mkdir })),
+  ].join('\n')
+}
+
+function bindLine(
+  wanted: Mount,
+  below: (name: string) => string,
+  { mount, mkdir }: Pick<ChrootTools, 'mount' | 'mkdir'>,
+): string {
+  const target = below(wanted.destination.replace(/^\/+/, ''))
+  const make = `${mkdir} -p ${target}; `
+  if (wanted.type === 'tmpfs')
+    return `${make}${mount} -t tmpfs -o ${quote(['nosuid', ...wanted.options].join(','))} tmpfs ${target}`
+  // Below /dev nothing is there yet: it is a new tmpfs.
+  const bind = `${wanted.destination.startsWith('/dev/') ? make : ''}${mount} --bind ${quote(wanted.source)} ${target}`
+  return wanted.options.includes('ro') ? `${bind}; ${mount} -o remount,bind,ro ${target}` : bind
+}
+
+function environment(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map(entry => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+  )
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { ToolError } from '@pipelayer/errors'
+import { type ChrootCommand, type ChrootTools, chrootCommand } from './chroot.js'
+import { type ContainerWish, runtimeSpec } from './runtime-spec.js'
+
+/** What runs a step: an OCI runtime, or chroot in new namespaces. */
+export type Runtime =
+  | { readonly kind: 'oci'; readonly program: string; readonly name: string }
+  | { readonly kind: 'chroot'; readonly tools: ChrootTools }
+
+/** How a command ended: its status, 128 and the number more after a signal. */
+export interface Ended {
+  readonly status: number
+  readonly signal?: NodeJS.Signals
+}
+
+export interface ContainerPlaces {
+  /** For the runtime's state; below it, so that whoever cleans up can ask the runtime to. */
+  readonly state: string
+  /** In memory: a config may hold secrets. */
+  readonly bundles: string
+  /** A file for what runtime and step write, in place of our stderr. */
+  readonly log?: string
+}
+
+/** Of the runtime itself: nothing of the user's or the step's. */
+const PLAIN_ENV = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
+
+let count = 0
+
+/** Runs a container to its end, its output to our stderr as it comes. */
+export async function runContainer(
+  runtime: Runtime,
+  wish: ContainerWish,
+  places: ContainerPlaces,
+): Promise<Ended> {
+  if (runtime.kind === 'chroot') return start(chrootCommand(wish, runtime.tools))
+  const id = `kf-run-${path.basename(path.dirname(places.state)).slice(-12)}-${++count}`
+  const bundle = path.join(places.bundles, id)
+  fs.mkdirSync(bundle, { mode: 0o700 })
+  fs.writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(runtimeSpec(wish)))
+  try {
+    const args = ['--root', places.state, 'run', '--no-new-keyring', '--bundle', bundle, id]
+    return await start({ program: runtime.program, args, env: PLAIN_ENV }, places.log)
+  } finally {
+    fs.rmSync(bundle, { recursive: true, force: true })
+  }
+}
+
+/** The full name of a program, looked up as a shell would, and where administrators' programs are. */
+export function findProgram(name: string, searchPath: string | undefined): string | undefined {
+  const dirs = [...(searchPath ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+  return dirs
+    .filter(dir => dir.startsWith('/'))
+    .map(dir => path.join(dir, name))
+    .find(file => isExecutable(file))
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    fs.accessSync(file, fs.constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function start(command: ChrootCommand, log?: string): Promise<Ended> {
+  // stdout is the line to kf-run, which only the executor may write to.
+  const output = log === undefined ? 2 : fs.openSync(log, 'w', 0o600)
+  const ended = new Promise<Ended>((resolve, reject) => {
+    const stdio: ['ignore', number, number] = ['ignore', output, output]
+    const child = spawn(command.program, [...command.args], { stdio, env: command.env })
+    child.on('error', error =>
+      reject(
+        new ToolError('PROGRAM_MISSING', `cannot run ${command.program}: ${error.message}`, { cause: error }),
+      ),
+    )
+    child.on('close', (code, signal) =>
+      resolve(signal === null ? { status: code ?? 1 } : { status: 128, signal }),
+    )
+  })
+  return ended.finally(() => log !== undefined && fs.closeSync(output))
+}

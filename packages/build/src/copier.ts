@@ -1,0 +1,208 @@
+import fs from 'node:fs'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { showName } from '@pipelayer/records'
+import {
+  fchmodat,
+  lchownat,
+  lgetxattr,
+  linkat,
+  llistxattr,
+  lsetxattr,
+  mknodat,
+  utimensat,
+} from '@pipelayer/sys'
+import type { ModeChange } from './file-mode.js'
+import { at, bytesOf, openFile, type Rooted } from './rooted.js'
+import { linkText, type SourceEntry } from './source-walk.js'
+
+/** What a copy does to the entries on their way. */
+export interface CopyRules {
+  /** Of every entry made; without it each keeps its own. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+  readonly mode?: ModeChange
+  /** Nanoseconds since 1970, of directories that no source stands behind. */
+  readonly timeNs: bigint
+  readonly onWarning: (message: string) => void
+}
+
+/** Files up to this go through one buffer; larger ones through copy_file_range in a thread, so that a stop is heard. */
+const SMALL_FILE = 256 * 1024
+const NS = 1_000_000_000n
+
+/** Writes entries below a root, never through a symlink that lies in it. */
+export class Copier {
+  readonly #root: Rooted
+  readonly #rules: CopyRules
+  /** First copies of files with several names, by device and inode. */
+  readonly #links = new Map<string, string>()
+  readonly #made: string[] = []
+
+  constructor(root: Rooted, rules: CopyRules) {
+    this.#root = root
+    this.#rules = rules
+  }
+
+  /** Makes a resolved name a directory, with its parents: 0755, owned as the copy is. One that is there stays as it is. */
+  makeDirs(real: string): void {
+    const stat = this.#root.lstat(real)
+    if (stat?.isDirectory()) return
+    if (stat) throw notDirectory(real)
+    const slash = real.lastIndexOf('/')
+    this.makeDirs(real.slice(0, Math.max(0, slash)))
+    this.#inParent(real, (fd, name) => {
+      fs.mkdirSync(at(fd, name), 0o755)
+      this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })
+      fchmodat(fd, bytesOf(name), 0o755)
+    })
+    this.#made.push(real)
+  }
+
+  /** Gives the directories of {@link makeDirs} their time: call it when nothing more goes into them. */
+  finish(): void {
+    for (const real of this.#made)
+      this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeOf(this.#rules.timeNs)))
+    this.#made.length = 0
+  }
+
+  /** Copies one entry of a walk to the resolved name `real`. */
+  async entry(entry: SourceEntry, real: string): Promise<void> {
+    try {
+      if (entry.kind === 'enter') this.#enter(entry, real)
+      else if (entry.kind === 'leave') this.#describe(entry, real)
+      else await this.#leaf(entry, real)
+    } catch (error) {
+      throw systemError(error, `copy to "/${showName(real)}"`)
+    }
+  }
+
+  /** Writes a file of the Dockerfile itself. */
+  inline(real: string, content: Buffer): void {
+    this.#clear(real)
+    this.#inParent(real, (fd, name) => {
+      fs.writeFileSync(at(fd, name), content, { flag: 'wx', mode: 0o644 })
+      this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })
+      fchmodat(fd, bytesOf(name), this.#rules.mode?.(0o644, false) ?? 0o644)
+      utimensat(fd, bytesOf(name), timeOf(this.#rules.timeNs))
+    })
+  }
+
+  #enter(entry: SourceEntry, real: string): void {
+    const stat = this.#root.lstat(real)
+    if (stat?.isDirectory()) return
+    if (stat) throw notDirectory(real)
+    // Writable until its contents are there; `leave` gives it the source's mode.
+    this.#inParent(real, (fd, name) => fs.mkdirSync(at(fd, name), Number(entry.stat.mode & 0o7777n) | 0o700))
+  }
+
+  async #leaf(entry: SourceEntry, real: string): Promise<void> {
+    this.#clear(real)
+    const key = entry.stat.nlink > 1n ? `${entry.stat.dev}:${entry.stat.ino}` : undefined
+    const first = key === undefined ? undefined : this.#links.get(key)
+    if (first !== undefined) return this.#link(first, real)
+    await this.#make(entry, real)
+    this.#describe(entry, real)
+    if (key !== undefined) this.#links.set(key, real)
+  }
+
+  async #make(entry: SourceEntry, real: string): Promise<void> {
+    const { stat, path } = entry
+    if (stat.isFile()) return this.#file(path, real, stat.size)
+    this.#inParent(real, (fd, name) => {
+      if (stat.isSymbolicLink()) fs.symlinkSync(bytesOf(linkText(path)), at(fd, name))
+      else mknodat(fd, bytesOf(name), { mode: Number(stat.mode), rdev: stat.rdev })
+    })
+  }
+
+  async #file(path: Buffer, real: string, size: bigint): Promise<void> {
+    const from = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
+    const to = this.#root.open(
+      real,
+      fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL,
+      0o600,
+    )
+    try {
+      if (size <= SMALL_FILE) fs.writeFileSync(to, fs.readFileSync(from))
+      else await fs.promises.copyFile(openFile(from), openFile(to), fs.constants.COPYFILE_FICLONE)
+    } finally {
+      fs.closeSync(from)
+      fs.closeSync(to)
+    }
+  }
+
+  #link(first: string, real: string): void {
+    linkat({ dirfd: this.#root.fd, path: bytesOf(first) }, { dirfd: this.#root.fd, path: bytesOf(real) })
+  }
+
+  /** Takes away what a file is about to replace. A directory is never replaced by one. */
+  #clear(real: string): void {
+    const stat = this.#root.lstat(real)
+    if (!stat) return
+    if (stat.isDirectory())
+      throw new ToolError('CANNOT_REPLACE', `cannot replace the directory "/${showName(real)}" by a file`)
+    this.#inParent(real, (fd, name) => fs.unlinkSync(at(fd, name)))
+  }
+
+  /** Owner, mode, xattrs, times: in this order, because a change of owner takes setuid bits and capabilities away. */
+  #describe({ stat, path }: SourceEntry, real: string): void {
+    const { owner, mode } = this.#rules
+    this.#inParent(real, (fd, name) => {
+      this.#own(fd, name, owner ?? { uid: Number(stat.uid), gid: Number(stat.gid) })
+      const bits = Number(stat.mode & 0o7777n)
+      if (!stat.isSymbolicLink()) fchmodat(fd, bytesOf(name), mode?.(bits, stat.isDirectory()) ?? bits)
+      this.#xattrs(path, at(fd, name))
+      utimensat(fd, bytesOf(name), timeOf(stat.mtimeNs))
+    })
+  }
+
+  #own(fd: number, name: string, owner: { readonly uid: number; readonly gid: number }): void {
+    try {
+      lchownat(fd, bytesOf(name), owner)
+    } catch (error) {
+      if (!['EINVAL', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
+      throw new ToolError(
+        'OWNER_NOT_MAPPED',
+        `cannot give "${showName(name)}" to ${owner.uid}:${owner.gid}: this user may not use that id; build as root`,
+        { cause: error },
+      )
+    }
+  }
+
+  /** Those that a layer carries; what the file system cannot hold is left out with a warning, as docker does. */
+  #xattrs(from: Buffer, to: Buffer): void {
+    for (const name of llistxattr(from)) {
+      if (!isCarried(name)) continue
+      const value = lgetxattr(from, name)
+      try {
+        if (value !== undefined) lsetxattr(to, name, value)
+      } catch (error) {
+        this.#rules.onWarning(`xattr ${name} left out: ${errnoOf(error) ?? String(error)}`)
+      }
+    }
+  }
+
+  #inParent<T>(real: string, work: (fd: number, name: string) => T): T {
+    const slash = real.lastIndexOf('/')
+    const fd = this.#root.openDir(real.slice(0, Math.max(0, slash)))
+    try {
+      return work(fd, real.slice(slash + 1))
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+}
+
+function isCarried(name: string): boolean {
+  return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'))
+}
+
+function timeOf(ns: bigint): { seconds: number; nanoseconds: number } {
+  const nanoseconds = ((ns % NS) + NS) % NS
+  return { seconds: Number((ns - nanoseconds) / NS), nanoseconds: Number(nanoseconds) }
+}
+
+function notDirectory(real: string): ToolError {
+  return new ToolError(
+    'CANNOT_REPLACE',
+    `cannot copy a directory to "/${showName(real)}": something else is there`,
+  )
+}

@@ -1,0 +1,133 @@
+/**
+ * What kf-run and its executor say to each other: one JSON object a line, one request at a time, each answered by any
+ * number of notes and then one reply. Names of files are binary strings.
+ *
+ * @module
+ */
+import type { CacheMount, SecretMount, TmpfsMount } from './mounts.js'
+
+/** Trees that can be copied from or bound. */
+export type SourceRoot =
+  /** A directory of the user's: what .dockerignore's patterns match is not there, and all belongs to root. */
+  | { readonly kind: 'context'; readonly dir: string; readonly ignore: readonly string[] }
+  /** A stage or an image: directories as in `lowerdir`. */
+  | { readonly kind: 'chain'; readonly lowers: readonly string[] }
+
+export interface WorkdirAction {
+  readonly kind: 'workdir'
+  readonly path: string
+  /** `user[:group]`, of directories that are made; empty for root. */
+  readonly user: string
+  readonly timeNs: string
+}
+
+export interface TransferAction {
+  readonly kind: 'transfer'
+  readonly root: SourceRoot
+  /** As written, variables expanded. */
+  readonly sources: readonly string[]
+  readonly inline: readonly { readonly name: string; readonly content: string }[]
+  readonly dest: string
+  readonly workdir: string
+  readonly chown?: string
+  readonly chmod?: string
+  readonly parents: boolean
+  readonly excludes: readonly string[]
+  /** Unpack sources that are tars. */
+  readonly unpack: boolean
+  /** Nanoseconds since 1970, of what has no source: directories on the way, heredocs. */
+  readonly timeNs: string
+}
+
+export interface BoundTree {
+  readonly type: 'bind'
+  readonly target: string
+  readonly root: SourceRoot
+  readonly source: string
+  readonly writable: boolean
+}
+
+/** A secret's bytes come from a file, or from kf-run's environment. */
+export type SecretSource = { readonly file: string } | { readonly env: string }
+
+export interface BoundSecret extends SecretMount {
+  readonly from?: SecretSource
+}
+
+export type StepMount = BoundTree | (CacheMount & { readonly dir: string }) | TmpfsMount | BoundSecret
+
+export interface RunAction {
+  readonly kind: 'run'
+  readonly argv: readonly string[]
+  readonly env: readonly (readonly [string, string])[]
+  readonly cwd: string
+  readonly user: string
+  readonly network: 'host' | 'none'
+  /** Base64 of a script to be found under /dev/pipes. */
+  readonly script?: { readonly name: string; readonly content: string }
+  readonly mounts: readonly StepMount[]
+}
+
+export type Action = WorkdirAction | TransferAction | RunAction
+
+export interface StepRequest {
+  readonly op: 'step'
+  readonly lowers: readonly string[]
+  /** Where the step appears when it is done. */
+  readonly dir: string
+  readonly created: string
+  readonly createdBy: string
+  readonly action: Action
+}
+
+/** Unpacks a chain: lowest first. What is there already is left alone. */
+export interface UnpackRequest {
+  readonly op: 'unpack'
+  readonly layers: readonly LayerToUnpack[]
+}
+
+export interface LayerToUnpack {
+  readonly blob: string
+  readonly digest: string
+  readonly size: number
+  readonly diffID: string
+  readonly dir: string
+}
+
+export interface StartRequest {
+  readonly op: 'start'
+  readonly work: string
+  readonly xattrs: 'trusted' | 'user'
+  readonly runtime: RuntimeName
+  /** Of kf-run, for secrets and for finding programs. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+export type RuntimeName = 'auto' | 'runc' | 'crun' | 'chroot'
+
+export type Request = StartRequest | UnpackRequest | StepRequest
+
+/** How the executor keeps trees apart: overlay mounts, or whole copies. */
+export type TreeForm = 'overlay' | 'tree'
+
+export type Note = { readonly note: 'warning' | 'info'; readonly message: string }
+
+export type Reply =
+  | { readonly ok: true; readonly form?: TreeForm }
+  | {
+      readonly ok: false
+      readonly code: string
+      readonly message: string
+      readonly status: 1 | 2 | 75
+      /** A bug, not an error that a user can understand. */
+      readonly stack?: string
+    }
+
+/** What a step's folder holds: `upper` or `tree`, and this beside it. */
+export interface StepNote {
+  readonly created: string
+  readonly createdBy: string
+}
+export const STEP_NOTE = 'step.json'
+export const UPPER = 'upper'
+export const TREE = 'tree'

@@ -1,0 +1,29 @@
+import type { Digest } from '@pipelayer/digest'
+import type { contextDigest } from './cache-key.js'
+import type { Action, SourceRoot } from './executor-protocol.js'
+import type { Chain } from './stage-state.js'
+
+/** A tree to copy from, before it is known in which form the executor keeps trees. */
+export type TreeRef =
+  | { readonly kind: 'context'; readonly dir: string; readonly ignore: readonly string[] }
+  | { readonly kind: 'chain'; readonly chain: Chain }
+
+/** A source of COPY, ADD or a mount: where it lies, and what stands for it in a cache key. */
+export interface Source {
+  readonly tree: TreeRef
+  /** Of a context, a digest of what is asked for; of a stage or an image, what it was made by. */
+  readonly key: (what: Parameters<typeof contextDigest>[1]) => Digest
+}
+
+/** Makes a tree ready to be copied from. */
+export type Locate = (tree: TreeRef) => Promise<SourceRoot>
+
+/** A step that makes a layer. */
+export interface LayerStep {
+  /** Its line in the history. */
+  readonly createdBy: string
+  /** What it depends on, besides what lies below it. */
+  readonly key: Readonly<Record<string, unknown>>
+  /** What the executor is asked to do, should the cache not have it. */
+  readonly action: (locate: Locate) => Promise<Action>
+}

@@ -1,0 +1,20 @@
+import { ignoreMatcher } from '@pipelayer/dockerfile'
+
+/** Patterns as .dockerignore has them, for names that are binary strings. */
+export interface NameMatcher {
+  /** Whether the name, or a directory above it, matches. */
+  readonly matches: (name: string) => boolean
+  /** Some pattern takes names back, so that below what matches something may not. */
+  readonly hasNegation: boolean
+}
+
+export function nameMatcher(patterns: readonly string[]): NameMatcher {
+  if (patterns.length === 0) return { matches: () => false, hasNegation: false }
+  const matcher = ignoreMatcher(patterns)
+  return { matches: name => matcher.ignores(textOf(name)), hasNegation: matcher.hasExceptions }
+}
+
+/** A binary string as text: patterns are text, and `?` stands for a character, not a byte. */
+export function textOf(binary: string): string {
+  return Buffer.from(binary, 'latin1').toString('utf8')
+}

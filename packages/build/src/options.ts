@@ -1,0 +1,162 @@
+import { createHash, randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import { ToolError } from '@pipelayer/errors'
+import {
+  formatPlatform,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+  platformOfNode,
+} from '@pipelayer/oci'
+import type { IdMap } from '@pipelayer/records'
+import { Store } from '@pipelayer/store'
+import type { BaseOptions } from './base-image.js'
+import { type BuildContext, openContext } from './context.js'
+import { type BuildTime, buildTime } from './created-time.js'
+import type { RuntimeName, SecretSource } from './executor-protocol.js'
+
+/** What a build is asked for, as a command line says it. */
+export interface BuildOptions {
+  /** The store's folder. */
+  readonly store: string
+  /** Directory of the files that COPY and ADD take. */
+  readonly context?: string | undefined
+  /** `NAME=DIR` or `NAME=PLACE`: what FROM, --from and mounts may name. */
+  readonly buildContexts?: readonly string[]
+  /** `NAME=value`, or `NAME` for the value of that environment variable. */
+  readonly buildArgs?: readonly string[]
+  readonly target?: string | undefined
+  /** `os/architecture[/variant]`; of this machine unless said. */
+  readonly platform?: string | undefined
+  readonly network?: 'host' | 'none'
+  readonly runtime?: RuntimeName
+  /** Execute every step anew. */
+  readonly noCache?: boolean
+  /** Ask registries although the store has the image. */
+  readonly pull?: boolean
+  /** RFC 3339. */
+  readonly created?: string | undefined
+  /** `id=ID,src=FILE` or `id=ID,env=NAME`. */
+  readonly secrets?: readonly string[]
+  readonly plainHttp?: boolean
+  /** Which packed layers stand in for steps: a name of layer-pack's encodings. */
+  readonly encoding?: string | undefined
+  /** The program of the executor, for node. */
+  readonly executor: string
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+  readonly now: Date
+  readonly onInfo?: (message: string) => void
+  readonly onWarning?: (message: string) => void
+}
+
+export type NamedContext =
+  | ({ readonly kind: 'dir' } & BuildContext)
+  | { readonly kind: 'image'; readonly image: string }
+
+/** The same, read and opened. */
+export interface BuildSetup {
+  readonly store: Store
+  readonly context: BuildContext | undefined
+  readonly contexts: ReadonlyMap<string, NamedContext>
+  readonly buildArgs: ReadonlyMap<string, string>
+  readonly platform: Platform
+  readonly platformArgs: ReadonlyMap<string, string>
+  readonly parsePlatform: (text: string) => Platform
+  readonly network: 'host' | 'none'
+  readonly secrets: ReadonlyMap<string, SecretSource>
+  readonly time: BuildTime
+  /** Nanoseconds since 1970, for files that a step makes out of nothing. */
+  readonly timeNs: string
+  readonly nonce?: string
+  /** Trees of this form: `root`, or `user-HASH` of the id map. */
+  readonly form: string
+  readonly idMap: IdMap | undefined
+  readonly places: Omit<BaseOptions, 'platform'>
+}
+
+/**
+ * Reads and checks the options, opens store and context.
+ *
+ * @param dockerfile - the file that the instructions come from, for its .dockerignore
+ * @throws {ToolError} `OPTION_INVALID`, status 2; `TIME_INVALID`, `CONTEXT_INVALID`, `PLATFORM_INVALID`
+ */
+export function prepareBuild(options: BuildOptions, dockerfile: string | undefined): BuildSetup {
+  const { env, signal } = options
+  const store = Store.open(options.store)
+  const machine = platformOfNode(process)
+  const platform =
+    options.platform === undefined ? machine : normalizePlatform(parsePlatform(options.platform))
+  const buildArgs = new Map((options.buildArgs ?? []).flatMap(text => buildArg(text, env)))
+  const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? env.SOURCE_DATE_EPOCH
+  const time = buildTime({ sourceDateEpoch, created: options.created, now: options.now })
+  const ids = idMapOf(process.geteuid?.() ?? 0, process.getegid?.() ?? 0)
+  return {
+    store,
+    context: options.context === undefined ? undefined : openContext(options.context, dockerfile),
+    contexts: new Map((options.buildContexts ?? []).map(namedContext)),
+    buildArgs: sourceDateEpoch ? new Map([['SOURCE_DATE_EPOCH', sourceDateEpoch], ...buildArgs]) : buildArgs,
+    platform,
+    platformArgs: new Map([...platformArgs('BUILD', machine), ...platformArgs('TARGET', platform)]),
+    parsePlatform: text => normalizePlatform(parsePlatform(text)),
+    network: options.network ?? 'host',
+    secrets: new Map((options.secrets ?? []).map(secretOption)),
+    time,
+    timeNs: String(BigInt(Date.parse(time.created)) * 1_000_000n),
+    ...(options.noCache ? { nonce: randomBytes(16).toString('hex') } : {}),
+    form:
+      ids === undefined
+        ? 'root'
+        : `user-${createHash('sha256').update(JSON.stringify(ids)).digest('hex').slice(0, 16)}`,
+    idMap: ids,
+    places: { store, pull: options.pull ?? false, env, signal, plainHttp: options.plainHttp ?? false },
+  }
+}
+
+// An ordinary user's namespace has one id, root, which is the user outside.
+function idMapOf(uid: number, gid: number): IdMap | undefined {
+  return uid === 0 ? undefined : { uid: [[0, uid, 1]], gid: [[0, gid, 1]] }
+}
+
+function platformArgs(prefix: 'BUILD' | 'TARGET', platform: Platform): [string, string][] {
+  return [
+    [`${prefix}PLATFORM`, formatPlatform(platform)],
+    [`${prefix}OS`, platform.os],
+    [`${prefix}ARCH`, platform.architecture],
+    [`${prefix}VARIANT`, platform.variant ?? ''],
+  ]
+}
+
+function buildArg(text: string, env: BuildOptions['env']): [string, string][] {
+  const at = text.indexOf('=')
+  const name = at < 0 ? text : text.slice(0, at)
+  if (name === '') throw invalid(`--build-arg ${text}: a name stands before the "="`)
+  const value = at < 0 ? env[name] : text.slice(at + 1)
+  return value === undefined ? [] : [[name, value]]
+}
+
+function namedContext(text: string): [string, NamedContext] {
+  const at = text.indexOf('=')
+  if (at < 1 || at === text.length - 1)
+    throw invalid(`--build-context ${text}: expected NAME=DIR or NAME=PLACE`)
+  const [name, value] = [text.slice(0, at), text.slice(at + 1)]
+  if (fs.existsSync(value)) return [name, { kind: 'dir', ...openContext(value, undefined) }]
+  const image = value.startsWith('docker-image://') ? value.slice('docker-image://'.length) : value
+  return [name, { kind: 'image', image }]
+}
+
+function secretOption(text: string): [string, SecretSource] {
+  const fields = new Map(
+    text.split(',').map(part => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]),
+  )
+  const id = fields.get('id')
+  const file = fields.get('src') ?? fields.get('source')
+  const name = fields.get('env')
+  if (id === undefined || id === '' || (file === undefined && name === undefined))
+    throw invalid(`--secret ${text}: expected id=ID,src=FILE or id=ID,env=NAME`)
+  return [id, file === undefined ? { env: name ?? '' } : { file: fs.realpathSync(file) }]
+}
+
+function invalid(why: string): ToolError {
+  return new ToolError('OPTION_INVALID', why, { status: 2 })
+}

@@ -1,0 +1,104 @@
+import {
+  type FromInstruction,
+  type Instruction,
+  type InstructionFields,
+  interpret,
+} from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import type { InstructionRecord } from '@pipelayer/records'
+
+/** One instruction, as written and as meant. */
+export interface Step {
+  readonly record: InstructionRecord
+  readonly instruction: Instruction
+}
+
+export interface StagePlan {
+  readonly index: number
+  /** Lower case. */
+  readonly name?: string
+  readonly from: Step & { readonly instruction: FromInstruction }
+  readonly steps: readonly Step[]
+}
+
+/** A Dockerfile in its stages. Which of them are built is found while building: those that the target asks for. */
+export interface Plan {
+  /** ARGs before the first FROM. */
+  readonly globals: readonly Step[]
+  readonly stages: readonly StagePlan[]
+  readonly target: StagePlan
+}
+
+/**
+ * Reads instruction records.
+ *
+ * @param target - name or number of a stage; the last one unless said
+ * @throws {ToolError} `NOT_A_DOCKERFILE`, `NO_STAGE`, `TARGET_UNKNOWN`, `DOCKERFILE_INVALID`
+ */
+export function makePlan(records: readonly InstructionRecord[], target?: string): Plan {
+  const steps = records.map(toStep)
+  const first = steps.findIndex(step => step.instruction.kind === 'from')
+  if (first < 0) throw new ToolError('NO_STAGE', 'no FROM came: there is nothing to build')
+  const globals = steps.slice(0, first)
+  for (const step of globals)
+    if (step.instruction.kind !== 'arg')
+      throw new ToolError(
+        'NO_STAGE',
+        `${placeOf(step.record)}: ${step.record.name} stands before the first FROM`,
+      )
+  const stages = stagesOf(steps.slice(first))
+  return { globals, stages, target: targetOf(stages, target) }
+}
+
+/** `FILE:LINE`, or `FILE:LINE-LINE`, for messages. */
+export function placeOf(record: InstructionRecord): string {
+  const { file, line, endLine } = record.source
+  return endLine > line ? `${file}:${line}-${endLine}` : `${file}:${line}`
+}
+
+/** The stage that COPY or RUN names before stage `before`: by name, or by number. */
+export function findStage(plan: Plan, name: string, before: number): StagePlan | undefined {
+  const byName = plan.stages.findLast(stage => stage.index < before && stage.name === name.toLowerCase())
+  if (byName || !/^\d+$/.test(name)) return byName
+  const stage = plan.stages[Number(name)]
+  if (stage === undefined || stage.index >= before)
+    throw new ToolError('STAGE_UNKNOWN', `no stage ${name} stands before this one`)
+  return stage
+}
+
+function toStep(record: InstructionRecord): Step {
+  const dialect = record.dialect ?? 'dockerfile'
+  if (dialect !== 'dockerfile')
+    throw new ToolError(
+      'NOT_A_DOCKERFILE',
+      `${placeOf(record)}: kf-run executes Dockerfiles; this is a Kubefile (${dialect})`,
+    )
+  return { record, instruction: interpret(record as unknown as InstructionFields) }
+}
+
+function stagesOf(steps: readonly Step[]): StagePlan[] {
+  const stages: { index: number; name?: string; from: StagePlan['from']; steps: Step[] }[] = []
+  for (const step of steps) {
+    const { instruction } = step
+    if (instruction.kind !== 'from') stages.at(-1)?.steps.push(step)
+    else
+      stages.push({
+        index: stages.length,
+        ...(instruction.name === undefined ? {} : { name: instruction.name.toLowerCase() }),
+        from: { ...step, instruction },
+        steps: [],
+      })
+  }
+  return stages
+}
+
+function targetOf(stages: readonly StagePlan[], target: string | undefined): StagePlan {
+  const found =
+    target === undefined
+      ? stages.at(-1)
+      : (stages.findLast(stage => stage.name === target.toLowerCase()) ??
+        (/^\d+$/.test(target) ? stages[Number(target)] : undefined))
+  if (found === undefined)
+    throw new ToolError('TARGET_UNKNOWN', `--target ${target}: no stage has this name or number`)
+  return found
+}

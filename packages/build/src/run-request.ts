@@ -1,0 +1,100 @@
+import type { RunInstruction } from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import type { Expander } from './config-step.js'
+import { createdBy } from './created-by.js'
+import type { RunAction, StepMount } from './executor-protocol.js'
+import type { LayerStep, Locate, Source } from './layer-step.js'
+import { parseMount, type RunMount } from './mounts.js'
+import type { BuildSetup } from './options.js'
+import { binaryOf } from './rooted.js'
+import { runCommand } from './run-plan.js'
+import { proxyEnv } from './scope.js'
+import type { StageState } from './stage-state.js'
+
+export interface RunRequest {
+  readonly instruction: RunInstruction
+  readonly expand: Expander
+  readonly setup: BuildSetup
+  /** Where caches of `--mount=type=cache` live. */
+  readonly cacheDir: string
+}
+
+/** Finds the tree that a mount's `from` names; undefined is the context. */
+export type FindSource = (from: string | undefined) => Promise<Source>
+
+/**
+ * From RUN to what is executed.
+ *
+ * @throws {ToolError} `NOT_SUPPORTED`, `MOUNT_INVALID`, `NOT_FOUND`
+ */
+export async function planRun(state: StageState, request: RunRequest, find: FindSource): Promise<LayerStep> {
+  const { instruction, setup } = request
+  refuseUnsupported(instruction)
+  const { config } = state.doc
+  const command = runCommand(instruction, config)
+  const cwd = config.WorkingDir || '/'
+  const mounts = await planMounts(request, cwd, find)
+  const env = [...state.scope.values()]
+  const network = instruction.network === 'default' ? setup.network : instruction.network
+  const script = command.script && {
+    name: command.script.name,
+    content: command.script.content.toString('base64'),
+  }
+  const action: Omit<RunAction, 'mounts' | 'env'> = {
+    kind: 'run',
+    argv: command.argv,
+    cwd: binaryOf(cwd),
+    user: config.User ?? '',
+    network,
+    ...(script === undefined ? {} : { script }),
+  }
+  return {
+    createdBy: createdBy.run(command.argv, state.scope.declared()),
+    key: { ...action, env: [...env].sort(), mounts: mounts.map(mount => mount.key) },
+    action: async locate => ({
+      ...action,
+      cwd,
+      env: [...proxyEnv(setup.buildArgs), ...env],
+      mounts: await Promise.all(mounts.map(mount => mount.make(locate))),
+    }),
+  }
+}
+
+function refuseUnsupported(run: RunInstruction): void {
+  if (run.security === 'insecure')
+    throw new ToolError('NOT_SUPPORTED', '--security=insecure is not supported')
+  if (run.devices.length > 0)
+    throw new ToolError('NOT_SUPPORTED', `--device=${run.devices[0]} is not supported`)
+}
+
+interface PlannedMount {
+  readonly key: unknown
+  readonly make: (locate: Locate) => Promise<StepMount>
+}
+
+async function planMounts(request: RunRequest, cwd: string, find: FindSource): Promise<PlannedMount[]> {
+  const mounts = request.instruction.mounts.map(text => parseMount(request.expand.word(text), cwd))
+  return await Promise.all(mounts.map(mount => planMount(mount, request, find)))
+}
+
+async function planMount(
+  mount: RunMount,
+  { setup, cacheDir }: RunRequest,
+  find: FindSource,
+): Promise<PlannedMount> {
+  if (mount.type === 'bind') {
+    const { from, ...bind } = mount
+    const source = await find(from)
+    const key = {
+      ...bind,
+      tree: source.key({ sources: [binaryOf(bind.source)], parents: false, excludes: [] }),
+    }
+    return { key, make: async locate => ({ ...bind, root: await locate(source.tree) }) }
+  }
+  if (mount.type === 'secret') {
+    // Neither its content nor whether it was given: a secret must not decide what is in an image.
+    const from = setup.secrets.get(mount.id)
+    return { key: mount, make: async () => ({ ...mount, ...(from === undefined ? {} : { from }) }) }
+  }
+  return { key: mount, make: async () => (mount.type === 'cache' ? { ...mount, dir: cacheDir } : mount) }
+}

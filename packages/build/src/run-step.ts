@@ -1,0 +1,111 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { ToolError } from '@pipelayer/errors'
+import { showName } from '@pipelayer/records'
+import { accountsIn } from './accounts.js'
+import type { Bench } from './bench.js'
+import { type Ended, runContainer } from './container.js'
+import { Copier } from './copier.js'
+import type { RunAction } from './executor-protocol.js'
+import { DEFAULT_PATH } from './image-config.js'
+import { cleanName, Rooted } from './rooted.js'
+import { SCRIPT_DIR } from './run-plan.js'
+import { type Mount, STANDARD_MOUNTS } from './runtime-spec.js'
+import { prepareMounts } from './step-mounts.js'
+import { Stubs } from './stubs.js'
+import { type Identity, processIdentity } from './users.js'
+
+const HOSTS = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n'
+const READ_ONLY = ['bind', 'ro', 'nosuid', 'nodev']
+
+/**
+ * Runs a command in a merged tree.
+ *
+ * @throws {ToolError} `RUN_FAILED` when it does not end with 0; `USER_UNKNOWN`, `WORKDIR_INVALID`, `NO_RUNTIME`
+ */
+export async function runStep(bench: Bench, action: RunAction, target: string): Promise<void> {
+  const root = Rooted.open(target)
+  const stubs = new Stubs(root)
+  const prepared = await prepareMounts(bench, action.mounts)
+  try {
+    const user = processIdentity(action.user, accountsIn(root))
+    makeCwd(root, action.cwd, bench)
+    const mounts = [...hostFiles(bench), ...script(bench, action), ...prepared.mounts]
+    for (const target of STANDARD_MOUNTS) stubs.add({ target, kind: 'dir' })
+    const placed = mounts.map(mount => place(stubs, mount))
+    const ended = await runContainer(
+      await bench.runtime(),
+      {
+        args: action.argv,
+        env: envOf(action, user, prepared.env),
+        cwd: action.cwd,
+        user,
+        rootfs: target,
+        network: action.network,
+        mounts: placed,
+        hostname: 'build',
+        inUserNamespace: bench.inUserNamespace,
+      },
+      bench.places,
+    )
+    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended)
+  } finally {
+    stubs.remove()
+    prepared.close()
+    root.close()
+  }
+}
+
+/** What a step ended with, in words: the caller adds which step it was. */
+function failed({ status, signal }: Ended): ToolError {
+  const number = status - 128
+  const how =
+    signal !== undefined
+      ? `was killed by ${signal}`
+      : number > 0 && number < 65
+        ? `ended with status ${status} (signal ${number})`
+        : `ended with status ${status}`
+  return new ToolError('RUN_FAILED', how)
+}
+
+// A working directory in /proc could lead out, through a descriptor of the runtime: CVE-2024-21626.
+function makeCwd(root: Rooted, cwd: string, bench: Bench): void {
+  const real = root.resolve(cleanName(cwd))
+  if (/^(proc|sys|dev)(\/|$)/.test(real))
+    throw new ToolError('WORKDIR_INVALID', `cannot run in "/${showName(real)}": it belongs to the system`)
+  new Copier(root, { timeNs: BigInt(Date.now()) * 1_000_000n, onWarning: bench.warn }).makeDirs(real)
+}
+
+// What is below /dev appears on the tmpfs that the container gets there. Elsewhere the image has to have the place.
+function place(stubs: Stubs, mount: Mount): Mount {
+  if (mount.destination.startsWith('/dev/')) return mount
+  const kind = mount.type === 'tmpfs' || fs.statSync(mount.source).isDirectory() ? 'dir' : 'file'
+  const real = stubs.add({ target: Buffer.from(mount.destination).toString('latin1'), kind })
+  return { ...mount, destination: `/${Buffer.from(real, 'latin1').toString()}` }
+}
+
+function hostFiles(bench: Bench): Mount[] {
+  const resolv = path.join(bench.memory, 'resolv.conf')
+  const hosts = path.join(bench.memory, 'hosts')
+  fs.writeFileSync(resolv, fs.existsSync('/etc/resolv.conf') ? fs.readFileSync('/etc/resolv.conf') : '')
+  fs.writeFileSync(hosts, HOSTS)
+  return [
+    { destination: '/etc/resolv.conf', type: 'bind', source: resolv, options: READ_ONLY },
+    { destination: '/etc/hosts', type: 'bind', source: hosts, options: READ_ONLY },
+  ]
+}
+
+function script(bench: Bench, action: RunAction): Mount[] {
+  if (action.script === undefined) return []
+  const dir = path.join(bench.memory, 'pipes')
+  fs.rmSync(dir, { recursive: true, force: true })
+  fs.mkdirSync(dir, { mode: 0o755 })
+  const name = path.basename(action.script.name)
+  fs.writeFileSync(path.join(dir, name), Buffer.from(action.script.content, 'base64'), { mode: 0o755 })
+  return [{ destination: SCRIPT_DIR, type: 'bind', source: dir, options: READ_ONLY }]
+}
+
+function envOf(action: RunAction, user: Identity, secrets: readonly (readonly [string, string])[]): string[] {
+  const env = new Map([['PATH', DEFAULT_PATH], ['HOME', user.home], ...action.env, ...secrets])
+  return [...env].map(([name, value]) => `${name}=${value}`)
+}

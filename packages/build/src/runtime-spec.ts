@@ -1,0 +1,182 @@
+/**
+ * `config.json` of an OCI runtime bundle. Spec: runtime-spec v1.1, config.md and config-linux.md; what Docker 28
+ * gives a container that asks for nothing.
+ *
+ * @module
+ */
+import type { Identity } from './users.js'
+
+export interface Mount {
+  readonly destination: string
+  readonly type: string
+  readonly source: string
+  readonly options: readonly string[]
+}
+
+/** What a container is to be. */
+export interface ContainerWish {
+  readonly args: readonly string[]
+  /** `NAME=value`. */
+  readonly env: readonly string[]
+  /** Absolute. */
+  readonly cwd: string
+  readonly user: Identity
+  /** Absolute, or relative to the bundle. */
+  readonly rootfs: string
+  readonly readonlyRootfs?: boolean
+  readonly terminal?: boolean
+  readonly hostname?: string
+  /** `host`: the network of whoever runs it. `none`: a network of its own without a way out. */
+  readonly network: 'host' | 'none'
+  /** After the standard ones. */
+  readonly mounts?: readonly Mount[]
+  readonly annotations?: Readonly<Record<string, string>>
+  /** For a runtime without root's rights: a user namespace with this one id, no cgroups, no sysfs of its own. */
+  readonly rootless?: { readonly uid: number; readonly gid: number }
+  /** The runtime runs as root of a user namespace made before: what only the real root may do is left out. */
+  readonly inUserNamespace?: boolean
+}
+
+/** Docker's default set. Inheritable stays empty: CVE-2022-27649. */
+const CAPABILITIES = [
+  'CAP_AUDIT_WRITE',
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_KILL',
+  'CAP_MKNOD',
+  'CAP_NET_BIND_SERVICE',
+  'CAP_NET_RAW',
+  'CAP_SETFCAP',
+  'CAP_SETGID',
+  'CAP_SETPCAP',
+  'CAP_SETUID',
+  'CAP_SYS_CHROOT',
+]
+
+/** The same for setpriv, which takes names without prefix. */
+export const CAPABILITY_NAMES: readonly string[] = CAPABILITIES.map(name => name.slice(4).toLowerCase())
+
+const MASKED_PATHS = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+]
+const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+/** The standard mount points, in the order in which they are mounted. */
+export const STANDARD_MOUNTS: readonly string[] = ['/proc', '/dev', '/sys']
+
+/** Writes the config. No limits are set: raising one may need rights that the caller lacks. */
+export function runtimeSpec(wish: ContainerWish): Record<string, unknown> {
+  return {
+    ociVersion: '1.0.2',
+    process: processOf(wish),
+    root: { path: wish.rootfs, readonly: wish.readonlyRootfs ?? false },
+    ...(wish.hostname === undefined ? {} : { hostname: wish.hostname }),
+    mounts: [...standardMounts(wish), ...(wish.mounts ?? [])],
+    ...(wish.annotations === undefined ? {} : { annotations: wish.annotations }),
+    linux: linuxOf(wish),
+  }
+}
+
+function processOf(wish: ContainerWish): Record<string, unknown> {
+  const { uid, gid, groups } = wish.user
+  const few = uid === 0 ? CAPABILITIES : []
+  return {
+    terminal: wish.terminal ?? false,
+    user: { uid, gid, umask: 0o022, ...(groups.length > 0 ? { additionalGids: groups } : {}) },
+    args: wish.args,
+    env: wish.env,
+    cwd: wish.cwd,
+    capabilities: { bounding: CAPABILITIES, effective: few, permitted: few },
+    // setuid programs (su, sudo, ping) work in a build as they do in Docker's.
+    noNewPrivileges: false,
+  }
+}
+
+function standardMounts(wish: ContainerWish): Mount[] {
+  const own = wish.rootless !== undefined || wish.inUserNamespace === true
+  // Group 5 is tty; a user namespace of one id does not have it.
+  const pts = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...(own ? [] : ['gid=5'])]
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    { destination: '/dev/pts', type: 'devpts', source: 'devpts', options: pts },
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    sysMount(wish, own),
+  ]
+}
+
+// A sysfs can only be mounted by who owns the network namespace: with the host's network and without root's rights
+// the one outside is shown.
+function sysMount(wish: ContainerWish, own: boolean): Mount {
+  if (own && wish.network === 'host')
+    return {
+      destination: '/sys',
+      type: 'none',
+      source: '/sys',
+      options: ['rbind', 'nosuid', 'noexec', 'nodev', 'ro'],
+    }
+  return { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] }
+}
+
+function linuxOf(wish: ContainerWish): Record<string, unknown> {
+  const kinds = ['pid', 'ipc', 'uts', 'mount', ...(wish.network === 'none' ? ['network'] : [])]
+  const shared = {
+    maskedPaths: MASKED_PATHS,
+    readonlyPaths: READONLY_PATHS,
+  }
+  if (wish.rootless === undefined)
+    return {
+      ...(wish.inUserNamespace === true ? {} : { resources: { devices: DEVICE_RULES } }),
+      namespaces: kinds.map(type => ({ type })),
+      ...shared,
+    }
+  const { uid, gid } = wish.rootless
+  return {
+    namespaces: [...kinds, 'user'].map(type => ({ type })),
+    uidMappings: [{ containerID: wish.user.uid, hostID: uid, size: 1 }],
+    gidMappings: [{ containerID: wish.user.gid, hostID: gid, size: 1 }],
+    ...shared,
+  }
+}
+
+/** All are denied, then what Docker allows: making nodes, and the harmless ones. */
+const DEVICE_RULES = [
+  { allow: false, access: 'rwm' },
+  { allow: true, type: 'c', access: 'm' },
+  { allow: true, type: 'b', access: 'm' },
+  ...[
+    [1, 3],
+    [1, 5],
+    [1, 7],
+    [1, 8],
+    [1, 9],
+    [5, 0],
+    [5, 1],
+    [5, 2],
+  ].map(([major, minor]) => ({ allow: true, type: 'c', major, minor, access: 'rwm' })),
+  { allow: true, type: 'c', major: 136, access: 'rwm' },
+]

@@ -1,0 +1,102 @@
+import type { ArgInstruction } from '@pipelayer/dockerfile'
+
+/** A declared ARG: the value that expansions and RUN see, or none. */
+export type ArgValues = ReadonlyMap<string, string | undefined>
+
+/** ARGs that RUN gets without being declared, and that neither cache key nor history know. */
+const PROXIES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'all_proxy']
+
+/** The values that `--build-arg` gave, the ARGs before the first FROM, and which of them were asked for. */
+export interface GlobalScope {
+  readonly buildArgs: ReadonlyMap<string, string>
+  /** ARGs before FROM and the platform's, for FROM lines and for a bare `ARG name` in a stage. */
+  readonly globals: Map<string, string>
+  /** Names of build arguments that an ARG has taken. */
+  readonly used: Set<string>
+}
+
+/**
+ * The variables of one stage, at one instruction.
+ *
+ * ENV beats an ARG of the same name, wherever they stand. Spec: Dockerfile reference, "Using ARG variables".
+ */
+export class Scope {
+  readonly env: Map<string, string>
+  readonly args: Map<string, string | undefined>
+
+  constructor(env: Iterable<readonly [string, string]> = [], args: ArgValues = new Map()) {
+    this.env = new Map(env)
+    this.args = new Map(args)
+  }
+
+  /** A child stage starts with what its parent had at its end, ARGs included. */
+  clone(): Scope {
+    return new Scope(this.env, this.args)
+  }
+
+  get(name: string): string | undefined {
+    return this.env.get(name) ?? this.args.get(name)
+  }
+
+  /** What a command sees, and what expansions see: ARGs with a value, then ENV over them. */
+  values(): Map<string, string> {
+    const values = new Map<string, string>()
+    for (const [name, value] of this.args) if (value !== undefined) values.set(name, value)
+    for (const [name, value] of this.env) values.set(name, value)
+    return values
+  }
+
+  /** `NAME=value` of every declared ARG, in order of declaration, as the history of a RUN lists them. */
+  declared(): string[] {
+    return [...this.args.keys()].map(name => `${name}=${this.get(name) ?? ''}`)
+  }
+}
+
+/**
+ * Declares one ARG of a stage: `--build-arg` first, then its default, then an ARG of that name before FROM.
+ *
+ * @returns its value, or undefined when it has none
+ */
+export function declareArg(
+  scope: Scope,
+  outer: GlobalScope,
+  arg: ArgInstruction['args'][number],
+  expand: (word: string) => string,
+): string | undefined {
+  const given = outer.buildArgs.get(arg.name)
+  if (given !== undefined) outer.used.add(arg.name)
+  const value = given ?? (arg.value === undefined ? outer.globals.get(arg.name) : expand(arg.value))
+  scope.args.set(arg.name, value)
+  return value
+}
+
+/** Declares one ARG that stands before the first FROM. Without a value it declares nothing. */
+export function declareGlobalArg(
+  outer: GlobalScope,
+  arg: ArgInstruction['args'][number],
+  expand: (word: string) => string,
+): void {
+  const given = outer.buildArgs.get(arg.name)
+  if (given !== undefined) outer.used.add(arg.name)
+  const value = given ?? (arg.value === undefined ? undefined : expand(arg.value))
+  if (value !== undefined) outer.globals.set(arg.name, value)
+}
+
+/** The proxy variables among the build arguments, in both cases, as a RUN gets them. */
+export function proxyEnv(buildArgs: ReadonlyMap<string, string>): Map<string, string> {
+  const env = new Map<string, string>()
+  for (const [name, value] of buildArgs) {
+    const lower = name.toLowerCase()
+    if (!PROXIES.includes(lower)) continue
+    env.set(lower.toUpperCase(), value)
+    env.set(lower, value)
+  }
+  return env
+}
+
+/** Build arguments that no ARG took: probably a misspelling. */
+export function unusedBuildArgs(outer: GlobalScope): string[] {
+  const known = (name: string): boolean =>
+    outer.used.has(name) || PROXIES.includes(name.toLowerCase()) || name === 'SOURCE_DATE_EPOCH'
+  return [...outer.buildArgs.keys()].filter(name => !known(name))
+}

@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { attempt, ToolError } from '@pipelayer/errors'
+import { ofdLock } from '@pipelayer/sys'
+import type { Bench } from './bench.js'
+import { Copier } from './copier.js'
+import type { BoundSecret, BoundTree, SourceRoot, StepMount } from './executor-protocol.js'
+import type { CacheMount } from './mounts.js'
+import { unmount } from './overlay.js'
+import { cleanName, Rooted } from './rooted.js'
+import type { Mount } from './runtime-spec.js'
+import { findSources } from './source-find.js'
+import { withSource } from './source-root.js'
+import { join, walkSource } from './source-walk.js'
+
+/** The mounts of a step, ready for a runtime. */
+export interface Prepared {
+  readonly mounts: readonly Mount[]
+  /** Secrets that go to variables. */
+  readonly env: readonly (readonly [string, string])[]
+  close(): void
+}
+
+interface Place {
+  readonly mount?: Mount
+  readonly env?: readonly [string, string]
+  readonly close?: () => void
+}
+
+/** How often a cache that somebody else uses is asked for again. */
+const LOCK_RETRY_MS = 200
+
+/**
+ * Makes ready what `RUN --mount` asked for.
+ *
+ * @throws {ToolError} `NOT_FOUND`, `SECRET_MISSING`
+ */
+export async function prepareMounts(bench: Bench, wanted: readonly StepMount[]): Promise<Prepared> {
+  const places: Place[] = []
+  const close = (): void => {
+    for (const place of places.reverse()) place.close?.()
+  }
+  try {
+    for (const mount of wanted) places.push(await prepare(bench, mount))
+  } catch (error) {
+    close()
+    throw error
+  }
+  return {
+    mounts: places.flatMap(place => place.mount ?? []),
+    env: places.flatMap(place => (place.env === undefined ? [] : [place.env])),
+    close,
+  }
+}
+
+async function prepare(bench: Bench, wanted: StepMount): Promise<Place> {
+  if (wanted.type === 'tmpfs') {
+    const options = [
+      'nosuid',
+      'nodev',
+      'mode=1777',
+      ...(wanted.size === undefined ? [] : [`size=${wanted.size}`]),
+    ]
+    return { mount: { destination: wanted.target, type: 'tmpfs', source: 'tmpfs', options } }
+  }
+  if (wanted.type === 'secret') return secret(bench, wanted)
+  return wanted.type === 'cache' ? await cache(bench, wanted) : await bind(bench, wanted)
+}
+
+// From a context a copy is bound: without what .dockerignore leaves out, owned by root, and the user's files unharmed.
+async function bind(bench: Bench, wanted: BoundTree): Promise<Place> {
+  if (wanted.root.kind === 'context') {
+    const source = await copied(bench, wanted.root, wanted.source)
+    return { mount: bindMount(wanted.target, source, wanted.writable) }
+  }
+  const chain = wanted.writable
+    ? scratchChain(bench, wanted.root.lowers)
+    : bench.openChain(wanted.root.lowers)
+  const root = Rooted.open(chain.dir)
+  try {
+    const real = root.resolve(cleanName(Buffer.from(wanted.source).toString('latin1')))
+    if (!root.lstat(real)) throw new ToolError('NOT_FOUND', `"/${real}": not found`)
+    const source = path.join(chain.dir, Buffer.from(real, 'latin1').toString())
+    return { mount: bindMount(wanted.target, source, wanted.writable), close: chain.close }
+  } catch (error) {
+    chain.close()
+    throw error
+  } finally {
+    root.close()
+  }
+}
+
+// Writes go to an upper that nobody reads.
+function scratchChain(bench: Bench, lowers: readonly string[]): { dir: string; close: () => void } {
+  if (bench.form === 'tree')
+    throw new ToolError('NOT_SUPPORTED', 'a writable bind mount needs overlay mounts')
+  const dir = bench.newDir('scratch')
+  const [upper, work, merged] = ['upper', 'work', 'merged'].map(name => path.join(dir, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const each of [upper, work, merged]) fs.mkdirSync(each, { mode: 0o755 })
+  bench.overlays.mount({ lowers, upper, work }, merged)
+  return { dir: merged, close: () => unmount(merged) }
+}
+
+async function copied(bench: Bench, root: SourceRoot, source: string): Promise<string> {
+  const dir = bench.newDir('bind')
+  fs.chmodSync(dir, 0o755)
+  return await withSource(bench, root, async tree => {
+    const name = cleanName(Buffer.from(source).toString('latin1'))
+    const [found] = findSources(tree, { base: name, optional: false }, [])
+    if (found === undefined) throw new ToolError('NOT_FOUND', `"/${source}": not found`)
+    const target = Rooted.open(dir)
+    try {
+      const copier = new Copier(target, {
+        ...(tree.owner ? { owner: tree.owner } : {}),
+        timeNs: 0n,
+        onWarning: bench.warn,
+      })
+      const isDir = tree.root.lstat(found.real)?.isDirectory() === true
+      for (const entry of walkSource(tree.root, found.real, found.selection))
+        if (entry.name !== '' || !isDir) await copier.entry(entry, join(isDir ? '' : 'file', entry.name))
+      return isDir ? dir : path.join(dir, 'file')
+    } finally {
+      target.close()
+    }
+  })
+}
+
+async function cache(bench: Bench, wanted: CacheMount & { readonly dir: string }): Promise<Place> {
+  const id = createHash('sha256').update(wanted.id).digest('hex')
+  const dir = path.join(wanted.dir, id)
+  fs.mkdirSync(wanted.dir, { recursive: true, mode: 0o700 })
+  const lock =
+    wanted.sharing === 'shared' ? undefined : await lockCache(`${dir}.lock`, wanted.sharing === 'locked')
+  // Somebody has the cache: a private one begins empty, and is gone with this build.
+  const place = wanted.sharing === 'private' && lock === undefined ? bench.newDir('cache') : dir
+  if (!fs.existsSync(place) || place !== dir) makeCache(place, wanted)
+  return {
+    mount: bindMount(wanted.target, place, !wanted.readonly),
+    close: () => lock !== undefined && fs.closeSync(lock),
+  }
+}
+
+function makeCache(place: string, { mode, uid, gid }: CacheMount): void {
+  attempt(`make the cache "${place}"`, () => {
+    fs.mkdirSync(place, { recursive: true })
+    fs.chownSync(place, uid, gid)
+    fs.chmodSync(place, mode)
+  })
+}
+
+async function lockCache(file: string, wait: boolean): Promise<number | undefined> {
+  const fd = fs.openSync(file, 'a+')
+  while (!ofdLock(fd, 'exclusive')) {
+    if (!wait) {
+      fs.closeSync(fd)
+      return undefined
+    }
+    await delay(LOCK_RETRY_MS)
+  }
+  return fd
+}
+
+function secret(bench: Bench, wanted: BoundSecret): Place {
+  if (wanted.from === undefined) {
+    if (!wanted.required) return {}
+    throw new ToolError(
+      'SECRET_MISSING',
+      `the secret "${wanted.id}" was not given: --secret id=${wanted.id},src=FILE`,
+    )
+  }
+  const content = secretContent(bench, wanted)
+  const env = wanted.env === undefined ? {} : { env: [wanted.env, content.toString('utf8')] as const }
+  if (wanted.target === undefined) return env
+  const file = path.join(bench.memory, `secret-${createHash('sha256').update(wanted.id).digest('hex')}`)
+  fs.rmSync(file, { force: true })
+  fs.writeFileSync(file, content, { mode: 0o600 })
+  fs.chownSync(file, wanted.uid, wanted.gid)
+  fs.chmodSync(file, wanted.mode)
+  return {
+    ...env,
+    mount: bindMount(wanted.target, file, false),
+    close: () => fs.rmSync(file, { force: true }),
+  }
+}
+
+function secretContent(bench: Bench, { id, from }: BoundSecret): Buffer {
+  if (from !== undefined && 'env' in from) {
+    const value = bench.env[from.env]
+    if (value === undefined)
+      throw new ToolError('SECRET_MISSING', `the secret "${id}": $${from.env} is not set`)
+    return Buffer.from(value)
+  }
+  const file = from?.file ?? ''
+  return attempt(`read the secret "${id}" from "${file}"`, () => fs.readFileSync(file))
+}
+
+function bindMount(destination: string, source: string, writable: boolean): Mount {
+  return { destination, type: 'bind', source, options: writable ? ['bind'] : ['bind', 'ro'] }
+}

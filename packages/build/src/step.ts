@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { syncfs } from '@pipelayer/sys'
+import { accountsIn } from './accounts.js'
+import { type Bench, overlayLost } from './bench.js'
+import { Copier } from './copier.js'
+import {
+  type Action,
+  STEP_NOTE,
+  type StepNote,
+  type StepRequest,
+  TREE,
+  UPPER,
+  type WorkdirAction,
+} from './executor-protocol.js'
+import { unmount } from './overlay.js'
+import { cleanName, Rooted } from './rooted.js'
+import { runStep } from './run-step.js'
+import { withSource } from './source-root.js'
+import { transfer } from './transfer.js'
+import { processIdentity } from './users.js'
+
+/**
+ * Executes one step and puts it into the store: worked on in the work directory, flushed, renamed. A step that fails
+ * leaves nothing.
+ */
+export async function executeStep(bench: Bench, request: StepRequest): Promise<void> {
+  const dir = bench.newDir('step')
+  try {
+    if (bench.form === 'overlay') await onOverlay(bench, request, dir)
+    else await onCopy(bench, request, dir)
+    const note: StepNote = { created: request.created, createdBy: request.createdBy }
+    fs.writeFileSync(path.join(dir, STEP_NOTE), JSON.stringify(note))
+    publish(dir, request.dir)
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+async function onOverlay(bench: Bench, request: StepRequest, dir: string): Promise<void> {
+  const [upper, work, merged] = [UPPER, 'work', 'merged'].map(name => path.join(dir, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const each of [upper, work, merged]) fs.mkdirSync(each)
+  copyRoot(request.lowers[0], upper)
+  bench.overlays.mount({ lowers: request.lowers, upper, work }, merged)
+  try {
+    await act(bench, request.action, merged)
+  } finally {
+    unmount(merged)
+  }
+  fs.rmdirSync(merged)
+  // The kernel leaves a folder without permissions in it.
+  fs.rmSync(work, { recursive: true, force: true })
+}
+
+async function onCopy(bench: Bench, request: StepRequest, dir: string): Promise<void> {
+  if (request.lowers.length > 1) throw overlayLost()
+  const tree = path.join(dir, TREE)
+  fs.mkdirSync(tree, { mode: 0o755 })
+  const [lower] = request.lowers
+  if (lower !== undefined) copyTree(lower, tree)
+  await act(bench, request.action, tree)
+}
+
+/** A whole tree with all that belongs to it, into a directory that is there. */
+export function copyTree(from: string, to: string): void {
+  const { status, stderr, error } = spawnSync('cp', ['-a', '--reflink=auto', `${from}/.`, to], {
+    encoding: 'utf8',
+  })
+  if (error) throw systemError(error, 'run cp')
+  if (status !== 0)
+    throw new ToolError('COPY_FAILED', `cannot copy "${from}": ${stderr.trim().split('\n')[0]}`)
+}
+
+// The root of a merged tree is the upper itself: it begins as the directory that it covers.
+function copyRoot(lower: string | undefined, upper: string): void {
+  if (lower === undefined) {
+    fs.chmodSync(upper, 0o755)
+    return
+  }
+  const stat = fs.statSync(lower)
+  fs.chownSync(upper, stat.uid, stat.gid)
+  fs.chmodSync(upper, stat.mode & 0o7777)
+  fs.utimesSync(upper, stat.atime, stat.mtime)
+}
+
+async function act(bench: Bench, action: Action, target: string): Promise<void> {
+  if (action.kind === 'workdir') return makeWorkdir(action, target, bench)
+  if (action.kind === 'run') return await runStep(bench, action, target)
+  await withSource(bench, action.root, source => transfer(action, { target, source, onWarning: bench.warn }))
+}
+
+function makeWorkdir(action: WorkdirAction, target: string, bench: Bench): void {
+  const root = Rooted.open(target)
+  try {
+    const { uid, gid } = processIdentity(action.user, accountsIn(root))
+    const rules = { owner: { uid, gid }, timeNs: BigInt(action.timeNs), onWarning: bench.warn }
+    const copier = new Copier(root, rules)
+    copier.makeDirs(root.resolve(cleanName(action.path)))
+    copier.finish()
+  } finally {
+    root.close()
+  }
+}
+
+/** Renames what is whole to its place, after it is on the disk. Another build may have been faster: then its is kept. */
+export function publish(dir: string, target: string): void {
+  attempt(`write "${target}"`, () => {
+    const fd = fs.openSync(dir, 'r')
+    try {
+      syncfs(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+    fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 })
+    try {
+      fs.renameSync(dir, target)
+    } catch (error) {
+      if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error
+    }
+  })
+}

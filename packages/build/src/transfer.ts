@@ -1,0 +1,129 @@
+import fs from 'node:fs'
+import { ToolError } from '@pipelayer/errors'
+import { showName } from '@pipelayer/records'
+import { accountsIn } from './accounts.js'
+import { Copier } from './copier.js'
+import { type Destination, destination, sourcePattern } from './copy-paths.js'
+import type { TransferAction } from './executor-protocol.js'
+import { type ModeChange, parseMode } from './file-mode.js'
+import { bytesOf, cleanName, Rooted } from './rooted.js'
+import { type FoundSource, findSources, type SourceTree } from './source-find.js'
+import { baseName, join, walkSource } from './source-walk.js'
+import { unpackArchive } from './unpack-archive.js'
+import { ownerIdentity } from './users.js'
+
+export interface TransferContext {
+  /** The merged tree that is written to. */
+  readonly target: string
+  readonly source: SourceTree
+  readonly onWarning: (message: string) => void
+}
+
+/**
+ * Executes COPY or ADD: each source in turn, each match of its wildcard in byte order.
+ *
+ * @throws {ToolError} `NOT_FOUND`, `CANNOT_REPLACE`, `USER_UNKNOWN`, `OWNER_NOT_MAPPED`
+ */
+export async function transfer(action: TransferAction, context: TransferContext): Promise<void> {
+  const target = Rooted.open(context.target)
+  try {
+    const work = new Transfer(action, context, target)
+    const found = action.sources
+      .map(source => sourcePattern(source, action))
+      .map(p => findSources(context.source, p, action.excludes))
+    for (const sources of found)
+      for (const source of sources) await work.source(source, sources.length > 1 || found.length > 1)
+    for (const file of action.inline) work.inline(file.name, Buffer.from(file.content, 'base64'))
+    work.finish()
+  } finally {
+    target.close()
+  }
+}
+
+class Transfer {
+  readonly #action: TransferAction
+  readonly #context: TransferContext
+  readonly #target: Rooted
+  readonly #dest: Destination
+  readonly #owner: { readonly uid: number; readonly gid: number } | undefined
+  readonly #mode: ModeChange | undefined
+  readonly #copiers: Copier[] = []
+
+  constructor(action: TransferAction, context: TransferContext, target: Rooted) {
+    this.#action = action
+    this.#context = context
+    this.#target = target
+    this.#dest = destination(action.dest, action.workdir)
+    this.#owner = action.chown === undefined ? undefined : ownerIdentity(action.chown, accountsIn(target))
+    this.#mode = action.chmod === undefined ? undefined : parseMode(action.chmod)
+  }
+
+  async source(source: FoundSource, several: boolean): Promise<void> {
+    const copier = this.#copier(this.#context.source.owner)
+    const { root } = this.#context.source
+    const isDir = root.lstat(source.real)?.isDirectory() === true
+    if (this.#action.unpack && !isDir && (await this.#unpack(source, copier))) return
+    const place = this.#place(copier, { name: source.name, isDir, several })
+    const skip = (name: string): void => this.#context.onWarning(`socket "${showName(name)}" left out`)
+    for (const entry of walkSource(root, source.real, source.selection, skip))
+      if (entry.name !== '' || !isDir) await copier.entry(entry, join(place, entry.name))
+  }
+
+  inline(name: string, content: Buffer): void {
+    const copier = this.#copier(undefined)
+    const plain = cleanName(name)
+    if (plain === '' || plain !== baseName(plain))
+      throw new ToolError('HEREDOC_NAME', `a heredoc cannot make a file named ${JSON.stringify(name)}`)
+    copier.inline(this.#place(copier, { name: plain, isDir: false, several: false }), content)
+  }
+
+  finish(): void {
+    for (const copier of this.#copiers) copier.finish()
+  }
+
+  /** Where a source goes, its parents made. */
+  #place(
+    copier: Copier,
+    source: { readonly name: string; readonly isDir: boolean; readonly several: boolean },
+  ): string {
+    const real = this.#target.resolve(this.#dest.path)
+    const stat = this.#target.lstat(real)
+    if (source.isDir || this.#dest.isDirectory || source.several) {
+      copier.makeDirs(real)
+      return source.isDir ? real : join(real, baseName(source.name))
+    }
+    if (stat?.isDirectory()) return join(real, baseName(source.name))
+    copier.makeDirs(real.slice(0, Math.max(0, real.lastIndexOf('/'))))
+    return real
+  }
+
+  async #unpack(source: FoundSource, copier: Copier): Promise<boolean> {
+    const { root } = this.#context.source
+    if (!root.lstat(source.real)?.isFile()) return false
+    const fd = root.open(source.real, fs.constants.O_RDONLY)
+    try {
+      return await unpackArchive(fd, {
+        onWarning: this.#context.onWarning,
+        directory: () => {
+          const real = this.#target.resolve(this.#dest.path)
+          copier.makeDirs(real)
+          return Buffer.concat([bytesOf(`${this.#context.target}/`), bytesOf(real)]).toString()
+        },
+      })
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+
+  #copier(owner: { readonly uid: number; readonly gid: number } | undefined): Copier {
+    const chosen = this.#owner ?? owner
+    const copier = new Copier(this.#target, {
+      ...(chosen === undefined ? {} : { owner: chosen }),
+      ...(this.#mode === undefined ? {} : { mode: this.#mode }),
+      timeNs: BigInt(this.#action.timeNs),
+      onWarning: this.#context.onWarning,
+    })
+    this.#copiers.push(copier)
+    return copier
+  }
+}

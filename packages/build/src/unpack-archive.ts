@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import { decompress, decompressExternal, detectCompression, MAGIC_SIZE } from '@pipelayer/compress'
+import { ToolError } from '@pipelayer/errors'
+import { applyLayer } from '@pipelayer/layer'
+import { TarParser } from '@pipelayer/tar'
+
+const CHUNK = 256 * 1024
+
+export interface UnpackOptions {
+  /** Called when it is an archive: makes the directory that it is unpacked into, absolute. */
+  readonly directory: () => string
+  readonly onWarning: (message: string) => void
+}
+
+/**
+ * Unpacks a file when it is a tar, compressed or not: its content decides, not its name. Names in it stay inside the
+ * directory. False when it is none; then nothing was done.
+ */
+export async function unpackArchive(fd: number, options: UnpackOptions): Promise<boolean> {
+  if (!(await isArchive(fd))) return false
+  await applyLayer(inflate(fd), options.directory(), { onWarning: options.onWarning })
+  return true
+}
+
+/** Whether the content inflates and begins with the header of a tar entry. */
+async function isArchive(fd: number): Promise<boolean> {
+  try {
+    const parser = new TarParser()
+    for await (const chunk of inflate(fd))
+      for (const event of parser.push(chunk)) if (event.type === 'entry') return true
+    return false
+  } catch (error) {
+    // Content that is no archive is copied. A program that is missing is no statement about the content.
+    if (error instanceof ToolError && error.code !== 'COMPRESSION_UNSUPPORTED') return false
+    throw error
+  }
+}
+
+function inflate(fd: number): AsyncIterable<Buffer> {
+  const head = Buffer.alloc(MAGIC_SIZE)
+  const size = fs.readSync(fd, head, 0, MAGIC_SIZE, 0)
+  const format = detectCompression(head.subarray(0, size))
+  if (format === 'bzip2' || format === 'xz') return decompressExternal(chunksOf(fd), format, spawn)
+  return decompress(chunksOf(fd))
+}
+
+async function* chunksOf(fd: number): AsyncGenerator<Buffer> {
+  for (let at = 0; ; ) {
+    const chunk = Buffer.allocUnsafe(CHUNK)
+    const size = await new Promise<number>((resolve, reject) => {
+      fs.read(fd, chunk, 0, CHUNK, at, (error, bytes) => (error ? reject(error) : resolve(bytes)))
+    })
+    if (size === 0) return
+    at += size
+    yield chunk.subarray(0, size)
+  }
+}

@@ -1,0 +1,114 @@
+import { ToolError } from '@pipelayer/errors'
+
+/** Who a process is, or who owns a file. */
+export interface Identity {
+  readonly uid: number
+  readonly gid: number
+  /** Further groups, of a process whose group was not named. */
+  readonly groups: readonly number[]
+  /** From passwd; `/` where it has no such user. */
+  readonly home: string
+}
+
+/** The texts of the image's /etc/passwd and /etc/group; empty where it has none. */
+export interface Accounts {
+  readonly passwd: string
+  readonly group: string
+}
+
+/** Above this a passwd file is an attack on memory, not a list of users. */
+export const MAX_ACCOUNTS_BYTES = 4 * 1024 * 1024
+
+/** Ids fit into the kernel's signed 32 bits; a larger one would wrap to another user. */
+const MAX_ID = 0x7fff_ffff
+
+interface PasswdEntry {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  readonly home: string
+}
+
+interface GroupEntry {
+  readonly name: string
+  readonly gid: number
+  readonly members: readonly string[]
+}
+
+/**
+ * The user and groups that `user[:group]` stands for in an image, for a process. Names win over numbers, as a user
+ * may have a number as name. A number without entry is taken as it is, with group 0. Empty stands for root.
+ *
+ * @throws {ToolError} `USER_UNKNOWN`, `USER_INVALID`
+ */
+export function processIdentity(spec: string, accounts: Accounts): Identity {
+  const [userPart = '', groupPart = ''] = spec.split(':', 2)
+  const user = findUser(userPart === '' ? '0' : userPart, accounts)
+  const groups = parseGroup(accounts.group)
+  const home = user.entry?.home || '/'
+  if (groupPart !== '') return { uid: user.uid, gid: groupID(groupPart, groups), groups: [], home }
+  const name = user.entry?.name
+  const extra = name === undefined ? [] : groups.filter(g => g.members.includes(name)).map(g => g.gid)
+  return { uid: user.uid, gid: user.entry?.gid ?? 0, groups: [...new Set(extra)].sort((a, b) => a - b), home }
+}
+
+/**
+ * The owner that `--chown=user[:group]` stands for. A number alone is user and group; a name alone brings its group.
+ *
+ * @throws {ToolError} `USER_UNKNOWN`, `USER_INVALID`
+ */
+export function ownerIdentity(
+  spec: string,
+  accounts: Accounts,
+): { readonly uid: number; readonly gid: number } {
+  const [userPart = '', groupPart = ''] = spec.split(':', 2)
+  const user = /^\d+$/.test(userPart)
+    ? { uid: checkID(userPart), entry: undefined }
+    : findUser(userPart === '' ? '0' : userPart, accounts)
+  if (groupPart !== '') return { uid: user.uid, gid: groupID(groupPart, parseGroup(accounts.group)) }
+  return { uid: user.uid, gid: user.entry?.gid ?? user.uid }
+}
+
+function findUser(text: string, accounts: Accounts): { uid: number; entry?: PasswdEntry } {
+  const users = parsePasswd(accounts.passwd)
+  const byName = users.find(user => user.name === text)
+  if (byName) return { uid: byName.uid, entry: byName }
+  if (!/^\d+$/.test(text))
+    throw new ToolError('USER_UNKNOWN', `user ${JSON.stringify(text)} is not in the image's /etc/passwd`)
+  const uid = checkID(text)
+  const entry = users.find(user => user.uid === uid)
+  return entry ? { uid, entry } : { uid }
+}
+
+function groupID(text: string, groups: readonly GroupEntry[]): number {
+  const byName = groups.find(group => group.name === text)
+  if (byName) return byName.gid
+  if (!/^\d+$/.test(text))
+    throw new ToolError('USER_UNKNOWN', `group ${JSON.stringify(text)} is not in the image's /etc/group`)
+  return checkID(text)
+}
+
+function checkID(text: string): number {
+  const id = Number(text)
+  if (id > MAX_ID) throw new ToolError('USER_INVALID', `user or group id ${text} is larger than ${MAX_ID}`)
+  return id
+}
+
+// Lines that are not as passwd(5) says, or whose ids do not fit, name nobody.
+function parsePasswd(text: string): PasswdEntry[] {
+  return text.split('\n').flatMap(line => {
+    const [name = '', , uid = '', gid = '', , home = ''] = line.split(':')
+    return isID(uid) && isID(gid) && name !== '' ? [{ name, uid: Number(uid), gid: Number(gid), home }] : []
+  })
+}
+
+function parseGroup(text: string): GroupEntry[] {
+  return text.split('\n').flatMap(line => {
+    const [name = '', , gid = '', members = ''] = line.split(':')
+    return isID(gid) && name !== '' ? [{ name, gid: Number(gid), members: members.trim().split(',') }] : []
+  })
+}
+
+function isID(text: string): boolean {
+  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_ID
+}

@@ -1,0 +1,3 @@
+import { runExecutor } from '@pipelayer/build'
+
+runExecutor()
