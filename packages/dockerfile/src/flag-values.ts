@@ -20,7 +20,7 @@ export type FlagValues<D extends DeclaredFlags> = {
     : (D[K] extends 'boolean' ? boolean : string) | undefined
 }
 
-/** @throws ToolError DOCKERFILE_INVALID for a flag that is unknown, repeated or has a wrong value */
+/** @throws ToolError `DOCKERFILE_INVALID` for a flag that is unknown, repeated or has a wrong value */
 export function readFlagValues<D extends DeclaredFlags>(
   fields: InstructionFields,
   declared: D,

@@ -114,7 +114,7 @@ export interface GitRef {
  * Reads `text` as a git repository: over http(s) only when its path ends in `.git`.
  *
  * @returns undefined when it is something else: a file, a folder, a download
- * @throws {@link ToolError} GIT_REF_INVALID when it is one, and its query is wrong
+ * @throws {@link ToolError} `GIT_REF_INVALID` when it is one, and its query is wrong
  */
 export function parseGitRef(text: string): GitRef | undefined {
   if (text.startsWith('./') || text.startsWith('../')) return undefined

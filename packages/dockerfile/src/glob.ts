@@ -21,7 +21,7 @@ export const NOT_SLASH = (char: string): boolean => char !== '/'
 /**
  * Whether the pattern matches the whole name.
  *
- * @throws {@link ToolError} PATTERN_INVALID for an open class, an empty range, a backslash at the end
+ * @throws {@link ToolError} `PATTERN_INVALID` for an open class, an empty range, a backslash at the end
  */
 export function matchGlob(pattern: string, name: string): boolean {
   return matches(parseGlob(pattern), name)
@@ -32,7 +32,7 @@ export function hasWildcards(path: string): boolean {
   return /[*?[\\]/.test(path)
 }
 
-/** @throws {@link ToolError} PATTERN_INVALID */
+/** @throws {@link ToolError} `PATTERN_INVALID` */
 export function parseGlob(pattern: string): Token[] {
   const chars = [...pattern]
   const tokens: Token[] = []

@@ -10,7 +10,8 @@
  */
 
 import { ToolError } from '@pipelayer/errors'
-import { type ExpandOptions, expandWords } from './expand.js'
+import { expandWords } from './expand.js'
+import type { ExpandOptions } from './expander.js'
 import { chop, type LineReader } from './lines.js'
 import { encodeSource, hasRawBytes, replaceRawBytes } from './source.js'
 import type { Heredoc } from './syntax.js'
@@ -27,7 +28,7 @@ export type HeredocWord = Pick<Heredoc, 'name' | 'expand' | 'chomp' | 'fd'>
 /**
  * The heredoc that one word opens; undefined when it opens none.
  *
- * @throws {@link ToolError} EXPANSION_FAILED when a quote in it is not closed
+ * @throws {@link ToolError} `EXPANSION_FAILED` when a quote in it is not closed
  */
 export function parseHeredocWord(word: string): HeredocWord | undefined {
   const [, fd = '', dash = '', rest = ''] = HEREDOC.exec(word) ?? []

@@ -67,7 +67,7 @@ interface Rule {
 /**
  * Prepares patterns, as {@link parseIgnore} gives them, for many paths.
  *
- * @throws {@link ToolError} PATTERN_INVALID for a malformed pattern and for a lone `!`
+ * @throws {@link ToolError} `PATTERN_INVALID` for a malformed pattern and for a lone `!`
  */
 export function ignoreMatcher(patterns: readonly string[]): IgnoreMatcher {
   const rules = patterns

@@ -58,7 +58,7 @@ export const INSTRUCTION_NAMES: readonly string[] = [...INTERPRETERS.keys()]
 /**
  * The meaning of one `instruction` record.
  *
- * @throws ToolError DOCKERFILE_INVALID as `FILE:LINE:COLUMN: ...`
+ * @throws ToolError `DOCKERFILE_INVALID` as `FILE:LINE:COLUMN: ...`
  */
 export function interpret(fields: InstructionFields): Instruction {
   const subject = new Subject(fields)
@@ -72,7 +72,7 @@ export function interpret(fields: InstructionFields): Instruction {
 /**
  * The meaning of a whole file: each instruction, and that a FROM stands before all but ARG.
  *
- * @throws ToolError DOCKERFILE_INVALID, see {@link interpret}
+ * @throws ToolError `DOCKERFILE_INVALID`, see {@link interpret}
  */
 export function interpretAll(list: readonly InstructionFields[]): readonly Instruction[] {
   let inStage = false

@@ -32,7 +32,7 @@ const NESTING_LIMIT = 10
  * Parses a Dockerfile.
  *
  * @param source - text, or bytes in UTF-8; other bytes are allowed in comments and bodies of heredocs only
- * @throws {@link ToolError} DOCKERFILE_INVALID (or what the grammar says) as `FILE:LINE:COLUMN: ...`
+ * @throws {@link ToolError} `DOCKERFILE_INVALID` (or what the grammar says) as `FILE:LINE:COLUMN: ...`
  */
 export function parseDockerfile(source: string | Uint8Array, options: ParseOptions = {}): Dockerfile {
   const text = typeof source === 'string' ? source.replace(/^\ufeff/, '') : decodeSource(source)

@@ -33,7 +33,7 @@ export function splitPort(text: string): PortAndProtocol {
 /**
  * The ports that one expanded word of EXPOSE stands for, as the config names them: `80/tcp`.
  *
- * @throws {@link ToolError} PORT_INVALID for anything else than the grammar above
+ * @throws {@link ToolError} `PORT_INVALID` for anything else than the grammar above
  */
 export function parsePorts(spec: string): readonly string[] {
   const { port, protocol } = splitPort(spec)

@@ -29,7 +29,7 @@ export interface Place {
 /**
  * The error of everything that is wrong in a source file: `FILE:LINE:COLUMN: message`.
  *
- * Codes: DOCKERFILE_INVALID and KUBEFILE_INVALID; the user corrects the file at that place.
+ * Codes: `DOCKERFILE_INVALID` and `KUBEFILE_INVALID`; the user corrects the file at that place.
  */
 export function invalidAt(code: string, place: Place, message: string): ToolError {
   return new ToolError(code, `${place.file}:${place.line}:${place.column}: ${message}`)

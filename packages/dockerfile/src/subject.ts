@@ -22,7 +22,7 @@ export class Subject {
   }
 
   /**
-   * Throws DOCKERFILE_INVALID at the instruction, or at `part` of it where it stands on one line.
+   * Throws `DOCKERFILE_INVALID` at the instruction, or at `part` of it where it stands on one line.
    *
    * The record has no map of joined lines, so a part of a longer instruction is not searched for.
    */

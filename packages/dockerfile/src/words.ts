@@ -24,15 +24,20 @@ export function splitWords(text: string, escapeChar: EscapeCharacter): Word[] {
       at++
       continue
     }
-    const end = endOfWord(text, at, escapeChar)
-    const word = dropLastEscape(text.slice(at, end), escapeChar)
+    const { end, dangling } = endOfWord(text, at, escapeChar)
+    const word = text.slice(at, dangling ? -1 : end)
     if (word !== '') words.push({ text: word, offset: at })
     at = end
   }
   return words
 }
 
-function endOfWord(text: string, start: number, escapeChar: EscapeCharacter): number {
+/** `dangling`: the text ends with an escape character that takes nothing along. */
+function endOfWord(
+  text: string,
+  start: number,
+  escapeChar: EscapeCharacter,
+): { end: number; dangling: boolean } {
   let quote = ''
   let at = start
   while (at < text.length) {
@@ -43,19 +48,5 @@ function endOfWord(text: string, start: number, escapeChar: EscapeCharacter): nu
     else if (quote === '' && (char === '"' || char === "'")) quote = char
     at++
   }
-  return Math.min(at, text.length)
-}
-
-/** An escape character with nothing behind it, which only the end of the text can cut off. */
-function dropLastEscape(word: string, escapeChar: EscapeCharacter): string {
-  let quote = ''
-  for (let at = 0; at < word.length; at++) {
-    const char = word.charAt(at)
-    if (char === escapeChar && quote !== "'") {
-      if (at === word.length - 1) return word.slice(0, -1)
-      at++
-    } else if (char === quote) quote = ''
-    else if (quote === '' && (char === '"' || char === "'")) quote = char
-  }
-  return word
+  return { end: Math.min(at, text.length), dangling: at > text.length }
 }

@@ -51,7 +51,7 @@ const GRAMMAR: Grammar = {
 const KEYWORD_AND_BLANKS = /^[^\t\v\f\r ]+[\t\v\f\r ]*/
 const ARG_NAME = /^[\p{L}\p{Nd}_]+$/u
 
-/** @throws ToolError KUBEFILE_INVALID as `FILE:LINE:COLUMN: ...` */
+/** @throws ToolError `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...` */
 export function parseClassic(source: string | Uint8Array, file: string): readonly KubefileFields[] {
   const { instructions } = parseDockerfile(source, { file, grammar: GRAMMAR })
   const list = instructions.map(node =>

@@ -10,7 +10,7 @@ export type Dialect = 'kubefile' | 'kubefile-classic'
 
 export type KubefileFields = SyntaxFields & { readonly dialect: Dialect }
 
-/** Throws KUBEFILE_INVALID at an instruction; the user corrects the Kubefile at that place. */
+/** Throws `KUBEFILE_INVALID` at an instruction; the user corrects the Kubefile at that place. */
 export function refuse(fields: Pick<SyntaxFields, 'source'>, message: string): never {
   const { file, line, column = 1 } = fields.source
   throw invalidAt('KUBEFILE_INVALID', { file, line, column }, message)

@@ -44,7 +44,7 @@ export interface KubefileOptions {
 /**
  * Parses a Kubefile and checks all that can be checked without reading other files.
  *
- * @throws ToolError KUBEFILE_INVALID, DOCKERFILE_INVALID as `FILE:LINE:COLUMN: ...`
+ * @throws ToolError `KUBEFILE_INVALID`, `DOCKERFILE_INVALID` as `FILE:LINE:COLUMN: ...`
  */
 export function parseKubefile(
   source: string | Uint8Array,

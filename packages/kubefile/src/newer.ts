@@ -81,7 +81,7 @@ const APP_URL = /^(local|https?):\/\/./
 /**
  * The syntax as sealer's own parser has it: keywords in lower case, LABEL in pairs without `=`, unknown words kept.
  *
- * @throws ToolError KUBEFILE_INVALID as `FILE:LINE:COLUMN: ...`
+ * @throws ToolError `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...`
  */
 export function parseRawKubefile(source: string | Uint8Array, file = 'Kubefile'): readonly SyntaxNode[] {
   const { instructions } = parseDockerfile(source, { file, grammar: RAW_GRAMMAR })
@@ -98,7 +98,7 @@ export function parseRawKubefile(source: string | Uint8Array, file = 'Kubefile')
 /**
  * Parses and checks a Kubefile of the newer dialect.
  *
- * @throws ToolError KUBEFILE_INVALID, and DOCKERFILE_INVALID for what a Dockerfile would refuse too
+ * @throws ToolError `KUBEFILE_INVALID`, and `DOCKERFILE_INVALID` for what a Dockerfile would refuse too
  */
 export function parseNewer(source: string | Uint8Array, file: string): readonly KubefileFields[] {
   const parsed = parseDockerfile(source, { file, grammar: GRAMMAR })

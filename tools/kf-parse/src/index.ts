@@ -38,7 +38,7 @@ export interface KfParseOptions {
  * A file named Kubefile or *.kubefile, any case, is a Kubefile, of the dialect that its words show; any other is a
  * Dockerfile. The whole file is checked before the first record goes out: a file that is wrong yields none.
  *
- * @throws ToolError DOCKERFILE_INVALID or KUBEFILE_INVALID as `FILE:LINE:COLUMN: ...`, FILE_TOO_LARGE above 64 MiB,
+ * @throws ToolError `DOCKERFILE_INVALID` or `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...`, `FILE_TOO_LARGE` above 64 MiB,
  * and what the system says when the file cannot be read
  */
 export async function* kfParse(
