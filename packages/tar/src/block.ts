@@ -43,7 +43,9 @@ export const FIELDS = {
   gnuRealSize: [483, 12],
 } as const satisfies Record<string, Field>
 
-export const USTAR_MAGIC = 'ustar\x0000'
+/** Written with the version `00`; some write NULs there, so that reading looks at the magic alone. */
+export const USTAR_MAGIC = 'ustar\0'
+export const USTAR_VERSION = '00'
 export const GNU_MAGIC = 'ustar  \0'
 export const STAR_TRAILER = 'tar\0'
 

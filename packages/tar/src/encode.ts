@@ -8,7 +8,7 @@
  * @module
  */
 import { isUtf8 } from 'node:buffer'
-import { BLOCK_SIZE, checksumOf, FIELDS, type Field, padding, USTAR_MAGIC } from './block.js'
+import { BLOCK_SIZE, checksumOf, FIELDS, type Field, padding, USTAR_MAGIC, USTAR_VERSION } from './block.js'
 import { FLAG_OF_TYPE, type TarEntry, type TarTime } from './entry.js'
 import { FieldError, unrepresentable } from './errors.js'
 import { fitsInOctal, formatOctal } from './numeric.js'
@@ -135,7 +135,7 @@ function headerBlock(entry: TarEntry): Buffer {
 
 /** Marks the block as ustar and puts its checksum: six digits, NUL, space. */
 function sealed(block: Buffer): Buffer {
-  block.write(USTAR_MAGIC, FIELDS.magic[0], 'latin1')
+  block.write(USTAR_MAGIC + USTAR_VERSION, FIELDS.magic[0], 'latin1')
   const [offset, width] = FIELDS.checksum
   block.write(`${formatOctal(checksumOf(block), width - 1)} `, offset, 'latin1')
   return block

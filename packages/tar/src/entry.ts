@@ -74,11 +74,10 @@ const TYPES: Readonly<Record<string, TarType>> = {
   '5': 'dir',
   '6': 'fifo',
   '7': 'file',
-  D: 'dir',
   S: 'file',
 }
 
-/** The type of a flag. A GNU incremental directory (`D`) is a directory; a contiguous file (`7`) a file. */
+/** The type of a flag. A contiguous file (`7`) is a file. */
 export function typeOfFlag(flag: string): TarType {
   return TYPES[flag] ?? 'other'
 }

@@ -50,7 +50,7 @@ export function decodeHeader(block: Buffer): RawHeader {
   if (!isChecksum(block, numberAt(block, FIELDS.checksum, 'checksum')))
     throw new FieldError('checksum is wrong')
   const magic = rawAt(block, FIELDS.magic)
-  const ustar = magic === USTAR_MAGIC
+  const ustar = magic.startsWith(USTAR_MAGIC)
   const gnu = magic === GNU_MAGIC
   const extended = ustar || gnu
   const extension = ustar ? ustarExtension(block) : gnu ? gnuExtension(block) : V7

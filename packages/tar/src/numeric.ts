@@ -23,7 +23,12 @@ export function parseNumeric(field: Buffer): bigint {
   return first >= BASE_256 ? parseBase256(field) : parseOctal(field.toString('latin1'))
 }
 
-/** The number at `field` of a block as a double; beyond 2^53 it throws FieldError. */
+/**
+ * The number at `field` of a block as a double.
+ *
+ * @throws FieldError for what {@link parseNumeric} refuses, beyond 2^53, and where digits follow a leading NUL: Go reads
+ *   them, libarchive and Python read 0, and if the field is the size they see different archives
+ */
 export function numberAt(block: Buffer, field: Field, what: string): number {
   const [offset, width] = field
   return (
@@ -45,7 +50,7 @@ export function fitsInOctal(value: number, width: number): boolean {
 }
 
 /** Octal digits that fill a field of `width` bytes but for the NUL at its end. */
-export function formatOctal(value: number, width: number): string {
+export function formatOctal(value: number | bigint, width: number): string {
   return `${value.toString(8).padStart(width - 1, '0')}\0`
 }
 
@@ -64,6 +69,7 @@ function commonOctal(block: Buffer, start: number, end: number): number | undefi
 
 function named(field: Buffer, what: string): bigint {
   try {
+    if (/^ *\0[ \0]*0*[1-7]/.test(field.toString('latin1'))) throw new FieldError('digits after a NUL')
     return parseNumeric(field)
   } catch (error) {
     if (!(error instanceof FieldError)) throw error

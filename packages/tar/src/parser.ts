@@ -9,7 +9,8 @@
  * - Global PAX headers are reported and not applied.
  * - Links, directories and devices have no content, whatever size they state.
  * - Two zero blocks end the archive, and what follows is ignored; without them the end of input does, even where the
- *   last padding is missing too. One zero block and then another header is an error.
+ *   last padding is missing too. After one zero block something else ends it too,
+ *   but a header there is an error: npm's readers would go on.
  *
  * Spec: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Tar Internals".
  *
@@ -134,8 +135,10 @@ export class TarParser {
     const block = yield* this.#blockOrEnd()
     if (block === undefined || !isZeroBlock(block)) return block
     const second = yield* this.#blockOrEnd()
-    if (second === undefined || isZeroBlock(second)) return undefined
-    throw invalid('a zero block is followed by one that is not', this.#place)
+    if (second !== undefined && isHeader(second)) {
+      throw invalid('a header follows a lone zero block', this.#place)
+    }
+    return undefined
   }
 
   *#blockOrEnd(): Steps<Buffer | undefined> {
@@ -309,6 +312,15 @@ export async function* readTar(
   const parser = new TarParser(options)
   for await (const chunk of source) yield* parser.push(chunk)
   parser.finish()
+}
+
+function isHeader(block: Buffer): boolean {
+  try {
+    return !isZeroBlock(block) && decodeHeader(block) !== undefined
+  } catch (error) {
+    if (error instanceof FieldError) return false
+    throw error
+  }
 }
 
 function parsed(body: Buffer, place: TarPlace): ReadonlyMap<string, string> {

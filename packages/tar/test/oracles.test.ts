@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { finished } from 'node:stream/promises'
 import t from 'tap'
 import { extract } from 'tar-stream'
 import type { TarEntry } from '../src/index.js'
@@ -116,7 +117,7 @@ t.test('tar-stream reads what is written here', async t => {
   // It decodes names as UTF-8 and has no fields for big ids: left out.
   const plain = entries.filter(entry => !/[\x80-\xff]/.test(entry.name + entry.linkname))
   stream.end(archive(plain))
-  await new Promise((resolve, reject) => stream.on('finish', resolve).on('error', reject))
+  await finished(stream)
   const types: Record<string, string> = {
     dir: 'directory',
     hardlink: 'link',
