@@ -31,6 +31,11 @@ export async function* checkedTar(
   parser.finish()
 }
 
+/** Reads a tar to its end without using it. Throws as {@link checkedTar} does. */
+export async function checkTar(tar: AsyncIterable<Buffer>): Promise<void> {
+  for await (const _ of checkedTar(tar, () => {}));
+}
+
 function checkPath(entry: ReadEntry, paths: PathSet): void {
   const path = componentsOf(entry.name).join('/')
   if (!paths.add(path) && entry.type !== 'dir')

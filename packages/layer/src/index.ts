@@ -4,6 +4,7 @@
  * @module
  */
 export { applyLayer, applyLayerOverlay } from './apply.js'
+export { checkTar } from './checked-tar.js'
 export { diffOverlay, diffTrees } from './diff.js'
 export { type OpenSink, packChanges, packTar } from './pack.js'
 export { RootfsStaging, type StagingOptions } from './staging.js'
@@ -17,6 +18,7 @@ export type {
   OverlayDirs,
   PackedLayer,
   PackOptions,
+  StoredLayer,
   Warn,
   XattrForm,
 } from './types.js'

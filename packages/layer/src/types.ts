@@ -12,11 +12,19 @@ export type XattrForm = 'trusted' | 'user'
 /** Told what had to be left out; one line each. */
 export type Warn = (message: string) => void
 
+/** A blob that is whole. */
+export interface StoredLayer {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  readonly path?: string
+}
+
 /** Where the bytes of a blob go. `store.blobWriter()` is one. */
 export interface BlobSink {
   write(chunk: Buffer): void | Promise<void>
   /** Ends the blob and makes it visible under its digest. */
-  commit(): Promise<{ readonly digest: Digest; readonly size: number; readonly path?: string }>
+  commit(): StoredLayer | Promise<StoredLayer>
   /** Throws away what was written. Called on every failure. */
   abort(): void | Promise<void>
 }

@@ -1,1 +1,185 @@
-export {}
+/**
+ * layer-pack: changes, a tree or a tar become a layer in the store.
+ *
+ * @module
+ */
+import path from 'node:path'
+import { engineOf, verifyEngine } from '@pipelayer/compress'
+import { ToolError } from '@pipelayer/errors'
+import {
+  type CompressOptions,
+  diffTrees,
+  type PackedLayer,
+  type PackOptions,
+  packChanges,
+  packTar,
+} from '@pipelayer/layer'
+import type { AnyRecord, LayerBeginRecord, LayerRecord } from '@pipelayer/records'
+import type { Store } from '@pipelayer/store'
+import { LayerReader } from './layer-reader.js'
+
+export interface LayerPackOptions {
+  readonly store: Store
+  readonly compress: CompressOptions
+  readonly workers?: number
+  /** Take changes that do not match their `layer-end`, as a filter leaves them. They never enter the cache. */
+  readonly filtered?: boolean
+  readonly mtimeNs?: boolean
+  readonly family?: 'oci' | 'docker'
+  /** Seconds since 1970. */
+  readonly sourceDateEpoch?: number
+  readonly onWarning?: (message: string, code: string) => void
+  readonly signal?: AbortSignal
+}
+
+/** What a layer that comes from no stream says of itself. */
+export interface Origin {
+  readonly createdBy?: string
+  readonly created?: string
+}
+
+/** Raised whenever the same changes would give other bytes than before: part of what the cache knows a layer by. */
+const FORMAT_VERSION = 1
+
+/**
+ * The records from `layer-begin` to `layer-end` become one `layer`, its blob being in the store; other records pass.
+ *
+ * A step that was packed in the same way before is known by its cacheKey; then no file is read.
+ *
+ * @throws ToolError `LAYER_INCOMPLETE`, `RECORD_MISPLACED`, `CHANGES_MISMATCH` where a filter altered the changes;
+ *   those of packChanges; `ENGINE_UNKNOWN`
+ */
+export async function* layerPack(
+  records: AsyncIterable<AnyRecord>,
+  options: LayerPackOptions,
+): AsyncGenerator<AnyRecord, void, void> {
+  const iterator = records[Symbol.asyncIterator]()
+  const engine = new Engine(options)
+  try {
+    for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+      const { value: record } = next
+      if (record.type === 'layer-begin')
+        yield await packLayer(record as LayerBeginRecord, iterator, { options, engine })
+      else if (record.type === 'change' || record.type === 'layer-end')
+        throw new ToolError('RECORD_MISPLACED', `cannot take a "${record.type}" record outside of a layer`)
+      else yield record
+    }
+  } finally {
+    await iterator.return?.()
+  }
+}
+
+/** Packs a whole tree. Throws as {@link layerPack} does. */
+export async function* packDir(
+  dir: string,
+  options: LayerPackOptions & Origin,
+): AsyncGenerator<LayerRecord, void, void> {
+  await new Engine(options).check()
+  const warn = (message: string): void => options.onWarning?.(message, 'LEFT_OUT')
+  const packed = await packChanges(
+    diffTrees(undefined, path.resolve(dir), { onWarning: warn }),
+    () => options.store.blobWriter(),
+    howOf(options),
+  )
+  yield layerRecord({ image: '1', ...options }, packed)
+}
+
+/** Packs a tar, its bytes kept. Throws as packTar does. */
+export async function* packArchive(
+  source: AsyncIterable<Buffer>,
+  options: LayerPackOptions & Origin,
+): AsyncGenerator<LayerRecord, void, void> {
+  await new Engine(options).check()
+  yield layerRecord(
+    { image: '1', ...options },
+    await packTar(source, () => options.store.blobWriter(), howOf(options)),
+  )
+}
+
+interface Context {
+  readonly options: LayerPackOptions
+  readonly engine: Engine
+}
+
+async function packLayer(
+  begin: LayerBeginRecord,
+  iterator: AsyncIterator<AnyRecord>,
+  { options, engine }: Context,
+): Promise<AnyRecord> {
+  const { store, filtered = false } = options
+  const reader = new LayerReader(begin, iterator, { isFiltered: filtered })
+  const key = filtered ? undefined : begin.cacheKey
+  const known = key === undefined ? undefined : store.getPacked(key, encodingOf(options))
+  if (known !== undefined) {
+    await reader.skip()
+    return { ...known, ...originOf(begin) } as LayerRecord
+  }
+  await engine.check()
+  const packed = await packChanges(reader.changes(), () => store.blobWriter(), howOf(options))
+  const record = layerRecord(begin, packed)
+  if (key !== undefined) store.putPacked(key, encodingOf(options), record)
+  return record
+}
+
+function layerRecord(begin: Partial<LayerBeginRecord>, packed: PackedLayer | undefined): LayerRecord {
+  const origin = originOf(begin)
+  if (packed === undefined) return { type: 'layer', ...origin, empty: true }
+  const { mediaType, digest, size, diffID, engine } = packed
+  const place = packed.path === undefined ? {} : { path: packed.path }
+  return { type: 'layer', ...origin, mediaType, digest, size, diffID, ...place, engine }
+}
+
+function originOf({
+  image = '1',
+  createdBy,
+  created,
+  cacheKey,
+}: Partial<LayerBeginRecord>): Pick<LayerRecord, 'image'> {
+  return {
+    image,
+    ...(createdBy === undefined ? {} : { createdBy }),
+    ...(created === undefined ? {} : { created }),
+    ...(cacheKey === undefined ? {} : { cacheKey }),
+  }
+}
+
+function howOf(options: LayerPackOptions): PackOptions {
+  const { compress, workers, mtimeNs, family, sourceDateEpoch, signal } = options
+  return {
+    compress,
+    ...(workers === undefined ? {} : { workers }),
+    ...(mtimeNs === undefined ? {} : { mtimeNs }),
+    ...(family === undefined ? {} : { family }),
+    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
+    ...(signal === undefined ? {} : { signal }),
+  }
+}
+
+/** Everything that alters the blob, as one name. */
+function encodingOf({ compress, mtimeNs, family = 'oci', sourceDateEpoch }: LayerPackOptions): string {
+  const engine = engineOf(compress.format).replace('/', '-')
+  const times = `${mtimeNs ? 'ns' : 's'}${sourceDateEpoch ?? ''}`
+  return `v${FORMAT_VERSION}.${compress.format}-${compress.level ?? 'usual'}.${engine}.${family}.${times}`.toLowerCase()
+}
+
+/** Looks once, before the first layer, whether this zlib gives the bytes that others give. */
+class Engine {
+  readonly #options: LayerPackOptions
+  #isChecked = false
+
+  constructor(options: LayerPackOptions) {
+    this.#options = options
+  }
+
+  /** @throws ToolError `ENGINE_UNKNOWN` under SOURCE_DATE_EPOCH; without it the user is told */
+  async check(): Promise<void> {
+    const { compress, sourceDateEpoch, onWarning } = this.#options
+    if (this.#isChecked || compress.format !== 'gzip') return
+    this.#isChecked = true
+    const { isKnown, engine } = await verifyEngine()
+    if (isKnown) return
+    const message = `${engine} does not give the bytes that Node's own zlib gives: blobs differ from those made elsewhere`
+    if (sourceDateEpoch !== undefined) throw new ToolError('ENGINE_UNKNOWN', message)
+    onWarning?.(message, 'ENGINE_UNKNOWN')
+  }
+}

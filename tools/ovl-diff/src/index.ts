@@ -1,1 +1,103 @@
-export {}
+/**
+ * ovl-diff: what a build step changed.
+ *
+ * @module
+ */
+import { setImmediate } from 'node:timers/promises'
+import { ToolError } from '@pipelayer/errors'
+import { type DiffOptions, diffOverlay, diffTrees } from '@pipelayer/layer'
+import {
+  type AnyRecord,
+  type ChangeRecord,
+  changesDigest,
+  type IdMap,
+  type LayerBeginRecord,
+} from '@pipelayer/records'
+
+/** Where one layer's changes lie: an overlay upper directory, or two trees. Paths are absolute. */
+export interface LayerSource {
+  readonly image: string
+  readonly upper?: string | undefined
+  /** Nearest first; without it nothing is known of what lies below. */
+  readonly lowers?: readonly string[] | undefined
+  /** Without it every entry of `after` is an addition. */
+  readonly before?: string | undefined
+  readonly after?: string | undefined
+  readonly xattrs?: 'trusted' | 'user' | undefined
+  readonly idMap?: IdMap | undefined
+  readonly createdBy?: string | undefined
+  readonly created?: string | undefined
+  readonly cacheKey?: string | undefined
+}
+
+export interface OvlDiffOptions {
+  /** Every xattr but overlayfs's own. Such a layer has no cacheKey: it is not the one that the step's key stands for. */
+  readonly allXattrs?: boolean
+  readonly onWarning?: (message: string) => void
+  readonly signal?: AbortSignal
+}
+
+/** How many changes go by before signals are looked at: the disk is read synchronously. */
+const PAUSE_EVERY = 256
+
+/**
+ * Each `snapshot` becomes `layer-begin`, one `change` for each path, and `layer-end`; other records pass.
+ *
+ * @throws ToolError `SNAPSHOT_INVALID`; those of diffOverlay and diffTrees
+ */
+export async function* ovlDiff(
+  records: AsyncIterable<AnyRecord>,
+  options: OvlDiffOptions = {},
+): AsyncGenerator<AnyRecord, void, void> {
+  for await (const record of records) {
+    // The schema has seen to it that the fields are what they are called.
+    if (record.type === 'snapshot') yield* diffLayer(record as unknown as LayerSource, options)
+    else yield record
+  }
+}
+
+/** The records of one layer. Throws as {@link ovlDiff} does. */
+export async function* diffLayer(
+  source: LayerSource,
+  options: OvlDiffOptions = {},
+): AsyncGenerator<AnyRecord, void, void> {
+  const digest = changesDigest()
+  yield beginOf(source, options)
+  for (const change of changesOf(source, options)) {
+    digest.update(change)
+    yield change
+    if (digest.count % PAUSE_EVERY !== 0) continue
+    await setImmediate()
+    options.signal?.throwIfAborted()
+  }
+  yield { type: 'layer-end', changes: digest.count, digest: digest.digest() }
+}
+
+function beginOf(source: LayerSource, { allXattrs }: OvlDiffOptions): LayerBeginRecord {
+  const { image, createdBy, created, cacheKey } = source
+  return {
+    type: 'layer-begin',
+    image,
+    ...(createdBy === undefined ? {} : { createdBy }),
+    ...(created === undefined ? {} : { created }),
+    ...(cacheKey === undefined || allXattrs ? {} : { cacheKey }),
+  }
+}
+
+function changesOf(source: LayerSource, options: OvlDiffOptions): Iterable<ChangeRecord> {
+  const { upper, lowers, before, after, xattrs, idMap } = source
+  const how: DiffOptions = { ...options, ...(idMap === undefined ? {} : { idMap }) }
+  if (upper !== undefined) {
+    const dirs = {
+      upper,
+      ...(lowers === undefined ? {} : { lowers }),
+      ...(xattrs === undefined ? {} : { xattrs }),
+    }
+    return diffOverlay(dirs, how)
+  }
+  if (after !== undefined) return diffTrees(before, after, how)
+  throw new ToolError(
+    'SNAPSHOT_INVALID',
+    `a snapshot of image "${source.image}" has neither "upper" nor "after"`,
+  )
+}

@@ -1,1 +1,115 @@
-export {}
+/**
+ * untar: layers become a root filesystem.
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import { type ApplyResult, RootfsStaging, type XattrForm } from '@pipelayer/layer'
+import type { AnyRecord, LayerRecord } from '@pipelayer/records'
+import type { Store } from '@pipelayer/store'
+import { ImageCheck } from './image-check.js'
+import { type LayerSource, layerOf, tarFile, verifyLayer } from './layer-source.js'
+import { overlayTarget, plainTarget, type Target } from './target.js'
+
+export interface UntarOptions {
+  /** The directory to be made. */
+  readonly target: string
+  /** Files to be unpacked in place of what records name: plain or compressed tars, lowest first. */
+  readonly tars?: readonly string[]
+  /** Take a directory that is not empty, and apply the layers to it in place, each after it was verified. */
+  readonly into?: boolean
+  /** A directory for each layer, in overlay form, with this prefix of xattrs. */
+  readonly overlay?: XattrForm
+  /** Where blobs are looked for that have no path; opened when one is needed. */
+  readonly store: () => Store
+  readonly onWarning?: (message: string) => void
+  readonly signal?: AbortSignal
+  /** Registers what is to be cleaned up when the process ends. */
+  readonly onExit?: (clean: () => void) => () => void
+}
+
+/**
+ * Unpacks the layers of one image as they come, and publishes the whole at the end of the stream. All records pass.
+ * With `tars` no image is expected.
+ *
+ * @throws ToolError `MANY_IMAGES`, `NO_LAYERS`, `LAYER_MISMATCH`, `DIFF_ID_MISMATCH`, `CONFIG_MISSING`, `BLOB_UNKNOWN`,
+ *   `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of applyLayer and RootfsStaging. Nothing is published then; with `into`,
+ *   layers before the one that failed are there.
+ */
+export async function* untar(
+  records: AsyncIterable<AnyRecord>,
+  options: UntarOptions,
+): AsyncGenerator<AnyRecord, void, void> {
+  const unpacking = new Unpacking(options)
+  const check = new ImageCheck(options.store)
+  const { tars = [] } = options
+  try {
+    for (const file of tars) await unpacking.apply(tarFile(file))
+    for await (const record of records) {
+      check.see(record)
+      if (record.type === 'layer' && record.empty !== true) {
+        const layer = layerOf(record as LayerRecord, options.store)
+        check.unpacked(layer, await unpacking.apply(layer))
+      }
+      yield record
+    }
+    if (tars.length === 0) check.finish()
+    unpacking.publish()
+  } finally {
+    unpacking.close()
+  }
+}
+
+class Unpacking {
+  readonly #options: UntarOptions
+  readonly #staging: RootfsStaging
+  readonly #target: Target
+  readonly #forget: () => void
+
+  constructor(options: UntarOptions) {
+    const { target, into = false, overlay, onExit } = options
+    this.#options = options
+    this.#staging = RootfsStaging.open(target, { into })
+    this.#forget = onExit?.(() => this.#staging.abort()) ?? (() => {})
+    const { dir } = this.#staging
+    this.#target = overlay === undefined ? plainTarget(dir) : overlayTarget(dir, overlay)
+  }
+
+  /** Returns the layer's diffID. */
+  async apply(layer: LayerSource): Promise<string> {
+    const { into, signal, onWarning } = this.#options
+    if (into) await verifyLayer(layer)
+    const how = {
+      ...(signal === undefined ? {} : { signal }),
+      ...(onWarning === undefined ? {} : { onWarning }),
+    }
+    try {
+      const { diffID, result } = await this.#target.apply(layer, how)
+      this.#tell(layer, result)
+      return diffID
+    } catch (error) {
+      if (!(error instanceof ToolError)) throw error
+      const { code, message, status } = error
+      throw new ToolError(code, `cannot apply layer ${layer.name}: ${message}`, { cause: error, status })
+    }
+  }
+
+  publish(): void {
+    this.#target.finish()
+    this.#staging.publish()
+  }
+
+  close(): void {
+    this.#staging.abort()
+    this.#forget()
+  }
+
+  #tell(layer: LayerSource, { skippedDevices, skippedXattrs, squashedOwners }: ApplyResult): void {
+    const lost = [
+      skippedDevices > 0 ? `${skippedDevices} devices` : '',
+      skippedXattrs > 0 ? `${skippedXattrs} xattrs` : '',
+      squashedOwners > 0 ? `the owners of ${squashedOwners} entries` : '',
+    ].filter(text => text !== '')
+    if (lost.length > 0) this.#options.onWarning?.(`layer ${layer.name}: left out ${lost.join(', ')}`)
+  }
+}

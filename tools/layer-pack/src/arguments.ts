@@ -1,0 +1,67 @@
+/**
+ * What the command line asks to be packed.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import { parseCompression } from '@pipelayer/compress'
+import { systemError, ToolError } from '@pipelayer/errors'
+import { creationTime } from '@pipelayer/oci'
+import { defaultStorePath, Store } from '@pipelayer/store'
+import type { LayerPackOptions, Origin } from './index.js'
+
+export interface PackArguments {
+  readonly dir: string | undefined
+  readonly tar: string | undefined
+  readonly compress: string
+  readonly workers: number | undefined
+  readonly filtered: boolean
+  readonly store: string | undefined
+  readonly mediaTypes: string | undefined
+  readonly mtimeNs: boolean
+  readonly createdBy: string | undefined
+  readonly created: string | undefined
+}
+
+/** What an option may be filled from. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  now(): Date
+}
+
+/** @throws ToolError `USAGE`, `COMPRESSION_UNKNOWN`, `TIME_INVALID`, status 2 */
+export function optionsOf(given: PackArguments, { env, now }: Surroundings): LayerPackOptions & Origin {
+  if (given.dir !== undefined && given.tar !== undefined)
+    throw usage('--dir and --tar cannot be packed at once')
+  const compress = parseCompression(given.compress)
+  const family = given.mediaTypes === 'docker' ? 'docker' : 'oci'
+  if (family === 'docker' && compress.format === 'zstd')
+    throw usage('Docker has no media type for zstd layers')
+  const time = creationTime({ sourceDateEpoch: env.SOURCE_DATE_EPOCH, created: given.created, now: now() })
+  return {
+    store: Store.open(given.store ?? defaultStorePath(env)),
+    compress,
+    family,
+    filtered: given.filtered,
+    mtimeNs: given.mtimeNs,
+    created: time.created,
+    ...(time.epoch === undefined ? {} : { sourceDateEpoch: time.epoch }),
+    ...(given.workers === undefined ? {} : { workers: given.workers }),
+    ...(given.createdBy === undefined ? {} : { createdBy: given.createdBy }),
+  }
+}
+
+/** The bytes of `file`, of stdin for `-`. */
+export async function* bytesOf(file: string, stdin: Readable): AsyncGenerator<Buffer, void, void> {
+  try {
+    yield* file === '-' ? stdin : fs.createReadStream(path.resolve(file), { highWaterMark: 1 << 18 })
+  } catch (error) {
+    throw systemError(error, `read "${file}"`)
+  }
+}
+
+function usage(message: string): ToolError {
+  return new ToolError('USAGE', message, { status: 2 })
+}

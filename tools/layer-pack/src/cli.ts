@@ -1,0 +1,57 @@
+import { runTool } from '@pipelayer/cli'
+import { bytesOf, optionsOf } from './arguments.js'
+import { layerPack, packArchive, packDir } from './index.js'
+
+runTool({
+  name: 'layer-pack',
+  summary: 'pack changes, a tree or a tar into a layer in the store',
+  options: {
+    dir: { type: 'string', value: 'TREE', describe: 'pack a whole tree, in place of records' },
+    tar: {
+      type: 'string',
+      value: 'FILE',
+      describe: 'pack a tar, plain or compressed, its bytes kept; - is stdin',
+    },
+    compress: {
+      type: 'string',
+      value: 'gzip[:0-9]|zstd[:1-22]|none',
+      describe: 'compression and level',
+      default: 'gzip',
+    },
+    workers: { type: 'number', value: 'N', describe: 'blocks compressed at a time; never changes the bytes' },
+    store: {
+      type: 'string',
+      value: 'DIR',
+      describe: 'where the layer goes (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
+    },
+    filtered: {
+      type: 'boolean',
+      describe: 'take changes that a filter altered, and keep them out of the cache',
+    },
+    'mtime-ns': { type: 'boolean', describe: 'keep nanoseconds of times (default: whole seconds)' },
+    'media-types': {
+      type: 'string',
+      choices: ['oci', 'docker'],
+      describe: 'family of the media type (default: oci)',
+    },
+    'created-by': { type: 'string', value: 'TEXT', describe: 'with --dir or --tar: what made the layer' },
+    created: {
+      type: 'string',
+      value: 'TIME',
+      describe: 'with --dir or --tar: when, RFC 3339 (default: SOURCE_DATE_EPOCH, else now)',
+    },
+  },
+  input: args => (args.dir === undefined && args.tar === undefined ? 'records' : 'none'),
+  run: (records, args, context) => {
+    const given = {
+      ...args,
+      mediaTypes: args['media-types'],
+      mtimeNs: args['mtime-ns'],
+      createdBy: args['created-by'],
+    }
+    const options = { ...optionsOf(given, context), onWarning: context.warn, signal: context.signal }
+    if (args.dir !== undefined) return packDir(args.dir, options)
+    if (args.tar !== undefined) return packArchive(bytesOf(args.tar, context.stdin), options)
+    return layerPack(records, options)
+  },
+})
