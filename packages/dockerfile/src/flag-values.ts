@@ -34,7 +34,9 @@ export function flagValues<D extends DeclaredFlags>(subject: Subject, declared: 
   for (const [name, type] of Object.entries(declared)) values.set(name, type === 'list' ? [] : undefined)
   for (const flag of subject.fields.flags) {
     if (flag === '--') break
-    const { name, value } = splitFlag(flag)
+    if (!flag.startsWith('--'))
+      return subject.fail(`flag ${subject.quote(flag)} does not begin with --`, flag)
+    const { name, value } = splitFlag(flag.slice(2))
     const type = Object.hasOwn(declared, name) ? declared[name] : undefined
     if (type === undefined) return subject.fail(unknownFlag(name, Object.keys(declared)), flag)
     const before = values.get(name)
@@ -47,8 +49,7 @@ export function flagValues<D extends DeclaredFlags>(subject: Subject, declared: 
   return Object.fromEntries(values) as FlagValues<D>
 }
 
-function splitFlag(flag: string): { name: string; value: string | undefined } {
-  const text = flag.startsWith('--') ? flag.slice(2) : flag
+function splitFlag(text: string): { name: string; value: string | undefined } {
   const sign = text.indexOf('=')
   return sign < 0
     ? { name: text, value: undefined }

@@ -211,6 +211,8 @@ t.test('what is refused', async t => {
   t.equal(interpretAll(fieldsOf('ARG a\nFROM b\nRUN c')).length, 3)
   const edited = { name: 'ENV', form: 'pairs', args: ['a', 'b'], flags: [] } as const
   t.throws(() => interpret(edited), { message: /Dockerfile:1:1: ENV has 2 arguments/ }, 'an edited record')
+  const dashes = { name: 'RUN', form: 'shell', args: ['a'], flags: ['mount=x'] } as const
+  t.throws(() => interpret(dashes), { message: /does not begin with --/ }, 'another edited record')
 })
 
 t.test('durations', async t => {
