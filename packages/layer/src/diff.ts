@@ -28,7 +28,7 @@ import type { DiffOptions, OverlayDirs } from './types.js'
  * Without `lowers` every entry counts as new, every whiteout and opaque marker as meant: what `op` says is then a guess.
  *
  * @throws ToolError `OVERLAY_REDIRECT`, `OVERLAY_METACOPY` (mount with these features off), `OVERLAY_NEEDS_ROOT`,
- *   `WHITEOUT_NAME` for a file named `.wh.*`, `ID_UNMAPPED`, system errors
+ *   `NOT_A_DIRECTORY`, `WHITEOUT_NAME` for a file named `.wh.*`, `ID_UNMAPPED`, system errors
  */
 export function diffOverlay(
   dirs: OverlayDirs,
@@ -44,7 +44,7 @@ export function diffOverlay(
  *
  * Files of equal size and metadata are compared by content, so both trees are read.
  *
- * @throws ToolError `WHITEOUT_NAME`, `ID_UNMAPPED`, system errors
+ * @throws ToolError `NOT_A_DIRECTORY`, `WHITEOUT_NAME`, `ID_UNMAPPED`, system errors
  */
 export function diffTrees(
   before: string | undefined,

@@ -81,7 +81,7 @@ export class Folder {
   }
 }
 
-/** The root of the tree. */
+/** The root of the tree. @throws ToolError `NEEDS_LINUX`: no other system names open directories by path */
 export function openRoot(dir: string, options: FolderOptions): Folder {
   if (process.platform !== 'linux')
     throw new ToolError('NEEDS_LINUX', 'unpacking a layer needs Linux, for /proc/self/fd')

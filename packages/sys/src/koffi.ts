@@ -4,18 +4,12 @@
  * @module
  */
 import { createRequire } from 'node:module'
+import type koffi from 'koffi'
 
 /** The part of koffi that this package uses. */
-export interface Koffi {
-  load(path: string | null): Library
-  errno(): number
-}
+export type Koffi = Pick<typeof koffi, 'load' | 'errno'>
 
-export interface Library {
-  func(definition: string): NativeFunction
-}
-
-/** Pointers go in as Buffer or null, 64-bit results come back as number where they fit. */
+/** What koffi makes of a prototype. Pointers go in as Buffer or null; 64-bit results come back as number where they fit. */
 export type NativeFunction = (...args: (number | bigint | string | Buffer | null)[]) => number
 
 let loaded: Koffi | undefined

@@ -16,7 +16,11 @@ export interface DiffArguments {
   readonly createdBy: string | undefined
 }
 
-/** The layer that the arguments name; undefined where they name none, and snapshots are read. */
+/**
+ * The layer that the arguments name; undefined where they name none, and snapshots are read.
+ *
+ * @throws ToolError `USAGE`, status 2
+ */
 export function sourceOf(given: DiffArguments): LayerSource | undefined {
   const { trees, upper, lower, createdBy } = given
   if (upper === undefined && lower.length > 0) throw usage('--lower needs --upper')

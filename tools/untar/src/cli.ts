@@ -29,6 +29,7 @@ runTool({
   positionals: { synopsis: 'DIR', min: 1, max: 1 },
   input: args => (args.tar.length > 0 ? 'none' : 'records'),
   run: (records, args, context) => {
+    // `USAGE`: what is written over in place has no layers of its own.
     if (args.into && args.overlay)
       throw new ToolError('USAGE', '--into and --overlay exclude each other', { status: 2 })
     const options = {
