@@ -9,6 +9,8 @@ import type koffi from 'koffi'
 /** The part of koffi that this package uses. */
 export type Koffi = Pick<typeof koffi, 'load' | 'errno'>
 
+export type Library = ReturnType<Koffi['load']>
+
 /** What koffi makes of a prototype. Pointers go in as Buffer or null; 64-bit results come back as number where they fit. */
 export type NativeFunction = (...args: (number | bigint | string | Buffer | null)[]) => number
 
