@@ -32,7 +32,7 @@ export async function transfer(action: TransferAction, context: TransferContext)
       .map(source => sourcePattern(source, action))
       .map(p => findSources(context.source, p, action.excludes))
     for (const sources of found)
-      for (const source of sources) await work.source(source, sources.length > 1 || found.length > 1)
+      for (const source of sources) await work.source(source)
     for (const file of action.inline) work.inline(file.name, Buffer.from(file.content, 'base64'))
     work.finish()
   } finally {
@@ -58,12 +58,12 @@ class Transfer {
     this.#mode = action.chmod === undefined ? undefined : parseMode(action.chmod)
   }
 
-  async source(source: FoundSource, several: boolean): Promise<void> {
+  async source(source: FoundSource): Promise<void> {
     const copier = this.#copier(this.#context.source.owner)
     const { root } = this.#context.source
     const isDir = root.lstat(source.real)?.isDirectory() === true
     if (this.#action.unpack && !isDir && (await this.#unpack(source, copier))) return
-    const place = this.#place(copier, { name: source.name, isDir, several })
+    const place = this.#place(copier, { name: source.name, isDir })
     const skip = (name: string): void => this.#context.onWarning(`socket "${showName(name)}" left out`)
     for (const entry of walkSource(root, source.real, source.selection, skip))
       if (entry.name !== '' || !isDir) await copier.entry(entry, join(place, entry.name))
@@ -74,7 +74,7 @@ class Transfer {
     const plain = cleanName(name)
     if (plain === '' || plain !== baseName(plain))
       throw new ToolError('HEREDOC_NAME', `a heredoc cannot make a file named ${JSON.stringify(name)}`)
-    copier.inline(this.#place(copier, { name: plain, isDir: false, several: false }), content)
+    copier.inline(this.#place(copier, { name: plain, isDir: false }), content)
   }
 
   finish(): void {
@@ -84,11 +84,11 @@ class Transfer {
   /** Where a source goes, its parents made. */
   #place(
     copier: Copier,
-    source: { readonly name: string; readonly isDir: boolean; readonly several: boolean },
+    source: { readonly name: string; readonly isDir: boolean },
   ): string {
     const real = this.#target.resolve(this.#dest.path)
     const stat = this.#target.lstat(real)
-    if (source.isDir || this.#dest.isDirectory || source.several) {
+    if (source.isDir || this.#dest.isDirectory) {
       copier.makeDirs(real)
       return source.isDir ? real : join(real, baseName(source.name))
     }

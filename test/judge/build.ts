@@ -1,0 +1,187 @@
+/**
+ * Judges builds: a Dockerfile and its context go through kf-parse, kf-run, ovl-diff and layer-pack, and the layers are
+ * unpacked; the tree and the config are compared whole.
+ *
+ * @module
+ */
+import crypto from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { decompress } from '@pipelayer/compress'
+import { ToolError } from '@pipelayer/errors'
+import { kfParse } from '@pipelayer/kf-parse'
+import { kfRun } from '@pipelayer/kf-run'
+import { applyLayer, diffOverlay, diffTrees, packChanges } from '@pipelayer/layer'
+import type { AnyRecord, SnapshotRecord } from '@pipelayer/records'
+import { Store } from '@pipelayer/store'
+import { inThrowAway, type Json } from './layer-tree.js'
+
+type Verdict = 'pass' | `policy:${string}` | { fail: string }
+type Row = { id: string; in: Json; want: Json; dir?: string; policy?: unknown }
+type Adapter = (row: Row, context: { dir: string }) => Promise<Verdict>
+
+/** What a build gave: an unpacked tree and `.config`, or why it was refused. */
+type Built = { readonly tree: string; readonly config: Json } | { readonly refused: string }
+
+/** The store of one row; the executor is the built program. */
+async function build(dockerfile: string, context: string, place: string): Promise<Built> {
+  const root = path.join(place, 'store')
+  const tree = path.join(place, 'tree')
+  fs.mkdirSync(tree)
+  try {
+    const records = kfParse(dockerfile, { stdin: Readable.from([]) })
+    const config = await unpack(kfRun(records, optionsFor(root, context)), Store.open(root), tree)
+    return { tree, config }
+  } catch (error) {
+    if (error instanceof ToolError) return { refused: `${error.message} [${error.code}]` }
+    throw error
+  }
+}
+
+function optionsFor(store: string, context: string): Parameters<typeof kfRun>[1] {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME }
+  return { store, context, executor: executor(), env, signal: new AbortController().signal, now: new Date() }
+}
+
+function executor(): string {
+  let dir = path.dirname(fileURLToPath(import.meta.url))
+  while (!fs.existsSync(path.join(dir, 'tools/kf-run'))) dir = path.dirname(dir)
+  return path.join(dir, 'tools/kf-run/dist/executor.cjs')
+}
+
+async function unpack(records: AsyncIterable<AnyRecord>, store: Store, tree: string): Promise<Json> {
+  let config: Json
+  for await (const record of records) {
+    if (record.type === 'config') config = (record as Json).config.config
+    if (record.type !== 'snapshot') continue
+    const packed = await packChanges(changesOf(record as SnapshotRecord), () => store.blobWriter())
+    if (packed !== undefined) await applyLayer(decompress(store.openBlob(packed.digest)), tree)
+  }
+  return config
+}
+
+function changesOf(snapshot: SnapshotRecord): ReturnType<typeof diffTrees> {
+  const { upper, lowers = [], before, after = '' } = snapshot
+  return upper === undefined ? diffTrees(before, after) : diffOverlay({ upper, lowers })
+}
+
+/** A tree as the rows have it: path to type, mode, owner, link target, size and digest. */
+function describe(root: string): Record<string, Json> {
+  return Object.fromEntries(namesBelow(root, '').map(name => [name, describeEntry(path.join(root, name))]))
+}
+
+// readdir's own recursion follows symlinks to directories.
+function namesBelow(root: string, dir: string): string[] {
+  return fs.readdirSync(path.join(root, dir), { withFileTypes: true }).flatMap(entry => {
+    const name = path.join(dir, entry.name)
+    return entry.isDirectory() ? [name, ...namesBelow(root, name)] : [name]
+  })
+}
+
+function describeEntry(file: string): Json {
+  const stat = fs.lstatSync(file)
+  const mode = `0${(stat.mode & 0o7777).toString(8).padStart(3, '0')}`
+  const common = { mode, uid: stat.uid, gid: stat.gid }
+  if (stat.isDirectory()) return { type: 'dir', ...common }
+  if (stat.isSymbolicLink()) return { type: 'symlink', ...common, linkname: fs.readlinkSync(file) }
+  const sha256 = crypto.createHash('sha256').update(fs.readFileSync(file)).digest('hex')
+  return { type: 'file', ...common, size: stat.size, sha256 }
+}
+
+/** Differences between two objects, one line each. */
+function differences(got: Record<string, Json>, want: Record<string, Json>): string[] {
+  const keys = [...new Set([...Object.keys(got), ...Object.keys(want)])].sort()
+  return keys.flatMap(key => {
+    const [g, w] = [sorted(got[key]), sorted(want[key])]
+    return g === w ? [] : [`${key}: got ${g}, want ${w}`]
+  })
+}
+
+function sorted(value: Json): string {
+  return JSON.stringify(value, (_, item: Json) =>
+    item !== null && typeof item === 'object' && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  )
+}
+
+// A WorkingDir of "/" says nothing; ArgsEscaped is a mark of BuildKit's that buildah does not write.
+function plainConfig(config: Json): Json {
+  const { ArgsEscaped: _, WorkingDir, ...rest } = config
+  return WorkingDir === undefined || WorkingDir === '/' ? rest : { WorkingDir, ...rest }
+}
+
+/**
+ * Where BuildKit, whose answer counts, gives another than buildah: by what the instruction does, so that rows not seen
+ * yet are judged alike. A directory never takes the place of something else, nor the other way round; a wildcard
+ * without a match copies nothing.
+ */
+function isBuildKitRefusal(refused: string): boolean {
+  return refused.endsWith('[CANNOT_REPLACE]')
+}
+
+function hasEmptyWildcard(dockerfile: string): boolean {
+  return /^\s*(COPY|ADD)\s.*[*?[]/im.test(fs.readFileSync(dockerfile, 'utf8'))
+}
+
+const contexts: Adapter = async (row, { dir }) => {
+  if (row.want === null) return 'policy:no-expectation'
+  const context = path.join(dir, row.dir ?? '', row.in.dir)
+  const dockerfile = path.join(context, row.in.dockerfile)
+  return await inThrowAway(async place => judge(row, await build(dockerfile, context, place), dockerfile))
+}
+
+function judge(row: Row, built: Built, dockerfile: string): Verdict {
+  if ('refused' in built) {
+    if (row.want.error !== undefined) return 'pass'
+    return isBuildKitRefusal(built.refused) ? 'policy:buildkit-replaces-files-only' : { fail: built.refused }
+  }
+  if (row.want.error !== undefined) {
+    const isEmpty = fs.readdirSync(built.tree).length === 0
+    return isEmpty && hasEmptyWildcard(dockerfile) ? 'policy:buildkit-empty-wildcard' : { fail: 'was built' }
+  }
+  const wrong = [
+    ...differences(describe(built.tree), row.want.tree),
+    ...differences(plainConfig(built.config), plainConfig(row.want.config)),
+  ]
+  return wrong.length === 0 ? 'pass' : { fail: wrong.slice(0, 5).join('; ') }
+}
+
+const copyExclude: Adapter = async row =>
+  await inThrowAway(async place => {
+    const context = path.join(place, 'context')
+    fs.mkdirSync(context)
+    for (const [type, name, content] of row.in.context) makeEntry(path.join(context, name), type, content)
+    for (const [index, text] of row.in.dockerfiles.entries()) {
+      const at = path.join(place, String(index))
+      fs.mkdirSync(at)
+      fs.writeFileSync(path.join(at, 'Dockerfile'), text)
+      const built = await build(path.join(at, 'Dockerfile'), context, at)
+      const why = 'refused' in built ? built.refused : wrongPath(path.join(built.tree, row.in.path), row.want)
+      if (why !== undefined) return { fail: why }
+    }
+    return 'pass'
+  })
+
+function makeEntry(file: string, type: string, content: string): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true })
+  if (type === 'dir') fs.mkdirSync(file, { recursive: true })
+  else if (type === 'link') fs.symlinkSync(content, file)
+  else fs.writeFileSync(file, content)
+}
+
+function wrongPath(file: string, want: Json): string | undefined {
+  const stat = fs.lstatSync(file, { throwIfNoEntry: false })
+  if (want.absent) return stat ? 'it is there' : undefined
+  if (!stat) return 'it is not there'
+  const got = stat.isSymbolicLink() ? fs.readlinkSync(file) : fs.readFileSync(file, 'utf8')
+  return got === want.content ? undefined : `it is ${JSON.stringify(got)}`
+}
+
+export const adapters: Record<string, Adapter> = {
+  'builds/scratch-contexts': contexts,
+  'builds/newer-flags': contexts,
+  'buildkit/copy-exclude': copyExclude,
+}
