@@ -3,6 +3,7 @@
  *
  * - `COMPRESSION_INVALID`: the bytes are not what their magic says, are damaged, or end early. Fetch them again.
  * - `COMPRESSION_UNSUPPORTED`: a known compression that a layer cannot have or that this machine cannot do.
+ * - `COMPRESSION_UNKNOWN`: a command line names no compression or level of ours. Write gzip[:0-9], zstd[:1-22] or none.
  * - `DECOMPRESSION_LIMIT`: more comes out than was allowed. Raise the limit if the source is trusted.
  *
  * @module

@@ -82,31 +82,24 @@ export function rawAt(block: Buffer, [offset, width]: Field): string {
 /** Sum of the block's bytes, the checksum field itself counted as spaces. */
 export function checksumOf(block: Buffer): number {
   let sum = 8 * SPACE
-  for (let i = 0; i < BLOCK_SIZE; i++) sum += block[i] ?? 0
-  return sum - checksumField(block, byte => byte)
+  for (let i = 0; i < FIELDS.checksum[0]; i++) sum += block[i] ?? 0
+  for (let i = FIELDS.typeflag[0]; i < BLOCK_SIZE; i++) sum += block[i] ?? 0
+  return sum
 }
 
 /** Whether `stated` is the block's sum of unsigned bytes or, as some old programs wrote it, of signed ones. */
 export function isChecksum(block: Buffer, stated: number): boolean {
-  const unsigned = checksumOf(block)
-  return stated === unsigned || stated === signedSum(block)
+  return stated === checksumOf(block) || stated === signedSum(block)
 }
 
 function signedSum(block: Buffer): number {
-  let sum = 8 * SPACE
-  for (let i = 0; i < BLOCK_SIZE; i++) sum += signed(block[i] ?? 0)
-  return sum - checksumField(block, signed)
-}
-
-function checksumField(block: Buffer, value: (byte: number) => number): number {
-  const [offset, width] = FIELDS.checksum
-  let sum = 0
-  for (let i = offset; i < offset + width; i++) sum += value(block[i] ?? 0)
+  let sum = checksumOf(block)
+  for (let i = 0; i < BLOCK_SIZE; i++) if (!isInChecksum(i) && (block[i] ?? 0) >= 0x80) sum -= 0x100
   return sum
 }
 
-function signed(byte: number): number {
-  return byte < 0x80 ? byte : byte - 0x100
+function isInChecksum(i: number): boolean {
+  return i >= FIELDS.checksum[0] && i < FIELDS.typeflag[0]
 }
 
 /** Refuses a binary string with a NUL, which readers in C would cut. */

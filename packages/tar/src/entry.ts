@@ -30,8 +30,8 @@ export interface TarEntry {
   /** Bytes of content; 0 for all but files. Of a sparse file: with its holes. */
   readonly size: number
   readonly mtime: TarTime
-  readonly atime?: TarTime
-  readonly ctime?: TarTime
+  readonly atime?: TarTime | undefined
+  readonly ctime?: TarTime | undefined
   /** Target of a symlink as it is; of a hard link the name of another entry. */
   readonly linkname?: string
   readonly uname?: string

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isAscii } from 'node:buffer'
 import { FIELDS, GNU_MAGIC, isChecksum, rawAt, STAR_TRAILER, textAt, USTAR_MAGIC } from './block.js'
 import type { TarFormat, TarTime } from './entry.js'
 import { FieldError } from './errors.js'
@@ -21,14 +22,19 @@ export interface RawHeader {
   readonly gname: string
   readonly devmajor: number
   readonly devminor: number
-  readonly atime?: TarTime
-  readonly ctime?: TarTime
+  readonly atime: TarTime | undefined
+  readonly ctime: TarTime | undefined
   readonly format: TarFormat
   /** Whether the block has GNU's layout, which old GNU sparse files need. */
   readonly gnu: boolean
 }
 
-type Extension = Pick<RawHeader, 'format'> & { prefix: string; atime?: TarTime; ctime?: TarTime }
+interface Extension {
+  readonly format: TarFormat
+  readonly prefix: string
+  readonly atime: TarTime | undefined
+  readonly ctime: TarTime | undefined
+}
 
 /** Numbers that ustar wants ended by a NUL. */
 const NUMBERS = [
@@ -54,7 +60,7 @@ export function decodeHeader(block: Buffer): RawHeader {
   const gnu = magic === GNU_MAGIC
   const extended = ustar || gnu
   const extension = ustar ? ustarExtension(block) : gnu ? gnuExtension(block) : V7
-  const { prefix, ...more } = extension
+  const { prefix, format, atime, ctime } = extension
   const name = textAt(block, FIELDS.name)
   return {
     name: prefix === '' ? name : `${prefix}/${name}`,
@@ -69,16 +75,19 @@ export function decodeHeader(block: Buffer): RawHeader {
     gname: extended ? textAt(block, FIELDS.gname) : '',
     devmajor: extended ? numberAt(block, FIELDS.devmajor, 'devmajor') : 0,
     devminor: extended ? numberAt(block, FIELDS.devminor, 'devminor') : 0,
+    atime,
+    ctime,
+    format,
     gnu,
-    ...more,
   }
 }
 
-const V7: Extension = { format: 'v7', prefix: '' }
+const V7: Extension = { format: 'v7', prefix: '', atime: undefined, ctime: undefined }
 
 function ustarExtension(block: Buffer): Extension {
   if (rawAt(block, FIELDS.starTrailer) !== STAR_TRAILER) {
-    return { format: isStrictUstar(block) ? 'ustar' : 'unknown', prefix: textAt(block, FIELDS.prefix) }
+    const format = isStrictUstar(block) ? 'ustar' : 'unknown'
+    return { format, prefix: textAt(block, FIELDS.prefix), atime: undefined, ctime: undefined }
   }
   return {
     format: 'star',
@@ -94,23 +103,24 @@ function ustarExtension(block: Buffer): Extension {
  */
 function gnuExtension(block: Buffer): Extension {
   try {
-    return { format: 'gnu', prefix: '', ...gnuTime(block, 'atime'), ...gnuTime(block, 'ctime') }
+    return { format: 'gnu', prefix: '', atime: gnuTime(block, 'atime'), ctime: gnuTime(block, 'ctime') }
   } catch (error) {
     if (!(error instanceof FieldError)) throw error
     const prefix = textAt(block, FIELDS.prefix)
-    return { format: 'unknown', prefix: /^[\0-\x7f]*$/.test(prefix) ? prefix : '' }
+    const isText = /^[\0-\x7f]*$/.test(prefix)
+    return { format: 'unknown', prefix: isText ? prefix : '', atime: undefined, ctime: undefined }
   }
 }
 
-function gnuTime(block: Buffer, which: 'atime' | 'ctime'): { atime?: TarTime; ctime?: TarTime } {
+function gnuTime(block: Buffer, which: 'atime' | 'ctime'): TarTime | undefined {
   const field = which === 'atime' ? FIELDS.gnuAtime : FIELDS.gnuCtime
-  return block[field[0]] === 0 ? {} : { [which]: seconds(numberAt(block, field, which)) }
+  return block[field[0]] === 0 ? undefined : seconds(numberAt(block, field, which))
 }
 
 /** POSIX allows only ASCII in a ustar block, and wants a NUL after each number. */
 function isStrictUstar(block: Buffer): boolean {
   if (NUMBERS.some(([offset, width]) => block[offset + width - 1] !== 0)) return false
-  return block.every(byte => byte < 0x80)
+  return isAscii(block)
 }
 
 function seconds(value: number): TarTime {

@@ -36,7 +36,6 @@ export function mergeEntry(header: RawHeader, overrides: Overrides, offset: numb
   const size = paxInteger(pax, 'size') ?? header.size
   if (size < 0) throw new FieldError(`size ${size} is negative`)
   return {
-    ...times(header, pax),
     name,
     type,
     typeflag,
@@ -45,6 +44,9 @@ export function mergeEntry(header: RawHeader, overrides: Overrides, offset: numb
     gid: paxInteger(pax, 'gid') ?? header.gid,
     size: isHeaderOnly(typeflag) ? 0 : size,
     statedSize: size,
+    mtime: paxTime(pax, 'mtime') ?? header.mtime,
+    atime: paxTime(pax, 'atime') ?? header.atime,
+    ctime: paxTime(pax, 'ctime') ?? header.ctime,
     linkname: withoutNul(overrides.longLink ?? (pax.get('linkpath') || header.linkname), 'link target'),
     uname: pax.get('uname') || header.uname,
     gname: pax.get('gname') || header.gname,
@@ -75,19 +77,6 @@ export function paxInteger(pax: ReadonlyMap<string, string>, key: string): numbe
   if (!/^[+-]?\d{1,4096}$/.test(text))
     throw new FieldError(`PAX ${key} ${JSON.stringify(text.slice(0, 64))} is no number`)
   return safe(BigInt(text.replace('+', '')), `PAX ${key}`)
-}
-
-function times(
-  header: RawHeader,
-  pax: ReadonlyMap<string, string>,
-): Pick<ReadEntry, 'mtime' | 'atime' | 'ctime'> {
-  const atime = paxTime(pax, 'atime') ?? header.atime
-  const ctime = paxTime(pax, 'ctime') ?? header.ctime
-  return {
-    mtime: paxTime(pax, 'mtime') ?? header.mtime,
-    ...(atime && { atime }),
-    ...(ctime && { ctime }),
-  }
 }
 
 function paxTime(pax: ReadonlyMap<string, string>, key: string): TarTime | undefined {

@@ -54,16 +54,16 @@ export function formatOctal(value: number | bigint, width: number): string {
   return `${value.toString(8).padStart(width - 1, '0')}\0`
 }
 
-/** Nearly every field is digits up to a NUL or space at its very end: no string, no bigint. */
+/** Nearly every field is digits, perhaps none, and then NULs or spaces: no string, no bigint. */
 function commonOctal(block: Buffer, start: number, end: number): number | undefined {
-  const last = block[end - 1]
-  if (last !== 0 && last !== 0x20) return undefined
   let value = 0
-  for (let i = start; i < end - 1; i++) {
-    const digit = (block[i] ?? 0) - ZERO
-    if (digit < 0 || digit > 7) return undefined
+  let at = start
+  for (; at < end; at++) {
+    const digit = (block[at] ?? 0) - ZERO
+    if (digit < 0 || digit > 7) break
     value = value * 8 + digit
   }
+  for (; at < end; at++) if (block[at] !== 0 && block[at] !== 0x20) return undefined
   return value
 }
 

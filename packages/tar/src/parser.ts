@@ -17,40 +17,23 @@
  * @module
  */
 import { BLOCK_SIZE, FIELDS, isZeroBlock, paddingSize } from './block.js'
-import { isHeaderOnly, type ReadEntry } from './entry.js'
+import type { ReadEntry } from './entry.js'
 import { at, FieldError, invalid, type TarPlace, truncated } from './errors.js'
+import type { TarEvent, TarParserOptions } from './event.js'
 import { decodeHeader, type RawHeader } from './header.js'
 import { Input } from './input.js'
-import { checkEntry, mergeEntry, type Overrides, paxInteger } from './merge.js'
+import { checkEntry, mergeEntry, type Overrides } from './merge.js'
 import { numberAt } from './numeric.js'
 import { MAX_SPECIAL_SIZE, parsePax } from './pax.js'
-import { addGnuPairs, checkMap, parseMapRecords, SparseLines, type SparseMap } from './sparse.js'
-
-export interface TarParserOptions {
-  /**
-   * How the holes of a sparse file are told: as `data` of zeros (default), or each as one `hole`, which a reader needs
-   * that must not spend time in proportion to a size that a hostile archive states.
-   */
-  readonly holes?: 'zeros' | 'events'
-  /**
-   * Tell every byte: `raw` for headers, padding and what follows the end, `data` for stored content, sparse files not
-   * expanded. Their bytes in order are the archive.
-   */
-  readonly raw?: boolean
-}
-
-/**
- * What is in an archive, in order. Each `entry` is followed by its content and one `end`.
- *
- * Chunks are views of the input, or of shared zeros: not to be written to, and to be copied if kept.
- */
-export type TarEvent =
-  | { readonly type: 'entry'; readonly entry: ReadEntry }
-  | { readonly type: 'data'; readonly bytes: Buffer }
-  | { readonly type: 'hole'; readonly size: number }
-  | { readonly type: 'end' }
-  | { readonly type: 'global'; readonly pax: ReadonlyMap<string, string> }
-  | { readonly type: 'raw'; readonly bytes: Buffer }
+import {
+  addGnuPairs,
+  checkMap,
+  parseMapRecords,
+  paxSparseEntry,
+  paxSparseVersion,
+  SparseLines,
+  type SparseMap,
+} from './sparse.js'
 
 /** The reader as a coroutine: it gives an event, or undefined to ask for more input. */
 type Steps<T> = Generator<TarEvent | undefined, T, void>
@@ -330,23 +313,6 @@ function parsed(body: Buffer, place: TarPlace): ReadonlyMap<string, string> {
 function untilNul(body: Buffer): string {
   const end = body.indexOf(0)
   return body.toString('latin1', 0, end < 0 ? body.length : end)
-}
-
-/** `0` for 0.0 and 0.1, `1` for 1.0; a version that no one has defined is read as a plain file. */
-function paxSparseVersion(pax: ReadonlyMap<string, string>): '0' | '1' | undefined {
-  const major = pax.get('GNU.sparse.major') || undefined
-  const minor = pax.get('GNU.sparse.minor') || undefined
-  if (major === '1' && minor === '0') return '1'
-  if (major === '0' && (minor === '0' || minor === '1')) return '0'
-  if (major !== undefined || minor !== undefined) return undefined
-  return pax.get('GNU.sparse.map') ? '0' : undefined
-}
-
-function paxSparseEntry(entry: ReadEntry): ReadEntry {
-  if (isHeaderOnly(entry.typeflag)) throw new FieldError('a sparse map belongs to an entry without content')
-  const { pax } = entry
-  const size = paxInteger(pax, 'GNU.sparse.size') ?? paxInteger(pax, 'GNU.sparse.realsize') ?? entry.size
-  return { ...entry, name: pax.get('GNU.sparse.name') || entry.name, size }
 }
 
 function checked(map: SparseMap, size: number, stored: number): SparseMap {

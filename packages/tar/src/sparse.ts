@@ -10,7 +10,9 @@
  * @module
  */
 import { FIELDS, type Field } from './block.js'
+import { isHeaderOnly, type ReadEntry } from './entry.js'
 import { FieldError } from './errors.js'
+import { paxInteger } from './merge.js'
 import { numberAt } from './numeric.js'
 
 /** Offset and length of each piece, one after the other. */
@@ -89,6 +91,28 @@ export function checkMap(map: SparseMap, size: number, stored: number): void {
     sum += length
   }
   if (sum !== stored) throw new FieldError(`sparse map has ${sum} bytes, the archive holds ${stored}`)
+}
+
+/** `0` for 0.0 and 0.1, `1` for 1.0; a version that no one has defined is read as a plain file. */
+export function paxSparseVersion(pax: ReadonlyMap<string, string>): '0' | '1' | undefined {
+  const major = pax.get('GNU.sparse.major') || undefined
+  const minor = pax.get('GNU.sparse.minor') || undefined
+  if (major === '1' && minor === '0') return '1'
+  if (major === '0' && (minor === '0' || minor === '1')) return '0'
+  if (major !== undefined || minor !== undefined) return undefined
+  return pax.get('GNU.sparse.map') ? '0' : undefined
+}
+
+/**
+ * The entry with the name and the size of the whole file.
+ *
+ * @throws FieldError for a size that is none, or one of an entry without content
+ */
+export function paxSparseEntry(entry: ReadEntry): ReadEntry {
+  if (isHeaderOnly(entry.typeflag)) throw new FieldError('a sparse map belongs to an entry without content')
+  const { pax } = entry
+  const size = paxInteger(pax, 'GNU.sparse.size') ?? paxInteger(pax, 'GNU.sparse.realsize') ?? entry.size
+  return { ...entry, name: pax.get('GNU.sparse.name') || entry.name, size }
 }
 
 function decimal(text: string, what: string): number {
