@@ -36,7 +36,7 @@ export function parseChallenges(header: string | readonly string[]): Challenge[]
   while (scan.skip(COMMAS)) {
     const word = scan.word(WORD)
     const current = challenges.at(-1)
-    if (word === undefined) scan.advance()
+    if (word === undefined) scan.skipRest()
     else if (scan.take(EQUALS)) {
       const value = scan.word(VALUE)
       if (current !== undefined && value) current.params.set(word.toLowerCase(), value)
@@ -73,8 +73,9 @@ class Scanner {
     return match?.[2] ?? match?.[1]?.replace(/\\(.)/gs, '$1')
   }
 
-  advance(): void {
-    this.#at++
+  /** An open quote makes all that follows it one broken string. */
+  skipRest(): void {
+    this.#at = this.#text[this.#at] === '"' ? this.#text.length : this.#at + 1
   }
 
   #match(pattern: RegExp): RegExpExecArray | null {

@@ -177,7 +177,10 @@ function parseAnswer(output: string, program: string): { Username: string; Secre
 
 function run(program: string, input: string): Promise<{ status: number | null; output: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], { stdio: ['pipe', 'pipe', 'ignore'], timeout: HELPER_TIMEOUT_MS })
+    const child = spawn(program, ['get'], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      signal: AbortSignal.timeout(HELPER_TIMEOUT_MS),
+    })
     let output = ''
     child.on('error', error => {
       const message = `cannot run ${program}, which the credentials file names: ${error.message}`
