@@ -15,8 +15,14 @@ export interface Overlay {
 /** The kernel's OVL_MAX_STACK. */
 const MAX_LOWERS = 500
 
-/** The features that would leave marks in an upper that no layer can hold. */
-const OPTIONS = 'redirect_dir=off,metacopy=off,index=off,xino=off'
+/**
+ * Without the features that would leave marks in an upper that no layer can hold. `userxattr` takes no other word than
+ * `nofollow` for redirects that are neither made nor followed.
+ */
+const OPTIONS = {
+  trusted: 'redirect_dir=off,metacopy=off,index=off,xino=off',
+  user: 'redirect_dir=nofollow,metacopy=off,index=off,xino=off,userxattr',
+} as const
 
 /**
  * Mounts overlays. Options must fit into a page and know escapes of their own, so directories go in as short names of
@@ -68,8 +74,7 @@ export class OverlayMounter {
       overlay.upper === undefined || overlay.work === undefined
         ? ''
         : `,upperdir=${linked('u', overlay.upper)},workdir=${linked('w', overlay.work)}`
-    const form = this.#xattrs === 'user' ? ',userxattr' : ''
-    return `lowerdir=${names.join(':')}${writing},${OPTIONS}${form}`
+    return `lowerdir=${names.join(':')}${writing},${OPTIONS[this.#xattrs]}`
   }
 }
 

@@ -1,19 +1,19 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
-import { showName } from '@pipelayer/records'
 import { accountsIn } from './accounts.js'
 import type { Bench } from './bench.js'
 import { type Ended, runContainer } from './container.js'
 import { Copier } from './copier.js'
 import type { RunAction } from './executor-protocol.js'
 import { DEFAULT_PATH } from './image-config.js'
-import { cleanName, Rooted } from './rooted.js'
+import { Rooted } from './rooted.js'
 import { SCRIPT_DIR } from './run-plan.js'
 import { type Mount, STANDARD_MOUNTS } from './runtime-spec.js'
 import { prepareMounts } from './step-mounts.js'
 import { Stubs } from './stubs.js'
 import { type Identity, processIdentity } from './users.js'
+import { resolveCwd } from './working-dir.js'
 
 const HOSTS = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n'
 const READ_ONLY = ['bind', 'ro', 'nosuid', 'nodev']
@@ -68,12 +68,10 @@ function failed({ status, signal }: Ended): ToolError {
   return new ToolError('RUN_FAILED', how)
 }
 
-// A working directory in /proc could lead out, through a descriptor of the runtime: CVE-2024-21626.
 function makeCwd(root: Rooted, cwd: string, bench: Bench): void {
-  const real = root.resolve(cleanName(cwd))
-  if (/^(proc|sys|dev)(\/|$)/.test(real))
-    throw new ToolError('WORKDIR_INVALID', `cannot run in "/${showName(real)}": it belongs to the system`)
-  new Copier(root, { timeNs: BigInt(Date.now()) * 1_000_000n, onWarning: bench.warn }).makeDirs(real)
+  const copier = new Copier(root, { timeNs: BigInt(Date.now()) * 1_000_000n, onWarning: bench.warn })
+  copier.makeDirs(resolveCwd(root, cwd))
+  copier.finish()
 }
 
 // What is below /dev appears on the tmpfs that the container gets there. Elsewhere the image has to have the place.

@@ -31,7 +31,7 @@ export interface ContainerWish {
   /** After the standard ones. */
   readonly mounts?: readonly Mount[]
   readonly annotations?: Readonly<Record<string, string>>
-  /** For a runtime without root's rights: a user namespace with this one id, no cgroups, no sysfs of its own. */
+  /** For a runtime without root's rights: a user namespace in which this user is root, and nobody else exists. */
   readonly rootless?: { readonly uid: number; readonly gid: number }
   /** The runtime runs as root of a user namespace made before: what only the real root may do is left out. */
   readonly inUserNamespace?: boolean
@@ -157,8 +157,8 @@ function linuxOf(wish: ContainerWish): Record<string, unknown> {
   const { uid, gid } = wish.rootless
   return {
     namespaces: [...kinds, 'user'].map(type => ({ type })),
-    uidMappings: [{ containerID: wish.user.uid, hostID: uid, size: 1 }],
-    gidMappings: [{ containerID: wish.user.gid, hostID: gid, size: 1 }],
+    uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
+    gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
     ...shared,
   }
 }

@@ -31,8 +31,7 @@ export async function transfer(action: TransferAction, context: TransferContext)
     const found = action.sources
       .map(source => sourcePattern(source, action))
       .map(p => findSources(context.source, p, action.excludes))
-    for (const sources of found)
-      for (const source of sources) await work.source(source)
+    for (const sources of found) for (const source of sources) await work.source(source)
     for (const file of action.inline) work.inline(file.name, Buffer.from(file.content, 'base64'))
     work.finish()
   } finally {
@@ -82,10 +81,7 @@ class Transfer {
   }
 
   /** Where a source goes, its parents made. */
-  #place(
-    copier: Copier,
-    source: { readonly name: string; readonly isDir: boolean },
-  ): string {
+  #place(copier: Copier, source: { readonly name: string; readonly isDir: boolean }): string {
     const real = this.#target.resolve(this.#dest.path)
     const stat = this.#target.lstat(real)
     if (source.isDir || this.#dest.isDirectory) {

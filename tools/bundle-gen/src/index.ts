@@ -1,1 +1,71 @@
-export {}
+/**
+ * bundle-gen: an image and its root filesystem to an OCI runtime bundle.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { runtimeSpec } from '@pipelayer/build'
+import { attempt, ToolError } from '@pipelayer/errors'
+import type { AnyRecord, BundleRecord, ConfigRecord } from '@pipelayer/records'
+import { type ContainerOptions, containerWish } from './container.js'
+
+export interface BundleGenOptions extends ContainerOptions {
+  /** The folder that gets config.json; made where there is none. */
+  readonly bundle: string
+  /** The root filesystem; `rootfs` in the bundle unless said. */
+  readonly rootfs?: string | undefined
+}
+
+/**
+ * Writes the bundle of the one image that comes by, after the stream is complete. Records pass through; a `bundle`
+ * record follows them. config.json appears whole or not at all.
+ *
+ * @throws {ToolError} `CONFIG_MISSING` without a config record, `CONFIG_AMBIGUOUS` with several that differ;
+ * `ROOTFS_MISSING`; those of {@link containerWish}
+ */
+export async function* bundleGen(
+  records: AsyncIterable<AnyRecord>,
+  options: BundleGenOptions,
+): AsyncGenerator<AnyRecord, void, void> {
+  const configs: ConfigRecord[] = []
+  for await (const record of records) {
+    if (record.type === 'config') configs.push(record as ConfigRecord)
+    yield record
+  }
+  yield writeBundle(theOnly(configs), options)
+}
+
+function theOnly(configs: readonly ConfigRecord[]): ConfigRecord {
+  const [config] = configs
+  if (config === undefined)
+    throw new ToolError('CONFIG_MISSING', 'no config came: a bundle is made from the records of an image')
+  const texts = new Set(configs.map(each => JSON.stringify(each.config)))
+  if (texts.size > 1)
+    throw new ToolError('CONFIG_AMBIGUOUS', `${texts.size} images came: a bundle is made from one`)
+  return config
+}
+
+function writeBundle(record: ConfigRecord, options: BundleGenOptions): BundleRecord {
+  const bundle = path.resolve(options.bundle)
+  const rootfs = path.resolve(options.rootfs ?? path.join(bundle, 'rootfs'))
+  if (!fs.statSync(rootfs, { throwIfNoEntry: false })?.isDirectory())
+    throw new ToolError(
+      'ROOTFS_MISSING',
+      `there is no root filesystem in "${rootfs}": say where with --rootfs`,
+    )
+  const inside = path.relative(bundle, rootfs)
+  const place = inside.startsWith('..') ? rootfs : inside
+  const spec = runtimeSpec({ ...containerWish(record.config, rootfs, options), rootfs: place })
+  attempt(`write the bundle "${bundle}"`, () => {
+    fs.mkdirSync(bundle, { recursive: true })
+    const temporary = path.join(bundle, `.config.json.${process.pid}`)
+    try {
+      fs.writeFileSync(temporary, `${JSON.stringify(spec, undefined, 2)}\n`, { flush: true } as object)
+      fs.renameSync(temporary, path.join(bundle, 'config.json'))
+    } finally {
+      fs.rmSync(temporary, { force: true })
+    }
+  })
+  return { type: 'bundle', image: record.image, path: bundle, rootfs }
+}

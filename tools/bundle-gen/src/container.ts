@@ -1,0 +1,140 @@
+import fs from 'node:fs'
+import {
+  accountsIn,
+  binaryOf,
+  type ContainerWish,
+  DEFAULT_PATH,
+  type Identity,
+  type Mount,
+  processIdentity,
+  Rooted,
+  resolveCwd,
+} from '@pipelayer/build'
+import { ToolError } from '@pipelayer/errors'
+import { checkConfig, type ImageConfig, isObject, type JsonObject } from '@pipelayer/oci'
+
+/** What the caller wants of the container, beyond what the image says. */
+export interface ContainerOptions {
+  /** In place of the image's CMD; its ENTRYPOINT stays. */
+  readonly command?: readonly string[]
+  readonly terminal?: boolean
+  readonly network?: 'host' | 'none'
+  readonly readOnly?: boolean
+  /** For a runtime started by this user, who is root in the container; undefined: for root. */
+  readonly rootless?: { readonly uid: number; readonly gid: number } | undefined
+}
+
+type Wish = Omit<ContainerWish, 'rootfs'>
+
+/**
+ * What the config of an image asks of a container. Spec: image-spec v1.1, conversion.md.
+ *
+ * @throws {ToolError} `COMMAND_MISSING`, `USER_UNKNOWN`, `USER_NOT_MAPPED`, `WORKDIR_INVALID`, `CONFIG_INVALID`
+ */
+export function containerWish(
+  document: Readonly<Record<string, unknown>>,
+  rootfs: string,
+  options: ContainerOptions,
+): Wish {
+  const image = checkConfig({ rootfs: { type: 'layers', diff_ids: [] }, ...document })
+  const config = isObject(image.config) ? image.config : {}
+  const args = [...texts(config, 'Entrypoint'), ...(options.command ?? texts(config, 'Cmd'))]
+  if (args.length === 0)
+    throw new ToolError('COMMAND_MISSING', 'the image names no command: give one after the bundle')
+  const cwd = text(config, 'WorkingDir') || '/'
+  const user = identityIn(rootfs, { user: text(config, 'User'), cwd }, options)
+  return {
+    args,
+    env: envOf(config, user, options),
+    cwd,
+    user,
+    network: options.network ?? 'host',
+    readonlyRootfs: options.readOnly ?? false,
+    terminal: options.terminal ?? false,
+    mounts: [...hostFiles(options), ...volumes(config, options)],
+    annotations: annotations(image, config),
+    ...(options.rootless === undefined ? {} : { rootless: options.rootless }),
+  }
+}
+
+function identityIn(
+  rootfs: string,
+  wanted: { readonly user: string; readonly cwd: string },
+  { rootless }: ContainerOptions,
+): Identity {
+  const root = Rooted.open(rootfs)
+  try {
+    resolveCwd(root, binaryOf(wanted.cwd))
+    const user = processIdentity(wanted.user, accountsIn(root))
+    if (rootless === undefined) return user
+    if (user.uid !== 0 || user.gid !== 0)
+      throw new ToolError(
+        'USER_NOT_MAPPED',
+        `the image runs as ${user.uid}:${user.gid}; a rootless bundle has no other user than root`,
+      )
+    return { ...user, groups: [] }
+  } finally {
+    root.close()
+  }
+}
+
+// HOME comes from passwd only where the image does not set it.
+function envOf(config: JsonObject, user: Identity, { terminal }: ContainerOptions): string[] {
+  const given = texts(config, 'Env')
+  const has = (name: string): boolean => given.some(entry => entry.startsWith(`${name}=`))
+  return [
+    ...(has('PATH') ? [] : [`PATH=${DEFAULT_PATH}`]),
+    ...(terminal && !has('TERM') ? ['TERM=xterm'] : []),
+    ...given,
+    ...(has('HOME') ? [] : [`HOME=${user.home}`]),
+  ]
+}
+
+function hostFiles({ network = 'host' }: ContainerOptions): Mount[] {
+  const source = '/etc/resolv.conf'
+  if (network === 'none' || !fs.existsSync(source)) return []
+  return [{ destination: source, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev'] }]
+}
+
+// In a writable root a volume is the directory that is there; in a read-only one something writable has to be.
+function volumes(config: JsonObject, { readOnly }: ContainerOptions): Mount[] {
+  if (!readOnly || !isObject(config.Volumes)) return []
+  return Object.keys(config.Volumes).map(destination => ({
+    destination,
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'nodev', 'mode=0755'],
+  }))
+}
+
+/** The image's properties under the names of image-spec; its labels under theirs, and they win. */
+function annotations(image: ImageConfig, config: JsonObject): Record<string, string> {
+  const ports = isObject(config.ExposedPorts) ? Object.keys(config.ExposedPorts).sort().join(',') : ''
+  const implicit = {
+    os: text(image, 'os'),
+    architecture: text(image, 'architecture'),
+    variant: text(image, 'variant'),
+    author: text(image, 'author'),
+    created: text(image, 'created'),
+    stopSignal: text(config, 'StopSignal'),
+    exposedPorts: ports,
+  }
+  const named = Object.entries(implicit).filter(([, value]) => value !== '')
+  const labels = isObject(config.Labels) ? Object.entries(config.Labels) : []
+  return Object.fromEntries([
+    ...named.map(([name, value]) => [`org.opencontainers.image.${name}`, value]),
+    ...labels.filter(([, value]) => typeof value === 'string'),
+  ])
+}
+
+function text(object: Readonly<Record<string, unknown>>, field: string): string {
+  const value = object[field]
+  return typeof value === 'string' ? value : ''
+}
+
+function texts(object: JsonObject, field: string): string[] {
+  const value = object[field] ?? []
+  if (!Array.isArray(value) || !value.every(item => typeof item === 'string'))
+    throw new ToolError('CONFIG_INVALID', `${field} in the config is not a list of strings`)
+  return value
+}
