@@ -10,7 +10,7 @@ export const MAX_LINE_CHARS = 16 * 1024 * 1024
 export interface ReadOptions {
   /** Take a stream without an `end`, as written by hand. */
   readonly noEnd?: boolean
-  /** How many `end` records must come: of concatenated producers. 1 unless said. */
+  /** How many `end` records must come: of concatenated producers, whose images get keys of their own. 1 unless said. */
   readonly streams?: number
 }
 
@@ -48,9 +48,20 @@ export async function* readRecords(
     const record = numbered(number, () => parseRecord(line))
     if (record.type === 'error') throw new UpstreamError(record as ErrorRecord)
     if (record.type === 'end') ends++
-    else yield record
+    else yield wanted > 1 ? keyed(record, ends) : record
   }
   if (options.noEnd !== true && ends < wanted) throw inputCut(ends, wanted)
+}
+
+/** Image keys are unique in one stream only: among joined ones each gets the number of its stream. */
+function keyed(record: AnyRecord, stream: number): AnyRecord {
+  const change = (key: unknown): unknown => (typeof key === 'string' ? `${stream + 1}.${key}` : key)
+  const { image, partOf } = record
+  return {
+    ...record,
+    ...(image === undefined ? {} : { image: change(image) }),
+    ...(partOf === undefined ? {} : { partOf: change(partOf) }),
+  }
 }
 
 /**

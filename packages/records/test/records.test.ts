@@ -29,6 +29,16 @@ const stream = (...chunks: (string | Buffer)[]): Readable =>
   )
 const read = (text: string | Buffer, options = {}) => collect(readRecords(stream(text), options))
 
+t.test('readRecords(): images of joined streams stay apart', async t => {
+  const one = '{"type":"x-layer","image":"1","partOf":"0"}\n'
+  t.same(await read(one + END + one + X + END, { streams: 2 }), [
+    { type: 'x-layer', image: '1.1', partOf: '1.0' },
+    { type: 'x-layer', image: '2.1', partOf: '2.0' },
+    JSON.parse(X),
+  ])
+  t.match(await read(one + END), [{ image: '1' }], 'a single stream keeps its keys')
+})
+
 t.test('readRecords(): complete or an error', async t => {
   const good: [string, string, object, number][] = [
     ['one record', X + END, {}, 1],
