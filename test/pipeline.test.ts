@@ -60,7 +60,7 @@ line"; printf z > "$(printf "%0200d" 7)"; truncate -s 3M sparse
     mkdir -p "$(printf "%0120d/%0120d" 1 2)"; setfattr -n user.note -v "a b" dir; : > .hidden; : > -dash'`)
   for (const compression of ['gzip', 'zstd', 'none']) {
     await place.good(
-      `layer-pack --dir tree --compression ${compression} | manifest-gen -t t:1 | untar out-${compression}`,
+      `layer-pack --dir tree --compress ${compression} | manifest-gen -t t:1 | untar out-${compression}`,
     )
     t.same(compareTrees(place.path('tree'), place.path(`out-${compression}`)), [], compression)
   }
