@@ -1,0 +1,321 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import {
+  checkTarget,
+  credentialFiles,
+  credentialPaths,
+  endpointOf,
+  isLoopback,
+  lookUp,
+  mergeScopes,
+  parseChallenges,
+  parseContentRange,
+} from '../src/index.js'
+import { retryAfter } from '../src/retry.js'
+import { BLOB, DESCRIPTOR, MANIFEST, me, repository, TYPE, text } from './repository.js'
+import { answer, type Handler, inTurn, serve } from './server.js'
+
+t.test('redirects take no credentials along', async t => {
+  const storage = await serve(t, answer(200, {}, BLOB))
+  const challenge = answer(401, { 'www-authenticate': 'Basic realm="x"' })
+  const send: Handler = (request, response) =>
+    (request.headers.authorization === undefined
+      ? challenge
+      : answer(307, { location: `http://${storage.host}/x?X-Signature=secret` }))(request, response)
+  const { repo, seen } = await repository(t, send, { credentials: async () => me })
+  t.equal(await text(repo.readBlob(DESCRIPTOR)), String(BLOB))
+  t.same(
+    seen.map(({ headers }) => headers.authorization),
+    [undefined, `Basic ${Buffer.from('me:p:w').toString('base64')}`],
+    'nothing before it is asked for',
+  )
+  t.same(
+    storage.seen.map(({ headers }) => headers.authorization),
+    [undefined],
+  )
+})
+
+t.test('a 401 of another host has no say', async t => {
+  const thief = await serve(t, answer(401, { 'www-authenticate': 'Basic realm="give"' }))
+  const { repo } = await repository(t, answer(302, { location: `http://${thief.host}/x?secret=1` }), {
+    credentials: async () => me,
+  })
+  const error = await text(repo.readBlob(DESCRIPTOR)).catch((reason: Error) => reason)
+  t.match(error, { code: 'UNAUTHORIZED' })
+  t.notMatch((error as Error).message, /secret/, 'a query may hold a signature')
+  t.same(
+    thief.seen.map(({ headers }) => headers.authorization),
+    [undefined],
+  )
+})
+
+// A registry that wants a token, and its token server at /token.
+function guarded(
+  token: Handler,
+  challenge = 'Bearer realm="http://HOST/token",service="s, with comma",scope="repository:a/b:pull"',
+): Handler {
+  return (request, response) => {
+    if (request.url.startsWith('/token')) return token(request, response)
+    if (request.headers.authorization === 'Bearer good') return answer(200, TYPE, MANIFEST)(request, response)
+    answer(401, { 'www-authenticate': challenge.replace('HOST', String(request.headers.host)) })(
+      request,
+      response,
+    )
+  }
+}
+
+t.test('tokens', async t => {
+  const good = answer(200, {}, '{"token":"good","expires_in":300}')
+  const identity = { identityToken: 'refresh' }
+  const rows: readonly [
+    token: Handler,
+    credentials: object | undefined,
+    code: string | undefined,
+    why: string,
+  ][] = [
+    [good, undefined, undefined, 'anonymous'],
+    [good, me, undefined, 'with a password'],
+    [answer(200, {}, '{"access_token":"good"}'), identity, undefined, 'for an identity token'],
+    [inTurn(answer(500), good), undefined, undefined, 'a token server that recovers'],
+    [good, { registryToken: 'good' }, undefined, 'a token that was there before'],
+    [answer(200, {}, '{"token":"bad"}'), undefined, 'UNAUTHORIZED', 'a token that does not help: no loop'],
+    [answer(200, {}, '{}'), undefined, 'TOKEN_INVALID', 'no token'],
+    [answer(200, {}, '{"token":"a\\nb"}'), undefined, 'TOKEN_INVALID', 'a token that breaks the line'],
+    [answer(200, {}, '<html>'), undefined, 'TOKEN_INVALID', 'a page'],
+    [answer(200, {}, Buffer.alloc(2 * 1024 * 1024, 32)), undefined, 'TOKEN_INVALID', 'a huge page'],
+    [answer(401), me, 'UNAUTHORIZED', 'wrong password'],
+    [answer(404), undefined, 'UNAUTHORIZED', 'no token server there'],
+    [
+      answer(302, { location: 'http://169.254.169.254/' }),
+      me,
+      'ADDRESS_REFUSED',
+      'a token server that sends us on',
+    ],
+  ]
+  for (const [token, credentials, code, why] of rows) {
+    const { repo } = await repository(t, guarded(token), { credentials: async () => credentials })
+    const run = repo.getManifest('1')
+    if (code === undefined) t.match(await run, { bytes: MANIFEST }, why)
+    else await t.rejects(run, { code, status: 1 }, why)
+  }
+})
+
+t.test('what a token server is asked', async t => {
+  const good = answer(200, {}, '{"token":"good"}')
+  const first = await repository(t, guarded(good), { credentials: async () => me })
+  await Promise.all([first.repo.getManifest('1'), first.repo.getManifest('2')])
+  await first.repo.getManifest('3')
+  const asked = first.seen.filter(({ url }) => url.startsWith('/token'))
+  const query = new URLSearchParams(asked[0]?.url.split('?')[1])
+  t.same(query.getAll('scope'), ['repository:a/b:pull'])
+  t.equal(query.get('service'), 's, with comma')
+  t.equal(query.get('account'), 'me')
+  t.equal(asked[0]?.headers.authorization, `Basic ${Buffer.from('me:p:w').toString('base64')}`)
+  t.equal(asked.length, 1, 'a token is kept, and fetched once by requests side by side')
+  const second = await repository(t, guarded(good), { credentials: async () => ({ identityToken: 'r&s' }) })
+  await second.repo.getManifest('1')
+  const post = second.seen.find(({ url }) => url.startsWith('/token'))
+  t.equal(post?.method, 'POST')
+  t.match(Object.fromEntries(new URLSearchParams(String(post?.body))), {
+    grant_type: 'refresh_token',
+    refresh_token: 'r&s',
+    scope: 'repository:a/b:pull',
+  })
+})
+
+t.test('challenges that lead astray', async t => {
+  const none = answer(500)
+  const rows: readonly [challenge: string, code: string, why: string][] = [
+    ['Bearer realm="http://169.254.169.254/token"', 'ADDRESS_REFUSED', 'realm inside the network'],
+    ['Bearer realm="ftp://x/token"', 'ADDRESS_REFUSED', 'realm that is no web address'],
+    ['Bearer realm="http://u:p@127.0.0.1/token"', 'ADDRESS_REFUSED', 'realm with credentials'],
+    ['Bearer service="x"', 'TOKEN_INVALID', 'no realm'],
+    ['Negotiate', 'UNAUTHORIZED', 'a scheme we do not speak'],
+    ['Basic realm="x"', 'UNAUTHORIZED', 'Basic, and wrong'],
+  ]
+  for (const [challenge, code, why] of rows) {
+    const { repo, seen } = await repository(t, guarded(none, challenge), { credentials: async () => me })
+    await t.rejects(repo.getManifest('1'), { code }, why)
+    t.ok(seen.length <= 2, `no loop: ${why}`)
+  }
+  const { repo } = await repository(t, guarded(none, 'Basic realm="x"'))
+  await t.rejects(repo.getManifest('1'), /no credentials for 127.* are configured/)
+})
+
+t.test('parseChallenges', async t => {
+  const rows: readonly [header: string | string[], challenges: object[], why: string][] = [
+    ['', [], 'empty'],
+    [
+      'Basic realm="a, b=\\"c"',
+      [{ scheme: 'basic', realm: 'a, b="c' }],
+      'commas, equals signs and escapes in quotes',
+    ],
+    ['BEARER Realm=x , Service = "y"', [{ scheme: 'bearer', realm: 'x', service: 'y' }], 'case and blanks'],
+    [
+      'Basic realm=a, Bearer realm=b',
+      [
+        { scheme: 'basic', realm: 'a' },
+        { scheme: 'bearer', realm: 'b' },
+      ],
+      'two',
+    ],
+    [
+      ['Basic realm=a', 'Bearer realm=b'],
+      [
+        { scheme: 'basic', realm: 'a' },
+        { scheme: 'bearer', realm: 'b' },
+      ],
+      'two headers',
+    ],
+    [
+      'Negotiate, Basic realm=a',
+      [{ scheme: 'negotiate' }, { scheme: 'basic', realm: 'a' }],
+      'one without parameters',
+    ],
+    ['NTLM abc==, Basic realm=a', [{ scheme: 'ntlm' }, { scheme: 'basic', realm: 'a' }], 'token68'],
+    ['Bearer realm="x",service="y', [{ scheme: 'bearer', realm: 'x' }], 'cut'],
+    [`Bearer ${'a='.repeat(20_000)}`, [{ scheme: 'bearer', a: 'a=' }], 'nonsense, quickly'],
+  ]
+  for (const [header, challenges, why] of rows) {
+    const got = parseChallenges(header).map(({ scheme, params }) => ({
+      scheme,
+      ...Object.fromEntries(params),
+    }))
+    if (why.startsWith('nonsense')) t.equal(got[0]?.scheme, 'bearer', why)
+    else t.same(got, challenges, why)
+  }
+})
+
+t.test('small parsers', async t => {
+  t.same(mergeScopes(['repository:a:push', 'repository:a:pull', '', 'x']), ['repository:a:pull,push', 'x'])
+  t.same(parseContentRange('bytes 2-5/10'), { first: 2, last: 5, complete: 10 })
+  for (const bad of ['', 'bytes 5-2/10', 'bytes 0-10/10', 'bytes */10', 'items 0-1/2']) {
+    t.equal(parseContentRange(bad), undefined, JSON.stringify(bad))
+  }
+  t.equal(retryAfter('3', 0), 3000)
+  t.equal(retryAfter('Thu, 01 Jan 1970 00:00:10 GMT', 4000), 6000, 'a date')
+  t.equal(retryAfter('soon', 0), undefined)
+  t.equal(endpointOf('docker.io').href, 'https://registry-1.docker.io/v2/')
+  t.equal(endpointOf('h.example', true).protocol, 'http:')
+  for (const host of ['localhost', 'localhost:1', '127.9.9.9', '[::1]:5', '::1', '0:0:0:0:0:0:0:1'])
+    t.ok(isLoopback(host), host)
+  for (const host of ['', 'localhost.evil', '127.0.0.1.evil', '128.0.0.1', '[::2]', '0.0.0.0'])
+    t.notOk(isLoopback(host), host)
+})
+
+t.test('addresses that servers send us to', async t => {
+  const rows: readonly [target: string, registry: string, allowed: boolean, why: string][] = [
+    ['https://cdn.example/x', 'https://r.example', true, 'another host'],
+    ['http://cdn.example/x', 'https://r.example', false, 'from https to http'],
+    ['http://cdn.example/x', 'http://r.example', true, 'plain all along'],
+    ['https://10.0.0.1/x', 'https://r.example', false, 'private'],
+    ['https://10.0.0.1/x', 'https://10.0.0.1:5000', true, 'the registry itself'],
+    ['https://0x7f.1/', 'https://r.example', false, 'loopback in disguise'],
+    ['https://2130706433/', 'https://r.example', false, 'loopback as a number'],
+    ['https://[::ffff:169.254.169.254]/', 'https://r.example', false, 'mapped to IPv6'],
+    ['https://[fd00::1]/', 'https://r.example', false, 'private IPv6'],
+    ['https://localhost/', 'https://r.example', false, 'localhost'],
+    ['https://user@h.example/', 'https://r.example', false, 'credentials'],
+  ]
+  for (const [target, registry, allowed, why] of rows) {
+    const run = (): unknown => checkTarget(new URL(target), new URL(registry))
+    if (allowed) t.doesNotThrow(run, why)
+    else t.throws(run, { code: 'ADDRESS_REFUSED', status: 1 }, why)
+  }
+})
+
+t.test('credentials', async t => {
+  const auth = (pair: string): object => ({ auth: Buffer.from(pair).toString('base64') })
+  const config = {
+    auths: {
+      'https://index.docker.io/v1/': auth('hub:1'),
+      'h.example': auth('host:a:b'),
+      'h.example/team': auth('team:1'),
+      'https://old.example/v2/': auth('old:1'),
+      'plain.example': { username: 'u', password: 'p' },
+      'token.example': { identitytoken: 'id' },
+      'empty.example': {},
+    },
+  }
+  const rows: readonly [domain: string, path: string, found: object | undefined, why: string][] = [
+    ['docker.io', 'library/a', { username: 'hub', password: '1' }, "the Hub's old key"],
+    ['h.example', 'x', { username: 'host', password: 'a:b' }, 'a password with a colon'],
+    ['h.example', 'team/x', { username: 'team' }, 'the longest path wins'],
+    ['h.example', 'teams/x', { username: 'host' }, 'whole components only'],
+    ['old.example', 'x', { username: 'old' }, 'a key that is a URL'],
+    ['plain.example', 'x', { username: 'u', password: 'p' }, 'not encoded'],
+    ['token.example', 'x', { identityToken: 'id' }, 'an identity token'],
+    ['empty.example', 'x', undefined, 'an empty entry'],
+    ['other.example', 'x', undefined, 'unknown'],
+  ]
+  for (const [domain, where, found, why] of rows) t.match(await lookUp(config, domain, where), found, why)
+  const bad: readonly [config: object, why: string][] = [
+    [{ auths: { 'h.example': { auth: 'bm9jb2xvbg==' } } }, 'no colon'],
+    [{ auths: { 'h.example': { username: 1 } } }, 'no string'],
+    [{ auths: { 'h.example': 'x' } }, 'no object'],
+    [{ credsStore: '../evil' }, 'a helper that is a path'],
+  ]
+  for (const [one, why] of bad)
+    await t.rejects(lookUp({ ...one }, 'h.example', 'x'), { code: 'CREDENTIALS_INVALID' }, why)
+})
+
+t.test('credential helpers', async t => {
+  const dir = t.testdir()
+  const helper = (name: string, script: string): void =>
+    fs.writeFileSync(path.join(dir, `docker-credential-${name}`), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  helper('echo', 'read host; printf \'{"Username":"%s","Secret":"s"}\' "$host"')
+  helper('id', 'printf \'{"Username":"<token>","Secret":"s"}\'')
+  helper('none', 'echo "credentials not found in native keychain"; exit 1')
+  helper('fails', 'echo boom; exit 3')
+  helper('noise', 'echo noise')
+  const before = process.env.PATH
+  process.env.PATH = `${dir}:${before}`
+  t.teardown(() => {
+    process.env.PATH = before
+  })
+  const auths = { 'h.example': { username: 'file', password: 'f' } }
+  t.match(await lookUp({ credsStore: 'echo' }, 'h.example', 'x'), { username: 'h.example', password: 's' })
+  t.match(await lookUp({ credHelpers: { 'docker.io': 'echo' } }, 'docker.io', 'x'), {
+    username: 'https://index.docker.io/v1/',
+  })
+  t.match(await lookUp({ credsStore: 'fails', credHelpers: { 'h.example': 'id' } }, 'h.example', 'x'), {
+    identityToken: 's',
+  })
+  t.match(
+    await lookUp({ credsStore: 'none', auths }, 'h.example', 'x'),
+    { username: 'file' },
+    'what a helper does not know',
+  )
+  for (const name of ['fails', 'noise', 'missing']) {
+    await t.rejects(
+      lookUp({ credsStore: name }, 'h.example', 'x'),
+      { code: 'CREDENTIAL_HELPER_FAILED' },
+      name,
+    )
+  }
+})
+
+t.test('credential files', async t => {
+  const dir = t.testdir({
+    'a.json': '{"auths":{"a.example":{"username":"a"}}}',
+    'b.json': '{"auths":{"a.example":{"username":"b"},"b.example":{"username":"b"}}}',
+    'bad.json': 'password: hunter2',
+    'empty.json': '',
+  })
+  const file = (name: string): string => path.join(dir, name)
+  const source = credentialFiles([file('none.json'), file('empty.json'), file('a.json'), file('b.json')])
+  t.match(await source('a.example', 'x'), { username: 'a' }, 'the first file wins')
+  t.match(await source('b.example', 'x'), { username: 'b' })
+  const error = await credentialFiles([file('bad.json')])('h', 'x').catch((reason: Error) => reason)
+  t.match(error, { code: 'CREDENTIALS_INVALID' })
+  t.notMatch((error as Error).message, /hunter2/, 'no secret in a message')
+  await t.rejects(credentialFiles([dir])('h', 'x'), { code: 'EISDIR' })
+  t.same(credentialPaths({ HOME: '/h' }), ['/h/.docker/config.json'])
+  t.same(credentialPaths({ HOME: '/h', DOCKER_CONFIG: '/d', XDG_RUNTIME_DIR: '/r' }), [
+    '/r/containers/auth.json',
+    '/d/config.json',
+  ])
+  t.same(credentialPaths({ HOME: '/h', REGISTRY_AUTH_FILE: '/a' }), ['/a'])
+  t.same(credentialPaths({}), [])
+})
