@@ -1,0 +1,188 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { type Digest, verified } from '@pipelayer/digest'
+import { errnoOf, systemError } from '@pipelayer/errors'
+import { isAvailable, syncfs } from '@pipelayer/sys'
+import { readLink, sizeOf } from './files.js'
+import type { PartialFolder } from './partial.js'
+import type { FolderPaths } from './paths.js'
+
+/** A file that waits for its name. */
+interface Staged {
+  readonly temporary: string
+  readonly target: string
+  /** The caller's file: it stays where it is when nothing comes of this. */
+  readonly isAdopted?: boolean
+}
+
+/** From so many files on, flushing the file system once is cheaper than flushing each file. */
+const MANY = 8
+const MAX_TRIES = 10
+
+/**
+ * Files on their way into one repository, and the names that they will have. Until {@link commit} nothing is seen of
+ * them; then they appear in an order in which every prefix is a registry that serves what it shows: blobs, `_layers`,
+ * revisions, and when all that is on the disk, the tag's index and the tag.
+ *
+ * Any number of writers may work in one folder at the same time, the registry itself included: each file appears by
+ * a rename, and all who write one blob or one link write the same bytes. Of two writers of a tag the last one wins.
+ */
+export class Batch {
+  readonly #paths: FolderPaths
+  readonly #name: string
+  readonly #partial: PartialFolder
+  readonly #blobs: Staged[] = []
+  readonly #links: Staged[] = []
+  readonly #revisions: Staged[] = []
+  readonly #tags: Staged[] = []
+  readonly #staged = new Map<Digest, number>()
+
+  constructor(paths: FolderPaths, partial: PartialFolder, name: string) {
+    this.#paths = paths
+    this.#partial = partial
+    this.#name = name
+  }
+
+  /** True for a blob that the repository has already, or that waits here. */
+  hasBlob({ digest, size }: { readonly digest: Digest; readonly size: number }): boolean {
+    if (this.#staged.get(digest) === size) return true
+    return this.#hasData(digest, size) && readLink(this.#paths.layerLink(this.#name, digest)) === digest
+  }
+
+  /**
+   * Takes a blob, read only where no other repository of the folder has it.
+   *
+   * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `DIGEST_INVALID`, `ENOSPC`
+   */
+  async putBlob(
+    expected: { readonly digest: Digest; readonly size: number },
+    open: () => AsyncIterable<Buffer>,
+  ): Promise<void> {
+    const { digest, size } = expected
+    const target = this.#paths.blob(digest)
+    if (this.#staged.get(digest) !== size && !this.#hasData(digest, size)) {
+      this.#blobs.push({
+        temporary: await this.#partial.writeStream(verified(open(), { digest, size })),
+        target,
+      })
+      this.#staged.set(digest, size)
+    }
+    this.linkBlob(digest)
+  }
+
+  /** Takes a file that holds a blob, checked by the caller, on the file system of this folder. */
+  adoptBlob(digest: Digest, file: string): void {
+    this.#blobs.push({ temporary: file, target: this.#paths.blob(digest), isAdopted: true })
+    this.linkBlob(digest)
+  }
+
+  /** Lets the repository serve a blob that the folder has. */
+  linkBlob(digest: Digest): void {
+    this.#stageLink(this.#links, this.#paths.layerLink(this.#name, digest), digest)
+  }
+
+  /** Takes a manifest or an index, its bytes checked by the caller, and names it by `tags`. */
+  putManifest(digest: Digest, bytes: Uint8Array, tags: readonly string[] = []): void {
+    if (!this.#hasData(digest, bytes.length))
+      this.#blobs.push({ temporary: this.#partial.write(bytes), target: this.#paths.blob(digest) })
+    this.#stageLink(this.#revisions, this.#paths.revisionLink(this.#name, digest), digest)
+    for (const tag of tags) {
+      this.#stageLink(this.#tags, this.#paths.tagIndexLink(this.#name, tag, digest), digest)
+      this.#stageLink(this.#tags, this.#paths.currentLink(this.#name, tag), digest)
+    }
+  }
+
+  /**
+   * Makes everything appear, and returns when it is on the disk. May be called again for what came later.
+   *
+   * @throws {ToolError} of the system: a prefix of the files is there
+   */
+  async commit(): Promise<void> {
+    const content = [...this.#blobs, ...this.#links, ...this.#revisions]
+    try {
+      await this.#syncFiles([...content, ...this.#tags])
+      await this.#rename(content)
+      await this.#rename(this.#tags)
+    } catch (error) {
+      throw systemError(error, `write into "${this.#paths.base}"`)
+    } finally {
+      this.abort()
+    }
+  }
+
+  /** Gives up what was not committed. */
+  abort(): void {
+    const lists = [this.#blobs, this.#links, this.#revisions, this.#tags]
+    const ours = lists.flat().filter(({ isAdopted }) => isAdopted !== true)
+    this.#partial.discard(ours.map(({ temporary }) => temporary))
+    for (const list of lists) list.length = 0
+    this.#staged.clear()
+  }
+
+  #hasData(digest: Digest, size: number): boolean {
+    return sizeOf(this.#paths.blob(digest)) === size
+  }
+
+  #stageLink(list: Staged[], target: string, digest: Digest): void {
+    if (linkHolds(target, digest) || list.some(staged => staged.target === target)) return
+    list.push({ temporary: this.#partial.write(digest), target })
+  }
+
+  async #syncFiles(files: readonly Staged[]): Promise<void> {
+    if (files.length > MANY && this.#syncAll()) return
+    for (const { temporary } of files) await syncPath(temporary)
+  }
+
+  async #rename(files: readonly Staged[]): Promise<void> {
+    const changed = new Set<string>()
+    for (const { temporary, target } of files) await renameInto(temporary, target, changed)
+    if (changed.size > MANY && this.#syncAll()) return
+    for (const folder of changed) await syncPath(folder)
+  }
+
+  #syncAll(): boolean {
+    if (!isAvailable()) return false
+    const fd = fs.openSync(this.#paths.base, 'r')
+    try {
+      syncfs(fd)
+      return true
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+}
+
+// A link that is broken is written again.
+function linkHolds(file: string, digest: Digest): boolean {
+  try {
+    return readLink(file) === digest
+  } catch {
+    return false
+  }
+}
+
+// Adds every folder that got a new entry to `changed`. A registry that deletes may take the folder away under us.
+async function renameInto(temporary: string, target: string, changed: Set<string>): Promise<void> {
+  const folder = path.dirname(target)
+  for (let tries = 1; ; tries++) {
+    const first = await fs.promises.mkdir(folder, { recursive: true })
+    changed.add(folder)
+    for (let made = folder; first !== undefined && made.length >= first.length; made = path.dirname(made))
+      changed.add(path.dirname(made))
+    try {
+      await fs.promises.rename(temporary, target)
+      return
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || tries === MAX_TRIES || !fs.existsSync(temporary)) throw error
+    }
+  }
+}
+
+async function syncPath(name: string): Promise<void> {
+  const handle = await fs.promises.open(name, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

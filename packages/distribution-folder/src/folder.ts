@@ -1,0 +1,97 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+import type { Digest } from '@pipelayer/digest'
+import { attempt, ToolError } from '@pipelayer/errors'
+import { openFile, sizeOf } from './files.js'
+import { PartialFolder } from './partial.js'
+import { checkName, FolderPaths, isName } from './paths.js'
+import { FolderRepository } from './repository.js'
+
+export { MAX_MANIFEST_BYTES } from './repository.js'
+
+const READ_BYTES = 1024 * 1024
+
+/**
+ * A registry's storage: what distribution's filesystem driver has as its `rootdirectory`. It may be served by that
+ * registry, and written by any number of us, at the same time.
+ */
+export class DistributionFolder {
+  /** Absolute. */
+  readonly root: string
+  readonly paths: FolderPaths
+  readonly #partial: PartialFolder
+
+  private constructor(root: string) {
+    this.root = path.resolve(root)
+    this.paths = new FolderPaths(this.root)
+    this.#partial = new PartialFolder(this.paths.partial)
+  }
+
+  /**
+   * Opens the folder; with `create`, makes it.
+   *
+   * @throws {ToolError} `FOLDER_MISSING`: there is no `docker/registry/v2` below `root`
+   */
+  static open(root: string, options: { readonly create?: boolean } = {}): DistributionFolder {
+    const folder = new DistributionFolder(root)
+    const { base } = folder.paths
+    if (options.create) attempt(`make "${base}"`, () => fs.mkdirSync(base, { recursive: true }))
+    else if (!DistributionFolder.isThere(root))
+      throw new ToolError(
+        'FOLDER_MISSING',
+        `no registry folder in "${folder.root}": it has no docker/registry/v2`,
+      )
+    return folder
+  }
+
+  /** True where `root` holds such a folder. */
+  static isThere(root: string): boolean {
+    const { base } = new FolderPaths(root)
+    return fs.statSync(base, { throwIfNoEntry: false })?.isDirectory() === true
+  }
+
+  /**
+   * The names of all repositories, in byte order. Symlinks are not followed.
+   *
+   * @throws {ToolError} of the system
+   */
+  async repositories(): Promise<string[]> {
+    const found: string[] = []
+    await collect(this.paths.repositories, '', found)
+    return found.sort()
+  }
+
+  /** A repository, whether it is there or not. @throws {ToolError} `NAME_INVALID` */
+  repository(name: string): FolderRepository {
+    return new FolderRepository(this.paths, this.#partial, checkName(name))
+  }
+
+  /** The size of a blob that any repository may serve; undefined where the folder has none. */
+  blobSize(digest: Digest): number | undefined {
+    return sizeOf(this.paths.blob(digest))
+  }
+
+  /** A blob's bytes, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN` */
+  openBlob(digest: Digest): Readable {
+    const opened = openFile(this.paths.blob(digest))
+    if (opened === undefined)
+      throw new ToolError('BLOB_UNKNOWN', `there is no blob ${digest} in "${this.root}"`)
+    return fs.createReadStream('', { fd: opened.fd, highWaterMark: READ_BYTES })
+  }
+}
+
+// Repositories nest, and so may anything that a stranger put there: names that no repository has are not entered.
+async function collect(folder: string, name: string, found: string[]): Promise<void> {
+  const entries = await fs.promises.readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    // A folder that went meanwhile, or was never made, holds nothing.
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  })
+  const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
+  if (name !== '' && (names.includes('_manifests') || names.includes('_layers'))) found.push(name)
+  for (const part of names) {
+    const inner = name === '' ? part : `${name}/${part}`
+    if (!part.startsWith('_') && isName(inner)) await collect(path.join(folder, part), inner, found)
+  }
+}

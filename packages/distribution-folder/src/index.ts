@@ -1,0 +1,9 @@
+/**
+ * The folder in which distribution (the docker-registry program) keeps a registry, read and written as files.
+ *
+ * @module
+ */
+export { Batch } from './batch.js'
+export { DistributionFolder, MAX_MANIFEST_BYTES } from './folder.js'
+export { checkName, checkTag, FolderPaths, isName, isTag } from './paths.js'
+export { FolderRepository } from './repository.js'

@@ -1,0 +1,133 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { type Digest, isDigest, verified } from '@pipelayer/digest'
+import { attempt, ToolError } from '@pipelayer/errors'
+import { Batch } from './batch.js'
+import { foldersIn, openFile, readLink, sizeOf } from './files.js'
+import type { PartialFolder } from './partial.js'
+import { type FolderPaths, isTag } from './paths.js'
+
+/** A manifest at most. Spec: distribution-spec v1.1, "Pushing Manifests". */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+/** One repository of the folder, whether it is there or not. It keeps nothing in memory. */
+export class FolderRepository {
+  readonly name: string
+  readonly #paths: FolderPaths
+  readonly #partial: PartialFolder
+
+  constructor(paths: FolderPaths, partial: PartialFolder, name: string) {
+    this.#paths = paths
+    this.#partial = partial
+    this.name = name
+  }
+
+  /** True once something was put there; an upload alone does not make a repository. */
+  exists(): boolean {
+    const folder = this.#paths.repository(this.name)
+    return ['_manifests', '_layers'].some(name => fs.existsSync(path.join(folder, name)))
+  }
+
+  /** In byte order. A tag without its current link, as a crash leaves it, is none. */
+  tags(): string[] {
+    const current = (tag: string): string => this.#paths.currentLink(this.name, tag)
+    return foldersIn(this.#paths.tags(this.name)).filter(
+      tag => isTag(tag) && sizeOf(current(tag)) !== undefined,
+    )
+  }
+
+  /** What a tag means. @throws {ToolError} `TAG_INVALID`, `LINK_INVALID` */
+  resolve(tag: string): Digest | undefined {
+    return readLink(this.#paths.currentLink(this.name, tag))
+  }
+
+  hasManifest(digest: Digest): boolean {
+    return (
+      readLink(this.#paths.revisionLink(this.name, digest)) === digest &&
+      sizeOf(this.#paths.blob(digest)) !== undefined
+    )
+  }
+
+  /**
+   * The bytes of a manifest, checked.
+   *
+   * @throws {ToolError} `MANIFEST_UNKNOWN`; `SIZE_INVALID` for more than 4 MiB; `DIGEST_MISMATCH` for a damaged one
+   */
+  async manifest(digest: Digest): Promise<Buffer> {
+    const linked = readLink(this.#paths.revisionLink(this.name, digest)) === digest
+    const opened = linked ? openFile(this.#paths.blob(digest)) : undefined
+    if (opened === undefined)
+      throw new ToolError('MANIFEST_UNKNOWN', `there is no manifest ${digest} in repository ${this.name}`)
+    const { fd, size } = opened
+    try {
+      if (size > MAX_MANIFEST_BYTES)
+        throw new ToolError(
+          'SIZE_INVALID',
+          `manifest ${digest} has ${size} bytes, more than ${MAX_MANIFEST_BYTES}`,
+        )
+      const chunks: Buffer[] = []
+      for await (const chunk of verified([fs.readFileSync(fd)], { digest })) chunks.push(chunk)
+      return Buffer.concat(chunks)
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+
+  /** Every manifest that it may serve, in no order. */
+  *manifests(): Generator<Digest, void, undefined> {
+    const folder = this.#paths.revisions(this.name)
+    for (const algorithm of foldersIn(folder)) {
+      for (const hex of foldersIn(path.join(folder, algorithm))) {
+        const digest = `${algorithm}:${hex}`
+        if (isDigest(digest) && this.hasManifest(digest)) yield digest
+      }
+    }
+  }
+
+  /** The file of a blob that the repository may serve, and its size; undefined where it has none. */
+  blob(digest: Digest): { readonly file: string; readonly size: number } | undefined {
+    if (readLink(this.#paths.layerLink(this.name, digest)) !== digest) return undefined
+    const file = this.#paths.blob(digest)
+    const size = sizeOf(file)
+    return size === undefined ? undefined : { file, size }
+  }
+
+  /** Starts to write; the caller ends it by `commit` or `abort`. */
+  batch(): Batch {
+    return new Batch(this.#paths, this.#partial, this.name)
+  }
+
+  /** Takes a tag away; its manifest stays. False where there was none. */
+  deleteTag(tag: string): boolean {
+    if (this.resolve(tag) === undefined) return false
+    const folder = this.#paths.tag(this.name, tag)
+    // The current link first: a deletion that is cut short must not leave a tag that looks whole.
+    this.#remove(path.join(folder, 'current'))
+    this.#remove(folder)
+    return true
+  }
+
+  /**
+   * Takes a manifest and the tags that mean it away. Its bytes stay until the registry's own garbage collection.
+   * False where there was none.
+   */
+  deleteManifest(digest: Digest): boolean {
+    const link = this.#paths.revisionLink(this.name, digest)
+    if (readLink(link) === undefined) return false
+    for (const tag of this.tags()) if (this.resolve(tag) === digest) this.deleteTag(tag)
+    this.#remove(path.dirname(link))
+    return true
+  }
+
+  /** Stops serving a blob in this repository. False where it was not served. */
+  deleteBlob(digest: Digest): boolean {
+    const link = this.#paths.layerLink(this.name, digest)
+    if (readLink(link) === undefined) return false
+    this.#remove(path.dirname(link))
+    return true
+  }
+
+  #remove(folder: string): void {
+    attempt(`remove "${folder}"`, () => fs.rmSync(folder, { recursive: true, force: true }))
+  }
+}
