@@ -7,7 +7,7 @@
  * @module
  */
 import fs from 'node:fs'
-import { ToolError } from '@pipelayer/errors'
+import { errnoOf, ToolError } from '@pipelayer/errors'
 import { O_PATH } from '@pipelayer/sys'
 import type { Attributer } from './attributes.js'
 import type { Merged } from './lower-chain.js'
@@ -66,18 +66,35 @@ export class Folder {
   /** Puts mode and time back. */
   close(): void {
     try {
+      if (this.isTouched) this.#restoreTime()
+      // Last: it may take away the right to name what is in the directory, itself included.
       if (this.#mode !== undefined) fs.chmodSync(this.at(), this.#mode)
-      if (this.isTouched) this.#attributer.setTimes(this.at(), timeOf(this.mtimeNs))
     } finally {
       fs.closeSync(this.fd)
+    }
+  }
+
+  /** The directory may be another's that the caller may only write to: then its time is not ours to set. */
+  #restoreTime(): void {
+    try {
+      this.#attributer.setTimes(this.at(), timeOf(this.mtimeNs))
+    } catch (error) {
+      if (errnoOf(error) !== 'EPERM') throw error
     }
   }
 
   /** Who is not root can do nothing in a directory without the owner's rights: they are lent while it is open. */
   #makeUsable(mode: number): number | undefined {
     if ((mode & OWNER_BITS) === OWNER_BITS || process.geteuid?.() === 0) return undefined
-    fs.chmodSync(this.at(), mode | OWNER_BITS)
-    return mode
+    try {
+      // The descriptor's own name: to look up "." in the directory is what may not be allowed yet.
+      fs.chmodSync(`/proc/self/fd/${this.fd}`, mode | OWNER_BITS)
+      return mode
+    } catch (error) {
+      // Another's directory: what it forbids will say so.
+      if (errnoOf(error) !== 'EPERM') throw error
+      return undefined
+    }
   }
 }
 

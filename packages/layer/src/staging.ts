@@ -8,14 +8,14 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import { isAvailable, isOrphan, ownedName, renameNoReplace, syncfs } from '@pipelayer/sys'
-import { Attributer } from './attributes.js'
+import { Attributer, type Attributes } from './attributes.js'
 import { openRoot } from './folder.js'
 import { toDisk } from './ids.js'
 import { binaryOf, bytesOf } from './name.js'
 import { PathSet } from './path-set.js'
 import { removeLower } from './remove.js'
 import { timeOf } from './time.js'
-import { isOverlayPrivate, readXattrs } from './xattrs.js'
+import { isOverlayPrivate, NO_XATTRS, readXattrs } from './xattrs.js'
 
 const PREFIX = '.untar'
 const TREE = 'rootfs'
@@ -100,25 +100,27 @@ export class RootfsStaging {
 
   #moveEntries(): void {
     const [from, to] = [binaryOf(this.dir), binaryOf(this.#target)]
+    // Now: moving its entries away changes its time.
+    const root = rootAttributes(this.dir)
     for (const name of fs.readdirSync(bytesOf(from), 'latin1'))
       fs.renameSync(bytesOf(`${from}/${name}`), bytesOf(`${to}/${name}`))
-    this.#copyRoot()
-    flushDirectory(this.#target)
-  }
-
-  /** The directory that was there takes what the image says of its root. */
-  #copyRoot(): void {
-    const source = Buffer.from(this.dir)
-    const stat = fs.statSync(source, { bigint: true })
-    const mode = Number(stat.mode) & 0o7777
-    const xattrs = isAvailable()
-      ? readXattrs(source, name => !isOverlayPrivate(name))
-      : new Map<string, Buffer>()
-    const owner = { uid: Number(stat.uid), gid: Number(stat.gid) }
     removeTree(path.dirname(this.dir))
     this.#isOpen = false
-    const attributes = { ...owner, mode, xattrs, mtime: timeOf(stat.mtimeNs) }
-    new Attributer(toDisk(undefined)).copy(Buffer.from(this.#target), 'other', attributes)
+    // The directory that was there takes what the image says of its root.
+    new Attributer(toDisk(undefined)).copy(Buffer.from(this.#target), 'other', root)
+    flushDirectory(this.#target)
+  }
+}
+
+function rootAttributes(dir: string): Attributes {
+  const path = Buffer.from(dir)
+  const stat = fs.statSync(path, { bigint: true })
+  return {
+    mode: Number(stat.mode) & 0o7777,
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    mtime: timeOf(stat.mtimeNs),
+    xattrs: isAvailable() ? readXattrs(path, name => !isOverlayPrivate(name)) : NO_XATTRS,
   }
 }
 
