@@ -88,14 +88,14 @@ export class Builder {
   async #fromImage(plan: StagePlan, text: string): Promise<StageState> {
     const { platform } = this.#setup
     if (text === 'scratch')
-      return startStage(plan.index, scratchDocument(platform), baseChain(undefined, this.#setup))
+      return startStage(plan.index, scratchDocument(platform), baseChain(undefined, this.#setup.time))
     const { instruction, record } = plan.from
     const wanted =
       instruction.platform === undefined ? undefined : this.#globalWord(instruction.platform, record)
     const base = await this.#image(text, wanted)
     const doc = childDocument(base.config, platform)
     doc.history = alignHistory(doc.history, base.layers.length)
-    return startStage(plan.index, doc, baseChain(base, this.#setup))
+    return startStage(plan.index, doc, baseChain(base, this.#setup.time))
   }
 
   async #image(text: string, platform?: string): Promise<BaseImage> {
@@ -194,7 +194,7 @@ export class Builder {
     }
     const named = this.#setup.contexts.get(from)
     if (named?.kind === 'dir') return this.#dirSource({ dir: named.dir, ignore: named.ignore })
-    return chainSource(baseChain(await this.#image(from), this.#setup))
+    return chainSource(baseChain(await this.#image(from), this.#setup.time))
   }
 
   #contextSource(): Source {
@@ -218,12 +218,15 @@ export class Builder {
     state: StageState,
     { step, layer, emit }: { readonly step: Step; readonly layer: LayerStep; readonly emit: boolean },
   ): AsyncGenerator<AnyRecord> {
-    const key = keyOf(state.chain.key, layer.key)
     const before = state.chain
-    const done = await this.#workshop.step(before, { key, layer, title: titleOf(step) })
+    const plainKey = keyOf(before.key, layer.key)
+    // A first step of a key never used makes all that follow new too: their keys begin with it.
+    const isNew = this.#setup.nonce !== undefined && before.steps.length === 0
+    const key = isNew ? keyOf(before.key, { ...layer.key, nonce: this.#setup.nonce }) : plainKey
+    const done = await this.#workshop.step(before, { key, plainKey, layer, title: titleOf(step) })
     const created = this.#setup.time.fixed ? this.#setup.time.created : done.created
     const index = addHistory(state, { created, created_by: layer.createdBy, comment: HISTORY_COMMENT })
-    state.chain = { base: before.base, steps: [...before.steps, done], key }
+    state.chain = { base: before.base, steps: [...before.steps, done], key: done.cacheKey }
     if (!emit) return
     yield await this.#workshop.record(before, done, {
       image: IMAGE,

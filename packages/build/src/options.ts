@@ -39,8 +39,6 @@ export interface BuildOptions {
   /** `id=ID,src=FILE` or `id=ID,env=NAME`. */
   readonly secrets?: readonly string[]
   readonly plainHttp?: boolean
-  /** Which packed layers stand in for steps: a name of layer-pack's encodings. */
-  readonly encoding?: string | undefined
   /** The program of the executor, for node. */
   readonly executor: string
   readonly env: Readonly<Record<string, string | undefined>>

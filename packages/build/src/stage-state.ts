@@ -19,7 +19,7 @@ export interface DoneStep {
 export interface Chain {
   readonly base: BaseImage | undefined
   readonly steps: readonly DoneStep[]
-  /** What the key of the next step begins with. */
+  /** Names the content: chains of different content never share it. The key of the next step begins with it. */
   readonly key: Digest
 }
 
@@ -35,18 +35,11 @@ export interface StageState {
   cmdSet: boolean
 }
 
-export interface StartOptions {
-  readonly time: BuildTime
-  /** Of --no-cache: nothing from before is found again. */
-  readonly nonce?: string
-}
-
 /** The chain of a base, or of `scratch`. */
-export function baseChain(base: BaseImage | undefined, { time, nonce }: StartOptions): Chain {
+export function baseChain(base: BaseImage | undefined, time: BuildTime): Chain {
   const key = keyOf('', {
     base: base?.layers.at(-1)?.chainID ?? 'scratch',
     ...(time.epoch === undefined ? {} : { epoch: time.epoch }),
-    ...(nonce === undefined ? {} : { nonce }),
   })
   return { base, steps: [], key }
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import type { AnyRecord, LayerRecord, SnapshotRecord } from '@pipelayer/records'
+import type { AnyRecord, SnapshotRecord } from '@pipelayer/records'
 import { ExecutorChild } from './executor-child.js'
 import type { LayerToUnpack, SourceRoot, TreeForm } from './executor-protocol.js'
 import type { LayerStep, TreeRef } from './layer-step.js'
@@ -12,6 +12,14 @@ import { contentDir, StepCache } from './step-cache.js'
 interface Running {
   readonly executor: ExecutorChild
   readonly form: TreeForm
+}
+
+export interface WantedStep {
+  readonly key: Digest
+  /** The key without the nonce of --no-cache: what a later build looks for. */
+  readonly plainKey: Digest
+  readonly layer: LayerStep
+  readonly title: string
 }
 
 /** The steps of a build: from the cache, else by the executor, which is started when the first is missing. */
@@ -33,12 +41,9 @@ export class Workshop {
   }
 
   /** The step of a key on a chain. */
-  async step(
-    chain: Chain,
-    wanted: { readonly key: Digest; readonly layer: LayerStep; readonly title: string },
-  ): Promise<DoneStep> {
+  async step(chain: Chain, wanted: WantedStep): Promise<DoneStep> {
     const { key, layer, title } = wanted
-    const known = this.#setup.nonce === undefined ? this.#cache.find(key) : undefined
+    const known = this.#cache.find(key)
     this.#options.onInfo?.(known ? `${title} (cached)` : title)
     if (known) return known
     const { executor, form } = await this.#start()
@@ -51,27 +56,19 @@ export class Workshop {
       createdBy: layer.createdBy,
       action: await layer.action(tree => this.#locate(tree, form)),
     })
+    if (wanted.plainKey !== key) this.#cache.replace(wanted.plainKey, key, form)
     const done = this.#cache.find(key)
     if (!done)
       throw new ToolError('STEP_LOST', `the step ${key} is not in the store, although it was executed`)
     return done
   }
 
-  /** What goes down the pipe for a step: the layer that it was packed into before, else where its changes lie. */
+  /** What goes down the pipe for a step: where its changes lie, and what they lie on. */
   async record(
     below: Chain,
     done: DoneStep,
     meta: Pick<SnapshotRecord, 'image' | 'index' | 'createdBy' | 'created'>,
   ): Promise<AnyRecord> {
-    const { image, createdBy, created } = meta
-    const packed =
-      this.#options.encoding === undefined
-        ? undefined
-        : this.#setup.store.getPacked(done.cacheKey, this.#options.encoding)
-    if (packed) {
-      const record = { ...packed, type: 'layer', image, createdBy, created, cacheKey: done.cacheKey }
-      return record as LayerRecord
-    }
     const lowers = await this.#lowersOnDisk(below, done.form)
     const [before] = lowers
     const where =

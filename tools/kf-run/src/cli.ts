@@ -39,12 +39,6 @@ runTool({
     'no-cache': { type: 'boolean', describe: 'execute every step anew' },
     pull: { type: 'boolean', describe: 'ask the registry for base images that the store has' },
     'plain-http': { type: 'boolean', describe: 'speak plain HTTP to registries that are not loopback' },
-    encoding: {
-      type: 'string',
-      value: 'NAME',
-      describe: 'pass on layers that were packed in this encoding before',
-      default: 'gzip',
-    },
     created: {
       type: 'string',
       value: 'TIME',
@@ -67,7 +61,6 @@ runTool({
       noCache: args['no-cache'],
       pull: args.pull,
       plainHttp: args['plain-http'],
-      encoding: args.encoding,
       created: args.created,
       executor: fileURLToPath(new URL('executor.cjs', import.meta.url)),
       env,
