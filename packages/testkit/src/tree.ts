@@ -5,6 +5,8 @@ import { lgetxattr, llistxattr } from '@pipelayer/sys'
 export interface TreeOptions {
   /** Paths, without a leading slash, that are left out with all below them. */
   readonly except?: readonly string[]
+  /** False leaves out the root directory itself: engines give it a mode of their own where no layer says one. */
+  readonly root?: boolean
   /** What is not compared. */
   readonly ignore?: readonly Field[]
 }
@@ -14,6 +16,7 @@ type Field = 'mode' | 'owner' | 'size' | 'link' | 'device' | 'xattrs' | 'mtime' 
 /**
  * Reads a whole tree: for each path (a binary string below the root, `.` for the root itself) its type, mode,
  * owner, size, link text, device number, xattrs, whole seconds of mtime, content hash, and the first of its hard-linked names.
+ * The root's own time is left out: most layers do not carry it.
  */
 export function readTree(root: string, options: TreeOptions = {}): Map<string, string> {
   const tree = new Map<string, string>()
@@ -28,6 +31,7 @@ export function readTree(root: string, options: TreeOptions = {}): Map<string, s
     for (const child of names) visit(name === '.' ? child : `${name}/${child}`)
   }
   visit('.')
+  if (options.root === false) tree.delete('.')
   return tree
 }
 
@@ -59,7 +63,7 @@ function describe(entry: Entry, ignored: readonly Field[]): string {
     ['link', () => (stat.isSymbolicLink() ? `-> ${fs.readlinkSync(file, 'latin1')}` : undefined)],
     ['device', () => (device ? `device ${stat.rdev}` : undefined)],
     ['xattrs', () => xattrs(file)],
-    ['mtime', () => `at ${Math.floor(stat.mtimeMs / 1000)}`],
+    ['mtime', () => (entry.name === '.' ? undefined : `at ${Math.floor(stat.mtimeMs / 1000)}`)],
     ['content', () => (stat.isFile() ? contentHash(file) : undefined)],
     ['names', () => firstName(entry)],
   ]
