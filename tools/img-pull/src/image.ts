@@ -27,6 +27,8 @@ export interface ImagePull {
   /** The image's key in the stream. */
   readonly image: string
   readonly partOf?: string
+  /** How many indexes it lies in. */
+  readonly depth?: number
 }
 
 /** Indexes in indexes: more of them is an attack. */
@@ -46,7 +48,8 @@ export async function* pullImage(
   let known = platform
   if (found.document.kind === 'index') {
     for (const [number, entry] of found.document.manifests.entries()) {
-      yield* pullEntry({ ...pull, image: `${image}.${number + 1}`, partOf: image }, entry)
+      const depth = (pull.depth ?? 0) + 1
+      yield* pullEntry({ ...pull, image: `${image}.${number + 1}`, partOf: image, depth }, entry)
     }
   } else {
     const config = await readConfig(pull, found.document)
@@ -66,7 +69,7 @@ export async function* pullImage(
 }
 
 async function* pullEntry(pull: ImagePull, entry: Descriptor): AsyncGenerator<AnyRecord, void, undefined> {
-  if (pull.image.split('.').length > MAX_DEPTH) {
+  if ((pull.depth ?? 0) > MAX_DEPTH) {
     throw new ToolError(
       'MANIFEST_INVALID',
       `index ${entry.digest} lies too deep: more than ${MAX_DEPTH} levels`,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { encodedOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { bare, type Platform, parsePlatform, selectPlatform } from '@pipelayer/oci'
 import { openPlace, type Place, type PlacedManifest, type PlaceOptions } from '@pipelayer/places'
@@ -39,7 +40,7 @@ export async function* imgPull(
   options: ImgPullOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const store = Store.open(options.store)
-  const context = { store, options, blobs: new BlobFetcher(store), count: 0 }
+  const context: Context = { store, options, blobs: new BlobFetcher(store), count: 0, image: undefined }
   const isAlone = options.references.length === 1 && !options.references.includes('-')
   for await (const record of incoming(records, options.references)) {
     if (record.type !== 'reference') yield record
@@ -53,6 +54,8 @@ interface Context {
   readonly options: ImgPullOptions
   readonly blobs: BlobFetcher
   count: number
+  /** Key of the image at work, once it is known. */
+  image: string | undefined
 }
 
 async function* incoming(
@@ -76,25 +79,22 @@ async function* pullOneOfMany(
     const { reference, platform } = record
     const item = { reference, ...(platform !== undefined && { platform }) }
     const { code, message } = error
-    yield {
-      type: 'failed',
-      tool: TOOL,
-      image: keyOf(context.count),
-      code,
-      message,
-      item,
-    } satisfies FailedRecord
+    const image = context.image === undefined ? {} : { image: context.image }
+    yield { type: 'failed', tool: TOOL, ...image, code, message, item } satisfies FailedRecord
   }
 }
 
 async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<AnyRecord, void, undefined> {
   const { store, blobs, options } = context
-  const image = keyOf(++context.count)
+  context.count++
+  context.image = undefined
   const text = String(record.reference)
   const wanted = typeof record.platform === 'string' ? parsePlatform(record.platform) : options.platform
   const place = openPlace(text, options)
   try {
     const found = await chosen(place, wanted, options.allPlatforms === true)
+    const image = keyOf(found, context.count)
+    context.image = image
     let last: AnyRecord | undefined
     for await (const next of pullImage({ place, store, blobs, image }, found)) {
       if (last !== undefined) yield last
@@ -129,6 +129,7 @@ function named(error: unknown, text: string): unknown {
   return new ToolError(code, `cannot pull ${text}: ${error.message}`, { cause: error, status })
 }
 
-function keyOf(count: number): string {
-  return `pull-${count}`
+// Unique in this stream, and in one that several runs of this tool make together.
+function keyOf({ descriptor }: PlacedManifest, count: number): string {
+  return `${encodedOf(descriptor.digest).slice(0, 12)}-${count}`
 }
