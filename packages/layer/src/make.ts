@@ -29,7 +29,6 @@ export function createFile(path: Buffer): number {
 
 /** Makes a symlink; its text is kept as it is, whatever it says. */
 export function makeSymlink({ folder, name }: Spot, target: string): void {
-  if (target === '') throw new ToolError('ENTRY_INVALID', 'it is a symlink to nothing')
   fs.symlinkSync(bytesOf(target), folder.at(name))
 }
 

@@ -207,7 +207,7 @@ const hostile: HostileRow[] = [
     code: 'WHITEOUT_INVALID',
   },
   { why: 'a file below a whiteout', items: [{ name: '.wh.d/x' }], code: 'WHITEOUT_INVALID' },
-  { why: 'a symlink to nothing', items: [link('s', '')], code: 'ENTRY_INVALID' },
+  { why: 'a symlink to nothing', items: [link('s', '')], code: 'TAR_INVALID' },
   { why: 'a name no program could open', items: [{ name: `${'d/'.repeat(2100)}x` }], code: 'NAME_TOO_LONG' },
   {
     why: 'overlayfs xattrs would hide lower files',
