@@ -17,11 +17,25 @@ import { unpackLayers } from './unpack-layers.js'
 export async function runExecutor(): Promise<void> {
   // What is made takes its mode from what was asked, not from the caller's shell.
   process.umask(0o022)
+  closeInherited()
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })
   // The pid namespace goes with us, and every mount and container in it.
   lines.on('close', () => process.exit(0))
   const session = new Session()
   for await (const line of lines) write(await session.answer(JSON.parse(line) as Request))
+}
+
+const O_CLOEXEC = 0o2000000
+
+// What the caller of kf-run had open is no business of a step's. Node opens everything to be closed on exec.
+function closeInherited(): void {
+  for (const name of fs.readdirSync('/proc/self/fd')) {
+    const fd = Number(name)
+    const info =
+      fd > 2 && fs.existsSync(`/proc/self/fdinfo/${fd}`) && fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')
+    const flags = info ? /^flags:\s*([0-7]+)/m.exec(info)?.[1] : undefined
+    if (flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0) fs.closeSync(fd)
+  }
 }
 
 class Session {
