@@ -1,9 +1,6 @@
 import { runTool } from '@pipelayer/cli'
-import { ToolError } from '@pipelayer/errors'
-import { openPlace, type PlaceOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { blobPut } from './index.js'
-import { takesMany } from './target.js'
 
 runTool({
   name: 'blob-put',
@@ -18,26 +15,12 @@ runTool({
   },
   positionals: { synopsis: '[PLACE]', min: 0, max: 1 },
   input: 'records',
-  run: (records, args, { env, signal }) => {
-    const options = {
+  run: (records, args, { env, signal }) =>
+    blobPut(records, {
+      place: args._[0],
       store: args.store ?? defaultStorePath(env),
       plainHttp: args['plain-http'],
       env,
       signal,
-    }
-    const [place] = args._
-    if (place === undefined) return blobPut(records, options)
-    checkPlace(place, options)
-    return blobPut(records, { ...options, place })
-  },
+    }),
 })
-
-// A place that cannot be is a wrong command line: nothing is read then.
-function checkPlace(place: string, options: PlaceOptions): void {
-  try {
-    if (!takesMany(place)) openPlace(place, options)
-  } catch (error) {
-    if (!(error instanceof ToolError)) throw error
-    throw new ToolError(error.code, error.message, { cause: error, status: 2 })
-  }
-}

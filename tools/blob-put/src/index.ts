@@ -13,7 +13,7 @@ import { takesMany, targetOf } from './target.js'
 
 export interface BlobPutOptions extends PlaceOptions {
   /** Where to: see `target.ts`. Without it, each image goes where its reference says. */
-  readonly place?: string
+  readonly place?: string | undefined
 }
 
 const TOOL = 'blob-put'
@@ -24,18 +24,30 @@ const TOOL = 'blob-put'
  * A root record is held back. It is published when the stream has ended well, or when the next image shows that
  * there are several. One of several that fails costs itself only.
  *
- * @throws ToolError `IMAGE_INCOMPLETE`, `IMAGE_MISSING`, `PLACE_TAKEN`, `PLACE_MISSING`; those of {@link putImage}
+ * @throws ToolError of status 2, before a record is read, for a place that cannot be; `IMAGE_INCOMPLETE`, `IMAGE_MISSING`, `PLACE_TAKEN`, `PLACE_MISSING`; those of {@link putImage}
  */
 export async function* blobPut(
   records: AsyncIterable<AnyRecord>,
   options: BlobPutOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
+  checkPlace(options)
   const put = new StreamPut(options)
   try {
     for await (const record of records) yield* put.take(record)
     yield* put.finish()
   } finally {
     await put.close()
+  }
+}
+
+function checkPlace(options: BlobPutOptions): void {
+  const { place } = options
+  if (place === undefined) return
+  try {
+    if (!takesMany(place)) openPlace(place, options)
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    throw new ToolError(error.code, error.message, { cause: error, status: 2 })
   }
 }
 

@@ -44,7 +44,7 @@ export function targetOf(place: string | undefined, reference: string | undefine
 export function takesMany(place: string | undefined): boolean {
   if (place === undefined || place.endsWith('/')) return true
   const { transport, rest } = parsePlace(place)
-  return rest === '' || (transport === 'oci' && isOpen(rest))
+  return transport === 'oci' ? isOpen(rest) : rest === ''
 }
 
 function ociTarget(rest: string, reference: string | undefined): string {

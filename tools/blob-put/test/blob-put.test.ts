@@ -66,6 +66,8 @@ t.test('the store', async t => {
   t.same(names('store'), ['docker.io/library/app:1'], 'fully qualified')
   t.match(out.at(-1), { reference: 'docker.io/library/app:1', from: ['store:docker.io/library/app:1'] })
   await t.rejects(put(`store:${digestOf('x')}`, writer.image('1', ['x'])), { code: 'PLACE_INVALID' })
+  for (const place of ['oci:', 'dir:/x', 'H/x:'])
+    await t.rejects(put(place, []), { name: 'ToolError', status: 2 }, `no place: ${place}`)
 })
 
 t.test('nothing is published before the end', async t => {

@@ -1,6 +1,6 @@
 import os from 'node:os'
 import { runTool } from '@pipelayer/cli'
-import { parsePlatform, platformOfNode } from '@pipelayer/oci'
+import { platformOfNode } from '@pipelayer/oci'
 import { defaultStorePath } from '@pipelayer/store'
 import { imgPull } from './index.js'
 
@@ -27,10 +27,9 @@ runTool({
   run: (records, args, { env, signal }) =>
     imgPull(records, {
       references: args._,
-      platform:
-        args.platform === undefined
-          ? platformOfNode({ platform: 'linux', arch: process.arch, endianness: os.endianness() })
-          : parsePlatform(args.platform),
+      platform: args.platform,
+      // Images are made for Linux, whatever this machine runs.
+      machine: platformOfNode({ platform: 'linux', arch: process.arch, endianness: os.endianness() }),
       allPlatforms: args['all-platforms'],
       noTag: args['no-tag'],
       plainHttp: args['plain-http'],

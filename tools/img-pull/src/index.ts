@@ -15,8 +15,10 @@ import { pullImage, resolveEntry } from './image.js'
 export interface ImgPullOptions extends PlaceOptions {
   /** Places or references; `-` stands for the incoming records. */
   readonly references: readonly string[]
-  /** Which manifest of an index to take. */
-  readonly platform: Platform
+  /** Which manifest of an index to take: `os/architecture[/variant]`. This machine's, unless said. */
+  readonly platform?: string | undefined
+  /** This machine. */
+  readonly machine: Platform
   /** Take an index as a whole, `platform` aside. */
   readonly allPlatforms?: boolean
   /** Do not name the images in the store's index. */
@@ -39,8 +41,16 @@ export async function* imgPull(
   records: AsyncIterable<AnyRecord>,
   options: ImgPullOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
+  const wanted = wantedPlatform(options)
   const store = Store.open(options.store)
-  const context: Context = { store, options, blobs: new BlobFetcher(store), count: 0, image: undefined }
+  const context: Context = {
+    store,
+    options,
+    wanted,
+    blobs: new BlobFetcher(store),
+    count: 0,
+    image: undefined,
+  }
   const isAlone = options.references.length === 1 && !options.references.includes('-')
   for await (const record of incoming(records, options.references)) {
     if (record.type !== 'reference') yield record
@@ -52,10 +62,20 @@ export async function* imgPull(
 interface Context {
   readonly store: Store
   readonly options: ImgPullOptions
+  readonly wanted: Platform
   readonly blobs: BlobFetcher
   count: number
   /** Key of the image at work, once it is known. */
   image: string | undefined
+}
+
+function wantedPlatform({ platform, machine }: ImgPullOptions): Platform {
+  try {
+    return platform === undefined ? machine : parsePlatform(platform, machine)
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    throw new ToolError(error.code, error.message, { cause: error, status: 2 })
+  }
 }
 
 async function* incoming(
@@ -89,7 +109,7 @@ async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Any
   context.count++
   context.image = undefined
   const text = String(record.reference)
-  const wanted = typeof record.platform === 'string' ? parsePlatform(record.platform) : options.platform
+  const wanted = typeof record.platform === 'string' ? parsePlatform(record.platform) : context.wanted
   const place = openPlace(text, options)
   try {
     const found = await chosen(place, wanted, options.allPlatforms === true)
