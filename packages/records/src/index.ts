@@ -22,6 +22,7 @@ export type {
   EntryType,
   ErrorRecord,
   FailedRecord,
+  FindingRecord,
   Heredoc,
   IdMap,
   InstructionRecord,

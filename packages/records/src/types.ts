@@ -79,6 +79,27 @@ export interface InstructionRecord extends AnyRecord {
   readonly raw: string
   /** The escape character, when it is not a backslash. */
   readonly escape?: string
+  /** The comment lines right above, without `#`. */
+  readonly comments?: readonly string[]
+  /** The last line of an instruction that has an empty line inside it. */
+  readonly emptyContinuation?: number
+  /** Of the first instruction: the value of the file's directive `# check=`. */
+  readonly check?: string
+}
+
+/** Something a linter found. Made by kf-lint. */
+export interface FindingRecord extends AnyRecord {
+  readonly type: 'finding'
+  readonly rule: string
+  readonly severity: 'error' | 'warning' | 'info'
+  /** What is wrong here. */
+  readonly message: string
+  /** What the rule asks for, in one sentence. */
+  readonly description?: string
+  readonly file?: string
+  /** From 1. */
+  readonly line?: number
+  readonly endLine?: number
 }
 
 /** A reference to an image in a place. */
