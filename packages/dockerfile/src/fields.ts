@@ -5,7 +5,8 @@
  */
 
 import type { InstructionFields, TriggerFields } from './instruction.js'
-import type { EscapeCharacter, SyntaxNode } from './syntax.js'
+import { replaceRawBytes } from './source.js'
+import type { Dockerfile, EscapeCharacter, SyntaxNode } from './syntax.js'
 
 const PAIRS = new Set(['env', 'label'])
 const SHELL_FORMS = new Set(['run', 'cmd', 'entrypoint', 'healthcheck'])
@@ -31,6 +32,21 @@ export function instructionFields(node: SyntaxNode, options: FieldsOptions): Syn
     raw: node.original,
     ...(options.escape === '\\' ? {} : { escape: options.escape }),
   }
+}
+
+/** The fields of all instructions of a file, with what only linters ask for: comments, empty lines, `# check=`. */
+export function fileFields(parsed: Dockerfile, file: string): readonly SyntaxFields[] {
+  const check = parsed.directives.find(directive => directive.name === 'check')?.value
+  const gaps = [...parsed.warnings]
+  return parsed.instructions.map((node, index) => {
+    const gap = (gaps[0]?.line ?? Number.POSITIVE_INFINITY) <= node.end ? gaps.shift() : undefined
+    return {
+      ...instructionFields(node, { file, escape: parsed.escape }),
+      ...(node.comments.length > 0 ? { comments: node.comments.map(replaceRawBytes) } : {}),
+      ...(gap === undefined ? {} : { emptyContinuation: gap.line }),
+      ...(index > 0 || check === undefined ? {} : { check: replaceRawBytes(check) }),
+    }
+  })
 }
 
 function triggerFields(node: SyntaxNode): TriggerFields {

@@ -9,7 +9,7 @@ export { type DetectedDirective, detectDirective, detectSyntax, readDirectives }
 export { parseDuration } from './duration.js'
 export { type Expansion, expand, expandWord, expandWords } from './expand.js'
 export type { ExpandOptions } from './expander.js'
-export { type FieldsOptions, instructionFields, type SyntaxFields } from './fields.js'
+export { type FieldsOptions, fileFields, instructionFields, type SyntaxFields } from './fields.js'
 export { type DeclaredFlags, type FlagType, type FlagValues, readFlagValues } from './flag-values.js'
 export { type GitRef, type GitURL, parseGitRef, parseGitURL } from './git-ref.js'
 export { hasWildcards, matchGlob } from './glob.js'
@@ -47,9 +47,9 @@ export { INSTRUCTION_NAMES, interpret, interpretAll } from './interpret.js'
 export { parseJSONForm } from './json-form.js'
 export { type ParseOptions, parseDockerfile } from './parse.js'
 export { type PortAndProtocol, parsePorts, splitPort } from './ports.js'
-export { type Device, parseDevice } from './run.js'
+export { type Device, parseDevice, parseGoBoolean } from './run.js'
 export { invalidAt, type Place, quote } from './source.js'
-export { suggest } from './suggest.js'
+export { distance, suggest } from './suggest.js'
 export type {
   Directive,
   Dockerfile,

@@ -23,6 +23,12 @@ export interface InstructionFields {
   readonly source?: SourcePosition
   /** `\` when absent. */
   readonly escape?: string
+  /** The comment lines right above, without `#` and blanks around. */
+  readonly comments?: readonly string[]
+  /** The last line of an instruction that has an empty line inside it. */
+  readonly emptyContinuation?: number
+  /** Of the first instruction: the value of the file's directive `# check=`. */
+  readonly check?: string
 }
 
 /** The instruction that an ONBUILD holds back. */

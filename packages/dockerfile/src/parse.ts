@@ -90,7 +90,7 @@ class Parser {
 
   #add(line: LogicalLine): void {
     this.#checkText(line)
-    if (line.gap) this.#warnings.push({ message: 'an empty line inside a continued one', line: line.start })
+    if (line.gap) this.#warnings.push({ message: 'an empty line inside a continued one', line: line.end })
     const node = this.#node(line, { offset: 0, depth: 0 })
     const heredocs = this.#heredocs(line, node)
     this.#instructions.push({ ...node, heredocs, end: this.#reader.line, comments: this.#comments })

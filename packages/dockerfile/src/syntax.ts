@@ -56,6 +56,7 @@ export interface Directive {
 
 export interface SyntaxWarning {
   readonly message: string
+  /** Where the instruction ends, the bodies of heredocs left out: BuildKit names that line. */
   readonly line: number
 }
 
