@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import { messageOf, systemError, ToolError } from '@pipelayer/errors'
 import { type LogLine, logWriter } from '@pipelayer/records'
 import pc from 'picocolors'
+import { printable } from './printable.js'
 
 /** A failure as it is shown, recorded and turned into an exit status. */
 export interface Failure {
@@ -51,9 +52,4 @@ export async function reporter(
       if (failure.stack !== undefined) stderr.write(`${failure.stack}\n`)
     },
   }
-}
-
-/** Names and server texts come from outside: no control character of theirs reaches a terminal. */
-function printable(text: string): string {
-  return text.replace(/[\0-\x1f\x7f-\x9f]/g, c => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }

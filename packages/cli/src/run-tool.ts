@@ -10,6 +10,7 @@ import {
 } from './options.js'
 import { type Failure, failureOf, type Reporter, reporter } from './report.js'
 import { type Stop, watchForStop } from './stop.js'
+import { type TextForm, TextWriter } from './text-writer.js'
 
 declare const PIPELAYER_VERSION: string | undefined
 
@@ -38,6 +39,10 @@ export interface Tool<T extends OptionTable> {
   readonly options: T
   readonly positionals?: Positionals
   readonly input: Input | ((args: Args<T>) => Input)
+  /** What stands on stdout in place of records: undefined for records, which is what a pipe gets unless asked. */
+  readonly text?: (args: Args<T>, stdout: { readonly terminal: boolean }) => TextForm | undefined
+  /** Records that are bad news, beside `failed`: the stream is complete, and the status 1. */
+  readonly isBad?: (record: AnyRecord, args: Args<T>) => boolean
   /** The stage itself. `records` is empty where nothing is read. */
   run(records: AsyncIterable<AnyRecord>, args: Args<T>, context: ToolContext): AsyncIterable<AnyRecord>
 }
@@ -52,7 +57,7 @@ const NOTHING: Positionals = { synopsis: '', min: 0, max: 0 }
  * Runs a tool as a process: parses the command line, reads and writes records, reports, and exits.
  *
  * The last line on stdout is `end` when the stage ended well, else `error` with its cause. Exit status: 0 done; 1 the
- * input is wrong, or a `failed` record went by; 2 the command line is wrong, stdin untouched; 70 a bug; 75 the system
+ * input is wrong, or bad news, such as a `failed` record, went by; 2 the command line is wrong, stdin untouched; 70 a bug; 75 the system
  * or the network; 130 and 143 signals; 141 the reader is gone, without a word.
  */
 export async function runTool<const T extends OptionTable>(tool: Tool<T>): Promise<never> {
@@ -84,7 +89,9 @@ interface Run<T extends OptionTable> {
 
 async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
   const { tool, args, report } = run
-  const writer = new RecordWriter(process.stdout)
+  const form = tool.text?.(args, { terminal: process.stdout.isTTY === true })
+  const writer = form === undefined ? new RecordWriter(process.stdout) : new TextWriter(process.stdout, form)
+  const output: Output = { writer, isBad: record => tool.isBad?.(record, args) ?? false, bad: 0 }
   const aborter = new AbortController()
   const stopped = new Promise<Stop>(resolve => {
     const stop = (why: Stop): void => {
@@ -96,24 +103,32 @@ async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
     watchForStop(process.stdout, stop)
   })
   const records = input(run)
-  const output = tool.run(records, args, context(aborter.signal, report))[Symbol.asyncIterator]()
-  const outcome = await drain(output, writer, stopped)
-  return finish(tool.name, outcome, writer, report)
+  const produced = tool.run(records, args, context(aborter.signal, report))[Symbol.asyncIterator]()
+  const outcome = await drain(produced, output, stopped)
+  return finish(tool.name, outcome, output, report)
+}
+
+interface Output {
+  readonly writer: Pick<RecordWriter, 'write' | 'flush' | 'records' | 'failed'>
+  readonly isBad: (record: AnyRecord) => boolean
+  /** How many records were. */
+  bad: number
 }
 
 type Outcome = { readonly done: true } | { readonly error: unknown } | Stop
 
 async function drain(
-  output: AsyncIterator<AnyRecord>,
-  writer: RecordWriter,
+  produced: AsyncIterator<AnyRecord>,
+  output: Output,
   stopped: Promise<Stop>,
 ): Promise<Outcome> {
   const work = async (): Promise<Outcome> => {
     try {
       for (;;) {
-        const next = await output.next()
+        const next = await produced.next()
         if (next.done === true) return { done: true }
-        await writer.write(next.value)
+        if (output.isBad(next.value)) output.bad++
+        await output.writer.write(next.value)
       }
     } catch (error) {
       return { error }
@@ -122,18 +137,18 @@ async function drain(
   const running = work()
   const first = await Promise.race([running, stopped])
   if (!('status' in first)) {
-    if ('error' in first && isEpipe(first.error)) await Promise.race([output.return?.(), patience()])
+    if ('error' in first && isEpipe(first.error)) await Promise.race([produced.return?.(), patience()])
     return first
   }
   // The stage sees the signal, cleans up and ends; a stage that hangs is not waited for longer than this.
-  await Promise.race([running.then(() => output.return?.()), patience()])
+  await Promise.race([running.then(() => produced.return?.()), patience()])
   return first
 }
 
 async function finish(
   name: string,
   outcome: Outcome,
-  writer: RecordWriter,
+  { writer, bad }: Output,
   report: Reporter,
 ): Promise<number> {
   if ('status' in outcome && outcome.status === 141) return 141
@@ -143,7 +158,7 @@ async function finish(
       const { records, failed } = writer
       await writer.write({ type: 'end', tool: name, records, failed })
       await writer.flush()
-      return failed > 0 ? 1 : 0
+      return failed > 0 || bad > 0 ? 1 : 0
     }
     const failure = failureOf(outcome.error)
     report.fail(failure)

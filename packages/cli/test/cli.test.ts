@@ -12,10 +12,12 @@ runTool({
   name: 'sample', summary: 'does what a test asks', input: args => args.list ? 'references' : args.none ? 'none' : 'records',
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   options: {
-    list: { type: 'boolean', describe: 'read references' }, none: { type: 'boolean', describe: 'read nothing' },
+    text: { type: 'boolean', describe: 'write text' }, list: { type: 'boolean', describe: 'read references' }, none: { type: 'boolean', describe: 'read nothing' },
     what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'hang', 'endless', 'failed', 'mark'], default: 'pass' },
     mark: { type: 'string', value: 'FILE', describe: 'made on exit' }, many: { type: 'array', value: 'X', describe: 'several', alias: 'm' }, count: { type: 'number', value: 'N', describe: 'a number' },
   },
+  text: (args, { terminal }) => args.text || terminal ? { record: r => 'one ' + r.type + '\\n', end: last => 'last ' + last.type + '\\n' } : undefined,
+  isBad: record => record.type === 'bad',
   async *run(records, args, context) {
     if (args.mark) context.onExit(() => require('node:fs').writeFileSync(args.mark, 'cleaned'))
     if (args.what === 'throw') { yield { type: 'x' }; throw new ToolError('NOT_GOOD', 'cannot do\\nthat', { status: 75 }) }
@@ -138,6 +140,46 @@ t.test('runTool()', async t => {
     t.match(await run(['--log-format', 'json'], ''), {
       err: /^\{"level":"error","tool":"sample","message":.*"code":"INPUT_CUT"\}\n$/,
     })
+  })
+
+  await t.test('text in place of records, and bad news', async t => {
+    const rows: { args: string[]; input: string; status: number; out: string | RegExp; why: string }[] = [
+      { args: ['--text'], input: END, status: 0, out: 'last end\n', why: 'no record' },
+      {
+        args: ['--text'],
+        input: `{"type":"x"}\n${END}`,
+        status: 0,
+        out: 'one x\nlast end\n',
+        why: 'a record',
+      },
+      { args: ['--text'], input: '{"type":"x"}\n', status: 1, out: 'one x\nlast error\n', why: 'cut input' },
+      {
+        args: ['--text', '--what', 'failed'],
+        input: END,
+        status: 1,
+        out: 'one failed\nlast end\n',
+        why: 'failed',
+      },
+      {
+        args: ['--text'],
+        input: `{"type":"bad"}\n${END}`,
+        status: 1,
+        out: 'one bad\nlast end\n',
+        why: 'bad news',
+      },
+      {
+        args: [],
+        input: `{"type":"bad"}\n${END}`,
+        status: 1,
+        out: /"records":1,"failed":0\}\n$/,
+        why: 'bad news as a record',
+      },
+    ]
+    for (const { args, input, status, out, why } of rows)
+      t.match(await run(args, input), { status, out }, why)
+    const endless = start(['--text', '--what', 'endless'])
+    endless.stdout?.once('data', () => endless.stdout?.destroy())
+    t.match(await ended(endless), { status: 141, err: '' }, 'a reader that leaves')
   })
 
   await t.test('a reader that leaves', async t => {

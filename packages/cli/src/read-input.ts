@@ -1,0 +1,27 @@
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import { systemError, ToolError } from '@pipelayer/errors'
+
+/**
+ * The bytes of a file that is read as a whole; `-` is stdin.
+ *
+ * @param options.limit - bytes; more is a mistake, such as a disk image or /dev/zero
+ * @throws ToolError `FILE_TOO_LARGE` above the limit: name another file; and what the system says
+ */
+export async function readInput(
+  file: string,
+  { stdin, limit }: { readonly stdin: Readable; readonly limit: number },
+): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of (file === '-' ? stdin : createReadStream(file)) as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > limit) throw new ToolError('FILE_TOO_LARGE', `${file} has more than ${limit} bytes`)
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw systemError(error, `read ${JSON.stringify(file)}`)
+  }
+  return Buffer.concat(chunks)
+}

@@ -1,0 +1,43 @@
+import type { Writable } from 'node:stream'
+import type { AnyRecord } from '@pipelayer/records'
+
+/** How a tool shows its records as text: what `--format` asks for, or what a terminal gets. */
+export interface TextForm {
+  /** The text of one record, line ends included; empty for one that is not shown. */
+  record(record: AnyRecord): string
+  /** The text that closes it all: `last` is the `end` record, or the `error` that stopped the tool. */
+  end(last: AnyRecord): string
+}
+
+/** Stands in for a RecordWriter and writes text. Errors of the output are thrown by `write` and `flush`. */
+export class TextWriter {
+  records = 0
+  failed = 0
+  readonly #output: Writable
+  readonly #form: TextForm
+
+  constructor(output: Writable, form: TextForm) {
+    this.#output = output
+    this.#form = form
+  }
+
+  write(record: AnyRecord): Promise<void> {
+    const isLast = record.type === 'end' || record.type === 'error'
+    const text = isLast ? this.#form.end(record) : this.#form.record(record)
+    if (!isLast) this.records++
+    if (record.type === 'failed') this.failed++
+    return this.#send(text)
+  }
+
+  /** Every write is awaited: nothing is held back. */
+  flush(): Promise<void> {
+    return this.#send('')
+  }
+
+  #send(text: string): Promise<void> {
+    if (text === '') return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#output.write(text, error => (error ? reject(error) : resolve()))
+    })
+  }
+}
