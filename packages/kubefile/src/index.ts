@@ -5,5 +5,5 @@
  */
 
 export type { Dialect, KubefileFields } from './fields.js'
-export { dialectOf, type KubefileOptions, parseKubefile } from './kubefile.js'
+export { dialectOf, dialectOfFile, type KubefileOptions, parseKubefile } from './kubefile.js'
 export { parseRawKubefile } from './newer.js'

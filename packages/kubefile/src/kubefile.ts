@@ -34,6 +34,15 @@ export function dialectOf(source: string | Uint8Array, file = 'Kubefile'): Diale
   return newer ? 'kubefile' : 'kubefile-classic'
 }
 
+/**
+ * The language of a file by its name: `Kubefile` and `*.kubefile`, in any case, are Kubefiles of the dialect that
+ * {@link dialectOf} finds; all else is a Dockerfile.
+ */
+export function dialectOfFile(name: string, source: string | Uint8Array): Dialect | 'dockerfile' {
+  const base = name.slice(name.lastIndexOf('/') + 1).toLowerCase()
+  return base === 'kubefile' || base.endsWith('.kubefile') ? dialectOf(source, name) : 'dockerfile'
+}
+
 export interface KubefileOptions {
   /** What messages call the file; `Kubefile` unless said. */
   readonly file?: string

@@ -4,17 +4,10 @@
  * @module
  */
 
-import { createReadStream } from 'node:fs'
-import path from 'node:path'
 import type { Readable } from 'node:stream'
-import {
-  type InstructionFields,
-  instructionFields,
-  interpretAll,
-  parseDockerfile,
-} from '@pipelayer/dockerfile'
-import { systemError, ToolError } from '@pipelayer/errors'
-import { dialectOf, parseKubefile } from '@pipelayer/kubefile'
+import { readInput } from '@pipelayer/cli'
+import { fileFields, type InstructionFields, interpretAll, parseDockerfile } from '@pipelayer/dockerfile'
+import { dialectOfFile, parseKubefile } from '@pipelayer/kubefile'
 import type { InstructionRecord } from '@pipelayer/records'
 
 /** A Dockerfile of real life has kilobytes; more is a mistake, such as a disk image or /dev/zero. */
@@ -45,9 +38,9 @@ export async function* kfParse(
   file: string,
   options: KfParseOptions,
 ): AsyncGenerator<InstructionRecord, void, void> {
-  const source = await readSource(file, options.stdin)
+  const source = await readInput(file, { stdin: options.stdin, limit: SIZE_LIMIT })
   const name = options.fileName ?? file
-  const dialect = options.dialect ?? dialectByName(name, source)
+  const dialect = options.dialect ?? dialectOfFile(name, source)
   yield* records(
     dialect === 'dockerfile' ? dockerfile(source, name) : parseKubefile(source, { file: name, dialect }),
     dialect,
@@ -56,30 +49,8 @@ export async function* kfParse(
 
 type Fields = InstructionFields & Pick<InstructionRecord, 'source' | 'raw'>
 
-async function readSource(file: string, stdin: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of (file === '-' ? stdin : createReadStream(file)) as AsyncIterable<Buffer>) {
-      size += chunk.length
-      if (size > SIZE_LIMIT)
-        throw new ToolError('FILE_TOO_LARGE', `${file} has more than ${SIZE_LIMIT} bytes`)
-      chunks.push(chunk)
-    }
-  } catch (error) {
-    throw systemError(error, `read ${JSON.stringify(file)}`)
-  }
-  return Buffer.concat(chunks)
-}
-
-function dialectByName(name: string, source: Buffer): DialectName {
-  const base = path.basename(name).toLowerCase()
-  return base === 'kubefile' || base.endsWith('.kubefile') ? dialectOf(source, name) : 'dockerfile'
-}
-
 function dockerfile(source: Buffer, file: string): readonly Fields[] {
-  const parsed = parseDockerfile(source, { file })
-  const list = parsed.instructions.map(node => instructionFields(node, { file, escape: parsed.escape }))
+  const list = fileFields(parseDockerfile(source, { file }), file)
   interpretAll(list)
   return list
 }
