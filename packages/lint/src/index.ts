@@ -1,0 +1,11 @@
+/**
+ * Rules over the instructions of one Dockerfile or Kubefile.
+ *
+ * @module
+ */
+
+export { type CheckOptions, parseCheckOptions } from './check-options.js'
+export type { Finding } from './collector.js'
+export type { LintInstruction } from './instruction.js'
+export { type LintOptions, type LintResult, lint } from './lint.js'
+export { RULE_NAMES, RULES, type Rule, type RuleName, SEVERITIES, type Severity } from './rules.js'

@@ -1,0 +1,45 @@
+/**
+ * The rules that hold for a Kubefile: those that read names and words. What its instructions do is not what Docker's
+ * do, so the rules on variables, paths, packages and commands are left out.
+ *
+ * @module
+ */
+
+import type { Collector } from './collector.js'
+import type { LintInstruction } from './instruction.js'
+import { checkKeywords } from './names.js'
+import { checkPinned } from './practices.js'
+import { checkSecretFiles, checkSecretLiterals, checkSecretName } from './secrets.js'
+import { keywordOf } from './stages.js'
+import { checkSyntax } from './syntax.js'
+import { checkPairs } from './walk.js'
+
+export function lintKubefile(list: readonly LintInstruction[], collector: Collector): void {
+  checkKeywords(list, collector)
+  for (const fields of list) {
+    checkSyntax(fields, collector)
+    checkSecretLiterals(fields, collector)
+    checkInstruction(fields, collector)
+  }
+}
+
+function checkInstruction(fields: LintInstruction, collector: Collector): void {
+  const { name, args } = fields
+  if (name === 'FROM') checkPinned(fields, args[0] ?? '', collector)
+  if (name === 'COPY' || name === 'ADD') checkSecretFiles(fields, args.slice(0, -1), collector)
+  if (name === 'ENV' || name === 'LABEL') {
+    checkPairs({ fields, keyword: keywordOf(fields.raw) }, { collector })
+  }
+  if (name === 'ENV')
+    for (let at = 0; at < args.length; at += 3) checkName('ENV', args[at], fields, collector)
+  if (name === 'ARG') for (const arg of args) checkName('ARG', arg.split('=', 1)[0], fields, collector)
+}
+
+function checkName(
+  instruction: 'ARG' | 'ENV',
+  name: string | undefined,
+  fields: LintInstruction,
+  collector: Collector,
+): void {
+  checkSecretName({ instruction, name: name ?? '' }, { fields }, collector)
+}

@@ -1,0 +1,29 @@
+import { distance } from '@pipelayer/dockerfile'
+
+/** A misspelling has at most this many letters inserted, dropped or replaced. */
+const DISTANCE_LIMIT = 2
+/** No longer name is compared: the time is quadratic. */
+const LENGTH_LIMIT = 100
+
+/** The known variable that a misspelt one was meant to be. Case counts, and of equally near ones the first is it. */
+export function nearest(name: string, known: Iterable<string>): string | undefined {
+  if (name.length > LENGTH_LIMIT) return undefined
+  let least = DISTANCE_LIMIT + 1
+  let found: string | undefined
+  for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) > DISTANCE_LIMIT) continue
+    const far = distance(name, candidate)
+    if (far === 0) return undefined
+    if (far < least) {
+      least = far
+      found = candidate
+    }
+  }
+  return found
+}
+
+/** ` (did you mean X?)`, or nothing. `sign` stands before the name. */
+export function hint(name: string, known: Iterable<string>, sign = ''): string {
+  const meant = nearest(name, known)
+  return meant === undefined ? '' : ` (did you mean ${sign}${meant}?)`
+}

@@ -1,0 +1,115 @@
+/**
+ * What a RUN does with the system's package manager.
+ *
+ * @module
+ */
+
+import type { SimpleCommand } from './commands.js'
+
+interface Manager {
+  readonly install: readonly string[]
+  readonly update: readonly string[]
+  readonly upgrade: readonly string[]
+  /** Options whose value is the next word. */
+  readonly valued: ReadonlySet<string>
+  /** The folders of what it downloads: a mount there, or their removal, is a clean-up. */
+  readonly caches: readonly string[]
+  /** Subcommand that cleans up, and option of `install` that leaves nothing behind. */
+  readonly clean?: string
+  readonly noCache?: string
+}
+
+const APT: Manager = {
+  install: ['install'],
+  update: ['update'],
+  upgrade: ['upgrade', 'dist-upgrade', 'full-upgrade'],
+  valued: new Set(['-o', '--option', '-t', '--target-release', '-c', '--config-file', '-a']),
+  caches: ['/var/lib/apt'],
+}
+
+const DNF: Manager = {
+  install: ['install', 'groupinstall'],
+  update: ['makecache'],
+  upgrade: ['update', 'upgrade'],
+  valued: new Set([
+    '-c',
+    '--config',
+    '-x',
+    '--exclude',
+    '--repo',
+    '--repoid',
+    '--enablerepo',
+    '--disablerepo',
+  ]),
+  caches: ['/var/cache/yum', '/var/cache/dnf', '/var/cache/libdnf5'],
+  clean: 'clean',
+}
+
+const MANAGERS: ReadonlyMap<string, Manager> = new Map([
+  ['apt-get', APT],
+  ['apt', APT],
+  ['yum', DNF],
+  ['dnf', DNF],
+  ['microdnf', DNF],
+  [
+    'apk',
+    {
+      install: ['add'],
+      update: ['update'],
+      upgrade: ['upgrade'],
+      valued: new Set(['-t', '--virtual', '-X', '--repository', '-p', '--root']),
+      caches: ['/var/cache/apk', '/etc/apk/cache'],
+      noCache: '--no-cache',
+    },
+  ],
+])
+
+/** One call of a package manager. */
+export interface PackageCall {
+  readonly program: string
+  readonly manager: Manager
+  readonly subcommand: string
+  /** Words behind the subcommand that are no options. */
+  readonly operands: readonly string[]
+  readonly options: readonly string[]
+}
+
+/** The call that a command is, if it is one. */
+export function packageCall([path = '', ...words]: SimpleCommand): PackageCall | undefined {
+  const program = path.slice(path.lastIndexOf('/') + 1)
+  const manager = MANAGERS.get(program)
+  if (manager === undefined) return undefined
+  const options = words.filter(word => word.startsWith('-'))
+  const [subcommand = '', ...operands] = words.filter(
+    (word, index) => !word.startsWith('-') && !manager.valued.has(words[index - 1] ?? ''),
+  )
+  return { program, manager, subcommand, operands, options }
+}
+
+export function installs({ manager, subcommand }: PackageCall): boolean {
+  return manager.install.includes(subcommand)
+}
+
+/** Whether it brings the whole system up to date. */
+export function upgradesAll({ manager, subcommand, operands }: PackageCall): boolean {
+  return manager.upgrade.includes(subcommand) && operands.length === 0
+}
+
+/** Whether the RUN of `call` leaves nothing of what was downloaded in the layer. */
+export function cleansUp(
+  { manager, options }: PackageCall,
+  run: { readonly commands: readonly SimpleCommand[]; readonly mounts: readonly string[] },
+): boolean {
+  const { caches, clean, noCache } = manager
+  if (noCache !== undefined && options.includes(noCache)) return true
+  const isMounted = run.mounts.some(mount => caches.some(cache => mount.includes(cache)))
+  return isMounted || run.commands.some(command => removes(command, caches) || calls(command, clean))
+}
+
+function removes([program = '', ...words]: SimpleCommand, caches: readonly string[]): boolean {
+  return /(^|\/)(rm|find)$/.test(program) && words.some(word => caches.some(cache => word.startsWith(cache)))
+}
+
+function calls(command: SimpleCommand, clean: string | undefined): boolean {
+  return clean !== undefined && packageCall(command)?.subcommand === clean
+}
