@@ -1,9 +1,11 @@
 // The pipes of the README, with nothing but our own programs and loopback.
 import fs from 'node:fs'
 import path from 'node:path'
+import { collect } from '@pipelayer/records'
 import { compareTrees, mountTable, need, startRegistry } from '@pipelayer/testkit'
 import t from 'tap'
 import { dockerfile, writeContext } from './context.js'
+import { buildInProcess } from './in-process.js'
 import { buildPipe, lab } from './lab.js'
 
 const BUILD = `kf-parse context/Dockerfile | ${buildPipe('oci:out:1', { run: '--context context' })}`
@@ -48,6 +50,24 @@ t.test(
     t.match(third.stderr, /^executed$/m, 'a changed file is another input')
   },
 )
+
+t.test('the same stages in one process give the same image', { skip: need('root') }, async t => {
+  const epoch = 1_600_000_000
+  const [processes, one] = [lab(t, { SOURCE_DATE_EPOCH: String(epoch) }), lab(t)]
+  for (const place of [processes, one]) writeContext(place, dockerfile())
+  const piped = (await processes.good(BUILD)).records().slice(0, -1)
+  const place = {
+    context: one.path('context'),
+    store: one.store,
+    tag: 'app:1',
+    place: `oci:${one.path('out')}:1`,
+  }
+  const joined = await collect(buildInProcess({ ...place, sourceDateEpoch: epoch }))
+  const essence = (records: readonly Record<string, unknown>[]): unknown[] =>
+    records.map(({ type, digest }) => [type, digest])
+  t.same(essence(joined), essence(piped))
+  t.same(one.tags(one.path('out')), ['1'])
+})
 
 t.test('a tree, packed and unpacked, is the same tree', { skip: need('root') }, async t => {
   const place = lab(t)
