@@ -67,7 +67,8 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
 
   async publish({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<Published> {
     const { index, text } = this.#options
-    if (index !== undefined) throw new ToolError('PLACE_INVALID', `cannot write to ${text}:@${index}: give a name`)
+    if (index !== undefined)
+      throw new ToolError('PLACE_INVALID', `cannot write to ${text}:@${index}: give a name`)
     const layout = this.#create()
     layout.putBytes(bytes, descriptor)
     const { mediaType, digest, size, platform } = descriptor

@@ -61,7 +61,12 @@ export class Transport {
     const dispatcher = await this.#dispatcher(url)
     return new Promise((resolve, reject) => {
       const failed = (error: Error): Error => translate(error, request)
-      dispatcher.dispatch(options(request), new Handler({ url, resolve, reject, failed }))
+      try {
+        dispatcher.dispatch(options(request), new Handler({ url, resolve, reject, failed }))
+      } catch (error) {
+        // What cannot be sent at all: a header of forbidden characters.
+        reject(failed(error as Error))
+      }
     })
   }
 
@@ -177,6 +182,9 @@ function translate(error: Error, { method, url }: HttpRequest): Error {
         cause: error,
       },
     )
+  }
+  if (code === 'UND_ERR_INVALID_ARG') {
+    return new ToolError('REQUEST_INVALID', `cannot ${what}: ${error.message}`, { cause: error })
   }
   const known =
     CODES[code] ?? (code.startsWith('UND_ERR') || code.startsWith('HPE_') ? CODES.UND_ERR_SOCKET : undefined)

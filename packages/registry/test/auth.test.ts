@@ -79,6 +79,7 @@ t.test('tokens', async t => {
     [answer(200, {}, '{"access_token":"good"}'), identity, undefined, 'for an identity token'],
     [inTurn(answer(500), good), undefined, undefined, 'a token server that recovers'],
     [good, { registryToken: 'good' }, undefined, 'a token that was there before'],
+    [good, { registryToken: 'a\nb' }, 'REQUEST_INVALID', 'a configured token that breaks the line'],
     [answer(200, {}, '{"token":"bad"}'), undefined, 'UNAUTHORIZED', 'a token that does not help: no loop'],
     [answer(200, {}, '{}'), undefined, 'TOKEN_INVALID', 'no token'],
     [answer(200, {}, '{"token":"a\\nb"}'), undefined, 'TOKEN_INVALID', 'a token that breaks the line'],

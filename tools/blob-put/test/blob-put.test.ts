@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { digestOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
-import { type AnyRecord, collect } from '@pipelayer/records'
+import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
 import { Layout } from '@pipelayer/store'
 import { need, type Scope, startRegistry, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
@@ -25,11 +25,11 @@ function lab(t: Scope): Lab {
   return {
     dir,
     writer: new RecordWriter(`${dir}/files`),
-    put: (place, records, more = {}) => {
-      const retry = { tries: 2, baseMs: 1, maxMs: 2 }
-      return collect(
-        blobPut(stream(records), { store: `${dir}/store`, retry, ...(place && { place }), ...more }),
-      )
+    put: async (place, records, more = {}) => {
+      const options = { store: `${dir}/store`, retry: { tries: 2, baseMs: 1, maxMs: 2 }, place, ...more }
+      const out = await collect(blobPut(stream(records), options))
+      for (const record of out) checkRecord(record)
+      return out
     },
     names: layout => {
       if (!fs.existsSync(`${dir}/${layout}/index.json`)) return []

@@ -4,7 +4,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { digestOf } from '@pipelayer/digest'
 import { MEDIA_TYPES } from '@pipelayer/oci'
-import { type AnyRecord, collect } from '@pipelayer/records'
+import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { need, type Scope, startRegistry, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
@@ -38,16 +38,18 @@ function lab(t: Scope): Lab {
     writer: new ImageWriter(`${dir}/layout`),
     store,
     at: name => `oci:${dir}/layout:${name}`,
-    pull: (references, more = {}, input = []) =>
-      collect(
-        imgPull(stream(input), {
-          references: typeof references === 'string' ? [references] : references,
-          machine: AMD64,
-          store,
-          retry: RETRY,
-          ...more,
-        }),
-      ),
+    pull: async (references, more = {}, input = []) => {
+      const options = {
+        references: typeof references === 'string' ? [references] : references,
+        machine: AMD64,
+        store,
+        retry: RETRY,
+        ...more,
+      }
+      const records = await collect(imgPull(stream(input), options))
+      for (const record of records) checkRecord(record)
+      return records
+    },
     names: () =>
       Store.open(store)
         .index()

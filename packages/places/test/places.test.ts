@@ -1,0 +1,174 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { digestOf } from '@pipelayer/digest'
+import { MEDIA_TYPES } from '@pipelayer/oci'
+import { Layout } from '@pipelayer/store'
+import { need, startRegistry, tempDir } from '@pipelayer/testkit'
+import t, { type Test } from 'tap'
+import { limitTo, openPlace, type Place, parseOci, parsePlace, readDocument } from '../src/index.js'
+
+const RETRY = { tries: 2, baseMs: 1, maxMs: 2 }
+const BLOB = Buffer.from('layer')
+const LAYER = { mediaType: `${MEDIA_TYPES.ociLayer}+gzip`, digest: digestOf(BLOB), size: BLOB.length }
+const CONFIG = { ...LAYER, mediaType: MEDIA_TYPES.ociConfig }
+const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, config: CONFIG, layers: [LAYER] }))
+const MANIFEST = {
+  bytes,
+  descriptor: { mediaType: MEDIA_TYPES.ociManifest, digest: digestOf(bytes), size: bytes.length },
+}
+
+async function* blob(): AsyncGenerator<Buffer> {
+  yield BLOB
+}
+
+t.test('parsePlace', async t => {
+  const rows: readonly [text: string, transport: string, rest: string, why: string][] = [
+    ['debian', 'docker', '//debian', 'a reference'],
+    ['h:5000/x:1', 'docker', '//h:5000/x:1', 'a colon of a port'],
+    ['docker://h/x', 'docker', '//h/x', 'written out'],
+    ['oci:d:t', 'oci', 'd:t', 'a layout'],
+    ['store:x:1', 'store', 'x:1', 'the store'],
+    ['ocix:1', 'docker', '//ocix:1', 'a name that only begins like a transport'],
+  ]
+  for (const [text, transport, rest, why] of rows) t.same(parsePlace(text), { transport, rest }, why)
+  t.throws(() => parsePlace('docker:x'), { code: 'PLACE_INVALID' })
+  for (const text of ['dir:/x', 'docker-archive:x', 'oci-archive:x', 'containers-storage:x']) {
+    t.throws(() => parsePlace(text), { code: 'PLACE_UNSUPPORTED' }, `no image is meant: ${text}`)
+  }
+})
+
+t.test('parseOci', async t => {
+  t.same(parseOci('d'), { directory: 'd' })
+  t.same(parseOci('d:'), { directory: 'd' }, 'an empty tag')
+  t.same(parseOci('/a/b:h:5/x:1'), { directory: '/a/b', tag: 'h:5/x:1' }, 'the first colon counts')
+  t.same(parseOci('d:@2'), { directory: 'd', index: 2 })
+  t.throws(() => parseOci(':x'), { code: 'PLACE_INVALID' })
+})
+
+// What every place that is written to has to keep.
+async function holds(t: Test, open: () => Place): Promise<void> {
+  const place = open()
+  t.teardown(() => place.close())
+  await t.rejects(place.read.resolve(), { name: 'ToolError', status: 1 }, 'nothing there')
+  t.equal(await place.write.hasBlob(LAYER), false)
+  t.equal(await place.write.hasManifest(MANIFEST.descriptor), false)
+  const wrong = { ...LAYER, digest: digestOf('other') }
+  await t.rejects(place.write.putBlob(wrong, blob), { code: 'DIGEST_MISMATCH' })
+  await t.rejects(place.write.putBlob({ ...LAYER, size: 2 }, blob), { code: 'SIZE_MISMATCH' })
+  t.equal(await place.write.hasBlob(wrong), false, 'wrong bytes are not kept')
+  await place.write.putBlob(LAYER, blob)
+  await place.write.putBlob(LAYER, blob)
+  t.equal(await place.write.hasBlob(LAYER), true)
+  await place.write.putManifest(MANIFEST)
+  t.equal(await place.write.hasManifest(MANIFEST.descriptor), true)
+  await t.rejects(place.read.resolve(), { name: 'ToolError', status: 1 }, 'not named yet')
+  t.match(await place.read.resolve(MANIFEST.descriptor.digest), MANIFEST, 'but known by its digest')
+  const published = await place.write.publish(MANIFEST)
+  t.match(await place.read.resolve(), { ...MANIFEST, document: { kind: 'manifest' } })
+  t.same(await readDocument(LAYER, () => place.read.blob(LAYER)), BLOB)
+  const again = openPlace(published.place, { store: storeOf(t), retry: RETRY })
+  t.match(await again.read.resolve(), MANIFEST, 'what publish() says is a place')
+  await again.close()
+}
+
+const stores = new WeakMap<object, string>()
+function storeOf(t: Parameters<typeof tempDir>[0]): string {
+  const dir = stores.get(t) ?? path.join(tempDir(t, 'places'), 'store')
+  stores.set(t, dir)
+  return dir
+}
+
+t.test('a layout', async t => {
+  const dir = tempDir(t, 'places')
+  await holds(t, () => openPlace(`oci:${dir}/out:1`, { store: storeOf(t) }))
+})
+
+t.test('the store', async t => {
+  await holds(t, () => openPlace('store:app:1', { store: storeOf(t) }))
+})
+
+t.test('a registry', { skip: need('docker-registry') }, async t => {
+  const { host } = await startRegistry(t)
+  await holds(t, () => openPlace(`docker://${host}/a/b:1`, { store: storeOf(t), retry: RETRY }))
+})
+
+t.test('layouts of others', async t => {
+  const dir = tempDir(t, 'places')
+  const layout = Layout.open(`${dir}/l`, { create: true })
+  layout.putBytes(bytes)
+  const at = (name: string): Place => openPlace(`oci:${dir}/l${name}`, { store: dir })
+  await t.rejects(at('').read.resolve(), { code: 'MANIFEST_UNKNOWN' }, 'an empty index')
+  layout.tag(MANIFEST.descriptor)
+  t.match(await at('').read.resolve(), MANIFEST, 'an only image needs no name')
+  layout.tag({ ...MANIFEST.descriptor }, 'a')
+  layout.tag({ ...MANIFEST.descriptor }, 'b')
+  await t.rejects(at('').read.resolve(), { code: 'REFERENCE_AMBIGUOUS', message: /a, b$/ }, 'several do')
+  t.match(await at(':@1').read.resolve(), MANIFEST, 'by number')
+  await t.rejects(at(':@9').read.resolve(), { code: 'MANIFEST_UNKNOWN' })
+  await t.rejects(at(':@0').write.publish(MANIFEST), { code: 'PLACE_INVALID' }, 'a number is not a name')
+  layout.tag({ ...MANIFEST.descriptor, size: 1 }, 'size')
+  await t.rejects(at(':size').read.resolve(), { code: 'SIZE_MISMATCH' })
+  layout.tag({ ...MANIFEST.descriptor, mediaType: MEDIA_TYPES.ociIndex }, 'type')
+  await t.rejects(at(':type').read.resolve(), { code: 'MANIFEST_INVALID' })
+  await t.rejects(openPlace(`oci:${dir}/none`, { store: dir }).read.resolve(), { code: 'LAYOUT_MISSING' })
+})
+
+t.test('nothing is made by looking', async t => {
+  const dir = tempDir(t, 'places')
+  const place = openPlace(`oci:${dir}/out:1`, { store: dir })
+  t.equal(await place.write.hasBlob(LAYER), false)
+  t.throws(() => Layout.open(`${dir}/out`), { code: 'LAYOUT_MISSING' })
+})
+
+t.test('a blob is mounted from a neighbour', async t => {
+  const seen: string[] = []
+  const server = createServer(({ method, url }, response) => {
+    seen.push(`${method} ${url}`)
+    response.writeHead(201).end()
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => void server.close().closeAllConnections())
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const place = openPlace(`docker://${host}/a:1`, { store: '' })
+  await place.write.putBlob(LAYER, blob, [
+    'oci:/x',
+    `docker://${host}/a`,
+    'docker://other.example/b',
+    `docker://${host}/c/d`,
+  ])
+  await place.close()
+  t.same(seen.length, 1, 'one request, no upload')
+  t.match(seen[0], /^POST .*from=c%2Fd$/)
+})
+
+t.test('readDocument', async t => {
+  await t.rejects(readDocument({ ...LAYER, size: 5_000_000 }, blob), { code: 'DOCUMENT_TOO_LARGE' })
+  await t.rejects(readDocument({ ...LAYER, size: 2 }, blob), { code: 'SIZE_MISMATCH' })
+  t.same(await readDocument(LAYER, blob), BLOB)
+})
+
+t.test('limitTo', async t => {
+  const limit = limitTo(2)
+  const order: string[] = []
+  let running = 0
+  let most = 0
+  const task =
+    (name: string, fails = false) =>
+    async (): Promise<string> => {
+      most = Math.max(most, ++running)
+      await new Promise(resolve => setImmediate(resolve))
+      running--
+      order.push(name)
+      if (fails) throw new Error(name)
+      return name
+    }
+  const runs = [limit(task('a')), limit(task('b', true)), limit(task('c')), limit(task('d'))]
+  const results = await Promise.allSettled(runs)
+  t.same(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  )
+  t.same(order, ['a', 'b', 'c', 'd'], 'in the order in which they came')
+  t.equal(most, 2)
+})
