@@ -30,7 +30,7 @@ const OPTIONS = {
  */
 export class OverlayMounter {
   readonly #folder: string
-  readonly #empty: string
+  readonly #empties: readonly string[]
   readonly #xattrs: 'trusted' | 'user'
   #count = 0
 
@@ -38,9 +38,12 @@ export class OverlayMounter {
   constructor(folder: string, xattrs: 'trusted' | 'user') {
     this.#folder = folder
     this.#xattrs = xattrs
-    this.#empty = path.join(folder, 'empty')
-    fs.mkdirSync(this.#empty, { recursive: true, mode: 0o755 })
-    fs.chmodSync(this.#empty, 0o755)
+    // Two, because the kernel takes one directory twice for a loop.
+    this.#empties = ['empty0', 'empty1'].map(name => path.join(folder, name))
+    for (const dir of this.#empties) {
+      fs.mkdirSync(dir, { recursive: true })
+      fs.chmodSync(dir, 0o755)
+    }
   }
 
   /** @throws {ToolError} `TOO_MANY_LAYERS`, or the system's error */
@@ -67,8 +70,7 @@ export class OverlayMounter {
   #data(overlay: Overlay): string {
     // The kernel wants a lower, and two of them where nothing is written.
     const least = overlay.upper === undefined ? 2 : 1
-    const lowers = [...overlay.lowers]
-    while (lowers.length < least) lowers.push(this.#empty)
+    const lowers = [...overlay.lowers, ...this.#empties.slice(0, Math.max(0, least - overlay.lowers.length))]
     const names = lowers.map((dir, index) => linked(String(index), dir))
     const writing =
       overlay.upper === undefined || overlay.work === undefined
