@@ -87,7 +87,8 @@ class Unpacking {
       const { diffID, result } = await this.#target.apply(layer, how)
       this.#tell(layer, result)
       return diffID
-    } catch (error) {
+    } catch (caught) {
+      const error = await causeOf(caught, layer)
       if (!(error instanceof ToolError)) throw error
       const { code, message, status } = error
       throw new ToolError(code, `cannot apply layer ${layer.name}: ${message}`, { cause: error, status })
@@ -111,5 +112,16 @@ class Unpacking {
       squashedOwners > 0 ? `the owners of ${squashedOwners} entries` : '',
     ].filter(text => text !== '')
     if (lost.length > 0) this.#options.onWarning?.(`layer ${layer.name}: left out ${lost.join(', ')}`)
+  }
+}
+
+/** A damaged blob fails in many ways, as a tar or as gzip: that it is damaged is what the user has to know. */
+async function causeOf(error: unknown, layer: LayerSource): Promise<unknown> {
+  if (layer.digest === undefined || !(error instanceof ToolError)) return error
+  try {
+    for await (const _ of layer.open());
+    return error
+  } catch (damage) {
+    return damage
   }
 }

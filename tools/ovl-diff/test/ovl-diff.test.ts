@@ -1,0 +1,142 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { type AnyRecord, collect, recordError } from '@pipelayer/records'
+import { lsetxattr, mknod } from '@pipelayer/sys'
+import { need, runPipe, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { diffLayer, ovlDiff } from '../src/index.js'
+
+const isRoot = { skip: need('root') }
+
+async function* stream(...records: AnyRecord[]): AsyncGenerator<AnyRecord, void, void> {
+  yield* records
+}
+
+function tree(dir: string, files: Readonly<Record<string, string>>): string {
+  for (const [name, content] of Object.entries(files)) {
+    fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true })
+    fs.writeFileSync(path.join(dir, name), content)
+    fs.utimesSync(path.join(dir, name), 1000, 1000)
+  }
+  return dir
+}
+
+t.test('ovlDiff()', isRoot, async t => {
+  const top = tempDir(t, 'ovl')
+  const before = tree(path.join(top, 'before'), { a: '1', 'd/b': '2' })
+  const after = tree(path.join(top, 'after'), { a: '1', 'd/b': '3', 'd/c': '4' })
+  const upper = tree(path.join(top, 'upper'), { 'd/b': '3', 'd/c': '4' })
+  for (const dir of [before, after, upper]) fs.chmodSync(dir, 0o755)
+  const facts = {
+    image: '7',
+    index: 0,
+    createdBy: 'RUN x',
+    created: '2024-01-01T00:00:00Z',
+    cacheKey: 'sha256:1',
+  }
+  const note = { type: 'x-note', n: 1 }
+  const rows: [string, object][] = [
+    ['two trees', { before, after }],
+    ['an upper directory', { lowers: [before], upper }],
+  ]
+  for (const [why, where] of rows) {
+    const records = await collect(ovlDiff(stream(note, { type: 'snapshot', ...facts, ...where }, note)))
+    t.same(
+      records.map(({ type, op, path: name }) => [type, op, name].filter(Boolean).join(' ')),
+      [
+        'x-note',
+        'layer-begin',
+        'change modify d',
+        'change modify d/b',
+        'change add d/c',
+        'layer-end',
+        'x-note',
+      ],
+      why,
+    )
+    const { index: _, ...begin } = facts
+    t.same(records[1], { type: 'layer-begin', ...begin })
+    t.match(records[5], { changes: 3, digest: /^sha256:[0-9a-f]{64}$/ })
+    for (const record of records) t.equal(recordError(record), undefined)
+  }
+  const all = await collect(
+    ovlDiff(stream({ type: 'snapshot', ...facts, before, after }), { allXattrs: true }),
+  )
+  t.notOk(all[0]?.cacheKey, 'with other xattrs it is not the layer that the key stands for')
+  await t.rejects(collect(ovlDiff(stream({ type: 'snapshot', ...facts }))), { code: 'SNAPSHOT_INVALID' })
+  const same = await collect(diffLayer({ image: '1', before, after: before }))
+  t.match(
+    same,
+    [{ type: 'layer-begin' }, { type: 'layer-end', changes: 0 }],
+    'no change is a layer without changes',
+  )
+  const aborted = AbortSignal.abort(new Error('stop'))
+  tree(path.join(top, 'many'), Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`f${i}`, ''])))
+  await t.rejects(
+    collect(diffLayer({ image: '1', after: path.join(top, 'many') }, { signal: aborted })),
+    /stop/,
+  )
+})
+
+t.test('the program', isRoot, async t => {
+  const top = tempDir(t, 'ovl')
+  tree(path.join(top, 'before'), { a: '1' })
+  tree(path.join(top, 'after'), { a: '2' })
+  const upper = tree(path.join(top, 'upper'), { n: '' })
+  mknod(path.join(upper, 'a'), fs.constants.S_IFCHR)
+  const wh = path.join(upper, 'gone')
+  fs.writeFileSync(wh, '')
+  lsetxattr(wh, 'user.overlay.whiteout', Buffer.alloc(0))
+  const END = '{"type":"end","tool":"x","records":0,"failed":0}\n'
+  const rows: {
+    why: string
+    command: string
+    status: number
+    changes?: string[]
+    stderr?: RegExp
+    input?: string
+  }[] = [
+    { why: 'two trees', command: 'ovl-diff before after', status: 0, changes: ['modify a'] },
+    { why: 'one tree', command: 'ovl-diff after --created-by me', status: 0, changes: ['add a'] },
+    {
+      why: 'an upper directory',
+      command: 'ovl-diff --upper upper --lower before --xattrs user',
+      status: 0,
+      changes: ['delete a', 'add n'],
+    },
+    {
+      why: 'one that nothing is known below',
+      command: 'ovl-diff --upper upper --xattrs user',
+      status: 0,
+      changes: ['delete a', 'delete gone', 'add n'],
+    },
+    { why: 'no snapshot at all', command: 'ovl-diff', status: 0, changes: [], input: END },
+    {
+      why: 'a missing tree',
+      command: 'ovl-diff before nowhere',
+      status: 1,
+      stderr: /no directory \[NOT_A_DIRECTORY\]/,
+    },
+    {
+      why: 'a lower without an upper',
+      command: 'ovl-diff --lower before',
+      status: 2,
+      stderr: /--lower needs --upper/,
+      input: 'open',
+    },
+    { why: 'both ways at once', command: 'ovl-diff --upper upper before', status: 2, stderr: /at once/ },
+    { why: 'a cut stream', command: 'ovl-diff', status: 1, stderr: /INPUT_CUT/ },
+  ]
+  for (const { why, command, status, changes, stderr = /^$/, input = '' } of rows) {
+    const result = await runPipe(command, { cwd: top, input: input as 'open' })
+    t.equal(result.status, status, `${why}: ${result.stderr}`)
+    t.match(result.stderr, stderr, why)
+    if (changes === undefined) continue
+    const found = result.records().filter(({ type }) => type === 'change')
+    t.same(
+      found.map(({ op, path: name }) => `${op} ${name}`),
+      changes,
+      why,
+    )
+  }
+})
