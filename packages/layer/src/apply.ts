@@ -53,9 +53,10 @@ type Options = ApplyOverlayOptions & { readonly form: XattrForm | undefined }
 async function apply(tar: AsyncIterable<Buffer>, root: string, options: Options): Promise<ApplyResult> {
   const attributer = new Attributer(toDisk(options.idMap))
   const tree = new Tree(root, { attributer, form: options.form, lowers: options.lowers ?? [] })
-  const unpacker = new LayerUnpacker(tree, attributer, options.onWarning)
+  const unpacker = new LayerUnpacker(tree, attributer, options)
   const parser = new TarParser({ holes: 'events' })
   try {
+    if (options.form !== undefined) tree.adoptRoot()
     for await (const chunk of tar) {
       options.signal?.throwIfAborted()
       for (const event of parser.push(chunk)) unpacker.take(event)

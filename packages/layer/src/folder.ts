@@ -63,6 +63,12 @@ export class Folder {
     return fs.readdirSync(this.at(), 'latin1')
   }
 
+  /** Takes the time that it has now as the one it gets back. */
+  keepTime(): void {
+    this.mtimeNs = fs.fstatSync(this.fd, { bigint: true }).mtimeNs
+    this.isTouched = true
+  }
+
   /** Puts mode and time back. */
   close(): void {
     try {

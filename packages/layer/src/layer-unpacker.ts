@@ -13,7 +13,7 @@ import { PathSet } from './path-set.js'
 import { clear, removeLower, spotKey } from './remove.js'
 import { Repeated } from './repeated.js'
 import type { Tree } from './tree.js'
-import type { ApplyResult, Warn } from './types.js'
+import type { ApplyOptions, ApplyResult, Warn } from './types.js'
 
 /** PATH_MAX: what is longer could be made, but no program could open it. */
 const MAX_NAME_BYTES = 4096
@@ -31,6 +31,7 @@ export class LayerUnpacker {
   readonly #tree: Tree
   readonly #attributer: Attributer
   readonly #warn: Warn | undefined
+  readonly #lastCounts: boolean
   /** What this layer has made. */
   readonly #made = new PathSet()
   #file: OpenFile | undefined
@@ -39,10 +40,11 @@ export class LayerUnpacker {
   #skippedDevices = 0
   #entryName = ''
 
-  constructor(tree: Tree, attributer: Attributer, warn: Warn | undefined) {
+  constructor(tree: Tree, attributer: Attributer, { onWarning, repeated }: ApplyOptions) {
     this.#tree = tree
     this.#attributer = attributer
-    this.#warn = warn
+    this.#warn = onWarning
+    this.#lastCounts = repeated === 'last'
   }
 
   /** @throws ToolError; its message names the entry */
@@ -105,8 +107,7 @@ export class LayerUnpacker {
       throw new ToolError('ROOT_REPLACED', `it puts a ${entry.type} in place of the root`)
     const folder = this.#tree.enter([], 'make') ?? this.#tree.root
     this.#directoryAttributes(folder.at(), entry)
-    folder.mtimeNs = fs.lstatSync(folder.at(), { bigint: true }).mtimeNs
-    folder.isTouched = true
+    folder.keepTime()
   }
 
   #opaque(parents: readonly string[]): void {
@@ -153,7 +154,7 @@ export class LayerUnpacker {
     const folder = this.#tree.enter(parents, 'make') ?? this.#tree.root
     const spot = { folder, name }
     const isNew = this.#made.add(spotKey(spot))
-    if (!isNew && !(entry.type === 'dir' && folder.lstat(name)?.isDirectory())) {
+    if (!isNew && !this.#lastCounts && !(entry.type === 'dir' && folder.lstat(name)?.isDirectory())) {
       this.#repeated = new Repeated(spot, entry)
       return
     }

@@ -89,8 +89,7 @@ export class RootfsStaging {
 
   #rename(): void {
     try {
-      if (isAvailable()) renameNoReplace(this.dir, this.#target)
-      else fs.renameSync(this.dir, this.#target)
+      moveTree(this.dir, this.#target)
     } catch (error) {
       if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw error
       throw new ToolError('TARGET_EXISTS', `cannot publish "${this.#target}": it has appeared meanwhile`)
@@ -110,6 +109,19 @@ export class RootfsStaging {
     new Attributer(toDisk(undefined)).copy(Buffer.from(this.#target), 'other', root)
     flushDirectory(this.#target)
   }
+}
+
+/** Some file systems cannot rename without replacing: there an empty directory that has appeared is replaced. */
+function moveTree(from: string, to: string): void {
+  try {
+    if (isAvailable()) {
+      renameNoReplace(from, to)
+      return
+    }
+  } catch (error) {
+    if (!['EINVAL', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error
+  }
+  fs.renameSync(from, to)
 }
 
 function rootAttributes(dir: string): Attributes {

@@ -14,7 +14,7 @@ import { ToolError } from '@pipelayer/errors'
 import { lsetxattr } from '@pipelayer/sys'
 import type { Attributer } from './attributes.js'
 import { Folder, openRoot } from './folder.js'
-import { LowerChain, type LowerEntry, type Merged } from './lower-chain.js'
+import { LowerChain, type LowerEntry, lstat, type Merged } from './lower-chain.js'
 import { binaryOf, bytesOf, quoted } from './name.js'
 import { timeOf } from './time.js'
 import type { XattrForm } from './types.js'
@@ -60,6 +60,19 @@ export class Tree {
     this.chain = new LowerChain(form)
     this.#attributer = attributer
     this.root = openRoot(dir, { attributer, lowers: lowers.map(binaryOf) })
+  }
+
+  /**
+   * Overlay form: the root of a mount shows the attributes of its topmost layer, so a layer that does not describe its
+   * root has that of the one below; the first has that of a parent that no entry describes.
+   */
+  adoptRoot(): void {
+    const [below] = this.root.lowers
+    const stat = below === undefined ? undefined : lstat(below)
+    const path = this.root.at()
+    if (below === undefined || stat === undefined) this.#attributer.set(path, 'other', DEFAULT_DIRECTORY)
+    else this.#attributer.copy(path, 'other', attributesOf({ path: below, stat }))
+    this.root.keepTime()
   }
 
   /** The directory of a path. It stays open until the next call. Undefined where it is missing and not to be made. */
@@ -189,7 +202,7 @@ const DEFAULT_DIRECTORY = {
 }
 
 /** What a copied-up entry keeps. */
-export function attributesOf(entry: LowerEntry): Parameters<Attributer['copy']>[2] {
+export function attributesOf(entry: Pick<LowerEntry, 'path' | 'stat'>): Parameters<Attributer['copy']>[2] {
   const { stat } = entry
   return {
     mode: Number(stat.mode) & 0o7777,

@@ -50,6 +50,11 @@ export interface OverlayDirs {
 export interface ApplyOptions {
   /** Translates the ids of the image to those on disk; an id that it lacks fails with `ID_UNMAPPED`. */
   readonly idMap?: IdMap
+  /**
+   * What a path is that comes twice: in a layer an error unless both are the same (default); in an archive that a user
+   * made by `tar --append` the last one counts.
+   */
+  readonly repeated?: 'same' | 'last'
   readonly onWarning?: Warn
   readonly signal?: AbortSignal
 }

@@ -378,6 +378,40 @@ t.test('the overlay form shows the same tree as the plain one', needsRoot, async
   }
 })
 
+t.test('the root of a layer that does not describe it', needsRoot, async t => {
+  const [one, two, three] = folders(tempDir(t, 'root'), '1', '2', '3')
+  fs.chmodSync(one, 0o700)
+  const file = handmade([{ name: 'f' }])
+  await applyLayerOverlay(chunked(file), one)
+  t.match(fs.statSync(one), { mode: 0o40755, mtimeMs: 0 }, 'the first has a fixed one')
+  await applyLayerOverlay(
+    chunked(handmade([{ name: './', type: 'dir', mode: 0o711, uid: 5 }, { name: 'f' }])),
+    two,
+    { lowers: [one] },
+  )
+  await applyLayerOverlay(chunked(file), three, { lowers: [two, one] })
+  t.match(
+    fs.statSync(three),
+    { mode: 0o40711, uid: 5, mtimeMs: 1700000000000 },
+    'the others that of the one below',
+  )
+})
+
+t.test('of an archive the last entry of a path counts, when asked', async t => {
+  const dir = tempDir(t, 'last')
+  const items: Item[] = [
+    { name: 'a', content: '1' },
+    link('s', 'a'),
+    { name: 'a', content: '22' },
+    { name: 's', content: '3' },
+  ]
+  await applyLayer(chunked(handmade(items)), dir, { repeated: 'last' })
+  t.same(
+    ['a', 's'].map(name => fs.readFileSync(path.join(dir, name), 'utf8')),
+    ['22', '3'],
+  )
+})
+
 t.test('a device that overlayfs reads as a whiteout is no entry there', needsRoot, async t => {
   const [plain, overlay] = folders(tempDir(t, 'zero'), 'plain', 'overlay')
   const tar = handmade([{ name: 'z', type: 'char', devmajor: 0, devminor: 0 }])
