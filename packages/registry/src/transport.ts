@@ -48,10 +48,11 @@ export class Transport {
   readonly #options: TransportOptions
   #direct: Promise<Dispatcher> | undefined
   #proxied: Promise<Dispatcher> | undefined
+  readonly #stop = (): void => void this.close()
 
   constructor(options: TransportOptions = {}) {
     this.#options = options
-    options.signal?.addEventListener('abort', () => void this.close(), { once: true })
+    options.signal?.addEventListener('abort', this.#stop)
   }
 
   /** @throws RetryableError when there is no answer; ToolError `TLS_FAILED` when a try more cannot help */
@@ -72,6 +73,7 @@ export class Transport {
 
   /** Closes the connections; what still runs fails. */
   async close(): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#stop)
     const open = [this.#direct, this.#proxied]
     this.#direct = undefined
     this.#proxied = undefined
