@@ -249,9 +249,15 @@ export class TarParser {
 
   /** umoci leaves out the last padding together with the end blocks; Go takes that, and the content is whole. */
   *#padding(stored: number): Steps<void> {
-    const size = paddingSize(stored)
-    while (this.#input.size < size && !this.#input.ended) yield undefined
-    yield* this.#take(Math.min(size, this.#input.size))
+    for (let left = paddingSize(stored); left > 0; ) {
+      const bytes = this.#input.upTo(left)
+      left -= bytes.length
+      // Told as it comes: a part that waited for the rest until the end of input would be told to no one.
+      if (bytes.length > 0 && this.#raw) yield { type: 'raw', bytes }
+      if (bytes.length > 0) continue
+      if (this.#input.ended) return
+      yield undefined
+    }
   }
 
   *#trailing(): Steps<void> {
