@@ -40,7 +40,8 @@ export function parseChallenges(header: string | readonly string[]): Challenge[]
     else if (scan.take(EQUALS)) {
       const value = scan.word(VALUE)
       if (current !== undefined && value) current.params.set(word.toLowerCase(), value)
-    } else {
+    } else if (word !== '') {
+      // An empty string in quotes names no scheme.
       challenges.push({ scheme: word.toLowerCase(), params: new Map() })
       scan.skip(SPACE)
       scan.take(TOKEN68)

@@ -147,6 +147,7 @@ t.test('challenges that lead astray', async t => {
 t.test('parseChallenges', async t => {
   const rows: readonly [header: string | string[], challenges: object[], why: string][] = [
     ['', [], 'empty'],
+    ['"", Basic realm=a', [{ scheme: 'basic', realm: 'a' }], 'an empty string names no scheme'],
     [
       'Basic realm="a, b=\\"c"',
       [{ scheme: 'basic', realm: 'a, b="c' }],
