@@ -1,0 +1,79 @@
+/**
+ * The command line of kf-run.
+ *
+ * @module
+ */
+import { fileURLToPath } from 'node:url'
+import type { Args, OptionTable, ToolContext } from '@pipelayer/cli'
+import { defaultStorePath } from '@pipelayer/store'
+import type { KfRunOptions } from './index.js'
+import { NETWORKS, RUNTIMES } from './index.js'
+
+export const OPTIONS = {
+  context: {
+    type: 'string',
+    value: 'DIR',
+    alias: 'c',
+    describe: 'the directory that COPY and ADD take files from (default: none)',
+  },
+  'build-context': {
+    type: 'array',
+    value: 'NAME=DIR|PLACE',
+    describe: 'what FROM, --from and mounts mean by NAME; repeatable',
+  },
+  'build-arg': {
+    type: 'array',
+    value: 'NAME[=VALUE]',
+    describe: 'the value of an ARG, without VALUE that of the environment; repeatable',
+  },
+  target: { type: 'string', value: 'STAGE', describe: 'the stage to build (default: the last)' },
+  platform: {
+    type: 'string',
+    value: 'OS/ARCH[/VARIANT]',
+    describe: "the image's platform (default: this machine's)",
+  },
+  network: { type: 'string', choices: NETWORKS, describe: 'what RUN reaches', default: 'host' },
+  runtime: { type: 'string', choices: RUNTIMES, describe: 'what executes RUN', default: 'auto' },
+  secret: {
+    type: 'array',
+    value: 'id=ID,src=FILE|env=NAME',
+    describe: 'a secret for RUN --mount=type=secret; repeatable',
+  },
+  'no-cache': { type: 'boolean', describe: 'execute every step anew' },
+  pull: { type: 'boolean', describe: 'ask the registry for base images that the store has' },
+  'plain-http': { type: 'boolean', describe: 'speak plain HTTP to registries that are not loopback' },
+  created: {
+    type: 'string',
+    value: 'TIME',
+    describe: 'when the steps were made, as in RFC 3339 (default: $SOURCE_DATE_EPOCH, else now)',
+  },
+  store: { type: 'string', value: 'DIR', describe: 'the store (default: $PIPELAYER_STORE)' },
+} as const satisfies OptionTable
+
+/** What a command line asks kf-run for. The executor lies beside the program. */
+export function readArguments(
+  args: Args<typeof OPTIONS>,
+  { env, signal, info, warn, now }: ToolContext,
+): KfRunOptions {
+  return {
+    store: args.store ?? defaultStorePath(env),
+    context: args.context,
+    buildContexts: args['build-context'],
+    buildArgs: args['build-arg'],
+    target: args.target,
+    platform: args.platform,
+    network: args.network === 'none' ? 'none' : 'host',
+    runtime: RUNTIMES.find(name => name === args.runtime) ?? 'auto',
+    secrets: args.secret,
+    noCache: args['no-cache'],
+    pull: args.pull,
+    plainHttp: args['plain-http'],
+    created: args.created,
+    executor: fileURLToPath(new URL('executor.cjs', import.meta.url)),
+    env,
+    signal,
+    now: now(),
+    onInfo: info,
+    onWarning: warn,
+  }
+}
