@@ -92,3 +92,9 @@ export function line(change: ChangeRecord): string {
     .filter(word => word !== undefined)
     .join(' ')
 }
+
+/** A symlink. */
+export const link = (name: string, linkname: string): Item => ({ name, type: 'symlink', linkname })
+
+/** A hard link. */
+export const hard = (name: string, linkname: string): Item => ({ name, type: 'hardlink', linkname })
