@@ -18,7 +18,7 @@ import { entryFields, hardlinkFields, typeOf } from './entry-fields.js'
 import { hasLinks, inodeKey, joinedInodes, type Start } from './hard-links.js'
 import { type OwnerMap, toImage } from './ids.js'
 import type { LowerEntry, Merged } from './lower-chain.js'
-import { binaryOf, bytesOf, joined, quoted, WHITEOUT_PREFIX } from './name.js'
+import { binaryOf, bytesOf, joined, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './name.js'
 import { Sides, type UpperEntry } from './sides.js'
 import type { DiffOptions, OverlayDirs } from './types.js'
 
@@ -142,13 +142,14 @@ class Walk {
 
   #examine(frame: Frame, name: string): Step {
     const path = joined(frame.path, name)
-    if (name.startsWith(WHITEOUT_PREFIX)) throw whiteoutName(path)
     const below = this.#sides.below(frame.lowers, name)
     const upper = attempt(`read ${quoted(joined(frame.upper, name))}`, () =>
       this.#sides.upper(joined(frame.upper, name)),
     )
     if (upper === undefined) return frame.complete ? this.#gone(path, below) : NOTHING
     if (upper.isWhiteout) return this.#gone(path, below)
+    if (name === OPAQUE_NAME && this.#sides.chain.isOpaque(frame.upper)) return NOTHING
+    if (name.startsWith(WHITEOUT_PREFIX)) throw whiteoutName(path)
     const type = typeOf(upper.stat)
     if (type === undefined) {
       this.#options.onWarning?.(`${quoted(upper.path)} is left out: a layer cannot hold a socket`)

@@ -8,7 +8,7 @@
  */
 import fs from 'node:fs'
 import { lgetxattr } from '@pipelayer/sys'
-import { bytesOf } from './name.js'
+import { bytesOf, OPAQUE_NAME } from './name.js'
 import type { XattrForm } from './types.js'
 
 /** Directories that merge, absolute binary strings, nearest first. */
@@ -33,6 +33,8 @@ export class LowerChain {
 
   /** The entry `name` of a merged directory, if the view shows one. */
   lookup(dirs: Merged, name: string): LowerEntry | undefined {
+    // fuse-overlayfs marks opaque directories by this file as well as by the xattr.
+    if (name === OPAQUE_NAME && this.#form !== undefined) return undefined
     let top: { path: string; stat: fs.BigIntStats } | undefined
     const merged: string[] = []
     for (const dir of dirs) {

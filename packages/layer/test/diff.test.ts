@@ -210,6 +210,27 @@ function layerOf(top: string, lowers: readonly string[], script: string, extra?:
   return upper
 }
 
+t.test(
+  'fuse-overlayfs, which marks opaque directories by files too',
+  { skip: need('root', 'fuse-overlayfs') },
+  async t => {
+    const [lower, upper, work, merged] = folders(tempDir(t, 'fuse'), 'lower', 'upper', 'work', 'merged')
+    shell(lower, 'mkdir d; touch -d @5 d/x d/y z')
+    shell(merged, `fuse-overlayfs -o lowerdir=${lower},upperdir=${upper},workdir=${work} . 2> /dev/null`)
+    shell(merged, 'rm -r d; mkdir d; touch -d @5 d/y; rm z')
+    const trees = [...diffTrees(lower, merged)]
+    umount2(merged)
+    t.same(trees.map(line), ['modify d dir (parent)', 'delete d/x', 'delete z'])
+    t.same([...diffOverlay({ upper, lowers: [lower] })], trees)
+    const [next] = folders(tempDir(t, 'fuse'), 'next')
+    shell(next, 'mkdir d; setfattr -n trusted.overlay.opaque -v y d')
+    t.same([...diffOverlay({ upper: next, lowers: [upper, lower] })].map(line), [
+      'modify d dir (parent)',
+      'delete d/y',
+    ])
+  },
+)
+
 t.test('an upper without lowers: every mark counts', needsRoot, async t => {
   const upper = tempDir(t, 'upper')
   shell(
