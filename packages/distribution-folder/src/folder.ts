@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Digest } from '@pipelayer/digest'
-import { attempt, ToolError } from '@pipelayer/errors'
+import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { openFile, sizeOf } from './files.js'
 import { PartialFolder } from './partial.js'
 import { checkName, FolderPaths, isName } from './paths.js'
@@ -52,13 +52,15 @@ export class DistributionFolder {
   }
 
   /**
-   * The names of all repositories, in byte order. Symlinks are not followed.
+   * The names of all repositories, in byte order; `withUploads`: of those too that only an upload was begun for.
+   * Symlinks are not followed.
    *
    * @throws {ToolError} of the system
    */
-  async repositories(): Promise<string[]> {
+  async repositories(options: { readonly withUploads?: boolean } = {}): Promise<string[]> {
+    const marks = ['_manifests', '_layers', ...(options.withUploads ? ['_uploads'] : [])]
     const found: string[] = []
-    await collect(this.paths.repositories, '', found)
+    await collect({ folder: this.paths.repositories, name: '' }, marks, found)
     return found.sort()
   }
 
@@ -82,16 +84,27 @@ export class DistributionFolder {
 }
 
 // Repositories nest, and so may anything that a stranger put there: names that no repository has are not entered.
-async function collect(folder: string, name: string, found: string[]): Promise<void> {
-  const entries = await fs.promises.readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    // A folder that went meanwhile, or was never made, holds nothing.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-    throw error
-  })
-  const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
-  if (name !== '' && (names.includes('_manifests') || names.includes('_layers'))) found.push(name)
+async function collect(
+  { folder, name }: { readonly folder: string; readonly name: string },
+  marks: readonly string[],
+  found: string[],
+): Promise<void> {
+  const names = await foldersBelow(folder)
+  if (name !== '' && marks.some(mark => names.includes(mark))) found.push(name)
   for (const part of names) {
     const inner = name === '' ? part : `${name}/${part}`
-    if (!part.startsWith('_') && isName(inner)) await collect(path.join(folder, part), inner, found)
+    if (!part.startsWith('_') && isName(inner))
+      await collect({ folder: path.join(folder, part), name: inner }, marks, found)
+  }
+}
+
+// A folder that went meanwhile, or was never made, holds nothing.
+async function foldersBelow(folder: string): Promise<string[]> {
+  try {
+    const entries = await fs.promises.readdir(folder, { withFileTypes: true })
+    return entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw systemError(error, `read the folder "${folder}"`)
   }
 }

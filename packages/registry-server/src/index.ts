@@ -1,0 +1,10 @@
+/**
+ * The registry protocol, served: OCI distribution-spec v1.1 over an OCI layout or over distribution's folder.
+ *
+ * @module
+ */
+export { FolderStorage } from './folder-storage.js'
+export { Htpasswd } from './htpasswd.js'
+export { LayoutStorage } from './layout-storage.js'
+export { RegistryServer, type ServerOptions } from './server.js'
+export type { RegistryStorage, RepositoryStorage } from './storage.js'

@@ -1,0 +1,25 @@
+import type { Exchange } from './exchange.js'
+import type { ReferrerCache } from './referrers.js'
+import type { RegistryStorage } from './storage.js'
+import type { Uploads } from './uploads.js'
+
+/** What the handlers work with. */
+export interface Registry {
+  readonly storage: RegistryStorage
+  readonly uploads: Uploads
+  readonly referrers: ReferrerCache
+  /** A line for whoever runs the server. */
+  warn(message: string, code?: string): void
+}
+
+/** A request about something in a repository. */
+export interface Subject {
+  readonly registry: Registry
+  readonly exchange: Exchange
+  /** Of the repository; empty where it is about none. */
+  readonly name: string
+  /** Tag, digest or ID; empty where the route has none. */
+  readonly item: string
+}
+
+export type Handler = (subject: Subject) => Promise<void> | void

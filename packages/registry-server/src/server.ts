@@ -1,0 +1,209 @@
+import http from 'node:http'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { messageOf, systemError, ToolError } from '@pipelayer/errors'
+import { deleteBlob, getBlob } from './blobs.js'
+import { answerTo } from './errors.js'
+import { Exchange } from './exchange.js'
+import type { Htpasswd } from './htpasswd.js'
+import { deleteManifest, getManifest, putManifest } from './manifests.js'
+import { getCatalog, getTags } from './pages.js'
+import { getReferrers, ReferrerCache } from './referrers.js'
+import type { Handler, Registry } from './registry.js'
+import { parseTarget, type Route } from './route.js'
+import type { RegistryStorage } from './storage.js'
+import { deleteUpload, getUpload, patchUpload, putUpload, startUpload } from './upload-routes.js'
+import { Uploads } from './uploads.js'
+
+export interface ServerOptions {
+  readonly storage: RegistryStorage
+  readonly host: string
+  /** 0: any that is free. */
+  readonly port: number
+  /** PEM. Without it the server speaks plain HTTP. */
+  readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
+  /** Who may enter; without it, everybody. */
+  readonly users?: Htpasswd
+  readonly readOnly?: boolean
+  /** A blob at most, in bytes; unlimited unless said. */
+  readonly maxBlobBytes?: number
+  /** Uploads that nobody wrote to for so long are given up. */
+  readonly uploadExpiryMs: number
+  /** A connection on which nothing moves for so long is closed. */
+  readonly idleMs?: number
+  /** The clock, in milliseconds. */
+  now(): number
+  /** A line for whoever runs the server. */
+  warn(message: string, code?: string): void
+}
+
+const ROUTES: Readonly<Record<Route['kind'], Readonly<Record<string, Handler>>>> = {
+  base: { GET: ({ exchange }) => exchange.sendJSON({}) },
+  catalog: { GET: getCatalog },
+  tags: { GET: getTags },
+  manifest: { GET: getManifest, PUT: putManifest, DELETE: deleteManifest },
+  blob: { GET: getBlob, DELETE: deleteBlob },
+  referrers: { GET: getReferrers },
+  uploads: { POST: startUpload },
+  upload: { GET: getUpload, PATCH: patchUpload, PUT: putUpload, DELETE: deleteUpload },
+}
+const MAX_HEADER_BYTES = 16 * 1024
+const HEADERS_MS = 30_000
+const IDLE_MS = 120_000
+const SWEEP_MS = 3_600_000
+/** How long a client may go on sending a body that nobody wants, so that it reads why. */
+const LINGER_MS = 2000
+const CHALLENGE = 'Basic realm="registry", charset="UTF-8"'
+
+/** A registry that listens. */
+export class RegistryServer {
+  readonly #options: ServerOptions
+  readonly #registry: Registry
+  readonly #server: http.Server
+  #sweeper: NodeJS.Timeout | undefined
+  #isClosing = false
+
+  private constructor(options: ServerOptions) {
+    this.#options = options
+    const { storage, maxBlobBytes = Number.MAX_SAFE_INTEGER, uploadExpiryMs, now, warn } = options
+    const uploads = new Uploads({ maxBytes: maxBlobBytes, expiryMs: uploadExpiryMs, now })
+    this.#registry = { storage, uploads, warn, referrers: new ReferrerCache() }
+    this.#server = this.#makeServer()
+  }
+
+  /**
+   * Starts to listen.
+   *
+   * @throws {ToolError} `TLS_INVALID`: certificate and key cannot be used; `EADDRINUSE` and its like
+   */
+  static async start(options: ServerOptions): Promise<RegistryServer> {
+    const server = new RegistryServer(options)
+    await server.#listen()
+    if (!options.readOnly) await server.#keepSwept()
+    return server
+  }
+
+  /** `HOST:PORT`, as bound. */
+  get address(): string {
+    const { address, port } = this.#server.address() as AddressInfo
+    return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+  }
+
+  get url(): string {
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://${this.address}`
+  }
+
+  /** Takes no more requests, and returns when those that run have ended, or after `graceMs` without them. */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true
+    clearInterval(this.#sweeper)
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()))
+    this.#server.closeIdleConnections()
+    const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs)
+    await closed
+    clearTimeout(timer)
+  }
+
+  #makeServer(): http.Server {
+    const { tls, idleMs = IDLE_MS } = this.#options
+    // An upload may take hours as long as it moves: only the headers have a deadline.
+    const limits = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, requestTimeout: 0 }
+    const server =
+      tls === undefined
+        ? http.createServer(limits)
+        : tlsServer({ ...limits, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: HEADERS_MS })
+    server.timeout = idleMs
+    server.on('request', (request, response) => this.#answer(request, response, false))
+    server.on('checkContinue', (request, response) => this.#answer(request, response, true))
+    return server
+  }
+
+  #listen(): Promise<void> {
+    const { host, port } = this.#options
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', error => reject(systemError(error, `listen on ${host}:${port}`)))
+      this.#server.listen({ host, port }, resolve)
+    })
+  }
+
+  async #keepSwept(): Promise<void> {
+    const sweep = async (): Promise<void> => {
+      try {
+        this.#registry.uploads.sweep(await this.#options.storage.uploadFolders())
+      } catch (error) {
+        this.#options.warn(`cannot remove old uploads: ${messageOf(error)}`)
+      }
+    }
+    await sweep()
+    this.#sweeper = setInterval(sweep, SWEEP_MS).unref()
+  }
+
+  async #answer(request: http.IncomingMessage, response: http.ServerResponse, waits: boolean): Promise<void> {
+    response.setHeader('Docker-Distribution-API-Version', 'registry/2.0')
+    response.setHeader('X-Content-Type-Options', 'nosniff')
+    response.once('close', () => this.#isClosing && this.#server.closeIdleConnections())
+    try {
+      const { route, query } = parseTarget(request.url ?? '')
+      const exchange = new Exchange({ request, response, query, expectsContinue: waits })
+      await this.#admit(exchange)
+      const { name, item } = { name: '', item: '', ...route }
+      await this.#handlerFor(route, exchange)({ registry: this.#registry, exchange, name, item })
+    } catch (error) {
+      this.#refuse(request, response, error)
+    }
+    if (!request.complete) linger(request, response)
+  }
+
+  async #admit(exchange: Exchange): Promise<void> {
+    const { users } = this.#options
+    if (users === undefined || (await users.accepts(exchange.header('authorization')))) return
+    exchange.response.setHeader('WWW-Authenticate', CHALLENGE)
+    throw new ToolError('UNAUTHORIZED', 'name and password are needed')
+  }
+
+  #handlerFor(route: Route, { request, response }: Exchange): Handler {
+    const method = request.method ?? ''
+    const handlers = ROUTES[route.kind]
+    const reading = Object.keys(handlers).filter(name => name === 'GET')
+    const allowed = this.#options.readOnly ? reading : Object.keys(handlers)
+    const name = method === 'HEAD' ? 'GET' : method
+    const handler = allowed.includes(name) ? handlers[name] : undefined
+    if (handler !== undefined) return handler
+    response.setHeader('Allow', (allowed.includes('GET') ? [...allowed, 'HEAD'] : allowed).join(', '))
+    const why =
+      handlers[name] === undefined ? 'is not known here' : 'is not allowed: the registry is read-only'
+    throw new ToolError('UNSUPPORTED', `${method} ${why}`)
+  }
+
+  #refuse(request: http.IncomingMessage, response: http.ServerResponse, error: unknown): void {
+    const { status, code, message, isOurs } = answerTo(error)
+    // Whoever hung up is told nothing, and is no failure of ours.
+    if (request.destroyed && !request.complete) return
+    if (isOurs) this.#options.warn(`${request.method} ${request.url}: ${messageOf(error)}`, code)
+    if (response.headersSent) {
+      response.destroy()
+      return
+    }
+    const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`)
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length })
+    response.end(request.method === 'HEAD' ? undefined : body)
+  }
+}
+
+function tlsServer(options: https.ServerOptions): https.Server {
+  try {
+    return https.createServer(options)
+  } catch (cause) {
+    throw new ToolError('TLS_INVALID', `cannot use the certificate and its key: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
+// The answer went out before the body came in: the client may finish, but not for ever.
+function linger(request: http.IncomingMessage, response: http.ServerResponse): void {
+  request.resume()
+  const timer = setTimeout(() => request.destroy(), LINGER_MS).unref()
+  request.once('close', () => clearTimeout(timer))
+  response.once('error', () => clearTimeout(timer))
+}

@@ -1,0 +1,177 @@
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import https from 'node:https'
+import path from 'node:path'
+import { Layout } from '@pipelayer/store'
+import { need, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { Htpasswd, LayoutStorage, RegistryServer } from '../src/index.js'
+import { digestOf, manifest, push, startLab } from './client.js'
+
+const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`
+
+t.test('Basic against htpasswd', { skip: need('htpasswd') }, async t => {
+  const file = path.join(tempDir(t), 'htpasswd')
+  const long = 'x'.repeat(72)
+  fs.writeFileSync(
+    file,
+    `# users\n\n${hashOf('ann', 'secret')}${hashOf('bob', 'pä:ss')}${hashOf('cyd', long)}`,
+  )
+  const users = new Htpasswd(file)
+  const rows: readonly (readonly [header: string | undefined, accepted: boolean, why: string])[] = [
+    [undefined, false, 'nothing'],
+    ['', false, 'an empty header'],
+    [basic('ann:secret'), true, 'right'],
+    [basic('ann:secret'), true, 'right, and known by now'],
+    [basic('ann:secret').replace('Basic', 'basic'), true, 'the scheme in lower case'],
+    [basic('ann:Secret'), false, 'another password'],
+    [basic('ann:'), false, 'no password'],
+    [basic('ann'), false, 'no colon'],
+    [basic('ann:secret\0'), false, 'NUL: bcrypt stops there'],
+    [basic('bob:pä:ss'), true, 'a colon and UTF-8 in the password'],
+    [basic('bob:secret'), false, "another's password"],
+    [basic('eve:secret'), false, 'nobody'],
+    [basic('# users:'), false, 'a comment'],
+    [basic(`cyd:${long}`), true, 'as long as bcrypt reads'],
+    [basic(`cyd:${long}x`), false, 'longer: bcrypt would not see the rest'],
+    ['Bearer abc', false, 'another scheme'],
+    ['Basic !!!', false, 'no base64'],
+  ]
+  for (const [header, accepted, why] of rows) t.equal(await users.accepts(header), accepted, why)
+  fs.writeFileSync(file, hashOf('ann', 'changed'))
+  t.equal(await users.accepts(basic('ann:secret')), false, 'the file is read again when it changes')
+  t.equal(await users.accepts(basic('ann:changed')), true)
+  const many = Array.from({ length: 100 }, (_, number) => users.accepts(basic(`eve:${number}`)))
+  const refused = (await Promise.allSettled(many)).filter(({ status }) => status === 'rejected')
+  t.equal(refused.length, 36, 'guesses do not queue without end')
+})
+
+t.test('files that are no htpasswd', async t => {
+  const file = path.join(tempDir(t), 'htpasswd')
+  const rows = [
+    'ann:secret',
+    'ann:$apr1$x$y',
+    'ann:{SHA}x',
+    ':$2y$05$',
+    'ann',
+    `ann:$2y$05$${'.'.repeat(52)}`,
+  ]
+  for (const text of rows) {
+    fs.writeFileSync(file, `\n${text}\n`)
+    t.throws(
+      () => new Htpasswd(file),
+      { code: 'HTPASSWD_INVALID', message: /line 2: write it with htpasswd -B/ },
+      text,
+    )
+  }
+  t.throws(() => new Htpasswd(`${file}.absent`), { code: 'ENOENT' })
+})
+
+t.test('every address asks for a password', { skip: need('htpasswd') }, async t => {
+  const file = path.join(tempDir(t), 'htpasswd')
+  fs.writeFileSync(file, hashOf('ann', 'secret'))
+  const { send } = await startLab(t, 'layout', { users: new Htpasswd(file) })
+  for (const [method, url] of [
+    ['GET', '/v2/'],
+    ['HEAD', '/v2/a/manifests/1'],
+    ['POST', '/v2/a/blobs/uploads/'],
+    ['GET', '/v2/_catalog'],
+  ] as const) {
+    const answer = await send(method, url)
+    t.equal(answer.status, 401, url)
+    t.match(answer.headers['www-authenticate'], /^Basic realm="/)
+    const known = await send(method, url, { headers: { authorization: basic('ann:secret') } })
+    t.not(known.status, 401, url)
+  }
+  const early = await send('PUT', '/v2/a/manifests/1', { body: 'x'.repeat(8_000_000) })
+  t.equal(early.status, 401, 'before the body is read')
+})
+
+t.test('TLS', { skip: need('openssl') }, async t => {
+  const dir = tempDir(t)
+  const made = spawnSync(
+    'openssl',
+    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem'.split(
+      ' ',
+    ),
+    { cwd: dir, encoding: 'utf8' },
+  )
+  t.equal(made.status, 0, made.stderr)
+  const [cert, key] = ['cert.pem', 'key.pem'].map(name => fs.readFileSync(path.join(dir, name))) as [
+    Buffer,
+    Buffer,
+  ]
+  const { server } = await startLab(t, 'layout', { tls: { cert, key } })
+  t.match(server.url, /^https:\/\/127\.0\.0\.1:\d+$/)
+  const status = await new Promise((resolve, reject) =>
+    https
+      .get(`${server.url}/v2/`, { ca: cert, agent: false }, answer => resolve(answer.resume().statusCode))
+      .on('error', reject),
+  )
+  t.equal(status, 200)
+  const storage = new LayoutStorage(Layout.open(path.join(dir, 'l'), { create: true }))
+  const options = { storage, host: '127.0.0.1', port: 0, uploadExpiryMs: 1, now: () => 0, warn: () => {} }
+  await t.rejects(RegistryServer.start({ ...options, tls: { cert: key, key } }), { code: 'TLS_INVALID' })
+  const taken = Number(server.address.split(':')[1])
+  await t.rejects(RegistryServer.start({ ...options, port: taken }), { code: 'EADDRINUSE', status: 1 })
+})
+
+t.test('names of a layout that others wrote', async t => {
+  const lab = await startLab(t, 'layout')
+  await push(lab, 'app', 'pushed')
+  const layout = Layout.open(lab.dir)
+  const [entry] = layout.resolve('docker.io/library/app:pushed')
+  t.ok(entry, 'what is pushed gets the full name that it has in every other place')
+  const { mediaType = '', digest = '', size = 0 } = entry ?? {}
+  const other = Buffer.from(manifest({ annotations: { of: 'other' } }))
+  const second = { mediaType, digest: digestOf(other), size: other.length }
+  layout.putBytes(other)
+  for (const name of [
+    'docker.io/library/debian:12',
+    'quay.io/team/app:1',
+    'localhost:5000/team/tool:1',
+    'ghcr.io/team/both:1',
+    'latest',
+    'nonsense name::',
+  ])
+    layout.tag({ mediaType, digest, size }, name)
+  layout.tag(second, 'quay.io/team/both:1')
+  layout.tag(second, 'docker.io/team/app:1')
+  const rows: readonly (readonly [name: string, tag: string, found: string, why: string])[] = [
+    ['library/debian', '12', digest, 'its path'],
+    ['debian', '12', digest, 'its short name'],
+    ['docker.io/library/debian', '12', digest, 'its full name'],
+    ['quay.io/team/app', '1', digest, 'another domain, by its full name'],
+    ['team/app', '1', second.digest, 'the short name is that of docker.io, which comes first'],
+    ['team/tool', '1', digest, 'a domain with a port cannot be said, and need not'],
+    ['team/both', '1', 'MANIFEST_UNKNOWN', 'two domains have it: the answer names them'],
+    ['ghcr.io/team/both', '1', digest, 'one of them'],
+    ['quay.io/team/both', '1', second.digest, 'the other'],
+    ['images', 'latest', digest, "a bare tag is one of the folder's own name"],
+    ['nonsense', 'latest', 'MANIFEST_UNKNOWN', 'what is no reference'],
+    ['team/app', '2', 'MANIFEST_UNKNOWN', 'another tag'],
+  ]
+  for (const [name, tag, found, why] of rows) {
+    const { headers, code, body } = await lab.send('GET', `/v2/${name}/manifests/${tag}`)
+    t.equal(headers['docker-content-digest'] ?? code, found, why)
+    if (why.startsWith('two')) t.match(body.toString(), /ghcr\.io\/team\/both:1, quay\.io\/team\/both:1/)
+  }
+  t.same((await lab.send('GET', '/v2/_catalog')).json.repositories, [
+    'images',
+    'library/app',
+    'library/debian',
+    'team/app',
+    'team/both',
+    'team/tool',
+  ])
+  t.equal((await lab.send('PUT', '/v2/images/manifests/latest', { body: other })).status, 201)
+  t.equal(layout.resolve('latest')[0]?.digest, second.digest, 'an entry keeps the spelling of its name')
+  await lab.send('DELETE', '/v2/team/tool/manifests/1')
+  t.same(layout.resolve('localhost:5000/team/tool:1'), [])
+  t.equal(layout.resolve('quay.io/team/app:1')[0]?.digest, digest, 'other names of the image stay')
+})
+
+function hashOf(name: string, password: string): string {
+  const { stdout } = spawnSync('htpasswd', ['-nbB', '-C', '4', name, password], { encoding: 'utf8' })
+  return `${stdout.trim()}\n`
+}
