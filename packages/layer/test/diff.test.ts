@@ -218,10 +218,9 @@ t.test(
     shell(lower, 'mkdir d; touch -d @5 d/x d/y z')
     shell(merged, `fuse-overlayfs -o lowerdir=${lower},upperdir=${upper},workdir=${work} . 2> /dev/null`)
     shell(merged, 'rm -r d; mkdir d; touch -d @5 d/y; rm z')
-    const trees = [...diffTrees(lower, merged)]
     umount2(merged)
-    t.same(trees.map(line), ['modify d dir (parent)', 'delete d/x', 'delete z'])
-    t.same([...diffOverlay({ upper, lowers: [lower] })], trees)
+    const changes = [...diffOverlay({ upper, lowers: [lower] })]
+    t.same(changes.map(line), ['modify d dir (parent)', 'delete d/x', 'delete z'])
     const [next] = folders(tempDir(t, 'fuse'), 'next')
     shell(next, 'mkdir d; setfattr -n trusted.overlay.opaque -v y d')
     t.same([...diffOverlay({ upper: next, lowers: [upper, lower] })].map(line), [
