@@ -10,7 +10,7 @@ import { formatPlatform, parsePlatform } from '@pipelayer/oci'
 import { parseNormalized } from '@pipelayer/reference'
 import type { Collector } from './collector.js'
 import type { LintContext } from './context.js'
-import { hint } from './nearest.js'
+import { hint, nearest } from './nearest.js'
 import type { Stage, Step } from './stages.js'
 
 /** ARGs that FROM lines see, and bare `ARG name` in a stage. */
@@ -113,7 +113,7 @@ interface Declared {
 function reportUndeclared(stage: Stage, { unmatched }: Expansion, { known, collector }: Declared): void {
   for (const name of unmatched) {
     if (known.has(name)) continue
-    const message = `FROM argument '${name}' is not declared${hint(name, known)}`
+    const message = `FROM argument '${name}' is not declared${hint(nearest(name, known))}`
     collector.report('UndefinedArgInFrom', stage.from.fields, message)
   }
 }
@@ -126,7 +126,7 @@ function resolvePlatform(stage: Stage, globals: Globals, declared: Declared): vo
   reportRedundant(stage, expansion, { target: globals.env.get('TARGETPLATFORM'), ...declared })
   if (expansion.word === '') {
     const [name] = expansion.unmatched
-    const meant = name === undefined ? '' : hint(name, globals.env.keys())
+    const meant = name === undefined ? '' : hint(nearest(name, globals.env.keys()))
     fail(stage.from, `empty platform value from expression ${platform}${meant}`)
   }
   reportConstant(stage, expansion, declared.collector)

@@ -23,7 +23,6 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
 }
 
 /** ` (did you mean X?)`, or nothing. `sign` stands before the name. */
-export function hint(name: string, known: Iterable<string>, sign = ''): string {
-  const meant = nearest(name, known)
+export function hint(meant: string | undefined, sign = ''): string {
   return meant === undefined ? '' : ` (did you mean ${sign}${meant}?)`
 }

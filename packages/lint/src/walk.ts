@@ -8,7 +8,7 @@ import { type ArgInstruction, expand, type Instruction, type RunInstruction } fr
 import { attemptAt, expandAt, type Globals } from './bases.js'
 import type { LintContext } from './context.js'
 import { checkExpose } from './expose.js'
-import { hint } from './nearest.js'
+import { hint, nearest } from './nearest.js'
 import { checkSecretName } from './secrets.js'
 import { keywordOf, type Stage, type Step } from './stages.js'
 import { checkTransfer } from './transfer.js'
@@ -201,10 +201,11 @@ class StageWalk {
     const { env, declared, openEnv } = this.#stage.state
     for (const name of names) {
       if (declared.has(name) || NOT_IN_ENV.has(name)) continue
-      const meant = hint(name, env.keys(), '$')
-      const message = `Usage of undefined variable '$${name}'${meant}`
-      // The base image may set it; a misspelling of a name that is set here is more likely than that.
-      const severity = openEnv && meant === '' ? { severity: 'info' as const } : {}
+      const meant = nearest(name, env.keys())
+      const message = `Usage of undefined variable '$${name}'${hint(meant, '$')}`
+      // The base image may set it; only a misspelling of a name that is set here is more likely than that.
+      const isMisspelt = meant !== undefined && Math.abs(meant.length - name.length) <= 1
+      const severity = openEnv && !isMisspelt ? { severity: 'info' as const } : {}
       this.#context.collector.report('UndefinedVar', step.fields, message, severity)
     }
   }

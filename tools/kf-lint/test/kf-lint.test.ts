@@ -1,0 +1,228 @@
+// The stage on files and records, the forms of its output, and the pages of the rules, whose examples are linted.
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import { fileFields, parseDockerfile } from '@pipelayer/dockerfile'
+import { lint, parseCheckOptions, RULE_NAMES } from '@pipelayer/lint'
+import { type AnyRecord, collect, recordError } from '@pipelayer/records'
+import t from 'tap'
+import { isBad } from '../src/findings.js'
+import { textForm } from '../src/forms.js'
+import { type KfLintOptions, kfLint } from '../src/index.js'
+
+const NOTHING = { stdin: Readable.from([]) }
+
+function instructions(text: string, file = 'Dockerfile'): AnyRecord[] {
+  return fileFields(parseDockerfile(text), file).map((fields, index) => ({
+    type: 'instruction',
+    stage: 0,
+    index,
+    ...fields,
+  }))
+}
+
+async function* each(records: readonly AnyRecord[]): AsyncGenerator<AnyRecord, void, void> {
+  yield* records
+}
+
+function shown(records: readonly AnyRecord[]): string[] {
+  return records.map(({ type, rule, file, line }) => (type === 'finding' ? `${file}:${line} ${rule}` : type))
+}
+
+t.test('records', async t => {
+  const one = instructions('# check=skip=JSONArgsRecommended\nFROM a:1\nMAINTAINER x\nCMD y', 'one')
+  const two = instructions('FROM a\nCMD y', 'two')
+  const rows: readonly { records: readonly AnyRecord[]; want: readonly string[]; why: string }[] = [
+    { records: [], want: [], why: 'an empty stream' },
+    {
+      records: [{ type: 'x' }, ...one, { type: 'y' }],
+      want: ['x', 'y', 'one:3 MaintainerDeprecated'],
+      why: 'others pass',
+    },
+    {
+      records: [...one, ...two],
+      want: ['one:3 MaintainerDeprecated', 'two:1 PinnedBaseImage', 'two:2 JSONArgsRecommended'],
+      why: 'two files, each with its own directive',
+    },
+  ]
+  for (const { records, want, why } of rows) {
+    const out = await collect(kfLint(each(records), NOTHING))
+    t.same(shown(out), want, why)
+    for (const record of out) t.equal(recordError(record), undefined, 'fits its schema')
+  }
+  const wrong = [...instructions('FROM $a', 'one'), ...two]
+  const out: AnyRecord[] = []
+  await t.rejects(
+    async () => {
+      for await (const record of kfLint(each(wrong), NOTHING)) out.push(record)
+    },
+    { code: 'DOCKERFILE_INVALID' },
+  )
+  t.match(
+    shown(out),
+    ['one:1 UndefinedArgInFrom', 'one:1 InvalidDefaultArgInFrom', 'two:1 PinnedBaseImage']
+      .sort()
+      .concat('two:2 JSONArgsRecommended'),
+    'the error waits for the other files',
+  )
+})
+
+t.test('files and options', async t => {
+  const dir = t.testdir({
+    Dockerfile: 'FROM scratch\nCOPY x y/z /\nARG a\nCOPY $a /',
+    '.dockerignore': 'x\n',
+    Own: 'FROM scratch\nCOPY x y/z /',
+    'Own.dockerignore': 'y',
+    Kubefile: 'FROM kubernetes\nCMD kubectl apply',
+    context: { '.dockerignore': '' },
+  })
+  const rows: readonly {
+    file: string
+    options?: Partial<KfLintOptions>
+    want: readonly string[]
+    why: string
+  }[] = [
+    { file: 'Dockerfile', want: ['2 CopyIgnoredFile'], why: '.dockerignore beside the file' },
+    { file: 'Own', want: ['2 CopyIgnoredFile'], why: 'an ignore file of its own' },
+    { file: 'Dockerfile', options: { context: path.join(dir, 'context') }, want: [], why: 'another context' },
+    { file: 'Dockerfile', options: { skip: ['a,all'] }, want: [], why: 'all rules left out' },
+    {
+      file: 'Dockerfile',
+      options: { skip: ['UndefinedVar, CopyIgnoredFile'] },
+      want: [],
+      why: 'some left out',
+    },
+    {
+      file: 'Dockerfile',
+      options: { buildArgs: ['a=x', 'b'], env: { b: '1' } },
+      want: ['2 CopyIgnoredFile', '4 CopyIgnoredFile'],
+      why: 'build arguments',
+    },
+    {
+      file: 'Dockerfile',
+      options: { buildArgs: ['a'], env: { a: 'x' } },
+      want: ['2 CopyIgnoredFile', '4 CopyIgnoredFile'],
+      why: 'from the environment',
+    },
+    { file: 'Kubefile', want: ['1 PinnedBaseImage'], why: 'a Kubefile by its name' },
+    {
+      file: 'Kubefile',
+      options: { dialect: 'dockerfile' },
+      want: ['1 PinnedBaseImage', '2 JSONArgsRecommended'],
+      why: 'or not',
+    },
+  ]
+  for (const { file, options, want, why } of rows) {
+    const out = await collect(
+      kfLint(each([]), { ...NOTHING, file: path.join(dir, file), fileName: file, ...options }),
+    )
+    t.same(
+      out.map(({ line, rule }) => `${line} ${rule}`),
+      want,
+      why,
+    )
+  }
+  const stdin = Readable.from([Buffer.from('FROM scratch\nCMD a')])
+  t.same(shown(await collect(kfLint(each([]), { stdin, file: '-' }))), ['-:2 JSONArgsRecommended'], 'stdin')
+  const errors: readonly (readonly [Partial<KfLintOptions>, object])[] = [
+    [{ skip: ['Nothing'] }, { code: 'USAGE', status: 2, message: /"Nothing"/ }],
+    [{ file: path.join(dir, 'none') }, { code: 'ENOENT' }],
+    [{ file: dir }, { code: 'EISDIR' }],
+  ]
+  for (const [options, error] of errors) {
+    const thrown: unknown = await collect(kfLint(each([]), { ...NOTHING, ...options })).catch(
+      reason => reason,
+    )
+    t.match(thrown, error)
+  }
+})
+
+t.test('severity and status', async t => {
+  const rows: readonly (readonly [severity: string, from: string, bad: boolean])[] = [
+    ['error', 'error', true],
+    ['warning', 'error', false],
+    ['warning', 'warning', true],
+    ['info', 'warning', false],
+    ['info', 'info', true],
+    ['error', 'never', false],
+  ]
+  for (const [severity, from, bad] of rows) t.equal(isBad({ type: 'finding', severity }, from), bad)
+  t.equal(isBad({ type: 'x', severity: 'error' }, 'info'), false)
+})
+
+t.test('forms', async t => {
+  const finding = {
+    type: 'finding',
+    rule: 'WorkdirOverCd',
+    severity: 'info',
+    message: 'a\x1b[1m',
+    file: 'x y/#1',
+    line: 2,
+    endLine: 3,
+  }
+  const end = { type: 'end', tool: 'kf-lint', records: 1, failed: 0 }
+  const error = { type: 'error', tool: 'kf-lint', code: 'DOCKERFILE_INVALID', message: 'no' }
+  const text = textForm('text')
+  t.equal(textForm('records'), undefined)
+  t.equal(text?.end(end), 'no findings\n')
+  t.equal(text?.record({ type: 'other' }), '')
+  t.equal(text?.record(finding), 'x y/#1:2: info: a\\x1b[1m [WorkdirOverCd]\n', 'no control character')
+  t.equal(text?.end(end), '1 info\n')
+  t.equal(text?.end(error), '', 'the error stands on stderr')
+  const sarif = textForm('sarif')
+  t.equal(sarif?.record(finding), '')
+  sarif?.record({ ...finding, rule: 'Other', file: '/a/b', line: undefined })
+  const log = JSON.parse(sarif?.end(error) ?? '')
+  t.match(log, { version: '2.1.0', $schema: /sarif-schema-2\.1\.0\.json$/ })
+  const [run] = log.runs
+  t.same(
+    run.tool.driver.rules.map((rule: { id: string }) => rule.id),
+    RULE_NAMES,
+  )
+  t.match(run.invocations, [
+    {
+      executionSuccessful: false,
+      toolExecutionNotifications: [{ message: { text: 'no [DOCKERFILE_INVALID]' } }],
+    },
+  ])
+  t.match(run.results[0], {
+    ruleId: 'WorkdirOverCd',
+    ruleIndex: RULE_NAMES.indexOf('WorkdirOverCd'),
+    level: 'note',
+    locations: [
+      { physicalLocation: { artifactLocation: { uri: 'x%20y/%231' }, region: { startLine: 2, endLine: 3 } } },
+    ],
+  })
+  t.same(run.results[1].locations, [{ physicalLocation: { artifactLocation: { uri: 'file:///a/b' } } }])
+})
+
+t.test('every rule has a page, and its examples are what it says', async t => {
+  t.same(fs.readdirSync('rules').sort(), RULE_NAMES.map(name => `${name}.md`).sort())
+  const check = parseCheckOptions('experimental=all')
+  for (const name of RULE_NAMES) {
+    const page = fs.readFileSync(`rules/${name}.md`, 'utf8')
+    const sections = [...page.matchAll(/^#+ (.*)$/gm)]
+      .map(match => match[1])
+      .filter(title => !title?.startsWith(' '))
+    const examples = [...page.matchAll(/## (Bad|Good)\n\n```dockerfile\n([\s\S]*?)```/g)]
+    t.match(
+      sections.filter(title => title === name || /^(Why|Bad|Good)$/.test(title ?? '')),
+      [name, 'Why', 'Bad', 'Good'],
+      name,
+    )
+    t.equal(examples.length, 2, name)
+    for (const [, kind, example = ''] of examples) {
+      const text = /^(FROM|ARG \w+.*\nFROM)/im.test(example) ? example : `FROM debian:12\n${example}`
+      const { findings, error } = lint(fileFields(parseDockerfile(text), name), { check, ignore: ['*.log'] })
+      t.equal(
+        findings.some(({ rule }) => rule === name),
+        kind === 'Bad',
+        `${name}: ${kind}`,
+      )
+      if (kind === 'Good') t.equal(error, undefined, name)
+    }
+  }
+  const { status } = spawnSync(process.execPath, ['scripts/sync-rules.mjs', '--check'])
+  t.equal(status, 0, 'the table in README.md is up to date: node scripts/sync-rules.mjs writes it')
+})
