@@ -34,5 +34,6 @@ export type {
   ReferenceRecord,
   SnapshotRecord,
   SourceLines,
+  TriggerFields,
 } from './types.js'
 export { formatRecord, RecordWriter } from './write.js'

@@ -54,6 +54,16 @@ export interface Heredoc {
   readonly contentRaw?: string
 }
 
+/** The instruction that an ONBUILD holds back. */
+export interface TriggerFields {
+  readonly name: string
+  readonly form: 'words' | 'json' | 'shell' | 'pairs'
+  readonly args: readonly string[]
+  readonly flags: readonly string[]
+  readonly heredocs?: readonly Heredoc[]
+  readonly trigger?: TriggerFields
+}
+
 /** One instruction of a Dockerfile or Kubefile. Made by kf-parse. */
 export interface InstructionRecord extends AnyRecord {
   readonly type: 'instruction'
@@ -73,7 +83,7 @@ export interface InstructionRecord extends AnyRecord {
   readonly flags: readonly string[]
   readonly heredocs?: readonly Heredoc[]
   /** Of ONBUILD: the instruction that it holds back. */
-  readonly trigger?: Omit<InstructionRecord, 'type' | 'stage' | 'index' | 'source' | 'raw'>
+  readonly trigger?: TriggerFields
   readonly source: SourceLines
   /** The instruction's text with continuations joined (BuildKit's Original). */
   readonly raw: string
