@@ -1,8 +1,8 @@
 import { expandWord, expandWords } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import type { AnyRecord } from '@pipelayer/records'
-import { type BaseImage, resolveBase } from './base-image.js'
-import { contextDigest, keyOf } from './cache-key.js'
+import type { BaseImage } from './base-image.js'
+import { keyOf } from './cache-key.js'
 import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
 import { createdBy, HISTORY_COMMENT } from './created-by.js'
 import { alignHistory, fillTimes, newest } from './history.js'
@@ -10,17 +10,12 @@ import { childDocument, scratchDocument } from './image-config.js'
 import type { LayerStep, Source } from './layer-step.js'
 import { onbuildSteps } from './onbuild.js'
 import type { BuildSetup } from './options.js'
-import { findStage, type Plan, placeOf, type StagePlan, type Step } from './plan.js'
+import { findStage, type Plan, type StagePlan, type Step } from './plan.js'
 import { planRun } from './run-request.js'
 import { declareGlobalArg, type GlobalScope } from './scope.js'
-import {
-  addHistory,
-  baseChain,
-  type Chain,
-  continueStage,
-  type StageState,
-  startStage,
-} from './stage-state.js'
+import { chainSource, Sources } from './sources.js'
+import { addHistory, baseChain, continueStage, type StageState, startStage } from './stage-state.js'
+import { located, titleOf } from './step-place.js'
 import { planTransfer } from './transfer-request.js'
 import type { Workshop } from './workshop.js'
 
@@ -34,12 +29,13 @@ export class Builder {
   readonly #workshop: Workshop
   readonly #outer: GlobalScope
   readonly #stages = new Map<number, StageState>()
-  readonly #images = new Map<string, BaseImage>()
+  readonly #sources: Sources
 
   constructor(plan: Plan, setup: BuildSetup, workshop: Workshop) {
     this.#plan = plan
     this.#setup = setup
     this.#workshop = workshop
+    this.#sources = new Sources(setup)
     this.#outer = { buildArgs: setup.buildArgs, globals: new Map(setup.platformArgs), used: new Set() }
   }
 
@@ -63,9 +59,7 @@ export class Builder {
     const known = this.#stages.get(plan.index)
     if (known) return known
     const state = yield* this.#begin(plan, emit)
-    const base = state.chain.base
-    const triggers = state.inherited > 0 || base ? onbuildSteps(state, plan) : []
-    for (const step of [...triggers, ...plan.steps]) yield* this.#step(state, step, emit)
+    for (const step of [...onbuildSteps(state, plan), ...plan.steps]) yield* this.#step(state, step, emit)
     this.#stages.set(plan.index, state)
     return state
   }
@@ -92,25 +86,10 @@ export class Builder {
     const { instruction, record } = plan.from
     const wanted =
       instruction.platform === undefined ? undefined : this.#globalWord(instruction.platform, record)
-    const base = await this.#image(text, wanted)
+    const base = await this.#sources.image(text, wanted)
     const doc = childDocument(base.config, platform)
     doc.history = alignHistory(doc.history, base.layers.length)
     return startStage(plan.index, doc, baseChain(base, this.#setup.time))
-  }
-
-  async #image(text: string, platform?: string): Promise<BaseImage> {
-    const key = `${platform ?? ''} ${text}`
-    const known = this.#images.get(key)
-    if (known) return known
-    const named = this.#setup.contexts.get(text)
-    if (named?.kind === 'dir')
-      throw new ToolError('NOT_AN_IMAGE', `the build context ${text} is a directory, not an image`)
-    const image = await resolveBase(named?.image ?? text, {
-      ...this.#setup.places,
-      platform: platform === undefined ? this.#setup.platform : this.#setup.parsePlatform(platform),
-    })
-    this.#images.set(key, image)
-    return image
   }
 
   async *#step(state: StageState, step: Step, emit: boolean): AsyncGenerator<AnyRecord> {
@@ -146,19 +125,19 @@ export class Builder {
           state,
           from === undefined ? undefined : this.#globalWord(from, step.record),
         )
-        return planTransfer(state, { instruction, expand, timeNs: this.#setup.timeNs, source })
+        return planTransfer(state, {
+          instruction,
+          expand,
+          timeNs: this.#setup.timeNs,
+          epoch: this.#setup.time.epoch,
+          source,
+        })
       }
       case 'workdir':
         return this.#workdir(state, expand.word(instruction.path))
       default: {
         const line = applyConfig(state, instruction, expand, this.#outer)
-        if (line !== undefined)
-          addHistory(state, {
-            ...this.#fixedTime(),
-            created_by: line,
-            comment: HISTORY_COMMENT,
-            empty_layer: true,
-          })
+        if (line !== undefined) this.#addEmpty(state, line)
         return undefined
       }
     }
@@ -170,12 +149,7 @@ export class Builder {
     state.doc.config.WorkingDir = path
     const line = createdBy.workdir(path)
     if (path === '/') {
-      addHistory(state, {
-        ...this.#fixedTime(),
-        created_by: line,
-        comment: HISTORY_COMMENT,
-        empty_layer: true,
-      })
+      this.#addEmpty(state, line)
       return undefined
     }
     const action = { kind: 'workdir', path: Buffer.from(path).toString('latin1'), user } as const
@@ -185,33 +159,14 @@ export class Builder {
 
   /** The tree that `--from` names: a stage, a build context, an image; without it the context. */
   async #source(state: StageState, from: string | undefined): Promise<Source> {
-    if (from === undefined) return this.#contextSource()
+    if (from === undefined) return this.#sources.context()
     const stage = findStage(this.#plan, from, state.stage)
     if (stage) {
       const built = this.#stage(stage, false)
       for (let next = await built.next(); ; next = await built.next())
         if (next.done) return chainSource(next.value.chain)
     }
-    const named = this.#setup.contexts.get(from)
-    if (named?.kind === 'dir') return this.#dirSource({ dir: named.dir, ignore: named.ignore })
-    return chainSource(baseChain(await this.#image(from), this.#setup.time))
-  }
-
-  #contextSource(): Source {
-    const { context } = this.#setup
-    if (context === undefined)
-      throw new ToolError(
-        'CONTEXT_MISSING',
-        'it needs files of a build context: say which with --context DIR',
-      )
-    return this.#dirSource(context)
-  }
-
-  #dirSource(context: { readonly dir: string; readonly ignore: readonly string[] }): Source {
-    return {
-      tree: { kind: 'context', ...context },
-      key: what => contextDigest(context, what, this.#setup.time.epoch),
-    }
+    return await this.#sources.named(from)
   }
 
   async *#execute(
@@ -236,8 +191,10 @@ export class Builder {
     })
   }
 
-  #fixedTime(): { created?: string } {
-    return this.#setup.time.fixed ? { created: this.#setup.time.created } : {}
+  #addEmpty(state: StageState, line: string): void {
+    const { fixed, created } = this.#setup.time
+    const time = fixed ? { created } : {}
+    addHistory(state, { ...time, created_by: line, comment: HISTORY_COMMENT, empty_layer: true })
   }
 
   #finish(state: StageState): Record<string, unknown> {
@@ -249,10 +206,6 @@ export class Builder {
   #globalWord(text: string, record: Step['record']): string {
     return expandWord(text, { env: this.#outer.globals, ...escapeOf(record) })
   }
-}
-
-function chainSource(chain: Chain): Source {
-  return { tree: { kind: 'chain', chain }, key: () => chain.key }
 }
 
 function* baseRecords(base: BaseImage | undefined): Generator<AnyRecord> {
@@ -267,34 +220,6 @@ function expander(state: StageState, step: Step): Expander {
   return { word: text => expandWord(text, options), words: text => expandWords(text, options) }
 }
 
-export function escapeOf(record: Step['record']): { escape?: '\\' | '`' } {
+function escapeOf(record: Step['record']): { escape?: '\\' | '`' } {
   return record.escape === '`' ? { escape: '`' } : {}
-}
-
-function titleOf({ record }: Step): string {
-  return `${placeOf(record)}: ${firstLine(record.raw)}`
-}
-
-/** Errors that name their step already: a stage is built in the middle of a step of another. */
-const placed = new WeakSet<object>()
-
-/** An error of a step, with the place and the text of its instruction in front. */
-function located(error: unknown, step: Step): unknown {
-  if (!(error instanceof ToolError) || placed.has(error) || isStop(error.code)) return error
-  if (error.code === 'DOCKERFILE_INVALID') return error
-  const found = new ToolError(error.code, `${titleOf(step)}: ${error.message}`, {
-    cause: error,
-    status: error.status,
-  })
-  placed.add(found)
-  return found
-}
-
-function isStop(code: string): boolean {
-  return ['EPIPE', 'SIGINT', 'SIGTERM', 'INTERRUPTED'].includes(code)
-}
-
-function firstLine(text: string): string {
-  const [line = '', ...rest] = text.split('\n')
-  return rest.length > 0 || line.length > 200 ? `${line.slice(0, 200)}...` : line
 }

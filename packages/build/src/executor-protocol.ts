@@ -35,6 +35,8 @@ export interface TransferAction {
   readonly excludes: readonly string[]
   /** Unpack sources that are tars. */
   readonly unpack: boolean
+  /** What the files of a context were when the key of the step was made. */
+  readonly expected?: { readonly digest: string; readonly epoch?: number }
   /** Nanoseconds since 1970, of what has no source: directories on the way, heredocs. */
   readonly timeNs: string
 }

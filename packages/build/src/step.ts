@@ -5,13 +5,16 @@ import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { syncfs } from '@pipelayer/sys'
 import { accountsIn } from './accounts.js'
 import { type Bench, overlayLost } from './bench.js'
+import { contextDigest } from './cache-key.js'
 import { Copier } from './copier.js'
 import {
   type Action,
+  type SourceRoot,
   STEP_NOTE,
   type StepNote,
   type StepRequest,
   TREE,
+  type TransferAction,
   UPPER,
   type WorkdirAction,
 } from './executor-protocol.js'
@@ -93,6 +96,16 @@ async function act(bench: Bench, action: Action, target: string): Promise<void> 
   if (action.kind === 'workdir') return makeWorkdir(action, target, bench)
   if (action.kind === 'run') return await runStep(bench, action, target)
   await withSource(bench, action.root, source => transfer(action, { target, source, onWarning: bench.warn }))
+  if (action.root.kind === 'context') checkUnchanged(action, action.root)
+}
+
+// The key was made before the copy. What changed in between must not be found under it for ever.
+function checkUnchanged(action: TransferAction, context: Extract<SourceRoot, { kind: 'context' }>): void {
+  const { expected } = action
+  if (expected === undefined || contextDigest(context, action, expected.epoch) === expected.digest) return
+  throw new ToolError('CONTEXT_CHANGED', 'the files changed while they were copied: build again', {
+    status: 75,
+  })
 }
 
 function makeWorkdir(action: WorkdirAction, target: string, bench: Bench): void {

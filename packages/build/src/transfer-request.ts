@@ -20,6 +20,8 @@ export interface TransferRequest {
   readonly expand: Expander
   /** Nanoseconds since 1970, for what has no source. */
   readonly timeNs: string
+  /** SOURCE_DATE_EPOCH. */
+  readonly epoch: number | undefined
   readonly source: Source
 }
 
@@ -51,6 +53,9 @@ export function planTransfer(state: StageState, request: TransferRequest): Layer
     unpack: instruction.kind === 'add' && instruction.unpack !== false,
   }
   if (action.chmod !== undefined) parseMode(action.chmod)
+  const digest = sources.length === 0 ? '' : source.key(action)
+  const { epoch } = request
+  const expected = { digest, ...(epoch === undefined ? {} : { epoch }) }
   return {
     createdBy: createdBy.transfer({
       name: instruction.kind === 'copy' ? 'COPY' : 'ADD',
@@ -61,10 +66,11 @@ export function planTransfer(state: StageState, request: TransferRequest): Layer
       inline: inline.map(file => file.name),
       dest,
     }),
-    key: { ...action, source: sources.length === 0 ? '' : source.key(action) },
+    key: { ...action, source: digest },
     action: async locate => ({
       ...action,
       timeNs: request.timeNs,
+      ...(source.tree.kind === 'context' && sources.length > 0 ? { expected } : {}),
       root: sources.length === 0 ? { kind: 'chain', lowers: [] } : await locate(source.tree),
     }),
   }

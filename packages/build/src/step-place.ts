@@ -1,0 +1,26 @@
+import { ToolError } from '@pipelayer/errors'
+import { placeOf, type Step } from './plan.js'
+
+/** Longer instructions are cut in messages. */
+const MAX_TITLE = 200
+
+/** Errors that name their step already: a stage may be built in the middle of a step of another. */
+const placed = new WeakSet<object>()
+
+/** A step in messages: `Dockerfile:3: RUN make`. */
+export function titleOf({ record }: Pick<Step, 'record'>): string {
+  const [line = '', ...rest] = record.raw.split('\n')
+  const isCut = rest.length > 0 || line.length > MAX_TITLE
+  return `${placeOf(record)}: ${isCut ? `${line.slice(0, MAX_TITLE)}...` : line}`
+}
+
+/** An error of a step, with the place and the text of its instruction in front. */
+export function located(error: unknown, step: Pick<Step, 'record'>): unknown {
+  if (!(error instanceof ToolError) || placed.has(error)) return error
+  // These say where themselves, or are about no step at all.
+  if (['DOCKERFILE_INVALID', 'EPIPE', 'STOPPED'].includes(error.code)) return error
+  const options = { cause: error, status: error.status }
+  const found = new ToolError(error.code, `${titleOf(step)}: ${error.message}`, options)
+  placed.add(found)
+  return found
+}
