@@ -1,6 +1,8 @@
 import { ToolError } from '@pipelayer/errors'
 import { Authorizer } from './authorizer.js'
+import type { Budget } from './budget.js'
 import type { CredentialSource } from './credentials.js'
+import type { TlsSettings } from './dispatchers.js'
 import { endpointOf } from './endpoint.js'
 import { follow } from './redirects.js'
 import { type Attempt, refusal } from './response-error.js'
@@ -18,6 +20,10 @@ export interface SessionOptions {
   readonly retry?: Partial<RetryOptions> | undefined
   readonly timeouts?: Partial<Timeouts> | undefined
   readonly signal?: AbortSignal | undefined
+  readonly tls?: TlsSettings | undefined
+  readonly budget?: Budget | undefined
+  /** Told what the registry warns of, each text once. */
+  readonly warn?: ((message: string) => void) | undefined
   /** For proxies. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
@@ -48,7 +54,7 @@ export class Session {
     this.path = path
     this.registry = endpointOf(domain, options.plainHttp)
     this.retry = { ...DEFAULT_RETRY, ...options.retry, signal: options.signal }
-    this.#transport = new Transport(options)
+    this.#transport = new Transport({ ...options, origin: this.registry.origin })
     const { registry, retry } = this
     this.#authorizer = new Authorizer({
       transport: this.#transport,

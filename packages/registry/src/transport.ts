@@ -6,7 +6,9 @@
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import type { Dispatcher } from 'undici'
 import { Body } from './body.js'
-import { isLoopback, redacted } from './endpoint.js'
+import type { Budget } from './budget.js'
+import { Dispatchers, type TlsSettings } from './dispatchers.js'
+import { redacted } from './endpoint.js'
 import { RetryableError } from './retry.js'
 
 export interface HttpRequest {
@@ -36,6 +38,10 @@ export interface Timeouts {
 export interface TransportOptions {
   readonly timeouts?: Partial<Timeouts> | undefined
   readonly signal?: AbortSignal | undefined
+  /** Of the registry, for what TLS shows to it alone. */
+  readonly origin?: string | undefined
+  readonly tls?: TlsSettings | undefined
+  readonly budget?: Budget | undefined
   /** HTTPS_PROXY and its kin. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
@@ -46,12 +52,15 @@ const USER_AGENT = 'pipelayer'
 /** Sends requests over kept connections. */
 export class Transport {
   readonly #options: TransportOptions
-  #direct: Promise<Dispatcher> | undefined
-  #proxied: Promise<Dispatcher> | undefined
+  readonly #dispatchers: Dispatchers
   readonly #stop = (): void => void this.close()
 
   constructor(options: TransportOptions = {}) {
     this.#options = options
+    this.#dispatchers = new Dispatchers({
+      ...options,
+      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+    })
     options.signal?.addEventListener('abort', this.#stop)
   }
 
@@ -59,7 +68,8 @@ export class Transport {
   async send(request: HttpRequest): Promise<HttpResponse> {
     this.#options.signal?.throwIfAborted()
     const { url } = request
-    const dispatcher = await this.#dispatcher(url)
+    await this.#options.budget?.turn(url.host, this.#options.signal)
+    const dispatcher = await this.#dispatchers.for(url)
     return new Promise((resolve, reject) => {
       const failed = (error: Error): Error => translate(error, request)
       try {
@@ -74,34 +84,7 @@ export class Transport {
   /** Closes the connections; what still runs fails. */
   async close(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#stop)
-    const open = [this.#direct, this.#proxied]
-    this.#direct = undefined
-    this.#proxied = undefined
-    for (const dispatcher of open) await (await dispatcher)?.destroy()
-  }
-
-  #dispatcher(url: URL): Promise<Dispatcher> {
-    const { env = {} } = this.#options
-    const proxy = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].some(name => env[name])
-    if (!proxy || isLoopback(url.host)) return (this.#direct ??= this.#open(false))
-    return (this.#proxied ??= this.#open(true))
-  }
-
-  // undici costs 100 ms to load: only what talks to a registry pays for it.
-  async #open(proxied: boolean): Promise<Dispatcher> {
-    const { Agent, EnvHttpProxyAgent } = await import('undici')
-    const { connectMs, headersMs, bodyMs } = { ...DEFAULT_TIMEOUTS, ...this.#options.timeouts }
-    const settings = { connect: { timeout: connectMs }, headersTimeout: headersMs, bodyTimeout: bodyMs }
-    if (!proxied) return new Agent(settings)
-    const env = this.#options.env ?? {}
-    const httpProxy = env.http_proxy ?? env.HTTP_PROXY
-    const httpsProxy = env.https_proxy ?? env.HTTPS_PROXY
-    return new EnvHttpProxyAgent({
-      ...settings,
-      ...(httpProxy && { httpProxy }),
-      ...(httpsProxy && { httpsProxy }),
-      noProxy: env.no_proxy ?? env.NO_PROXY ?? '',
-    })
+    await this.#dispatchers.close()
   }
 }
 

@@ -1,0 +1,85 @@
+import { rootCertificates } from 'node:tls'
+import type { Dispatcher } from 'undici'
+import { isLoopback } from './endpoint.js'
+import { type Environment, proxyFor } from './no-proxy.js'
+
+/** How TLS connections of one registry are made. */
+export interface TlsSettings {
+  /** Certificates of authorities, PEM, trusted beside those that are built in. */
+  readonly authorities?: readonly string[] | undefined
+  /** Shown to the registry itself, and to no host that it sends us to. PEM. */
+  readonly identity?: { readonly cert: string; readonly key: string } | undefined
+  /** Take whatever certificate the registry itself shows. */
+  readonly skipVerify?: boolean | undefined
+}
+
+export interface DispatcherOptions {
+  /** Of the registry; what TLS proves to it, it proves to no other. */
+  readonly origin?: string | undefined
+  readonly tls?: TlsSettings | undefined
+  /** HTTPS_PROXY and its kin. */
+  readonly env?: Environment | undefined
+  /** Milliseconds. */
+  readonly timeouts: { readonly connectMs: number; readonly headersMs: number; readonly bodyMs: number }
+}
+
+/** The connections of one registry: direct or by a proxy, with the registry's own TLS settings or without. */
+export class Dispatchers {
+  readonly #options: DispatcherOptions
+  readonly #open = new Map<string, Promise<Dispatcher>>()
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  for(url: URL): Promise<Dispatcher> {
+    const proxy = isLoopback(url.host) ? undefined : proxyFor(url, this.#options.env ?? {})
+    const isOwn = url.origin === this.#options.origin
+    const key = `${isOwn} ${proxy ?? ''}`
+    const known = this.#open.get(key) ?? this.#make(proxy, isOwn ? this.#ownTls() : this.#foreignTls())
+    this.#open.set(key, known)
+    return known
+  }
+
+  /** Closes the connections; what still runs fails. */
+  async close(): Promise<void> {
+    const open = [...this.#open.values()]
+    this.#open.clear()
+    for (const dispatcher of open) await (await dispatcher).destroy()
+  }
+
+  // undici costs 100 ms to load: only what talks to a registry pays for it.
+  async #make(proxy: string | undefined, tls: TlsOptions): Promise<Dispatcher> {
+    const { Agent, ProxyAgent } = await import('undici')
+    const { connectMs, headersMs, bodyMs } = this.#options.timeouts
+    const settings = { headersTimeout: headersMs, bodyTimeout: bodyMs }
+    const connect = { timeout: connectMs, ...tls }
+    if (proxy === undefined) return new Agent({ ...settings, connect })
+    const uri = /^[a-z]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`
+    const { authorities } = this.#options.tls ?? {}
+    const proxyTls = authorities && { ca: trusted(authorities) }
+    return new ProxyAgent({ ...settings, uri, requestTls: connect, ...(proxyTls && { proxyTls }) })
+  }
+
+  #ownTls(): TlsOptions {
+    const { identity, skipVerify } = this.#options.tls ?? {}
+    return { ...this.#foreignTls(), ...identity, ...(skipVerify && { rejectUnauthorized: false }) }
+  }
+
+  #foreignTls(): TlsOptions {
+    const { authorities = [] } = this.#options.tls ?? {}
+    return authorities.length === 0 ? {} : { ca: trusted(authorities) }
+  }
+}
+
+interface TlsOptions {
+  readonly ca?: string[]
+  readonly cert?: string
+  readonly key?: string
+  readonly rejectUnauthorized?: boolean
+}
+
+// Node takes a list in place of its own.
+function trusted(authorities: readonly string[]): string[] {
+  return [...rootCertificates, ...authorities]
+}
