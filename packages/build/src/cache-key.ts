@@ -4,6 +4,7 @@ import { type Digest, digestOf } from '@pipelayer/digest'
 import { lgetxattr, llistxattr } from '@pipelayer/sys'
 import { sourcePattern } from './copy-paths.js'
 import type { TransferAction } from './executor-protocol.js'
+import { isCarried } from './file-meta.js'
 import { nameMatcher } from './name-matcher.js'
 import { Rooted } from './rooted.js'
 import { findSources, type SourceTree } from './source-find.js'
@@ -97,10 +98,7 @@ class TreeHasher {
 
 function xattrsOf(path: Buffer): string[] {
   return llistxattr(path)
-    .filter(
-      name =>
-        name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.')),
-    )
+    .filter(isCarried)
     .sort()
     .flatMap(name => [name, lgetxattr(path, name)?.toString('base64') ?? ''])
 }

@@ -11,6 +11,7 @@ import {
   mknodat,
   utimensat,
 } from '@pipelayer/sys'
+import { isCarried, timeSpec } from './file-meta.js'
 import type { ModeChange } from './file-mode.js'
 import { at, bytesOf, openFile, type Rooted } from './rooted.js'
 import { linkText, type SourceEntry } from './source-walk.js'
@@ -27,7 +28,6 @@ export interface CopyRules {
 
 /** Files up to this go through one buffer; larger ones through copy_file_range in a thread, so that a stop is heard. */
 const SMALL_FILE = 256 * 1024
-const NS = 1_000_000_000n
 
 /** Writes entries below a root, never through a symlink that lies in it. */
 export class Copier {
@@ -60,7 +60,7 @@ export class Copier {
   /** Gives the directories of {@link makeDirs} their time: call it when nothing more goes into them. */
   finish(): void {
     for (const real of this.#made)
-      this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeOf(this.#rules.timeNs)))
+      this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeSpec(this.#rules.timeNs)))
     this.#made.length = 0
   }
 
@@ -82,7 +82,7 @@ export class Copier {
       fs.writeFileSync(at(fd, name), content, { flag: 'wx', mode: 0o644 })
       this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })
       fchmodat(fd, bytesOf(name), this.#rules.mode?.(0o644, false) ?? 0o644)
-      utimensat(fd, bytesOf(name), timeOf(this.#rules.timeNs))
+      utimensat(fd, bytesOf(name), timeSpec(this.#rules.timeNs))
     })
   }
 
@@ -150,7 +150,7 @@ export class Copier {
       const bits = Number(stat.mode & 0o7777n)
       if (!stat.isSymbolicLink()) fchmodat(fd, bytesOf(name), mode?.(bits, stat.isDirectory()) ?? bits)
       this.#xattrs(path, at(fd, name))
-      utimensat(fd, bytesOf(name), timeOf(stat.mtimeNs))
+      utimensat(fd, bytesOf(name), timeSpec(stat.mtimeNs))
     })
   }
 
@@ -189,15 +189,6 @@ export class Copier {
       fs.closeSync(fd)
     }
   }
-}
-
-function isCarried(name: string): boolean {
-  return name === 'security.capability' || (name.startsWith('user.') && !name.startsWith('user.overlay.'))
-}
-
-function timeOf(ns: bigint): { seconds: number; nanoseconds: number } {
-  const nanoseconds = ((ns % NS) + NS) % NS
-  return { seconds: Number((ns - nanoseconds) / NS), nanoseconds: Number(nanoseconds) }
 }
 
 function notDirectory(real: string): ToolError {

@@ -56,15 +56,6 @@ export function hasWildcard(name: string): boolean {
   return /^(?:\\.|[^\\*?[])*[*?[]/s.test(name)
 }
 
-/** What a directory source, or one of several sources, makes of the destination: the name below it, or itself. */
-export function targetOf(
-  dest: Destination,
-  entry: { readonly name: string; readonly intoDirectory: boolean },
-): string {
-  if (!entry.intoDirectory) return dest.path
-  return dest.path === '' ? entry.name : `${dest.path}/${entry.name}`
-}
-
 /** Sources that are no paths: ADD would fetch them. */
 export function isRemote(source: string): boolean {
   return /^https?:\/\//.test(source) || isGit(source)

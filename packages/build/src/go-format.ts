@@ -72,7 +72,7 @@ export function duration(ns: number): string {
   return minutes > 0 ? `${minutes}m${rest}` : rest
 }
 
-export function compareBytes(a: string, b: string): number {
+function compareBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 

@@ -49,11 +49,3 @@ function reassemble(heredoc: Heredoc): string {
 function withoutTabs(content: Buffer): Buffer {
   return Buffer.from(content.toString('latin1').replace(/^\t+/gm, ''), 'latin1')
 }
-
-/** The environment of a step: what the image and the ARGs say, PATH and HOME where they do not, the proxies. */
-export function stepEnv(
-  values: ReadonlyMap<string, string>,
-  proxies: ReadonlyMap<string, string>,
-): Map<string, string> {
-  return new Map([...proxies, ...values])
-}

@@ -24,8 +24,6 @@ export interface Selection {
   readonly prunes: boolean
 }
 
-export const EVERYTHING: Selection = { prunes: true }
-
 interface Frame {
   readonly entry: SourceEntry
   readonly fd: number

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { errnoOf } from '@pipelayer/errors'
 import { AT_FDCWD, utimensat } from '@pipelayer/sys'
+import { timeSpec } from './file-meta.js'
 import { at, cleanName, type Rooted } from './rooted.js'
 
 export interface MountPoint {
@@ -70,10 +71,5 @@ export class Stubs {
 function keepingTimes(dir: Buffer, work: () => void): void {
   const { mtimeNs, atimeNs } = fs.statSync(dir, { bigint: true })
   work()
-  utimensat(AT_FDCWD, dir, timeOf(mtimeNs), timeOf(atimeNs))
-}
-
-function timeOf(ns: bigint): { seconds: number; nanoseconds: number } {
-  const nanoseconds = ((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n
-  return { seconds: Number((ns - nanoseconds) / 1_000_000_000n), nanoseconds: Number(nanoseconds) }
+  utimensat(AT_FDCWD, dir, timeSpec(mtimeNs), timeSpec(atimeNs))
 }
