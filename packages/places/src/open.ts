@@ -3,11 +3,13 @@ import { openDocker } from './docker.js'
 import { openLocal } from './local.js'
 import { openOci } from './oci.js'
 import type { Place, PlaceOptions } from './place.js'
+import { openRegistryFolder } from './registry-fs.js'
 
 /** Every transport: what stands before the first colon, and what opens the rest. To add a place, add a line. */
 const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => Place> = new Map([
   ['docker', openDocker],
   ['oci', openOci],
+  ['registry-fs', openRegistryFolder],
   ['store', openLocal],
 ])
 /** Names of containers-transports(5) that are not ours: no image of these names is meant. */
@@ -19,7 +21,6 @@ const FOREIGN = new Set([
   'docker-store',
   'oci-archive',
   'ostree',
-  'registry-fs',
   'sif',
   'tarball',
 ])

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
@@ -29,6 +30,7 @@ t.test('parsePlace', async t => {
     ['docker://h/x', 'docker', '//h/x', 'written out'],
     ['oci:d:t', 'oci', 'd:t', 'a layout'],
     ['store:x:1', 'store', 'x:1', 'the store'],
+    ['registry-fs:d:a/b:1', 'registry-fs', 'd:a/b:1', "a registry's folder"],
     ['ocix:1', 'docker', '//ocix:1', 'a name that only begins like a transport'],
   ]
   for (const [text, transport, rest, why] of rows) t.same(parsePlace(text), { transport, rest }, why)
@@ -86,6 +88,32 @@ t.test('a layout', async t => {
 
 t.test('the store', async t => {
   await holds(t, () => openPlace('store:app:1', { store: storeOf(t) }))
+})
+
+t.test("a registry's folder", async t => {
+  const dir = tempDir(t, 'places')
+  await holds(t, () => openPlace(`registry-fs:${dir}/r:a/b:1`, { store: storeOf(t) }))
+  const rows: readonly [rest: string, reference: string, why: string][] = [
+    [':library/debian:12', 'docker.io/library/debian:12', "Docker Hub's own"],
+    [':team/app', 'docker.io/team/app:latest', 'latest, unless said'],
+    [':app:1', 'localhost/app:1', 'not docker.io/library/app'],
+    [':quay.io/team/app:1', 'localhost/quay.io/team/app:1', 'a domain that became part of the name'],
+    [`:app@${LAYER.digest}`, `localhost/app@${LAYER.digest}`, 'a digest'],
+  ]
+  for (const [rest, reference, why] of rows)
+    t.equal(openPlace(`registry-fs:${dir}${rest}`, { store: '' }).reference, reference, why)
+  for (const rest of ['', ':x', dir, `${dir}:`, `${dir}:h:5000/x:1`])
+    t.throws(() => openPlace(`registry-fs:${rest}`, { store: '' }), { code: 'PLACE_INVALID' }, rest)
+  for (const rest of [':../x', ':A', ':_uploads', ':a:b:c'])
+    t.throws(() => openPlace(`registry-fs:${dir}${rest}`, { store: '' }), { code: 'REFERENCE_INVALID' }, rest)
+  const pinned = openPlace(`registry-fs:${dir}/r:a/b@${LAYER.digest}`, { store: '' })
+  await t.rejects(pinned.write.publish(MANIFEST), { code: 'DIGEST_MISMATCH' })
+  const given = openPlace(`registry-fs:${dir}/new:a`, { store: '' })
+  t.equal(await given.write.hasBlob(LAYER), false)
+  t.notOk(existsSync(`${dir}/new`), 'nothing is made by looking')
+  await given.write.putBlob(LAYER, blob)
+  await given.close()
+  t.notOk(existsSync(`${dir}/new/docker/registry/v2/blobs`), 'what was not published leaves nothing')
 })
 
 t.test('a registry', { skip: need('docker-registry') }, async t => {

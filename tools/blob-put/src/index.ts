@@ -112,10 +112,10 @@ class StreamPut {
     const image = this.#parts.take(root.image)
     const text = targetOf(this.#options.place, root.reference)
     if (this.#taken.has(text) && !(takesMany(this.#options.place) && root.reference === undefined)) {
-      throw new ToolError(
-        'PLACE_TAKEN',
-        `cannot put a second image to ${text}: give a place that ends in "/"`,
-      )
+      const why = takesMany(this.#options.place)
+        ? 'its name without the domain is that of another image'
+        : 'give a place that ends in "/"'
+      throw new ToolError('PLACE_TAKEN', `cannot put a second image to ${text}: ${why}`)
     }
     this.#taken.add(text)
     const place = openPlace(text, this.#options)

@@ -8,6 +8,7 @@
  * docker://h/x/    docker://h/x/library/app:1       a prefix: the path and the tag are added
  * oci:DIR:name     oci:DIR:name
  * oci:DIR          oci:DIR:docker.io/library/app:1  (oci:DIR/ as well)
+ * registry-fs:R    registry-fs:R:library/app:1      (R:x:2 is R:x:2, R:x/ a prefix)
  * store:x:2        store:x:2
  * store:           store:docker.io/library/app:1    (store:x/ is a prefix)
  * ```
@@ -29,28 +30,35 @@ export function targetOf(place: string | undefined, reference: string | undefine
   if (place === undefined) return `docker://${needed(reference, 'to put it anywhere: give a PLACE')}`
   const { transport, rest } = parsePlace(place)
   if (transport === 'oci') return ociTarget(rest, reference)
+  if (isWholeFolder(transport, rest))
+    return `${transport}:${rest.replace(/(?<=.)\/+$/, '')}:${pathOf(place, reference)}`
   if (rest === '') return `${transport}:${needed(reference, `for ${place}`)}`
   if (!rest.endsWith('/')) return place
-  const { path, tag, digest } = withDefaultTag(parseNormalized(needed(reference, `below ${place}`)))
-  const name = formatReference({
-    path,
-    ...(tag !== undefined && { tag }),
-    ...(digest !== undefined && { digest }),
-  })
-  return `${transport}:${rest}${name}`
+  return `${transport}:${rest}${pathOf(place, reference)}`
 }
 
 /** True when every image of a stream gets a place of its own. */
 export function takesMany(place: string | undefined): boolean {
   if (place === undefined || place.endsWith('/')) return true
   const { transport, rest } = parsePlace(place)
-  return transport === 'oci' ? isOpen(rest) : rest === ''
+  return transport === 'oci' ? isOpen(rest) : rest === '' || isWholeFolder(transport, rest)
 }
 
 function ociTarget(rest: string, reference: string | undefined): string {
   if (!isOpen(rest)) return `oci:${rest}`
   const { directory } = parseOci(rest)
   return reference === undefined ? `oci:${directory}` : `oci:${directory}:${reference}`
+}
+
+// A registry's folder without a repository.
+function isWholeFolder(transport: string, rest: string): boolean {
+  return transport === 'registry-fs' && rest !== '' && !rest.includes(':')
+}
+
+// The image's own reference without its domain.
+function pathOf(place: string, reference: string | undefined): string {
+  const { path, tag, digest } = withDefaultTag(parseNormalized(needed(reference, `below ${place}`)))
+  return formatReference({ path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) })
 }
 
 // A layout without a name takes each image under its own.

@@ -222,6 +222,10 @@ t.test('targetOf', async t => {
     ['oci:out:2', 'oci:out:2', false, 'a name in a layout'],
     ['oci:out', `oci:out:${reference}`, true, 'a layout'],
     ['oci:out/', `oci:out/:${reference}`, true, 'a layout, with a slash'],
+    ['registry-fs:r:x:2', 'registry-fs:r:x:2', false, "a repository of a registry's folder"],
+    ['registry-fs:r', 'registry-fs:r:library/app:1', true, 'the folder: it has no domains'],
+    ['registry-fs:r/', 'registry-fs:r:library/app:1', true, 'the folder, with a slash'],
+    ['registry-fs:r:x/', 'registry-fs:r:x/library/app:1', true, 'a prefix in it'],
     ['store:x:2', 'store:x:2', false, 'a name in the store'],
     ['store:', `store:${reference}`, true, 'the store'],
     ['store:me/', 'store:me/library/app:1', true, 'a prefix in the store'],
@@ -231,7 +235,7 @@ t.test('targetOf', async t => {
     t.equal(takesMany(place), many, `many: ${why}`)
   }
   t.equal(targetOf('oci:out', undefined), 'oci:out', 'a layout takes an image without a name')
-  for (const place of [undefined, 'h.x/', 'store:']) {
+  for (const place of [undefined, 'h.x/', 'store:', 'registry-fs:r']) {
     t.throws(() => targetOf(place, undefined), { code: 'PLACE_MISSING' }, `nameless: ${place}`)
   }
   for (const place of ['oci:', 'docker:x', 'dir:/x'])
