@@ -56,8 +56,8 @@ const OPS: Readonly<Record<string, Op>> = {
   link: (target, { from }, root) => fs.linkSync(inside(root, from), target),
   rm: target => fs.unlinkSync(target),
   rmrf: target => fs.rmSync(target, { recursive: true, force: true }),
-  rename: (target, op, root) =>
-    fs.renameSync(inside(root, op.from ?? op.a), op.path ? target : inside(root, op.to ?? op.b)),
+  rename: (_, op, root) =>
+    fs.renameSync(inside(root, op.from ?? op.a ?? op.path), inside(root, op.to ?? op.b ?? op.path)),
   chmod: (target, { mode }) => fs.chmodSync(target, Number.parseInt(mode, 8)),
   chown: (target, { uid, gid }) => fs.lchownSync(target, uid, gid),
   utimes: (target, op) => setTimes(target, op),

@@ -192,7 +192,13 @@ const changes: Adapter = async row => {
     if (row.in.mode === 'full') {
       spawnSync('cp', ['-a', a, b])
       runOps(b, row.in.b ?? [])
-      return changesVerdict([...diffTrees(a, b)], row.want.changes, [])
+      const records = [...diffTrees(a, b)]
+      const verdict = changesVerdict(records, row.want.changes, [])
+      if (verdict === 'pass') return verdict
+      const others = records.filter(
+        ({ op, path: name = '' }) => !(op === 'modify' && isQuietChange(a, b, name)),
+      )
+      return changesVerdict(others, row.want.changes, []) === 'pass' ? 'policy:content-decides' : verdict
     }
     fs.mkdirSync(b)
     runOps(b, row.in.upper ?? [], a)
@@ -202,6 +208,15 @@ const changes: Adapter = async row => {
       .map(op => clean(op.path))
     return changesVerdict([...diffOverlay({ upper: b, lowers: [a], xattrs })], row.want.changes, opaque)
   })
+}
+
+/** Other content under the same size and time: what does not read contents cannot see it. */
+function isQuietChange(a: string, b: string, name: string): boolean {
+  const [before, after] = [a, b].map(root =>
+    fs.lstatSync(path.join(root, name), { bigint: true, throwIfNoEntry: false }),
+  )
+  if (before?.isFile() !== true || after?.isFile() !== true) return false
+  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.mode === after.mode
 }
 
 function clean(name: string): string {

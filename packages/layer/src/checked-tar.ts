@@ -31,9 +31,17 @@ export async function* checkedTar(
   parser.finish()
 }
 
-/** Reads a tar to its end without using it. Throws as {@link checkedTar} does. */
+/**
+ * Reads a tar to its end without using it: whole, and no name in it leaves the root.
+ *
+ * @throws ToolError those of TarParser; `PATH_ESCAPES`
+ */
 export async function checkTar(tar: AsyncIterable<Buffer>): Promise<void> {
-  for await (const _ of checkedTar(tar, () => {}));
+  const parser = new TarParser({ holes: 'events' })
+  for await (const chunk of tar) {
+    for (const event of parser.push(chunk)) if (event.type === 'entry') componentsOf(event.entry.name)
+  }
+  parser.finish()
 }
 
 function checkPath(entry: ReadEntry, paths: PathSet): void {

@@ -32,8 +32,10 @@ export class LayerUnpacker {
   readonly #attributer: Attributer
   readonly #warn: Warn | undefined
   readonly #lastCounts: boolean
-  /** What this layer has made. */
+  /** What this layer has made, by {@link spotKey}. */
   readonly #made = new PathSet()
+  /** Cleaned names of its entries. */
+  readonly #names = new PathSet()
   #file: OpenFile | undefined
   #repeated: Repeated | undefined
   #entries = 0
@@ -153,14 +155,20 @@ export class LayerUnpacker {
     }
     const folder = this.#tree.enter(parents, 'make') ?? this.#tree.root
     const spot = { folder, name }
-    const isNew = this.#made.add(spotKey(spot))
-    if (!isNew && !this.#lastCounts && !(entry.type === 'dir' && folder.lstat(name)?.isDirectory())) {
+    this.#made.add(spotKey(spot))
+    if (this.#isRepeated(parents, spot, entry)) {
       this.#repeated = new Repeated(spot, entry)
       return
     }
     folder.isTouched = true
     if (entry.type === 'dir') this.#directory(spot, entry)
     else this.#single(spot, entry)
+  }
+
+  /** By its name: two names that symlinks lead to one file are two entries, and the last one counts. */
+  #isRepeated(parents: readonly string[], { folder, name }: Spot, entry: ReadEntry): boolean {
+    if (this.#lastCounts || this.#names.add([...parents, name].join('/'))) return false
+    return entry.type !== 'dir' || folder.lstat(name)?.isDirectory() !== true
   }
 
   #directory(spot: Spot, entry: ReadEntry): void {
