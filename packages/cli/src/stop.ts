@@ -5,6 +5,7 @@ import { isAvailable, pollGone } from '@pipelayer/sys'
 export interface Stop {
   /** 130 SIGINT, 143 SIGTERM, 141 the reader closed the pipe. */
   readonly status: 130 | 141 | 143
+  /** `STOPPED` for a signal, `EPIPE` for a reader that is gone: nothing is wrong with the input. */
   readonly error: ToolError
 }
 
