@@ -11,11 +11,13 @@ cd "$work"
 for victim in kf-run ovl-diff layer-pack manifest-gen blob-put; do
   rm -rf statuses out
   (
+    set +e
     kf-parse Dockerfile | kf-run --context . | ovl-diff | layer-pack | manifest-gen -t app:1 | blob-put oci:out:1
     echo "${PIPESTATUS[*]}" >statuses
   ) >"$victim.out" 2>"$victim.err" &
   pipe=$!
-  until pgrep -f "^sleep 600.$$" >/dev/null; do sleep 0.1; done
+  for _ in $(seq 600); do ! pgrep -f "^sleep 600.$$" >/dev/null || break; sleep 0.1; done
+  pgrep -f "^sleep 600.$$" >/dev/null || fails "the step did not start: $(tail -n 2 "$victim.err")"
   pid=$(pgrep -P "$pipe" -f "bin/$victim" | head -n 1)
   started=$(date +%s)
   kill -9 "$pid"
@@ -25,7 +27,7 @@ for victim in kf-run ovl-diff layer-pack manifest-gen blob-put; do
   case " $rest " in *' 0 '*) fails "after $victim died a process ended with 0: $rest" ;; esac
   [ "$took" -le 10 ] || fails "after $victim died the pipe took $took s"
   [ ! -e out/index.json ] || ! grep -q digest out/index.json || fails "after $victim died an index entry appeared"
-  ! grep -q app "$PIPELAYER_STORE/index.json" 2>/dev/null || fails "after $victim died a tag appeared"
+  ! grep -q app:1 "$PIPELAYER_STORE/index.json" 2>/dev/null || fails "after $victim died a tag appeared"
   for _ in $(seq 50); do pgrep -f "^sleep 600.$$" >/dev/null || break; sleep 0.1; done
   ! pgrep -f "^sleep 600.$$" >/dev/null || fails "after $victim died the step still runs"
   [ "$(cat /proc/self/mounts)" = "$mounts" ] || fails "after $victim died a mount was left"

@@ -11,7 +11,9 @@ registry_pid=
 
 clean_up() {
   [ -z "$registry_pid" ] || kill "$registry_pid" 2>/dev/null || true
-  rm -rf "$work"
+  # An engine's mounts that a failed show left; deleting goes through none of them.
+  awk -v work="$work/" 'index($2, work) == 1 {print $2}' /proc/self/mounts | sort -r | xargs -r umount
+  rm -rf --one-file-system "$work"
 }
 trap clean_up EXIT
 
@@ -41,7 +43,7 @@ log: {level: info, formatter: json}
 storage: {filesystem: {rootdirectory: $work/registry}}
 http: {addr: "127.0.0.1:0", secret: show}
 YAML
-  docker-registry serve "$work/registry.yml" 2>"$work/registry.log" &
+  docker-registry serve "$work/registry.yml" >/dev/null 2>"$work/registry.log" &
   registry_pid=$!
   until registry=$(grep -om1 'listening on 127.0.0.1:[0-9]*' "$work/registry.log"); do sleep 0.1; done
   registry=${registry#listening on }
