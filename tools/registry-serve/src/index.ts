@@ -1,0 +1,95 @@
+/**
+ * registry-serve: a registry over an OCI layout or over distribution's folder.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import type { Readable } from 'node:stream'
+import { attempt } from '@pipelayer/errors'
+import type { AnyRecord } from '@pipelayer/records'
+import { Htpasswd, RegistryServer } from '@pipelayer/registry-server'
+import { listenAddress } from './address.js'
+import { openStorage, type StorageKind } from './storage.js'
+
+export interface RegistryServeOptions {
+  readonly dir: string
+  /** What `dir` holds; found out unless said. */
+  readonly kind?: StorageKind
+  /** `HOST:PORT`; port 0 is any that is free. */
+  readonly listen: string
+  /** PEM files, both or none. */
+  readonly tls?: { readonly cert: string; readonly key: string }
+  /** A file of `htpasswd -B`. */
+  readonly htpasswd?: string
+  readonly readOnly?: boolean
+  readonly maxBlobBytes?: number
+  /** Hours. */
+  readonly uploadExpiry: number
+  /** Stops when this ends. */
+  readonly lifeline?: Readable
+  readonly signal: AbortSignal
+  now(): Date
+  warn(message: string, code?: string): void
+}
+
+const HOUR_MS = 3_600_000
+/** Shorter than the time that a tool has to end after a signal. */
+const GRACE_MS = 8000
+
+/**
+ * Serves until the signal comes or the lifeline ends, then lets the requests that run come to their end, for up to
+ * eight seconds. Its one record, `listening`, says where, as soon as it can be connected to.
+ *
+ * @throws ToolError `ADDRESS_INVALID`, `EADDRINUSE`, `TLS_INVALID`, `HTPASSWD_INVALID`; those of the storage
+ */
+export async function* registryServe(
+  options: RegistryServeOptions,
+): AsyncGenerator<AnyRecord, void, undefined> {
+  const { host, port } = listenAddress(options.listen)
+  const { tls, htpasswd, readOnly = false, maxBlobBytes } = options
+  const { kind, root, storage } = openStorage(options.dir, { kind: options.kind, readOnly })
+  const server = await RegistryServer.start({
+    storage,
+    host,
+    port,
+    readOnly,
+    ...(tls !== undefined && { tls: { cert: readFile(tls.cert), key: readFile(tls.key) } }),
+    ...(htpasswd !== undefined && { users: new Htpasswd(htpasswd) }),
+    ...(maxBlobBytes !== undefined && { maxBlobBytes }),
+    uploadExpiryMs: options.uploadExpiry * HOUR_MS,
+    now: () => options.now().getTime(),
+    warn: options.warn,
+  })
+  try {
+    const { address, url } = server
+    for (const warning of risks(options, host)) options.warn(warning)
+    yield { type: 'listening', address, url, dir: root, kind }
+    await ended(options)
+  } finally {
+    await server.close(GRACE_MS)
+  }
+}
+
+// What a user may not see at first when others can connect.
+function* risks(
+  { tls, htpasswd, readOnly }: RegistryServeOptions,
+  host: string,
+): Generator<string, void, undefined> {
+  if (/^(?:localhost|127\.|::1$)/.test(host)) return
+  if (htpasswd === undefined && !readOnly) yield `everybody who can connect to ${host} may push and delete`
+  if (htpasswd !== undefined && tls === undefined)
+    yield `passwords come to ${host} in the clear: give --tls-cert`
+}
+
+function readFile(file: string): Buffer {
+  return attempt(`read "${file}"`, () => fs.readFileSync(file))
+}
+
+function ended({ signal, lifeline }: RegistryServeOptions): Promise<void> {
+  return new Promise(resolve => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+    if (signal.aborted) resolve()
+    // What comes on it is thrown away: only its end matters.
+    lifeline?.once('close', resolve).once('end', resolve).once('error', resolve).resume()
+  })
+}

@@ -1,0 +1,46 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { DistributionFolder } from '@pipelayer/distribution-folder'
+import { ToolError } from '@pipelayer/errors'
+import { FolderStorage, LayoutStorage, type RegistryStorage } from '@pipelayer/registry-server'
+import { Layout, Store } from '@pipelayer/store'
+
+/** What a folder holds: an OCI layout, or distribution's folder. */
+export type StorageKind = 'layout' | 'folder'
+
+export interface OpenedStorage {
+  readonly kind: StorageKind
+  /** Absolute. */
+  readonly root: string
+  readonly storage: RegistryStorage
+}
+
+/**
+ * Opens what `dir` holds. Where it holds nothing yet, a layout is made, or the folder if that was said; a read-only
+ * server makes nothing.
+ *
+ * @throws ToolError `STORAGE_UNKNOWN`: it holds neither; `LAYOUT_MISSING`, `LAYOUT_INVALID`, `FOLDER_MISSING`
+ */
+export function openStorage(
+  dir: string,
+  options: { readonly kind: StorageKind | undefined; readonly readOnly: boolean },
+): OpenedStorage {
+  const root = path.resolve(dir)
+  const kind = options.kind ?? detect(root)
+  const create = !options.readOnly
+  if (kind === 'folder') {
+    return { kind, root, storage: new FolderStorage(DistributionFolder.open(root, { create })) }
+  }
+  // The store has a lease that holds garbage collection off while it is served; a plain layout gets nothing of ours.
+  const isStore = fs.existsSync(path.join(root, 'lease'))
+  const layout = isStore ? Store.open(root, { create: false }) : Layout.open(root, { create })
+  return { kind, root, storage: new LayoutStorage(layout) }
+}
+
+function detect(root: string): StorageKind {
+  if (fs.existsSync(path.join(root, 'oci-layout'))) return 'layout'
+  if (DistributionFolder.isThere(root)) return 'folder'
+  if (!fs.existsSync(root) || fs.readdirSync(root).length === 0) return 'layout'
+  const what = 'neither an OCI layout (oci-layout) nor a registry folder (docker/registry/v2)'
+  throw new ToolError('STORAGE_UNKNOWN', `cannot serve "${root}": it is ${what}`)
+}
