@@ -1,6 +1,6 @@
 import { type Challenge, parseChallenges } from './challenge.js'
 import type { CredentialSource, Credentials } from './credentials.js'
-import type { RetryOptions } from './retry.js'
+import type { RetryPolicy } from './retry.js'
 import { mergeScopes } from './scopes.js'
 import { basic, fetchToken, type Token } from './token.js'
 import type { HttpResponse, Transport } from './transport.js'
@@ -12,7 +12,7 @@ export interface AuthorizerOptions {
   readonly domain: string
   readonly path: string
   readonly credentials: CredentialSource | undefined
-  readonly retry: RetryOptions & { readonly signal?: AbortSignal | undefined }
+  readonly retry: RetryPolicy
 }
 
 /**

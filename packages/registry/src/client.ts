@@ -1,6 +1,7 @@
 import type { Descriptor } from '@pipelayer/oci'
-import { hasBlob, readBlob, streamBlob } from './blobs.js'
+import { hasBlob, readBlob } from './blobs.js'
 import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.js'
+import { streamBlob } from './read-ahead.js'
 import { Session, type SessionOptions } from './session.js'
 import { mountBlob, type OpenBlob, uploadBlob } from './upload.js'
 
@@ -41,8 +42,8 @@ export class Repository {
   }
 
   /** See {@link streamBlob}. */
-  streamBlob(descriptor: Descriptor): AsyncGenerator<Buffer, void, undefined> {
-    return streamBlob(this.#session, descriptor)
+  streamBlob(descriptor: Descriptor, from?: number): AsyncGenerator<Buffer, void, undefined> {
+    return streamBlob(this.#session, descriptor, from)
   }
 
   /** See {@link mountBlob}. */

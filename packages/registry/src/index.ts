@@ -3,8 +3,6 @@
  *
  * @module
  */
-export type { ContentRange } from './blobs.js'
-export { contentLength, parseContentRange } from './blobs.js'
 export type { Challenge } from './challenge.js'
 export { parseChallenges } from './challenge.js'
 export { Repository } from './client.js'
@@ -13,7 +11,9 @@ export { credentialFiles, credentialPaths, lookUp, parseEntry } from './credenti
 export { checkTarget, endpointOf, isLoopback } from './endpoint.js'
 export type { FetchedManifest } from './manifests.js'
 export { simpleType } from './manifests.js'
-export type { RetryOptions } from './retry.js'
+export type { ContentRange } from './range.js'
+export { contentLength, parseContentRange } from './range.js'
+export type { OnRetry, RetryOptions } from './retry.js'
 export { cleanActions, mergeScopes, repositoryScope } from './scopes.js'
 export type { SessionOptions } from './session.js'
 export type { Timeouts } from './transport.js'

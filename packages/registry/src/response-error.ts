@@ -43,8 +43,14 @@ export async function refusal(response: HttpResponse, attempt: Attempt): Promise
   const said = detail?.message ? `: ${detail.message}` : ''
   const message = `cannot ${attempt.action}: ${redacted(url)} answered ${status}${said}`
   if (!TEMPORARY.has(status)) return new ToolError(code, message, { status: status >= 500 ? 75 : 1 })
-  const wait = retryAfter(response.header('retry-after'), Date.now())
+  const wait = retryAfter(response.header('retry-after'), serverTime(response))
   return new RetryableError(new ToolError(code, message, { status: 75 }), wait)
+}
+
+// A date in Retry-After is by the server's clock, and ours may be wrong.
+function serverTime(response: HttpResponse): number {
+  const date = Date.parse(response.header('date') ?? '')
+  return Number.isNaN(date) ? Date.now() : date
 }
 
 /** Text of a stranger on one line: no control characters, at most 500 characters. */

@@ -6,11 +6,22 @@ export interface RetryOptions {
   readonly tries: number
   /** The wait before the second try; it doubles from try to try. */
   readonly baseMs: number
-  /** The longest wait, whatever a server asks for. */
+  /** The longest wait of our own choice. */
   readonly maxMs: number
+  /** The longest wait that a server may ask for with Retry-After. */
+  readonly maxAskedMs: number
 }
 
-export const DEFAULT_RETRY: RetryOptions = { tries: 5, baseMs: 300, maxMs: 30_000 }
+export const DEFAULT_RETRY: RetryOptions = { tries: 5, baseMs: 300, maxMs: 30_000, maxAskedMs: 120_000 }
+
+/** Told of every failure that is followed by another try. */
+export type OnRetry = (failure: ToolError, waitMs: number) => void
+
+/** How to try again, for one repository. */
+export interface RetryPolicy extends RetryOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onRetry?: OnRetry | undefined
+}
 
 /** A failure that another try may mend. */
 export class RetryableError extends Error {
@@ -32,7 +43,7 @@ export class RetryableError extends Error {
  * @throws the `final` error of the last try; whatever else `work` throws
  */
 export async function withRetries<T>(
-  options: RetryOptions & { readonly signal?: AbortSignal | undefined },
+  options: RetryPolicy,
   work: (attempt: number) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -47,13 +58,11 @@ export async function withRetries<T>(
 }
 
 /** Waits before the next try; throws `error.final` when the signal comes first. */
-export async function pause(
-  error: RetryableError,
-  attempt: number,
-  { baseMs, maxMs, signal }: RetryOptions & { readonly signal?: AbortSignal | undefined },
-): Promise<void> {
-  const backoff = baseMs * 2 ** (attempt - 1) * (0.5 + Math.random())
-  const ms = Math.min(Math.max(backoff, error.waitMs ?? 0), maxMs)
+export async function pause(error: RetryableError, attempt: number, policy: RetryPolicy): Promise<void> {
+  const { baseMs, maxMs, maxAskedMs, signal, onRetry } = policy
+  const backoff = Math.min(baseMs * 2 ** (attempt - 1) * (0.5 + Math.random()), maxMs)
+  const ms = Math.max(backoff, Math.min(error.waitMs ?? 0, maxAskedMs))
+  onRetry?.(error.final, ms)
   try {
     await sleep(ms, undefined, signal === undefined ? {} : { signal })
   } catch {
@@ -61,7 +70,11 @@ export async function pause(
   }
 }
 
-/** Milliseconds that a Retry-After header asks for, as seconds or as a date. */
+/**
+ * Milliseconds that a Retry-After header asks for, as seconds or as a date.
+ *
+ * @param now - by the clock of the server, which may not be ours
+ */
 export function retryAfter(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined
   if (/^\d{1,9}$/.test(header)) return Number(header) * 1000

@@ -6,7 +6,7 @@ import type { TlsSettings } from './dispatchers.js'
 import { endpointOf } from './endpoint.js'
 import { follow } from './redirects.js'
 import { type Attempt, refusal } from './response-error.js'
-import { DEFAULT_RETRY, type RetryOptions, withRetries } from './retry.js'
+import { DEFAULT_RETRY, type OnRetry, type RetryOptions, type RetryPolicy, withRetries } from './retry.js'
 import { repositoryScope } from './scopes.js'
 import { type HttpRequest, type HttpResponse, type Timeouts, Transport } from './transport.js'
 
@@ -18,6 +18,7 @@ export interface SessionOptions {
   /** Speak plain HTTP to a host that is not loopback. */
   readonly plainHttp?: boolean | undefined
   readonly retry?: Partial<RetryOptions> | undefined
+  readonly onRetry?: OnRetry | undefined
   readonly timeouts?: Partial<Timeouts> | undefined
   readonly signal?: AbortSignal | undefined
   readonly tls?: TlsSettings | undefined
@@ -42,7 +43,7 @@ export interface SessionRequest extends Omit<HttpRequest, 'url'>, Attempt {
 /** Talks to one repository of one registry: authorization, redirects, retries. */
 export class Session {
   readonly registry: URL
-  readonly retry: RetryOptions & { readonly signal?: AbortSignal | undefined }
+  readonly retry: RetryPolicy
   readonly domain: string
   readonly path: string
   readonly #transport: Transport
@@ -53,7 +54,7 @@ export class Session {
     this.domain = domain
     this.path = path
     this.registry = endpointOf(domain, options.plainHttp)
-    this.retry = { ...DEFAULT_RETRY, ...options.retry, signal: options.signal }
+    this.retry = { ...DEFAULT_RETRY, ...options.retry, signal: options.signal, onRetry: options.onRetry }
     this.#transport = new Transport({ ...options, origin: this.registry.origin })
     const { registry, retry } = this
     this.#authorizer = new Authorizer({

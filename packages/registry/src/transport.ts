@@ -12,7 +12,7 @@ import { redacted } from './endpoint.js'
 import { RetryableError } from './retry.js'
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
   /** Bytes, or what opens a stream of them: it may be sent more than once. */

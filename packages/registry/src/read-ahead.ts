@@ -1,0 +1,136 @@
+/**
+ * Several parts of one big blob at a time.
+ *
+ * ```
+ * blob   [ probe ][ part ][ part ][ part ][ part ][ ... ]
+ *                  given    on their way, in memory
+ *                  out      until it is their turn
+ * ```
+ *
+ * Many servers and lines limit each connection, and then several are faster. Where one connection is fast the parts
+ * would only cost memory and requests: the first part, fetched alone, tells.
+ *
+ * @module
+ */
+import type { Descriptor } from '@pipelayer/oci'
+import { BlobStream, RangesRefused } from './blob-stream.js'
+import type { Session } from './session.js'
+
+/** Smaller blobs are fetched by one request. */
+const MIN_BYTES = 64 * 1024 * 1024
+const PART_BYTES = 8 * 1024 * 1024
+/** Parts on their way at a time: 32 MiB of memory. What a killed process loses is not more than that. */
+const PARTS = 4
+/** One connection that brings so much is not what holds us up. */
+const FAST_BYTES_PER_MS = 50_000
+
+/** Sessions in which a blob is being read in parts: one at a time, to bound the memory. */
+const busy = new WeakSet<Session>()
+
+/**
+ * Fetches a blob from a position on, in order, as it comes. A transfer that breaks goes on where it stopped.
+ *
+ * @param from - how many bytes are there already
+ * @throws ToolError `BLOB_UNKNOWN`, `SIZE_MISMATCH` where the size is announced, `CONTENT_ENCODED`, `RANGE_INVALID`;
+ * those of a refusal; status 75 when the registry does not answer
+ */
+export async function* streamBlob(
+  session: Session,
+  descriptor: Descriptor,
+  from = 0,
+): AsyncGenerator<Buffer, void, undefined> {
+  if (from > 0 && from >= descriptor.size) return
+  const stream = new BlobStream({ session, descriptor }, from)
+  if (descriptor.size - from >= MIN_BYTES && !busy.has(session)) {
+    busy.add(session)
+    try {
+      yield* inParts(session, descriptor, stream)
+    } finally {
+      busy.delete(session)
+    }
+    return
+  }
+  yield* stream.readTo(descriptor.size - 1)
+}
+
+async function* inParts(
+  session: Session,
+  descriptor: Descriptor,
+  stream: BlobStream,
+): AsyncGenerator<Buffer, void, undefined> {
+  const started = performance.now()
+  const from = stream.position
+  yield* stream.readTo(from + PART_BYTES - 1)
+  if (stream.position === descriptor.size) return
+  const rate = (stream.position - from) / (performance.now() - started)
+  let position = stream.position
+  if (rate < FAST_BYTES_PER_MS) {
+    const ahead = new ReadAhead(session, descriptor, position)
+    yield* ahead.read()
+    position = ahead.position
+  }
+  if (position < descriptor.size) {
+    yield* new BlobStream({ session, descriptor }, position).readTo(descriptor.size - 1)
+  }
+}
+
+class ReadAhead {
+  readonly #session: Session
+  readonly #descriptor: Descriptor
+  readonly #parts: Promise<readonly Buffer[]>[] = []
+  /** Where the next part begins that nobody has asked for. */
+  #next: number
+  #stopped = false
+  position: number
+
+  constructor(session: Session, descriptor: Descriptor, from: number) {
+    this.#session = session
+    this.#descriptor = descriptor
+    this.#next = from
+    this.position = from
+  }
+
+  /** Ends before the blob does when the server takes ranges no more; `position` says where. */
+  async *read(): AsyncGenerator<Buffer, void, undefined> {
+    try {
+      for (;;) {
+        this.#fill()
+        const part = this.#parts.shift()
+        if (part === undefined) return
+        for (const chunk of await part) {
+          this.position += chunk.length
+          yield chunk
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof RangesRefused)) throw error
+    } finally {
+      this.#stopped = true
+    }
+  }
+
+  #fill(): void {
+    const { size } = this.#descriptor
+    while (this.#parts.length < PARTS && this.#next < size) {
+      const last = Math.min(this.#next + PART_BYTES, size) - 1
+      const part = this.#fetch(this.#next, last)
+      // Its failure is seen when its turn comes.
+      part.catch(() => undefined)
+      this.#parts.push(part)
+      this.#next = last + 1
+    }
+  }
+
+  async #fetch(first: number, last: number): Promise<readonly Buffer[]> {
+    const chunks: Buffer[] = []
+    const stream = new BlobStream(
+      { session: this.#session, descriptor: this.#descriptor, exact: true },
+      first,
+    )
+    for await (const chunk of stream.readTo(last)) {
+      if (this.#stopped) break
+      chunks.push(chunk)
+    }
+    return chunks
+  }
+}

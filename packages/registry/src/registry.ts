@@ -1,0 +1,36 @@
+import { listRepositories } from './listing.js'
+import { Session, type SessionOptions } from './session.js'
+
+/** A registry as a whole. Whoever opens it closes it. */
+export class Registry {
+  readonly #session: Session
+
+  constructor(options: Omit<SessionOptions, 'path'>) {
+    this.#session = new Session({ ...options, path: '' })
+  }
+
+  /**
+   * Asks whether it is a registry, and whether it takes our credentials.
+   *
+   * @throws ToolError `UNAUTHORIZED`, `DENIED`; those of a refusal
+   */
+  async ping(): Promise<void> {
+    const response = await this.#session.request({
+      method: 'GET',
+      target: this.#session.registry,
+      actions: [],
+      expect: [200],
+      action: `log in to ${this.#session.domain}`,
+    })
+    response.body.cancel()
+  }
+
+  /** See {@link listRepositories}. */
+  repositories(): AsyncGenerator<string, void, undefined> {
+    return listRepositories(this.#session)
+  }
+
+  close(): Promise<void> {
+    return this.#session.close()
+  }
+}
