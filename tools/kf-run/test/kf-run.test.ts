@@ -1,4 +1,5 @@
 // The built kf-run: real steps on real overlays, its cache, its errors, and what is left when something is killed.
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { childrenOf, isAlive, mountsBelow, need, type Scope, tempDir, waitUntil } from '@pipelayer/testkit'
@@ -6,6 +7,7 @@ import t from 'tap'
 import { changes, content, Lab } from './kit.js'
 
 const skip = need('root', 'busybox', 'runc', 'unshare', 'setpriv')
+const AS_USER = { before: 'setpriv --reuid 65534 --regid 65534 --clear-groups' }
 const BUSYBOX = 'FROM scratch\nCOPY sh /bin/sh\n'
 
 function lab(t: Scope): Lab {
@@ -89,6 +91,54 @@ t.test('what COPY, ADD and WORKDIR change', { skip }, async t => {
   }
 })
 
+t.test('ADD of archives', { skip: skip || need('tar', 'xz', 'bzip2', 'zstd') }, async t => {
+  const here = lab(t)
+  here.file('in/d/f', 'content')
+  here.file('fake.tar.gz', 'no archive')
+  const unpacked = ['add x dir 0755 0:0', 'add x/d dir 0750 5:6', 'add x/d/f file 0640 5:6']
+  const rows: readonly [name: string, flag: string, args: string, want: readonly string[], why: string][] = [
+    ['a.tar', '', '', unpacked, 'plain; the owner is that of the archive'],
+    ['a.dat', '-z', '', unpacked, 'gzip, whatever its name'],
+    ['a.tbz', '-j', '', unpacked, 'bzip2'],
+    ['a.txz', '-J', '', unpacked, 'xz'],
+    ['a.zst', '--zstd', '', unpacked, 'zstd'],
+    [
+      'a.tgz',
+      '-z',
+      '--chown=1:1',
+      unpacked.with(0, 'add x dir 0755 1:1'),
+      '--chown is for what no archive owns',
+    ],
+    ['b.tgz', '-z', '--unpack=false', ['add x file 0644 0:0'], 'kept as it is'],
+    ['fake.tar.gz', '', '', ['add x file 0644 0:0'], 'the content decides'],
+  ]
+  for (const [name, flag, args, want, why] of rows) {
+    const make = ['--owner=5', '--group=6', '--mode=u=rwX,g=rX,o=', '-C', `${here.context}/in`, 'd/']
+    if (!name.startsWith('fake'))
+      execFileSync('tar', [
+        '-c',
+        ...flag.split(' ').filter(Boolean),
+        '-f',
+        `${here.context}/${name}`,
+        ...make,
+      ])
+    const { snapshots, stderr } = await here.run(`FROM scratch\nADD ${args} ${name} /x\n`)
+    t.same(changes(snapshots[0]), want, `${name}: ${why} ${stderr}`)
+  }
+})
+
+t.test('as an ordinary user', { skip }, async t => {
+  const here = lab(t)
+  fs.chmodSync(here.dir, 0o777)
+  const dockerfile = `${BUSYBOX}RUN [ "$(id -u)" = 0 ] && echo > /f && rm /bin/sh\n`
+  const { snapshots, stderr, status } = await here.run(dockerfile, '', AS_USER)
+  t.equal(status, 0, stderr)
+  t.match(snapshots[1], { xattrs: 'user', idMap: { uid: [[0, 65534, 1]], gid: [[0, 65534, 1]] } })
+  t.ok(fs.existsSync(path.join(snapshots[1]?.upper ?? '', 'f')), stderr)
+  const other = await here.run('FROM scratch\nCOPY --chown=7 sh /x\n', '', AS_USER)
+  t.match(other.stderr, /cannot give ".*" to 7:7.*\[OWNER_NOT_MAPPED\]/)
+})
+
 t.test('names stay inside', { skip }, async t => {
   const here = lab(t)
   here.file('passwd', '->/etc/passwd')
@@ -140,7 +190,7 @@ t.test('stages, arguments, ignore files', { skip }, async t => {
       'STOPSIGNAL SIGTERM',
     ].join('\n'),
     '--build-arg V=2 --build-arg NOBODY=x',
-    { SOURCE_DATE_EPOCH: '1700000000' },
+    { env: { SOURCE_DATE_EPOCH: '1700000000' } },
   )
   t.same(
     changes(snapshots[0]),
@@ -225,7 +275,7 @@ t.test('mounts of RUN', { skip }, async t => {
       'RUN --network=none ! ip link show eth0',
     ].join('\n'),
     `--secret id=s,src=${here.context}/secret --secret id=e,env=FROM_ENV`,
-    { FROM_ENV: 'env' },
+    { env: { FROM_ENV: 'env' } },
   )
   t.equal(status, 0, stderr)
   t.same(
@@ -258,7 +308,7 @@ t.test('the cache', { skip }, async t => {
   t.equal(executed((await here.run(text, '--no-cache')).stderr).length, 4, 'all, when asked')
   t.same(executed((await here.run(text)).stderr), [], 'and that is the cache now')
   t.equal(
-    executed((await here.run(text, '', { SOURCE_DATE_EPOCH: '1' })).stderr).length,
+    executed((await here.run(text, '', { env: { SOURCE_DATE_EPOCH: '1' } })).stderr).length,
     4,
     'other times, other layers',
   )

@@ -16,6 +16,12 @@ export interface Run {
   readonly config: any
 }
 
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** A program that kf-run is started by. */
+  readonly before?: string
+}
+
 /** A folder with a context, a store, and busybox in the context. */
 export class Lab {
   readonly dir: string
@@ -38,18 +44,21 @@ export class Lab {
     else fs.writeFileSync(file, content)
   }
 
-  start(dockerfile: string, args = '', env: Record<string, string> = {}): RunningPipe {
+  start(dockerfile: string, args = '', options: RunOptions = {}): RunningPipe {
     const program = path.resolve('dist/cli.cjs')
-    return startPipe(`'${process.execPath}' '${program}' --context '${this.context}' ${args}`, {
-      cwd: this.dir,
-      env: { PIPELAYER_STORE: this.store, ...env },
-      input: recordsOf(dockerfile),
-      timeoutMs: 60_000,
-    })
+    return startPipe(
+      `${options.before ?? ''} '${process.execPath}' '${program}' --context '${this.context}' ${args}`,
+      {
+        cwd: this.dir,
+        env: { PIPELAYER_STORE: this.store, ...options.env },
+        input: recordsOf(dockerfile),
+        timeoutMs: 60_000,
+      },
+    )
   }
 
-  async run(dockerfile: string, args = '', env: Record<string, string> = {}): Promise<Run> {
-    const { status, stdout, stderr } = await this.start(dockerfile, args, env).done
+  async run(dockerfile: string, args = '', options: RunOptions = {}): Promise<Run> {
+    const { status, stdout, stderr } = await this.start(dockerfile, args, options).done
     const records = stdout
       .split('\n')
       .filter(line => line !== '')
