@@ -30,7 +30,10 @@ export function parseNormalized(text: string): NormalizedReference {
   const { domain, rest } = splitDomain(text)
   const path = rest.split(/[:@]/, 1)[0] ?? ''
   if (path.toLowerCase() !== path) throw invalid(text, 'the path must be lower case')
-  return { ...parseReference(`${domain}/${rest}`), domain }
+  const parsed = parseReference(`${domain}/${rest}`)
+  // What looks like a host and is none would be read as the first part of the path: `docker.io_library/x`.
+  if (parsed.domain !== domain) throw invalid(text, `${JSON.stringify(domain)} is no host name`)
+  return { ...parsed, domain }
 }
 
 /** Adds `latest` to a reference that has neither tag nor digest. */

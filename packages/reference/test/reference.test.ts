@@ -77,6 +77,11 @@ t.test('parseNormalized fills in what short names leave out', async t => {
   }
   t.throws(() => parseNormalized('f'.repeat(64)), /image ID/, 'an image ID is no name')
   t.throws(() => parseNormalized('h.x/Abc'), /lower case/)
+  t.throws(
+    () => parseNormalized('docker.io_library/x'),
+    /no host name/,
+    'a host by its dot, but none with "_"',
+  )
 })
 
 t.test('tags and digests', async t => {
