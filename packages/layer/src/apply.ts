@@ -25,7 +25,7 @@ import type { ApplyOptions, ApplyOverlayOptions, ApplyResult, XattrForm } from '
  * @param tar - uncompressed; read to its end. On failure the tree is left as far as it came.
  * @throws ToolError `PATH_ESCAPES`, `ROOT_REPLACED`, `DUPLICATE_ENTRY`, `ENTRY_CONFLICT`,
  *   `PARENT_NOT_DIRECTORY`, `LINK_TARGET_MISSING`, `LINK_INVALID`, `WHITEOUT_INVALID`, `TOO_MANY_SYMLINKS`,
- *   `NAME_TOO_LONG`: the archive is hostile or broken; `ID_UNMAPPED`; those of TarParser; system errors
+ *   `NAME_TOO_LONG`, `ID_INVALID`: the archive is hostile or broken; `ID_UNMAPPED`; those of TarParser; system errors
  */
 export async function applyLayer(
   tar: AsyncIterable<Buffer>,

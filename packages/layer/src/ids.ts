@@ -8,6 +8,9 @@ import type { IdMap } from '@pipelayer/records'
 
 type Rows = IdMap['uid']
 
+/** The largest owner there is: 2^32 - 1 tells chown to leave the owner as it is. */
+const MAX_ID = 2 ** 32 - 2
+
 /** Translates owners; without a map an id stands for itself. */
 export interface OwnerMap {
   uid(id: number): number
@@ -19,9 +22,20 @@ export function toImage(map: IdMap | undefined): OwnerMap {
   return owners(map, ([image, disk, count]) => [disk, image, count])
 }
 
-/** From image to disk. @throws ToolError `ID_UNMAPPED` for an id that no row of the map holds */
+/**
+ * From image to disk.
+ *
+ * @throws ToolError `ID_UNMAPPED` for an id that no row of the map holds; `ID_INVALID` for one that no system has
+ *   (CVE-2024-40635): the layer is hostile or broken
+ */
 export function toDisk(map: IdMap | undefined): OwnerMap {
-  return owners(map, row => row)
+  const { uid, gid } = owners(map, row => row)
+  return { uid: id => uid(checked(id, 'uid')), gid: id => gid(checked(id, 'gid')) }
+}
+
+function checked(id: number, kind: 'uid' | 'gid'): number {
+  if (id >= 0 && id <= MAX_ID) return id
+  throw new ToolError('ID_INVALID', `${kind} ${id} is not from 0 to ${MAX_ID}`)
 }
 
 function owners(map: IdMap | undefined, turn: (row: Rows[number]) => Rows[number]): OwnerMap {
