@@ -4,8 +4,11 @@ import path from 'node:path'
 import { type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import { isAvailable, isOrphan, ofdLock, ownedName } from '@pipelayer/sys'
+import type { BlobWriter, ExpectedBlob } from './blob-writer.js'
 import { replaceFile } from './durable.js'
 import { Layout } from './layout.js'
+import { openPartial } from './partial-blob.js'
+import { UploadState } from './upload-state.js'
 
 /**
  * The local store: an OCI layout that every OCI tool can read, and beside `blobs/` what only we know:
@@ -13,6 +16,7 @@ import { Layout } from './layout.js'
  * ```
  * layers/FORM/<chain>   unpacked layers, overlayfs form        steps/FORM/<key>   executed steps of builds
  * packed/<key>/<how>    which layer a step was packed into     tmp/               what is not whole yet
+ * partial/<digest>      broken downloads           uploads/<key>      where broken uploads go on
  * lease                 held shared while a tool runs
  * ```
  *
@@ -55,6 +59,21 @@ export class Store extends Layout {
     })
   }
 
+  /**
+   * A blob to be written as far as it comes: what a try that breaks has written is there for the next one, of this
+   * process or another. While somebody else writes the same blob, this waits.
+   *
+   * @returns undefined when the blob is there, perhaps by the other's doing
+   */
+  resumeBlob(expected: ExpectedBlob, signal?: AbortSignal): Promise<BlobWriter | undefined> {
+    return openPartial(this, expected, signal)
+  }
+
+  /** What is remembered of an upload that may break. `target` says where to, and of what: all that tells it apart. */
+  uploadState(target: readonly string[]): UploadState {
+    return new UploadState(path.join(this.root, 'uploads'), target)
+  }
+
   /** Says that a blob or a step was used just now, so that garbage collection spares it. */
   touch(file: string): void {
     const now = new Date()
@@ -91,6 +110,7 @@ export class Store extends Layout {
     return typeof digest === 'string' && typeof size === 'number' && this.hasBlob(digest, size)
   }
 
+  /** @throws ToolError `STORE_NAME`: a name from a record or an option must not become a path of its own */
   #packedPath(cacheKey: Digest, how: string): string {
     if (!/^[a-z0-9][a-z0-9.+_-]*$/.test(how))
       throw new ToolError('STORE_NAME', `not a name of an encoding: "${how}"`)
@@ -111,7 +131,11 @@ export class Store extends Layout {
   }
 }
 
-/** Where the store is when nobody says: `$PIPELAYER_STORE`, else below `$XDG_DATA_HOME` or `~/.local/share`. */
+/**
+ * Where the store is when nobody says: `$PIPELAYER_STORE`, else below `$XDG_DATA_HOME` or `~/.local/share`.
+ *
+ * @throws ToolError `STORE_UNKNOWN` where none of these is set: say --store
+ */
 export function defaultStorePath(env: Readonly<Record<string, string | undefined>>): string {
   if (env.PIPELAYER_STORE) return env.PIPELAYER_STORE
   const data = env.XDG_DATA_HOME || (env.HOME ? path.join(env.HOME, '.local/share') : undefined)

@@ -1,7 +1,6 @@
 import { runTool } from '@pipelayer/cli'
-import { creationTime, type Family, parsePlatform, platformOfNode } from '@pipelayer/oci'
-import { defaultStorePath, Store } from '@pipelayer/store'
-import { manifestGen, pairs, words } from './index.js'
+import { optionsOf } from './arguments.js'
+import { manifestGen } from './index.js'
 
 runTool({
   name: 'manifest-gen',
@@ -47,32 +46,5 @@ runTool({
     },
     'new-config': { type: 'boolean', describe: 'make a config for layers whose own did not come' },
   },
-  run: (records, args, context) =>
-    manifestGen(records, {
-      store: Store.open(args.store ?? defaultStorePath(context.env)),
-      ...(args.tag === undefined ? {} : { tag: args.tag }),
-      mediaTypes: args['media-types'] as Family | undefined,
-      platform: args.platform === undefined ? undefined : parsePlatform(args.platform),
-      annotations: pairs(args.annotation, '--annotation'),
-      index: args.index,
-      newConfig: args['new-config'],
-      author: args.author,
-      created: creationTime({
-        sourceDateEpoch: context.env.SOURCE_DATE_EPOCH,
-        created: args.created,
-        now: context.now(),
-      }).created,
-      defaultPlatform: platformOfNode(process),
-      edits: {
-        cmd: words(args.cmd, '--cmd'),
-        entrypoint: words(args.entrypoint, '--entrypoint'),
-        env: args.env,
-        labels: args.label,
-        expose: args.expose,
-        volumes: args.volume,
-        ...(args.workdir === undefined ? {} : { workingDir: args.workdir }),
-        ...(args.user === undefined ? {} : { user: args.user }),
-        ...(args['stop-signal'] === undefined ? {} : { stopSignal: args['stop-signal'] }),
-      },
-    }),
+  run: (records, args, context) => manifestGen(records, optionsOf(args, context)),
 })

@@ -1,0 +1,65 @@
+/**
+ * What the command line says of the image.
+ *
+ * @module
+ */
+import { creationTime, parsePlatform, platformOfNode } from '@pipelayer/oci'
+import { defaultStorePath, Store } from '@pipelayer/store'
+import { pairs, words } from './edits.js'
+import type { ManifestGenOptions } from './index.js'
+
+export interface DescribeArguments {
+  readonly tag: string | undefined
+  readonly store: string | undefined
+  readonly platform: string | undefined
+  readonly 'media-types': string | undefined
+  readonly annotation: readonly string[]
+  readonly index: boolean
+  readonly cmd: readonly string[]
+  readonly entrypoint: readonly string[]
+  readonly env: readonly string[]
+  readonly label: readonly string[]
+  readonly workdir: string | undefined
+  readonly user: string | undefined
+  readonly expose: readonly string[]
+  readonly volume: readonly string[]
+  readonly 'stop-signal': string | undefined
+  readonly author: string | undefined
+  readonly created: string | undefined
+  readonly 'new-config': boolean
+}
+
+/** What an option may be filled from. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  now(): Date
+}
+
+/** @throws {ToolError} `PLATFORM_INVALID`, `TIME_INVALID`, and `USAGE` for a pair or a JSON array that is none */
+export function optionsOf(args: DescribeArguments, { env, now }: Surroundings): ManifestGenOptions {
+  const media = args['media-types']
+  const time = creationTime({ sourceDateEpoch: env.SOURCE_DATE_EPOCH, created: args.created, now: now() })
+  return {
+    store: Store.open(args.store ?? defaultStorePath(env)),
+    ...(args.tag === undefined ? {} : { tag: args.tag }),
+    mediaTypes: media === 'oci' || media === 'docker' ? media : undefined,
+    platform: args.platform === undefined ? undefined : parsePlatform(args.platform),
+    annotations: pairs(args.annotation, '--annotation'),
+    index: args.index,
+    newConfig: args['new-config'],
+    author: args.author,
+    created: time.created,
+    defaultPlatform: platformOfNode(process),
+    edits: {
+      cmd: words(args.cmd, '--cmd'),
+      entrypoint: words(args.entrypoint, '--entrypoint'),
+      env: args.env,
+      labels: args.label,
+      expose: args.expose,
+      volumes: args.volume,
+      ...(args.workdir === undefined ? {} : { workingDir: args.workdir }),
+      ...(args.user === undefined ? {} : { user: args.user }),
+      ...(args['stop-signal'] === undefined ? {} : { stopSignal: args['stop-signal'] }),
+    },
+  }
+}
