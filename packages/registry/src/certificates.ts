@@ -35,12 +35,17 @@ export function certificatesFor(domain: string, dirs: readonly string[]): TlsSet
 }
 
 function identityOf(folder: string, names: readonly string[]): TlsSettings['identity'] {
-  const halves = new Set(names.filter(name => /\.(?:cert|key)$/.test(name)).map(name => name.replace(/\.\w+$/, '')))
+  const halves = new Set(
+    names.filter(name => /\.(?:cert|key)$/.test(name)).map(name => name.replace(/\.\w+$/, '')),
+  )
   const [first] = [...halves].sort()
   if (first === undefined) return undefined
   for (const name of [`${first}.cert`, `${first}.key`]) {
     if (!names.includes(name)) {
-      throw new ToolError('CERTIFICATE_INVALID', `"${join(folder, name)}" is missing: a client needs both halves`)
+      throw new ToolError(
+        'CERTIFICATE_INVALID',
+        `"${join(folder, name)}" is missing: a client needs both halves`,
+      )
     }
   }
   return { cert: readText(join(folder, `${first}.cert`)), key: readText(join(folder, `${first}.key`)) }

@@ -1,7 +1,9 @@
 import type { Descriptor } from '@pipelayer/oci'
 import { hasBlob, readBlob } from './blobs.js'
+import { listTags } from './listing.js'
 import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.js'
 import { streamBlob } from './read-ahead.js'
+import { listReferrers } from './referrers.js'
 import { Session, type SessionOptions } from './session.js'
 import { mountBlob, type OpenBlob, uploadBlob } from './upload.js'
 
@@ -54,6 +56,16 @@ export class Repository {
   /** See {@link uploadBlob}. */
   uploadBlob(descriptor: Descriptor, open: OpenBlob): Promise<void> {
     return uploadBlob(this.#session, descriptor, open)
+  }
+
+  /** See {@link listTags}. */
+  tags(): AsyncGenerator<string, void, undefined> {
+    return listTags(this.#session)
+  }
+
+  /** See {@link listReferrers}. */
+  referrers(digest: string, artifactType?: string): Promise<readonly Descriptor[]> {
+    return listReferrers(this.#session, digest, artifactType)
   }
 
   /** Closes the connections; a transfer that still runs fails. */

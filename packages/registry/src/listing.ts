@@ -25,10 +25,7 @@ export interface Page {
  *
  * @throws ToolError `LINK_INVALID`, `LISTING_INVALID` for a page of more than 16 MiB, `LISTING_ENDLESS`; those of a refusal
  */
-export async function* pages(
-  session: Session,
-  request: PageRequest,
-): AsyncGenerator<Page, void, undefined> {
+export async function* pages(session: Session, request: PageRequest): AsyncGenerator<Page, void, undefined> {
   const seen = new Set<string>()
   let target: string | URL | undefined = request.target
   while (target !== undefined) {
@@ -93,7 +90,10 @@ async function* names(
 function fieldOf(document: JsonObject, field: string): readonly unknown[] {
   const list = document[field] ?? []
   if (Array.isArray(list)) return list
-  throw new ToolError('LISTING_INVALID', `"${field}" is ${isObject(list) ? 'an object' : typeof list}, not a list`)
+  throw new ToolError(
+    'LISTING_INVALID',
+    `"${field}" is ${isObject(list) ? 'an object' : typeof list}, not a list`,
+  )
 }
 
 async function fetchPage(session: Session, request: PageRequest): Promise<Page> {

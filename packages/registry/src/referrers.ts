@@ -2,7 +2,7 @@ import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, MEDIA_TYPES, parseManifest } from '@pipelayer/oci'
 import { pages } from './listing.js'
-import { getManifest } from './manifests.js'
+import { type FetchedManifest, getManifest } from './manifests.js'
 import type { Session } from './session.js'
 
 /** More of them are an attack. */
@@ -56,12 +56,13 @@ export function referrersTag(digest: string): string {
   return `${algorithm.slice(0, 32)}-${encoded.slice(0, 64)}`
 }
 
-async function existing(session: Session, tag: string): ReturnType<typeof getManifest> | Promise<undefined> {
+async function existing(session: Session, tag: string): Promise<FetchedManifest | undefined> {
   try {
     return await getManifest(session, tag)
   } catch (error) {
     const { code } = error as { code?: unknown }
-    if (error instanceof ToolError && (code === 'MANIFEST_UNKNOWN' || code === 'NAME_UNKNOWN')) return undefined
+    if (error instanceof ToolError && (code === 'MANIFEST_UNKNOWN' || code === 'NAME_UNKNOWN'))
+      return undefined
     throw error
   }
 }

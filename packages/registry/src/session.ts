@@ -4,8 +4,9 @@ import type { Budget } from './budget.js'
 import type { CredentialSource } from './credentials.js'
 import type { TlsSettings } from './dispatchers.js'
 import { endpointOf } from './endpoint.js'
+import { parseWarning } from './link.js'
 import { follow } from './redirects.js'
-import { type Attempt, refusal } from './response-error.js'
+import { type Attempt, harmless, refusal } from './response-error.js'
 import { DEFAULT_RETRY, type OnRetry, type RetryOptions, type RetryPolicy, withRetries } from './retry.js'
 import { repositoryScope } from './scopes.js'
 import { type HttpRequest, type HttpResponse, type Timeouts, Transport } from './transport.js'
@@ -48,9 +49,12 @@ export class Session {
   readonly path: string
   readonly #transport: Transport
   readonly #authorizer: Authorizer
+  readonly #warn: SessionOptions['warn']
+  readonly #warned = new Set<string>()
 
   constructor(options: SessionOptions) {
     const { domain, path, credentials } = options
+    this.#warn = options.warn
     this.domain = domain
     this.path = path
     this.registry = endpointOf(domain, options.plainHttp)
@@ -81,6 +85,7 @@ export class Session {
       response.body.cancel()
       response = await this.#send(request, await this.#authorizer.header(scopes))
     }
+    this.#heed(response)
     if (request.expect.includes(response.status)) return response
     const error = await refusal(response, request)
     throw response.status === 401 && error instanceof ToolError ? explained(error, sent, this.domain) : error
@@ -93,6 +98,17 @@ export class Session {
 
   close(): Promise<void> {
     return this.#transport.close()
+  }
+
+  // Of the registry itself only: no other has a say.
+  #heed(response: HttpResponse): void {
+    const header = response.header('warning')
+    if (header === undefined || response.url.origin !== this.registry.origin || this.#warned.size >= 20)
+      return
+    const text = parseWarning(header)
+    if (text === undefined || this.#warned.has(text)) return
+    this.#warned.add(text)
+    this.#warn?.(`${this.domain} says: ${harmless(text)}`)
   }
 
   #send(request: SessionRequest, authorization: string | undefined): Promise<HttpResponse> {
