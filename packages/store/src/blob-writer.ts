@@ -3,6 +3,8 @@ import { algorithmOf, type Digest, Hasher } from '@pipelayer/digest'
 import { systemError, ToolError } from '@pipelayer/errors'
 import { syncDirectory } from './durable.js'
 
+const READ_BYTES = 1024 * 1024
+
 /** What a blob has to be. */
 export interface ExpectedBlob {
   readonly digest: string
@@ -25,9 +27,11 @@ export interface BlobTarget {
   /** Open for writing. */
   readonly fd: number
   readonly expected?: ExpectedBlob
+  /** Leave the temporary file for another try, and begin after what it holds; `fd` reads as well then. */
+  readonly isKept?: boolean
   /** Where a blob of this digest belongs; its folder exists. */
   place(digest: Digest): string
-  /** Called once, when the temporary file is no more. */
+  /** Called once, when the file is closed. */
   closed(): void
 }
 
@@ -39,11 +43,13 @@ export class BlobWriter {
   readonly #target: BlobTarget
   readonly #hasher: Hasher
   #open = true
+  #published = false
 
   constructor(target: BlobTarget) {
     this.#target = target
     const { expected } = target
     this.#hasher = new Hasher(expected === undefined ? 'sha256' : algorithmOf(expected.digest))
+    if (target.isKept) this.#takeKept()
   }
 
   /** Bytes written so far. */
@@ -86,6 +92,7 @@ export class BlobWriter {
       fs.fchmodSync(fd, 0o644)
       fs.fsyncSync(fd)
       fs.renameSync(temporary, path)
+      this.#published = true
       syncDirectory(path.slice(0, path.lastIndexOf('/')))
       return { digest, size, path }
     } catch (error) {
@@ -98,10 +105,31 @@ export class BlobWriter {
   /** Gives up: the temporary file goes. Does nothing after `commit` or a first `abort`. */
   abort(): void {
     if (!this.#open) return
+    // Before it is closed: a file that is kept is locked, and may be another's right after that.
+    if (!this.#published) fs.rmSync(this.#target.temporary, { force: true })
+    this.#close()
+  }
+
+  /** Gives up for now: what is written stays for another try where the target keeps it; else it goes. */
+  suspend(): void {
+    if (!this.#target.isKept) this.abort()
+    else if (this.#open) this.#close()
+  }
+
+  #close(): void {
     this.#open = false
     fs.closeSync(this.#target.fd)
-    fs.rmSync(this.#target.temporary, { force: true })
     this.#target.closed()
+  }
+
+  // What was written in vain before is hashed again: nothing is believed of a file that a power cut may have torn.
+  #takeKept(): void {
+    const { fd, expected } = this.#target
+    if (fs.fstatSync(fd).size > (expected?.size ?? 0)) fs.ftruncateSync(fd)
+    const buffer = Buffer.allocUnsafe(READ_BYTES)
+    for (let count = fs.readSync(fd, buffer); count > 0; count = fs.readSync(fd, buffer)) {
+      this.#hasher.update(buffer.subarray(0, count))
+    }
   }
 
   #name(): string {

@@ -56,6 +56,13 @@ export class Layout {
     return path.join(this.root, 'blobs', algorithmOf(digest), encodedOf(digest))
   }
 
+  /** Where a blob is about to lie: the folder is there. */
+  placeOf(digest: Digest): string {
+    const file = this.blobPath(digest)
+    fs.mkdirSync(path.dirname(file), { recursive: true })
+    return file
+  }
+
   /** True where the blob is there, with that size: an empty file that a power cut left does not count. */
   hasBlob(digest: Digest, sizeBytes?: number): boolean {
     const found = fs.statSync(this.blobPath(digest), { throwIfNoEntry: false })
@@ -69,10 +76,7 @@ export class Layout {
         'blob',
         name => [name, fs.openSync(name, 'wx', 0o600)] as const,
       )
-      const place = (digest: Digest): string => {
-        fs.mkdirSync(path.dirname(this.blobPath(digest)), { recursive: true })
-        return this.blobPath(digest)
-      }
+      const place = (digest: Digest): string => this.placeOf(digest)
       const closed = (): void => this.#partial.tidy()
       return new BlobWriter({ temporary, fd, place, closed, ...(expected === undefined ? {} : { expected }) })
     })

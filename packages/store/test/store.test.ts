@@ -228,6 +228,70 @@ t.test('Store: beside the blobs', async t => {
   t.throws(() => names({}), { code: 'STORE_UNKNOWN' })
 })
 
+t.test('resumeBlob(): what a broken try wrote is there for the next', async t => {
+  const store = Store.open(`${t.testdir()}/store`)
+  const expected = { digest: HELLO_DIGEST, size: 6 }
+  const partial = `${store.root}/partial/${HELLO_DIGEST.replace(':', '-')}`
+  const take = async () => {
+    const writer = await store.resumeBlob(expected)
+    if (writer === undefined) throw new Error('the blob is there')
+    return writer
+  }
+  const first = await take()
+  first.write(HELLO.subarray(0, 2))
+  const waiting = store.resumeBlob(expected)
+  const aborter = new AbortController()
+  const tired = store.resumeBlob(expected, aborter.signal)
+  aborter.abort()
+  await t.rejects(tired, 'waiting ends with the signal')
+  first.suspend()
+  const second = await waiting
+  t.equal(second?.bytes, 2, 'a second try waits for the first and goes on after it')
+  t.equal(fs.statSync(partial).mode & 0o777, 0o600)
+  second?.write(HELLO.subarray(2, 4))
+  second?.suspend()
+  const third = await take()
+  third.write(HELLO.subarray(4))
+  const late = store.resumeBlob(expected)
+  third.commit()
+  t.equal(await late, undefined, 'who comes late finds the blob')
+  t.same(fs.readFileSync(store.blobPath(HELLO_DIGEST)), HELLO)
+  t.notOk(fs.existsSync(partial), 'and nothing is left')
+  fs.rmSync(store.blobPath(HELLO_DIGEST))
+  fs.writeFileSync(partial, 'jello\n')
+  const torn = await take()
+  t.equal(torn.bytes, 6)
+  t.throws(() => torn.commit(), { code: 'DIGEST_MISMATCH' }, 'a file that was damaged is not believed')
+  t.notOk(fs.existsSync(partial), 'and goes')
+  fs.writeFileSync(partial, 'longer than it may be')
+  const long = await take()
+  t.equal(long.bytes, 0, 'one that is too long is not begun with')
+  long.abort()
+  fs.symlinkSync('/etc/passwd', partial)
+  await t.rejects(take(), { code: 'ELOOP' }, 'a link is not followed')
+})
+
+t.test('uploadState(): one upload at a time, for the owner alone', async t => {
+  const store = Store.open(`${t.testdir()}/store`)
+  const state = store.uploadState(['h:5000', 'a/b', HELLO_DIGEST])
+  const same = store.uploadState(['h:5000', 'a/b', HELLO_DIGEST])
+  const other = store.uploadState(['h:5000', 'a', HELLO_DIGEST])
+  t.equal(state.take(), true)
+  t.equal(same.take(), false, 'another upload of the same blob leaves it alone')
+  t.equal(other.take(), true)
+  t.equal(state.load(), undefined)
+  state.save('https://h/up?secret')
+  t.equal(other.load(), undefined)
+  state.release()
+  t.equal(same.take(), true)
+  t.equal(same.load(), 'https://h/up?secret')
+  for (const name of fs.readdirSync(`${store.root}/uploads`))
+    t.equal(fs.statSync(`${store.root}/uploads/${name}`).mode & 0o077, 0, `${name} is private`)
+  same.clear()
+  t.equal(same.load(), undefined)
+  for (const each of [same, other]) each.release()
+})
+
 t.test('a full disk is said, and nothing is published', async t => {
   // /dev/full answers every write with ENOSPC: a layout whose blobs go there is a full disk without a mount.
   const layout = Layout.open(`${t.testdir()}/l`, { create: true })
