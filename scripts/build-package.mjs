@@ -10,7 +10,9 @@ import { build } from 'esbuild'
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'))
 
-fs.rmSync('dist', { recursive: true, force: true })
+// Programs stay until their successor is written: a pipe that runs meanwhile finds one or the other.
+for (const name of fs.existsSync('dist') ? fs.readdirSync('dist') : [])
+  if (!name.endsWith('.cjs')) fs.rmSync(path.join('dist', name), { recursive: true })
 if (fs.existsSync('scripts/generate.mjs')) run(process.execPath, ['scripts/generate.mjs'])
 if (!process.argv.includes('--bundle')) run(path.join(root, 'node_modules/.bin/tsc'), ['-p', '.'])
 for (const program of ['cli', ...(manifest.pipelayer?.programs ?? [])]) {

@@ -64,7 +64,7 @@ function work(first) {
       timer.refresh()
       if (message.usage) usage = message.usage
       else if (message.finding) report(message)
-      else {
+      else if (!message.isAgain) {
         current = message
         counts.set(current.target, (counts.get(current.target) ?? 0) + 1)
       }
