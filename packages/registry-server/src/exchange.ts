@@ -35,10 +35,13 @@ export class Exchange {
     return this.header('transfer-encoding') === undefined ? 0 : undefined
   }
 
-  /** The body. Asking for it lets a client that waits send it. */
-  body(): AsyncIterable<Buffer> {
+  /**
+   * The body. A client that waits may send it from the first look on. Whoever stops looking leaves the connection as it
+   * is, so that the client learns why.
+   */
+  async *body(): AsyncGenerator<Buffer, void, undefined> {
     if (this.#expectsContinue) this.response.writeContinue()
-    return this.request
+    yield* this.request.iterator({ destroyOnReturn: false })
   }
 
   /** The body, in memory. @throws {ToolError} `DOCUMENT_TOO_LARGE` */

@@ -3,7 +3,7 @@
  *
  * ```
  * ref.name                          repository         tag       also reached as
- * docker.io/library/app:1           library/app        1         app, docker.io/library/app
+ * docker.io/library/app:1           app                1         library/app, docker.io/library/app
  * quay.io/team/app:1                team/app           1         quay.io/team/app
  * localhost:5000/app:1              app                1
  * 1.0  (no slash, no colon)         the layout's own   1.0
@@ -18,6 +18,9 @@ import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { formatReference, GRAMMAR, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import { type LayoutIndex, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
+
+const HUB = 'docker.io'
+const OFFICIAL = /^library\/(?=[^/]+$)/
 
 /** An entry with a name. */
 export interface NamedEntry {
@@ -43,9 +46,10 @@ export class IndexView {
     this.listed = new Map(index.manifests.map(descriptor => [descriptor.digest, descriptor]))
   }
 
-  /** In byte order. */
+  /** In byte order; of Docker Hub's own images as everybody writes them, without `library/`. */
   repositories(): string[] {
-    return [...new Set(this.#named.map(({ path }) => path))].sort()
+    const names = this.#named.map(({ domain, path }) => (domain === HUB ? path.replace(OFFICIAL, '') : path))
+    return [...new Set(names)].sort()
   }
 
   /** The entries of a repository by tag; more than one where it takes a domain to tell. */

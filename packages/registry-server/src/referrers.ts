@@ -1,4 +1,5 @@
 import { type Digest, parseDigest } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, type Index, type Manifest, MEDIA_TYPES, parseManifest } from '@pipelayer/oci'
 import { nextLink } from './pages.js'
 import type { Subject } from './registry.js'
@@ -42,7 +43,8 @@ export class ReferrerCache {
 }
 
 /**
- * `GET /v2/NAME/referrers/DIGEST`: an index of what refers to the digest, empty where nothing does.
+ * `GET /v2/NAME/referrers/DIGEST`: an index of what refers to the digest, empty where nothing does; `NAME_UNKNOWN`
+ * where there is no such repository.
  *
  * Spec: distribution-spec v1.1, "Listing Referrers".
  */
@@ -50,7 +52,10 @@ export async function getReferrers({ registry, exchange, name, item }: Subject):
   const digest = parseDigest(item)
   const artifactType = exchange.query.get('artifactType') || undefined
   const last = exchange.query.get('last') ?? ''
-  const all = await registry.referrers.of(registry.storage.repository(name), digest)
+  const repository = registry.storage.repository(name)
+  const all = await registry.referrers.of(repository, digest)
+  if (all.length === 0 && !repository.exists() && !repository.hasManifest(digest))
+    throw new ToolError('NAME_UNKNOWN', `there is no repository ${name}`)
   const rest = all.filter(
     entry => entry.digest > last && (artifactType === undefined || entry.artifactType === artifactType),
   )

@@ -106,7 +106,8 @@ async function append({ exchange, name }: Subject, upload: Upload, chunk: Chunk)
 // Nobody knows of a session of a single request: what is left of a broken one goes at once.
 async function takeWhole(exchange: Exchange, upload: Upload): Promise<void> {
   try {
-    await upload.append({ bytes: exchange.body(), first: 0, length: exchange.length })
+    const { length } = exchange
+    await upload.append({ bytes: exchange.body(), first: 0, length, sent: length })
   } catch (error) {
     upload.remove()
     throw error
@@ -124,14 +125,12 @@ async function finish(
 function chunkOf(exchange: Exchange): Chunk {
   const header = exchange.header('content-range')
   const { length } = exchange
-  if (header === undefined) return { bytes: exchange.body(), first: undefined, length }
+  if (header === undefined) return { bytes: exchange.body(), first: undefined, length, sent: length }
   const range = parseChunkRange(header)
   if (range === undefined)
     throw new ToolError('RANGE_INVALID', `not a range of bytes: ${JSON.stringify(header)}`)
   const { first, last } = range
-  if (length !== undefined && length !== last - first + 1)
-    throw new ToolError('SIZE_INVALID', `the range ${header} and the length ${length} do not agree`)
-  return { bytes: exchange.body(), first, length: last - first + 1 }
+  return { bytes: exchange.body(), first, length: last - first + 1, sent: length }
 }
 
 interface ProgressOf {

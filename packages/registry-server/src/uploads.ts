@@ -11,8 +11,10 @@ export interface Chunk {
   readonly bytes: AsyncIterable<Buffer>
   /** Where it begins, as the client says. */
   readonly first: number | undefined
-  /** How many bytes the client said there are. */
+  /** How many bytes there are, as the client says. */
   readonly length: number | undefined
+  /** The same, as its headers say. */
+  readonly sent: number | undefined
 }
 
 export interface UploadsOptions {
@@ -136,7 +138,7 @@ export class Upload {
   /**
    * Appends a chunk. Of one that breaks off, what came stays, for the client to go on from there.
    *
-   * @throws {ToolError} `RANGE_INVALID`: it does not begin where the data ends; `SIZE_INVALID`: it is longer than
+   * @throws {ToolError} `RANGE_INVALID`: it does not begin where the data ends; `SIZE_INVALID`: it is not as long as
    * said; `BLOB_TOO_LARGE`: so is the blob; `BLOB_UPLOAD_INVALID`: another program has the session; `ENOSPC`
    */
   async append(chunk: Chunk): Promise<void> {
@@ -186,7 +188,9 @@ export class Upload {
     return path.join(this.#folder, 'data')
   }
 
-  async #write(file: fs.promises.FileHandle, start: number, { bytes, length }: Chunk): Promise<void> {
+  async #write(file: fs.promises.FileHandle, start: number, { bytes, length, sent }: Chunk): Promise<void> {
+    if (length !== undefined && sent !== undefined && sent !== length)
+      throw new ToolError('SIZE_INVALID', `the range has ${length} bytes, the body ${sent}`)
     const limit = Math.min(this.#maxBytes, length === undefined ? Number.POSITIVE_INFINITY : start + length)
     let position = start
     if (start + (length ?? 0) > this.#maxBytes) throw this.#tooLarge()

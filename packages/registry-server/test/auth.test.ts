@@ -157,9 +157,9 @@ t.test('names of a layout that others wrote', async t => {
     if (why.startsWith('two')) t.match(body.toString(), /ghcr\.io\/team\/both:1, quay\.io\/team\/both:1/)
   }
   t.same((await lab.send('GET', '/v2/_catalog')).json.repositories, [
+    'app',
+    'debian',
     'images',
-    'library/app',
-    'library/debian',
     'team/app',
     'team/both',
     'team/tool',

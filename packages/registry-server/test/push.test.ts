@@ -260,6 +260,10 @@ async function limits(t: Test, { send }: Lab): Promise<void> {
     const answer = await send(method, url, { headers, body: eleven })
     t.same([answer.status, answer.code], [413, 'SIZE_INVALID'], why)
   }
+  const huge = Buffer.alloc(16 * 1024 * 1024)
+  const body = { headers: streamed, body: huge }
+  t.equal((await send('PATCH', await begin(), body)).status, 413, 'a client that goes on sending reads why')
+  t.equal((await send('PUT', '/v2/a/manifests/1', body)).status, 413, 'one of a manifest too')
   const location = await begin()
   await send('PATCH', location, { headers: { 'content-range': '0-5' }, body: '012345' })
   const more = await send('PATCH', location, { headers: { 'content-range': '6-11' }, body: '678901' })
