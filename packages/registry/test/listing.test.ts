@@ -210,4 +210,3 @@ t.test('a budget of requests', async t => {
   t.pass('each host has its own')
   await t.rejects(slow.turn('b', AbortSignal.abort()), { name: 'AbortError' })
 })
-})
