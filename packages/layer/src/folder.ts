@@ -29,6 +29,8 @@ export interface FolderOptions {
 export class Folder {
   readonly fd: number
   readonly parent: Folder | undefined
+  /** Directories above it, up to the root. */
+  readonly depth: number
   /** Device and inode: what a directory is, by whatever path it was reached. */
   readonly key: string
   lowers: Merged
@@ -42,6 +44,7 @@ export class Folder {
   constructor(path: Buffer, { attributer, parent, lowers }: FolderOptions) {
     this.fd = fs.openSync(path, OPEN)
     this.parent = parent
+    this.depth = parent === undefined ? 0 : parent.depth + 1
     this.lowers = lowers
     this.#attributer = attributer
     const stat = fs.fstatSync(this.fd, { bigint: true })

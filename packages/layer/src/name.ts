@@ -29,9 +29,10 @@ export function joined(dir: string, name: string): string {
   return dir === '' ? name : `${dir}/${name}`
 }
 
-/** A path in double quotes, for messages. */
+/** A path in double quotes, for messages; of a very long one the start. */
 export function quoted(path: string): string {
-  return `"${showName(path)}"`
+  const text = showName(path)
+  return text.length > 200 ? `"${text.slice(0, 200)}…"` : `"${text}"`
 }
 
 /**

@@ -22,6 +22,11 @@ import { isOverlayPrivate, NO_XATTRS, readXattrs } from './xattrs.js'
 
 /** As the kernel has it. */
 const MAX_SYMLINKS = 40
+/**
+ * Directories below each other at most: half of PATH_MAX, deeper no path leads. By way of symlinks an archive could go
+ * on for ever, each level costing a descriptor, and stack when the tree is removed.
+ */
+const MAX_DEPTH = 2048
 
 /** What happens to a directory that is not there: made, or only where the lower layers have it. */
 export type Missing = 'make' | 'copy'
@@ -136,6 +141,8 @@ export class Tree {
   }
 
   #child(folder: Folder, name: string, walk: Walk): Folder | undefined {
+    if (folder.depth >= MAX_DEPTH)
+      throw new ToolError('NAME_TOO_LONG', `it lies more than ${MAX_DEPTH} directories deep`)
     const stat = folder.lstat(name)
     if (stat?.isDirectory()) return this.#open(folder, name, walk)
     if (stat?.isSymbolicLink()) return this.#follow(folder, fs.readlinkSync(folder.at(name), 'latin1'), walk)

@@ -1,7 +1,7 @@
 // Archives that want to write, read or delete outside of the root. Ids are those of the flaw in other programs.
 import fs from 'node:fs'
 import path from 'node:path'
-import { applyLayer, applyLayerOverlay } from '@pipelayer/layer'
+import { applyLayer, applyLayerOverlay, RootfsStaging } from '@pipelayer/layer'
 import { need, readTree, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { chunked, folders, handmade, hard, type Item, link, shell } from './kit.js'
@@ -255,6 +255,17 @@ t.test('hostile archives stay inside', needsRoot, async t => {
       t.notMatch([...readTree(root).values()].join(' '), /overlay[.]/, 'no xattr of overlayfs')
     }
   }
+})
+
+t.test('directories without end, by way of symlinks, are refused and can be removed', async t => {
+  // Removing them took more stack than there is: the error was lost, and the tree stayed.
+  const deep = 'a/'.repeat(2000).slice(0, -1)
+  const items: Item[] = [{ name: deep, type: 'dir' }, link('s', deep), { name: `s/${deep}`, type: 'dir' }]
+  const top = tempDir(t, 'deep')
+  const staging = RootfsStaging.open(path.join(top, 'target'))
+  await t.rejects(applyLayer(chunked(handmade(items)), staging.dir), { code: 'NAME_TOO_LONG' })
+  staging.abort()
+  t.same(fs.readdirSync(top), [])
 })
 
 t.test('errors name the entry', async t => {
