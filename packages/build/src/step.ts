@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
@@ -66,18 +66,20 @@ async function onCopy(bench: Bench, request: StepRequest, dir: string): Promise<
   const tree = path.join(dir, TREE)
   fs.mkdirSync(tree, { mode: 0o755 })
   const [lower] = request.lowers
-  if (lower !== undefined) copyTree(lower, tree)
+  if (lower !== undefined) await copyTree(lower, tree)
   await act(bench, request.action, tree)
 }
 
 /** A whole tree with all that belongs to it, into a directory that is there. */
-export function copyTree(from: string, to: string): void {
-  const { status, stderr, error } = spawnSync('cp', ['-a', '--reflink=auto', `${from}/.`, to], {
-    encoding: 'utf8',
+export async function copyTree(from: string, to: string): Promise<void> {
+  // Not spawnSync: a stop has to be heard meanwhile.
+  const child = spawn('cp', ['-a', '--reflink=auto', `${from}/.`, to], { stdio: ['ignore', 2, 2] })
+  const ended = await new Promise<number | null>((resolve, reject) => {
+    child.on('error', error => reject(systemError(error, 'run cp')))
+    child.on('close', resolve)
   })
-  if (error) throw systemError(error, 'run cp')
-  if (status !== 0)
-    throw new ToolError('COPY_FAILED', `cannot copy "${from}": ${stderr.trim().split('\n')[0]}`)
+  if (ended !== 0)
+    throw new ToolError('COPY_FAILED', `cannot copy the tree "${from}": cp ended with ${ended}`)
 }
 
 // The root of a merged tree is the upper itself: it begins as the directory that it covers.

@@ -32,7 +32,7 @@ async function unpack(bench: Bench, layer: LayerToUnpack, below: readonly string
       await applyLayerOverlay(tar, dir, { ...options, lowers: below, xattrs: bench.xattrs })
     else {
       const [lower] = below
-      if (lower !== undefined) copyTree(lower, dir)
+      if (lower !== undefined) await copyTree(lower, dir)
       await applyLayer(tar, dir, options)
     }
     checkDiffID(hasher, layer)
