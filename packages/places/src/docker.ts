@@ -16,7 +16,7 @@ const TRANSPORT = 'docker://'
 /** `docker://HOST/NAME[:TAG][@DIGEST]`: a repository of a registry. */
 export function openDocker(rest: string, options: PlaceOptions): Place {
   const reference = withDefaultTag(parseNormalized(rest.replace(/^\/\//, '')))
-  const { env = {}, credentials, plainHttp, retry, timeouts, signal } = options
+  const { env = {}, credentials, plainHttp, retry, timeouts, signal, warn } = options
   const { domain, path } = reference
   const repository = new Repository({
     domain,
@@ -26,6 +26,8 @@ export function openDocker(rest: string, options: PlaceOptions): Place {
     retry,
     timeouts,
     signal,
+    onRetry: (failure, waitMs) =>
+      warn?.(`${failure.message}; trying again in ${(waitMs / 1000).toFixed(1)} s`, failure.code),
     credentials: credentials ?? credentialFiles(credentialPaths(env)),
   })
   const place = new DockerPlace(repository, reference)
@@ -54,6 +56,10 @@ class DockerPlace {
 
   blob(descriptor: Descriptor): AsyncIterable<Buffer> {
     return this.#repository.streamBlob(descriptor)
+  }
+
+  blobFrom(descriptor: Descriptor, from: number): AsyncIterable<Buffer> {
+    return this.#repository.streamBlob(descriptor, from)
   }
 
   hasBlob(descriptor: Descriptor): Promise<boolean> {

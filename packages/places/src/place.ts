@@ -21,6 +21,8 @@ export interface PlaceReader {
   resolve(digest?: string): Promise<PlacedManifest>
   /** The bytes of a blob, unchecked: whoever takes them compares size and digest. */
   blob(descriptor: Descriptor): AsyncIterable<Buffer>
+  /** The bytes from a position on, where the way is so long that beginning anew costs. */
+  blobFrom?(descriptor: Descriptor, from: number): AsyncIterable<Buffer>
 }
 
 /** Where an image goes to: blobs first, then child manifests, the named manifest last. */
@@ -71,4 +73,6 @@ export interface PlaceOptions {
   readonly credentials?: CredentialSource
   readonly retry?: Partial<RetryOptions>
   readonly timeouts?: Partial<Timeouts>
+  /** Told of what went wrong and was mended: a transfer that is tried again. */
+  readonly warn?: (message: string, code?: string) => void
 }

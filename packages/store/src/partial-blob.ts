@@ -46,7 +46,8 @@ export async function openPartial(
       writer.abort()
       return undefined
     }
-    await sleep(LOOK_MS, undefined, signal === undefined ? {} : { signal })
+    // The signal's own reason is thrown above.
+    await sleep(LOOK_MS, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
   }
 }
 

@@ -15,12 +15,13 @@ runTool({
   },
   positionals: { synopsis: '[PLACE]', min: 0, max: 1 },
   input: 'records',
-  run: (records, args, { env, signal }) =>
+  run: (records, args, { env, signal, warn }) =>
     blobPut(records, {
       place: args._[0],
       store: args.store ?? defaultStorePath(env),
       plainHttp: args['plain-http'],
       env,
       signal,
+      warn,
     }),
 })

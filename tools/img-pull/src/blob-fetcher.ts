@@ -1,6 +1,6 @@
 import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
-import { type Limit, limitTo, type PlaceReader } from '@pipelayer/places'
+import { fetchBlob, type Limit, limitTo, type PlaceOptions, type PlaceReader } from '@pipelayer/places'
 import type { Store } from '@pipelayer/store'
 
 /** Transfers at a time: enough to fill a line, few enough for a registry that counts connections. */
@@ -9,16 +9,19 @@ const PARALLEL = 5
 /**
  * Brings blobs into the store, several at a time and each once. What is there already is not fetched again.
  *
- * Memory: a few hundred KiB for each transfer. The store checks size and digest before a blob has its name.
+ * Memory: a few hundred KiB for each transfer, 32 MiB for the one big blob that is fetched in parts. The store checks
+ * size and digest before a blob has its name.
  */
 export class BlobFetcher {
   readonly #store: Store
   readonly #limit: Limit = limitTo(PARALLEL)
   readonly #running = new Map<string, Promise<string>>()
-  #stopped = false
+  readonly #warn: PlaceOptions['warn']
+  #stop = new AbortController()
 
-  constructor(store: Store) {
+  constructor(store: Store, warn?: PlaceOptions['warn']) {
     this.#store = store
+    this.#warn = warn
   }
 
   /**
@@ -31,7 +34,8 @@ export class BlobFetcher {
     const { digest } = descriptor
     const known = this.#running.get(digest)
     if (known !== undefined) return known
-    const transfer = this.#limit(() => this.#bring(descriptor, place))
+    const options = { store: this.#store, reader: place, signal: this.#stop.signal, warn: this.#warn }
+    const transfer = this.#limit(() => fetchBlob(descriptor, options))
     this.#running.set(digest, transfer)
     // Whoever waits for it sees the failure; a later image may try again.
     transfer.catch(() => this.#running.delete(digest))
@@ -40,25 +44,9 @@ export class BlobFetcher {
 
   /** Gives up what runs, and waits until nothing is written any more. */
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#stop.abort(new ToolError('STOPPED', 'the transfer was given up'))
     await Promise.allSettled(this.#running.values())
     this.#running.clear()
-    this.#stopped = false
-  }
-
-  async #bring(descriptor: Descriptor, place: PlaceReader): Promise<string> {
-    const { digest, size } = descriptor
-    const path = this.#store.blobPath(digest)
-    if (this.#store.hasBlob(digest, size)) this.#store.touch(path)
-    else await this.#store.putBlob(this.#whileWanted(descriptor, place), descriptor)
-    return path
-  }
-
-  async *#whileWanted(descriptor: Descriptor, place: PlaceReader): AsyncGenerator<Buffer, void, undefined> {
-    if (this.#stopped) throw new ToolError('STOPPED', `transfer of ${descriptor.digest} given up`)
-    for await (const chunk of place.blob(descriptor)) {
-      yield chunk
-      if (this.#stopped) throw new ToolError('STOPPED', `transfer of ${descriptor.digest} given up`)
-    }
+    this.#stop = new AbortController()
   }
 }

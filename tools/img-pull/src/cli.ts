@@ -24,7 +24,7 @@ runTool({
   },
   positionals: { synopsis: 'REFERENCE...', min: 1, max: Number.POSITIVE_INFINITY },
   input: args => (args._.includes('-') ? 'references' : 'none'),
-  run: (records, args, { env, signal }) =>
+  run: (records, args, { env, signal, warn }) =>
     imgPull(records, {
       references: args._,
       platform: args.platform,
@@ -36,5 +36,6 @@ runTool({
       store: args.store ?? defaultStorePath(env),
       env,
       signal,
+      warn,
     }),
 })

@@ -47,7 +47,7 @@ export async function* imgPull(
     store,
     options,
     wanted,
-    blobs: new BlobFetcher(store),
+    blobs: new BlobFetcher(store, options.warn),
     count: 0,
     image: undefined,
   }
