@@ -1,5 +1,6 @@
 import type { Descriptor } from '@pipelayer/oci'
 import { hasBlob, readBlob } from './blobs.js'
+import type { UploadMemory } from './chunked-upload.js'
 import { listTags } from './listing.js'
 import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.js'
 import { streamBlob } from './read-ahead.js'
@@ -54,8 +55,8 @@ export class Repository {
   }
 
   /** See {@link uploadBlob}. */
-  uploadBlob(descriptor: Descriptor, open: OpenBlob): Promise<void> {
-    return uploadBlob(this.#session, descriptor, open)
+  uploadBlob(descriptor: Descriptor, open: OpenBlob, memory?: UploadMemory): Promise<void> {
+    return uploadBlob(this.#session, descriptor, open, memory)
   }
 
   /** See {@link listTags}. */

@@ -1,41 +1,56 @@
 import { parseDigest, verified } from '@pipelayer/digest'
-import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
+import { CHUNK_BYTES, ChunkedUpload, type UploadMemory } from './chunked-upload.js'
 import { checkTarget } from './endpoint.js'
 import { nameOf } from './manifests.js'
 import { resolveLocation } from './redirects.js'
 import { withRetries } from './retry.js'
 import { repositoryScope } from './scopes.js'
 import type { Session } from './session.js'
+import { startUpload, withDigest } from './upload-session.js'
 
 /** What opens the content of a blob: more than once, when the first transfer breaks. */
 export type OpenBlob = () => AsyncIterable<Buffer>
 
+/** From this size on a blob goes up in chunks at once: one request is faster, but what breaks in it is lost. */
+const CHUNKED_BYTES = 256 * 1024 * 1024
+
 /**
- * Uploads a blob in one piece. The content is checked on its way: wrong bytes never become a blob.
+ * Uploads a blob: a small one in one piece; a big one, and one that did not get through, in chunks. The content is
+ * checked on its way: wrong bytes never become a blob.
  *
  * Spec: distribution-spec v1.1, "POST then PUT".
  *
+ * @param memory - where an upload in chunks goes on that broke in another process
  * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of a refusal; status 75 when it does not get through
  */
-export async function uploadBlob(session: Session, descriptor: Descriptor, open: OpenBlob): Promise<void> {
+export async function uploadBlob(
+  session: Session,
+  descriptor: Descriptor,
+  open: OpenBlob,
+  memory?: UploadMemory,
+): Promise<void> {
+  const inChunks = (): Promise<void> => new ChunkedUpload({ session, descriptor, open, memory }).run()
+  if (descriptor.size >= CHUNKED_BYTES) return inChunks()
+  await withRetries(session.retry, attempt =>
+    attempt > 1 && descriptor.size > CHUNK_BYTES ? inChunks() : inOnePiece(session, descriptor, open),
+  )
+}
+
+// Every try is an upload of its own: an interrupted one has an unknown amount of bytes.
+async function inOnePiece(session: Session, descriptor: Descriptor, open: OpenBlob): Promise<void> {
   const action = `put blob ${nameOf(session, descriptor.digest)}`
-  const digest = parseDigest(descriptor.digest)
-  // Every try is a new session: an interrupted one has an unknown amount of bytes.
-  await withRetries(session.retry, async () => {
-    const target = await start(session, action)
-    target.searchParams.set('digest', digest)
-    const response = await session.once({
-      method: 'PUT',
-      target,
-      headers: { 'content-type': 'application/octet-stream', 'content-length': String(descriptor.size) },
-      body: descriptor.size === 0 ? Buffer.alloc(0) : () => verified(open(), descriptor),
-      actions: ['pull', 'push'],
-      expect: [201, 204],
-      action,
-    })
-    response.body.cancel()
+  const { target } = await startUpload(session, action)
+  const response = await session.once({
+    method: 'PUT',
+    target: withDigest(target, parseDigest(descriptor.digest)),
+    headers: { 'content-type': 'application/octet-stream', 'content-length': String(descriptor.size) },
+    body: descriptor.size === 0 ? Buffer.alloc(0) : () => verified(open(), descriptor),
+    actions: ['pull', 'push'],
+    expect: [201, 204],
+    action,
   })
+  response.body.cancel()
 }
 
 /**
@@ -59,26 +74,6 @@ export async function mountBlob(session: Session, { digest }: Descriptor, from: 
   const location = response.header('location')
   if (response.status === 202 && location !== undefined) await abandon(session, location)
   return response.status === 201
-}
-
-async function start(session: Session, action: string): Promise<URL> {
-  const response = await session.once({
-    method: 'POST',
-    target: 'blobs/uploads/',
-    headers: { 'content-length': '0' },
-    actions: ['pull', 'push'],
-    expect: [202],
-    action,
-  })
-  response.body.cancel()
-  const location = response.header('location')
-  if (location === undefined) {
-    throw new ToolError(
-      'UPLOAD_INVALID',
-      `cannot ${action}: the registry opened an upload without a Location`,
-    )
-  }
-  return checkTarget(resolveLocation(location, response.url), session.registry)
 }
 
 // The registry opened an upload in place of the mount; ours starts its own.

@@ -11,11 +11,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
-import { errnoOf, systemError } from '@pipelayer/errors'
-import { isAvailable, ofdLock } from '@pipelayer/sys'
+import { systemError } from '@pipelayer/errors'
+import { isAvailable } from '@pipelayer/sys'
 import { BlobWriter, type ExpectedBlob } from './blob-writer.js'
+import { openLocked } from './locked-file.js'
 
-const { O_CREAT, O_NOFOLLOW = 0, O_RDWR } = fs.constants
 /** How often a blob that another process writes is looked at. */
 const LOOK_MS = 100
 
@@ -39,7 +39,7 @@ export async function openPartial(
   for (;;) {
     signal?.throwIfAborted()
     if (home.hasBlob(digest, expected.size)) return undefined
-    const fd = lockedFile(temporary)
+    const fd = openLocked(temporary)
     if (fd !== undefined) {
       const writer = writerOf(home, expected, { temporary, fd })
       if (!home.hasBlob(digest, expected.size)) return writer
@@ -62,28 +62,5 @@ function writerOf(
   } catch (error) {
     fs.closeSync(file.fd)
     throw systemError(error, `read "${file.temporary}"`)
-  }
-}
-
-// Undefined while another holds it.
-function lockedFile(file: string): number | undefined {
-  try {
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-    const fd = fs.openSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
-    if (ofdLock(fd, 'exclusive') && isStillAt(fd, file)) return fd
-    fs.closeSync(fd)
-    return undefined
-  } catch (error) {
-    throw systemError(error, `write "${file}"`)
-  }
-}
-
-// Whoever had the lock before may have made a blob of the file.
-function isStillAt(fd: number, file: string): boolean {
-  try {
-    return fs.fstatSync(fd).ino === fs.statSync(file).ino
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
-    throw error
   }
 }

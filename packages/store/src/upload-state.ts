@@ -1,22 +1,25 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { errnoOf, systemError } from '@pipelayer/errors'
-import { isAvailable, ofdLock } from '@pipelayer/sys'
-import { replaceFile } from './durable.js'
+import { systemError } from '@pipelayer/errors'
+import { isAvailable } from '@pipelayer/sys'
+import { openLocked } from './locked-file.js'
+
+const MAX_BYTES = 64 * 1024
 
 /**
  * Where an upload that broke goes on: an address that the registry gave, which may hold a secret and is therefore for
  * the owner's eyes only.
  *
  * ```
- * uploads/<sha256 of the target>         the address, mode 0600
- * uploads/<sha256 of the target>.lock    locked while somebody uploads
+ * uploads/<sha256 of the target>     the address, mode 0600; locked while somebody uploads, gone when it is done
  * ```
+ *
+ * It is written in place and not flushed: a torn address is refused, and the upload begins anew.
  */
 export class UploadState {
   readonly #file: string
-  #lock: number | undefined
+  #fd: number | undefined
 
   constructor(folder: string, target: readonly string[]) {
     this.#file = path.join(folder, createHash('sha256').update(JSON.stringify(target)).digest('hex'))
@@ -25,45 +28,41 @@ export class UploadState {
   /** Takes the state for this upload alone; false while another process has it, or where no lock can be had. */
   take(): boolean {
     if (!isAvailable()) return false
-    return this.#attempt(() => {
-      fs.mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o700 })
-      const fd = fs.openSync(`${this.#file}.lock`, 'a+', 0o600)
-      if (ofdLock(fd, 'exclusive')) this.#lock = fd
-      else fs.closeSync(fd)
-      return this.#lock !== undefined
-    })
+    this.#fd = openLocked(this.#file)
+    return this.#fd !== undefined
   }
 
   /** What was saved last. */
   load(): string | undefined {
-    try {
-      return fs.readFileSync(this.#file, 'utf8')
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined
-      throw systemError(error, `read "${this.#file}"`)
-    }
+    const buffer = Buffer.alloc(MAX_BYTES)
+    const count = this.#attempt(fd => fs.readSync(fd, buffer, 0, MAX_BYTES, 0)) ?? 0
+    return count === 0 ? undefined : buffer.toString('utf8', 0, count)
   }
 
   save(text: string): void {
-    this.#attempt(() =>
-      replaceFile(this.#file, `${this.#file}.${randomBytes(6).toString('hex')}`, text, 0o600),
-    )
+    this.#attempt(fd => {
+      fs.ftruncateSync(fd)
+      fs.writeSync(fd, text, 0)
+    })
   }
 
   clear(): void {
-    this.#attempt(() => fs.rmSync(this.#file, { force: true }))
+    this.#attempt(fd => fs.ftruncateSync(fd))
   }
 
-  /** Gives the state back. The lock's file stays: whoever opened it meanwhile must find the same one. */
+  /** Gives the state back. */
   release(): void {
-    if (this.#lock === undefined) return
-    fs.closeSync(this.#lock)
-    this.#lock = undefined
+    this.#attempt(fd => {
+      if (fs.fstatSync(fd).size === 0) fs.rmSync(this.#file, { force: true })
+      fs.closeSync(fd)
+    })
+    this.#fd = undefined
   }
 
-  #attempt<T>(work: () => T): T {
+  #attempt<T>(work: (fd: number) => T): T | undefined {
+    if (this.#fd === undefined) return undefined
     try {
-      return work()
+      return work(this.#fd)
     } catch (error) {
       throw systemError(error, `write "${this.#file}"`)
     }

@@ -1,0 +1,245 @@
+/**
+ * Uploads that go on where they broke.
+ *
+ * ```
+ * PATCH  Location   Content-Range: 0-16777215    202, Location, Range: 0-16777215
+ * PATCH  Location   Content-Range: 16777216-...  the connection breaks
+ * GET    Location                                204, Range: 0-20000000
+ * PATCH  Location   Content-Range: 20000001-...  202
+ * PUT    Location?digest=sha256:...              201
+ * ```
+ *
+ * Distribution's own registry knows an upload no more once a chunk broke in the middle: it is then begun anew.
+ *
+ * Spec: distribution-spec v1.1, "Pushing a blob in chunks"
+ *
+ * @module
+ */
+import { parseDigest, verified } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
+import type { Descriptor } from '@pipelayer/oci'
+import { hasBlob } from './blobs.js'
+import { checkTarget } from './endpoint.js'
+import { nameOf } from './manifests.js'
+import { pause, RetryableError } from './retry.js'
+import type { Session } from './session.js'
+import {
+  findUpload,
+  nextTarget,
+  startUpload,
+  takenBytes,
+  type UploadSession,
+  withDigest,
+} from './upload-session.js'
+
+/** What a registry that throws broken chunks away makes us send again. */
+export const CHUNK_BYTES = 16 * 1024 * 1024
+/** In all, however well each of them went. */
+const MAX_TRIES = 1000
+const PUSH = ['pull', 'push'] as const
+
+/** Remembers an address, for the next process. */
+export interface UploadMemory {
+  load(): string | undefined
+  save(text: string): void
+  clear(): void
+}
+
+export interface ChunkedUploadOptions {
+  readonly session: Session
+  readonly descriptor: Descriptor
+  readonly open: () => AsyncIterable<Buffer>
+  readonly memory?: UploadMemory | undefined
+}
+
+/** One blob on its way up, in chunks. */
+export class ChunkedUpload {
+  readonly #options: ChunkedUploadOptions
+  readonly #action: string
+  #upload: UploadSession | undefined
+  /** What the registry has was sent by another process, which may have read other bytes. */
+  #isForeign = false
+
+  constructor(options: ChunkedUploadOptions) {
+    this.#options = options
+    this.#action = `put blob ${nameOf(options.session, options.descriptor.digest)}`
+  }
+
+  /** Gives up when it has failed several times without getting further in between. See {@link uploadBlob}. */
+  async run(): Promise<void> {
+    const { retry } = this.#options.session
+    let best = 0
+    for (let tries = 1, failures = 0; ; tries++) {
+      try {
+        await this.#try()
+        this.#options.memory?.clear()
+        return
+      } catch (error) {
+        if (!(error instanceof RetryableError)) this.#refused(error)
+        else {
+          const offset = this.#upload?.offset ?? 0
+          failures = offset > best ? 1 : failures + 1
+          best = Math.max(best, offset)
+          if (failures >= retry.tries || tries >= MAX_TRIES) throw error.final
+          await pause(error, failures, retry)
+        }
+      }
+    }
+  }
+
+  // What a process before us sent is not known to be right: a refusal may be its fault, and costs one try.
+  #refused(error: unknown): void {
+    const isForeign = this.#isForeign
+    this.#forget()
+    if (!isForeign || !(error instanceof ToolError) || error.status !== 1) throw error
+  }
+
+  async #try(): Promise<void> {
+    const { descriptor, open } = this.#options
+    if (await this.#find()) return
+    const content = new Content(verified(open(), descriptor))
+    try {
+      let upload = this.#upload ?? (await this.#start())
+      await content.skip(upload.offset)
+      while (upload.offset < descriptor.size) upload = await this.#send(upload, content)
+      await content.finish()
+      await this.#close(upload)
+    } finally {
+      await content.close()
+    }
+  }
+
+  // Looks for the upload that broke; true when the blob is there already: the answer to our last request was lost.
+  async #find(): Promise<boolean> {
+    const { session, descriptor } = this.#options
+    const known = this.#upload ?? this.#remembered()
+    if (known === undefined) return false
+    const found = await findUpload(session, this.#action, known)
+    if (found !== undefined && found.offset <= descriptor.size) this.#keep(found)
+    else {
+      this.#forget()
+      return hasBlob(session, descriptor)
+    }
+    return false
+  }
+
+  #remembered(): UploadSession | undefined {
+    const text = this.#options.memory?.load()
+    if (text === undefined) return undefined
+    this.#isForeign = true
+    try {
+      const target = checkTarget(new URL(text), this.#options.session.registry)
+      return { target, offset: 0, minChunk: 0 }
+    } catch {
+      // Torn by a power cut, or of a registry that has moved.
+      this.#forget()
+      return undefined
+    }
+  }
+
+  async #start(): Promise<UploadSession> {
+    return this.#keep(await startUpload(this.#options.session, this.#action))
+  }
+
+  async #send(upload: UploadSession, content: Content): Promise<UploadSession> {
+    const { session, descriptor } = this.#options
+    const { target, offset, minChunk } = upload
+    const length = Math.min(Math.max(CHUNK_BYTES, minChunk), descriptor.size - offset)
+    const response = await session.once({
+      method: 'PATCH',
+      target,
+      headers: {
+        'content-type': 'application/octet-stream',
+        'content-length': String(length),
+        'content-range': `${offset}-${offset + length - 1}`,
+      },
+      body: content.taker(length),
+      actions: PUSH,
+      expect: [200, 201, 202, 204, 416],
+      action: this.#action,
+    })
+    response.body.cancel()
+    const taken = response.status === 416 ? undefined : (takenBytes(response) ?? offset + length)
+    if (taken !== offset + length) throw this.#misplaced(offset + length, taken)
+    return this.#keep({ target: nextTarget(response, session) ?? target, offset: taken, minChunk })
+  }
+
+  async #close({ target }: UploadSession): Promise<void> {
+    const { session, descriptor } = this.#options
+    const response = await session.once({
+      method: 'PUT',
+      target: withDigest(target, parseDigest(descriptor.digest)),
+      headers: { 'content-type': 'application/octet-stream', 'content-length': '0' },
+      actions: PUSH,
+      expect: [201, 204],
+      action: this.#action,
+    })
+    response.body.cancel()
+  }
+
+  #keep(upload: UploadSession): UploadSession {
+    this.#upload = upload
+    this.#options.memory?.save(upload.target.href)
+    return upload
+  }
+
+  #forget(): void {
+    this.#upload = undefined
+    this.#isForeign = false
+    this.#options.memory?.clear()
+  }
+
+  #misplaced(sent: number, taken: number | undefined): RetryableError {
+    const got = taken === undefined ? 'another place' : `${taken} bytes`
+    const message = `cannot ${this.#action}: sent ${sent} bytes, the registry is at ${got}`
+    return new RetryableError(new ToolError('RANGE_INVALID', message, { status: 75 }))
+  }
+}
+
+/** Reads a stream piece by piece. */
+class Content {
+  readonly #source: AsyncIterator<Buffer>
+  #rest: Buffer = Buffer.alloc(0)
+
+  constructor(source: AsyncGenerator<Buffer>) {
+    this.#source = source[Symbol.asyncIterator]()
+  }
+
+  /** What opens the next `length` bytes as the body of a request. It opens them once: another try begins with skip. */
+  taker(length: number): () => AsyncIterable<Buffer> {
+    let left = length
+    const next = async (): Promise<Buffer | undefined> => {
+      if (left === 0) return undefined
+      const chunk = this.#rest.length > 0 ? this.#rest : await this.#read()
+      const taken = chunk.subarray(0, left)
+      this.#rest = chunk.subarray(taken.length)
+      left -= taken.length
+      return taken
+    }
+    return async function* () {
+      for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk
+    }
+  }
+
+  /** Reads what the registry has: it counts for the digest. */
+  async skip(bytes: number): Promise<void> {
+    for await (const _ of this.taker(bytes)()) {
+      // Its digest is computed on the way.
+    }
+  }
+
+  /** The end of the source, where it says whether its bytes were right. */
+  async finish(): Promise<void> {
+    await this.#source.next()
+  }
+
+  async close(): Promise<void> {
+    await this.#source.return?.()
+  }
+
+  async #read(): Promise<Buffer> {
+    const next = await this.#source.next()
+    if (next.done !== true) return next.value
+    throw new ToolError('SIZE_MISMATCH', 'the content of the blob is too short')
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The upload sessions of a registry.
+ *
+ * ```
+ * POST   blobs/uploads/           202, Location, perhaps OCI-Chunk-Min-Length
+ * GET    Location                 204, Range: 0-<last byte>, perhaps a new Location
+ * ```
+ *
+ * Every answer may give a new Location, and only the newest is good.
+ *
+ * Spec: distribution-spec v1.1, "Pushing blobs"
+ *
+ * @module
+ */
+import type { Digest } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
+import { checkTarget } from './endpoint.js'
+import { resolveLocation } from './redirects.js'
+import type { Session } from './session.js'
+import type { HttpResponse } from './transport.js'
+
+const GONE = [400, 403, 404, 405, 410, 416]
+
+/** An upload that has begun. */
+export interface UploadSession {
+  /** Where it goes on. Holds secrets, perhaps. */
+  readonly target: URL
+  /** Bytes that the registry has. */
+  readonly offset: number
+  /** Bytes of a chunk, the last one excepted, at least. */
+  readonly minChunk: number
+}
+
+/** @throws ToolError `UPLOAD_INVALID`, `ADDRESS_REFUSED`; those of a refusal */
+export async function startUpload(session: Session, action: string): Promise<UploadSession> {
+  const response = await session.once({
+    method: 'POST',
+    target: 'blobs/uploads/',
+    headers: { 'content-length': '0' },
+    actions: ['pull', 'push'],
+    expect: [202],
+    action,
+  })
+  response.body.cancel()
+  const target = nextTarget(response, session)
+  if (target === undefined) {
+    const message = `cannot ${action}: the registry opened an upload without a Location`
+    throw new ToolError('UPLOAD_INVALID', message)
+  }
+  const minimum = response.header('oci-chunk-min-length') ?? ''
+  return { target, offset: 0, minChunk: /^\d{1,12}$/.test(minimum) ? Number(minimum) : 0 }
+}
+
+/** How far an upload has come; undefined when the registry knows it no more. */
+export async function findUpload(
+  session: Session,
+  action: string,
+  upload: Pick<UploadSession, 'target' | 'minChunk'>,
+): Promise<UploadSession | undefined> {
+  const { target, minChunk } = upload
+  const response = await session.once({
+    method: 'GET',
+    target,
+    actions: ['pull', 'push'],
+    expect: [200, 202, 204, ...GONE],
+    action,
+  })
+  response.body.cancel()
+  const offset = takenBytes(response)
+  if (GONE.includes(response.status) || offset === undefined) return undefined
+  return { target: nextTarget(response, session) ?? target, offset, minChunk }
+}
+
+/** Where an upload goes on, checked; undefined when the answer does not say it. */
+export function nextTarget(response: HttpResponse, session: Session): URL | undefined {
+  const location = response.header('location')
+  if (location === undefined) return undefined
+  return checkTarget(resolveLocation(location, response.url), session.registry)
+}
+
+/** Bytes that the registry has, by its Range header. `0-0` is none: nobody sends a single byte. */
+export function takenBytes(response: Pick<HttpResponse, 'header'>): number | undefined {
+  const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(response.header('range')?.trim() ?? '')?.[1]
+  if (last === undefined) return undefined
+  return last === '0' ? 0 : Number(last) + 1
+}
+
+/** The address that closes an upload. What the query held stays as it was written: it may be signed. */
+export function withDigest(target: URL, digest: Digest): URL {
+  const url = new URL(target)
+  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`
+  return url
+}
