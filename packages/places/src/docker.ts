@@ -1,5 +1,6 @@
 import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
+import type { Route } from '@pipelayer/mirrors'
 import type { Descriptor } from '@pipelayer/oci'
 import {
   formatName,
@@ -8,77 +9,115 @@ import {
   parseNormalized,
   withDefaultTag,
 } from '@pipelayer/reference'
-import { credentialFiles, credentialPaths, Repository } from '@pipelayer/registry'
-import type { OpenBlob, Place, PlacedManifest, PlaceOptions, Published } from './place.js'
+import { Repository } from '@pipelayer/registry'
+import { DockerSources } from './docker-sources.js'
+import type {
+  OpenBlob,
+  Place,
+  PlacedManifest,
+  PlaceOptions,
+  PlaceReader,
+  PlaceWriter,
+  Published,
+} from './place.js'
+import { sessionOptions } from './remote.js'
+import { withUploadMemory } from './upload-memory.js'
 
 const TRANSPORT = 'docker://'
+/** Smaller blobs go up in one piece, and there is nothing to remember. */
+const MIN_REMEMBERED_BYTES = 16 * 1024 * 1024
 
-/** `docker://HOST/NAME[:TAG][@DIGEST]`: a repository of a registry. */
+/**
+ * `docker://HOST/NAME[:TAG][@DIGEST]`: a repository of a registry. It is read from its mirrors, where they are
+ * configured, and written to itself.
+ *
+ * @throws ToolError `REFERENCE_INVALID`, `REGISTRY_BLOCKED`, `MIRRORS_INVALID`, `CERTIFICATE_INVALID`
+ */
 export function openDocker(rest: string, options: PlaceOptions): Place {
   const reference = withDefaultTag(parseNormalized(rest.replace(/^\/\//, '')))
-  const { env = {}, credentials, plainHttp, retry, timeouts, signal, warn } = options
-  const { domain, path } = reference
-  const repository = new Repository({
-    domain,
-    path,
-    env,
-    plainHttp,
-    retry,
-    timeouts,
-    signal,
-    onRetry: (failure, waitMs) =>
-      warn?.(`${failure.message}; trying again in ${(waitMs / 1000).toFixed(1)} s`, failure.code),
-    credentials: credentials ?? credentialFiles(credentialPaths(env)),
-  })
-  const place = new DockerPlace(repository, reference)
+  const place = new DockerPlace(reference, options)
   return {
     text: TRANSPORT + formatName(reference),
+    get origins() {
+      return place.origins
+    },
     reference: formatReference(reference),
     read: place,
     write: place,
-    close: () => repository.close(),
+    close: () => place.close(),
   }
 }
 
-class DockerPlace {
-  readonly #repository: Repository
-  readonly #reference: NormalizedReference
+function routeTo({ domain, path, digest }: NormalizedReference, { route }: PlaceOptions): Route {
+  const found = route?.({ domain, path, byDigest: digest !== undefined })
+  if (found?.blocked) {
+    throw new ToolError('REGISTRY_BLOCKED', `${domain}/${path} is blocked by the rule for "${found.rule}"`)
+  }
+  return found ?? { rule: domain, blocked: false, endpoints: [{ domain, path, resolves: true }] }
+}
 
-  constructor(repository: Repository, reference: NormalizedReference) {
-    this.#repository = repository
+class DockerPlace implements PlaceReader, PlaceWriter {
+  readonly #options: PlaceOptions
+  readonly #reference: NormalizedReference
+  readonly #sources: DockerSources
+  #own: Repository | undefined
+
+  constructor(reference: NormalizedReference, options: PlaceOptions) {
+    this.#options = options
     this.#reference = reference
+    this.#sources = new DockerSources(routeTo(reference, options), options)
+  }
+
+  /** The mirror that served, then the repository itself. */
+  get origins(): readonly string[] {
+    const { served } = this.#sources
+    const own = TRANSPORT + formatName(this.#reference)
+    return [...new Set([...(served === undefined ? [] : [served]), own])]
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#sources.close(), this.#own?.close()])
   }
 
   resolve(digest?: Digest): Promise<PlacedManifest> {
     const { tag, digest: named } = this.#reference
-    return this.#repository.getManifest(digest ?? named ?? tag ?? 'latest')
+    const exact = digest ?? named
+    return this.#sources.manifest(exact ?? tag ?? 'latest', exact !== undefined)
   }
 
   blob(descriptor: Descriptor): AsyncIterable<Buffer> {
-    return this.#repository.streamBlob(descriptor)
+    return this.#sources.blob(descriptor, 0)
   }
 
   blobFrom(descriptor: Descriptor, from: number): AsyncIterable<Buffer> {
-    return this.#repository.streamBlob(descriptor, from)
+    return this.#sources.blob(descriptor, from)
+  }
+
+  referrers(digest: Digest): Promise<readonly Descriptor[]> {
+    return this.#sources.referrers(digest)
   }
 
   hasBlob(descriptor: Descriptor): Promise<boolean> {
-    return this.#repository.hasBlob(descriptor)
+    return this.#repository().hasBlob(descriptor)
   }
 
   async hasManifest({ digest }: Descriptor): Promise<boolean> {
-    return (await this.#repository.headManifest(digest)) !== undefined
+    return (await this.#repository().headManifest(digest)) !== undefined
   }
 
   async putBlob(descriptor: Descriptor, open: OpenBlob, from: readonly string[] = []): Promise<void> {
     for (const path of this.#neighbours(from)) {
-      if (await this.#repository.mountBlob(descriptor, path)) return
+      if (await this.#repository().mountBlob(descriptor, path)) return
     }
-    await this.#repository.uploadBlob(descriptor, open)
+    if (descriptor.size < MIN_REMEMBERED_BYTES) return this.#repository().uploadBlob(descriptor, open)
+    const { domain, path } = this.#reference
+    await withUploadMemory(this.#options, [domain, path, descriptor.digest], memory =>
+      this.#repository().uploadBlob(descriptor, open, memory),
+    )
   }
 
   putManifest({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<void> {
-    return this.#repository.putManifest(descriptor.digest, { bytes, mediaType: descriptor.mediaType })
+    return this.#repository().putManifest(descriptor.digest, { bytes, mediaType: descriptor.mediaType })
   }
 
   async publish({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<Published> {
@@ -88,9 +127,15 @@ class DockerPlace {
       throw new ToolError('DIGEST_MISMATCH', `cannot put ${descriptor.digest} as ${name}: another digest`)
     }
     const name = tag ?? descriptor.digest
-    await this.#repository.putManifest(name, { bytes, mediaType: descriptor.mediaType })
+    await this.#repository().putManifest(name, { bytes, mediaType: descriptor.mediaType })
     const reference = formatReference(this.#reference)
     return { place: TRANSPORT + reference, reference }
+  }
+
+  #repository(): Repository {
+    const { domain, path } = this.#reference
+    this.#own ??= new Repository(sessionOptions(this.#options, { domain, path }))
+    return this.#own
   }
 
   // Repositories of this registry that hold a blob: it can be mounted from there.
