@@ -21,3 +21,5 @@ export type {
   PlaceWriter,
   Published,
 } from './place.js'
+export type { Remote, RemoteArgs, RemoteContext, RemoteOptions } from './remote.js'
+export { REMOTE_OPTIONS, remoteOptions, sessionOptions } from './remote.js'

@@ -1,5 +1,6 @@
+import type { Router } from '@pipelayer/mirrors'
 import type { Descriptor, Index, Manifest } from '@pipelayer/oci'
-import type { CredentialSource, RetryOptions, Timeouts } from '@pipelayer/registry'
+import type { Budget, CredentialSource, RetryOptions, Timeouts, TlsSettings } from '@pipelayer/registry'
 
 /** A manifest or an index in a place, its bytes checked against its digest. */
 export interface PlacedManifest {
@@ -21,6 +22,8 @@ export interface PlaceReader {
   resolve(digest?: string): Promise<PlacedManifest>
   /** The bytes of a blob, unchecked: whoever takes them compares size and digest. */
   blob(descriptor: Descriptor): AsyncIterable<Buffer>
+  /** What refers to a manifest: signatures, SBOMs. Absent where the place does not know. */
+  referrers?(digest: string): Promise<readonly Descriptor[]>
   /** The bytes from a position on, where the way is so long that beginning anew costs. */
   blobFrom?(descriptor: Descriptor, from: number): AsyncIterable<Buffer>
 }
@@ -55,6 +58,8 @@ export interface Published {
 export interface Place {
   /** The place without the name of an image, for a record's `from`. Holds no secret. */
   readonly text: string
+  /** Where its blobs are, once an image was resolved: the host that served it first. `text`, unless said. */
+  readonly origins?: readonly string[]
   /** The fully qualified reference that it was opened with. */
   readonly reference?: string
   readonly read: PlaceReader
@@ -71,6 +76,14 @@ export interface PlaceOptions {
   readonly plainHttp?: boolean
   /** In place of the files that `env` leads to. */
   readonly credentials?: CredentialSource
+  /** Certificates for all registries; those of `certificates` come on top. */
+  readonly tls?: TlsSettings
+  /** Folders of certificates by host, in place of the usual ones. */
+  readonly certificates?: readonly string[]
+  /** The way to a repository: its mirrors. Without it there are none. */
+  readonly route?: Router
+  /** How many requests each host gets. */
+  readonly budget?: Budget
   readonly retry?: Partial<RetryOptions>
   readonly timeouts?: Partial<Timeouts>
   /** Told of what went wrong and was mended: a transfer that is tried again. */

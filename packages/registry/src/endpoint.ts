@@ -9,10 +9,10 @@ import { ToolError } from '@pipelayer/errors'
 const HUB_DOMAIN = 'docker.io'
 const HUB_HOST = 'registry-1.docker.io'
 
-/** The base URL of the registry of a reference's domain. Only a loopback host, or one named so, is plain HTTP. */
-export function endpointOf(domain: string, plainHttp = false): URL {
+/** The base URL of the registry of a reference's domain. Unless `plainHttp` says, only loopback is plain HTTP. */
+export function endpointOf(domain: string, plainHttp?: boolean): URL {
   const host = domain === HUB_DOMAIN ? HUB_HOST : domain
-  const scheme = plainHttp || isLoopback(host) ? 'http' : 'https'
+  const scheme = (plainHttp ?? isLoopback(host)) ? 'http' : 'https'
   try {
     return new URL(`${scheme}://${host}/v2/`)
   } catch (cause) {

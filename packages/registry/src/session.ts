@@ -16,7 +16,7 @@ export interface SessionOptions {
   readonly domain: string
   readonly path: string
   readonly credentials?: CredentialSource | undefined
-  /** Speak plain HTTP to a host that is not loopback. */
+  /** True: HTTP without TLS. False: TLS, on loopback too. Unless said, only loopback goes without. */
   readonly plainHttp?: boolean | undefined
   readonly retry?: Partial<RetryOptions> | undefined
   readonly onRetry?: OnRetry | undefined

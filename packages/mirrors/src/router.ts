@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { errnoOf, systemError } from '@pipelayer/errors'
+import type { Route, RouteOptions } from './endpoint.js'
+import { parseHosts } from './hosts-toml.js'
+import { parseRegistries, type Registries, type RegistryRule, routeIn } from './registries-conf.js'
+
+/** Which files say it. */
+export interface MirrorFiles {
+  /** The first that exists is read. */
+  readonly registries: readonly string[]
+  /** `*.conf` in them is read after it, in the order of names; a later prefix replaces an earlier one. */
+  readonly registriesDirs: readonly string[]
+  /** Folders of `HOST/hosts.toml`. */
+  readonly hostsDirs: readonly string[]
+}
+
+/** Gives the way to a repository; undefined when no file says anything about it. */
+export type Router = (options: RouteOptions) => Route | undefined
+
+/** The usual files: podman's (the user's own beat the system's) and containerd's. */
+export function mirrorFiles(env: Readonly<Record<string, string | undefined>>): MirrorFiles {
+  const hostsDirs = ['/etc/containerd/certs.d']
+  const only = env.CONTAINERS_REGISTRIES_CONF
+  if (only) return { registries: [only], registriesDirs: [], hostsDirs }
+  const config = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`)
+  const folders = ['/etc/containers', ...(config ? [`${config}/containers`] : [])]
+  return {
+    registries: [...folders].reverse().map(folder => `${folder}/registries.conf`),
+    registriesDirs: folders.map(folder => `${folder}/registries.conf.d`),
+    hostsDirs,
+  }
+}
+
+/**
+ * Reads the files when they are first asked for. A repository of which registries.conf says something is not looked
+ * up in hosts.toml.
+ *
+ * The router throws ToolError `MIRRORS_INVALID` for a broken file; `EACCES`.
+ */
+export function readMirrors(files: MirrorFiles): Router {
+  let registries: Registries | undefined
+  return options => {
+    registries ??= readRegistries(files)
+    return routeIn(registries, options) ?? hostsRoute(files.hostsDirs, options)
+  }
+}
+
+function readRegistries({ registries, registriesDirs }: MirrorFiles): Registries {
+  const merged = new Map<string, RegistryRule>()
+  const first = registries.find(file => readIfThere(file) !== undefined)
+  const others = registriesDirs.flatMap(dir => filesIn(dir).map(name => `${dir}/${name}`))
+  for (const file of [...(first === undefined ? [] : [first]), ...others]) {
+    for (const [prefix, rule] of parseRegistries(readIfThere(file) ?? '', file)) merged.set(prefix, rule)
+  }
+  return merged
+}
+
+// As containerd: the folder of the host, else that of all others.
+function hostsRoute(dirs: readonly string[], options: RouteOptions): Route | undefined {
+  for (const dir of dirs) {
+    for (const host of [options.domain, '_default']) {
+      const name = `${dir}/${host}/hosts.toml`
+      const text = readIfThere(name)
+      if (text === undefined) continue
+      const readFile = (path: string): string => readNamed(resolve(dirname(name), path))
+      return parseHosts(text, { name, readFile }, options)
+    }
+  }
+  return undefined
+}
+
+function filesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+      .filter(name => name.endsWith('.conf'))
+      .sort()
+  } catch (error) {
+    if (isAbsent(error)) return []
+    throw systemError(error, `read "${dir}"`)
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw systemError(error, `read "${path}"`)
+  }
+}
+
+function readNamed(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw systemError(error, `read "${path}"`)
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR'
+}

@@ -1,0 +1,107 @@
+import { ToolError } from '@pipelayer/errors'
+import type { Route } from '@pipelayer/mirrors'
+import type { Descriptor } from '@pipelayer/oci'
+import { Repository } from '@pipelayer/registry'
+import type { PlacedManifest, PlaceOptions } from './place.js'
+import { type Remote, sessionOptions } from './remote.js'
+
+/** A mirror that does not answer must not cost much: there are others. */
+const MIRROR_TRIES = 2
+
+interface Source extends Remote {
+  readonly resolves: boolean
+}
+
+/**
+ * The hosts that a repository is read from, one after the other until one answers. One that fails is not asked again.
+ * What comes from a mirror is checked as what comes from the registry; what a tag means is the first host's word.
+ */
+export class DockerSources {
+  readonly #sources: readonly Source[]
+  readonly #options: PlaceOptions
+  readonly #open = new Map<Source, Repository>()
+  readonly #failed = new Set<Source>()
+  #served: Source | undefined
+
+  constructor(route: Pick<Route, 'endpoints'>, options: PlaceOptions) {
+    this.#sources = route.endpoints
+    this.#options = options
+  }
+
+  /** Where the manifest came from, as a place; undefined before. */
+  get served(): string | undefined {
+    return this.#served && nameOf(this.#served)
+  }
+
+  async manifest(reference: string, isDigest: boolean): Promise<PlacedManifest> {
+    for (const source of this.#left()) {
+      if (!isDigest && !source.resolves) continue
+      try {
+        const found = await this.#repository(source).getManifest(reference)
+        this.#served ??= source
+        return found
+      } catch (error) {
+        this.#leave(source, error)
+      }
+    }
+    throw new ToolError('MANIFEST_UNKNOWN', `no host may be asked for ${reference}`)
+  }
+
+  /** A transfer that one host breaks off goes on at the next. */
+  async *blob(descriptor: Descriptor, from: number): AsyncGenerator<Buffer, void, undefined> {
+    let at = from
+    for (const source of this.#left()) {
+      try {
+        for await (const chunk of this.#repository(source).streamBlob(descriptor, at)) {
+          at += chunk.length
+          yield chunk
+        }
+        return
+      } catch (error) {
+        this.#leave(source, error)
+      }
+    }
+  }
+
+  /** What refers to a manifest, as the host says that served it. */
+  referrers(digest: string): Promise<readonly Descriptor[]> {
+    const [source] = this.#served ? [this.#served] : this.#left()
+    return source === undefined ? Promise.resolve([]) : this.#repository(source).referrers(digest)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map(repository => repository.close()))
+    this.#open.clear()
+  }
+
+  #left(): Source[] {
+    return this.#sources.filter(source => !this.#failed.has(source))
+  }
+
+  // The failure of the last one is the answer.
+  #leave(source: Source, error: unknown): void {
+    if (!(error instanceof ToolError) || this.#left().at(-1) === source || this.#options.signal?.aborted)
+      throw error
+    this.#failed.add(source)
+    this.#options.warn?.(
+      `${nameOf(source)} did not serve: ${error.message}; asking the next host`,
+      'MIRROR_FAILED',
+    )
+  }
+
+  #repository(source: Source): Repository {
+    const known = this.#open.get(source)
+    if (known !== undefined) return known
+    const session = sessionOptions(this.#options, source)
+    const isLast = this.#sources.at(-1) === source
+    const repository = new Repository(
+      isLast ? session : { ...session, retry: { ...session.retry, tries: MIRROR_TRIES } },
+    )
+    this.#open.set(source, repository)
+    return repository
+  }
+}
+
+function nameOf({ domain, path }: Remote): string {
+  return `docker://${domain}/${path}`
+}
