@@ -12,7 +12,12 @@ let added = 0
 for (const [place, entry] of Object.entries(packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     if (isLocked(place, name)) continue
-    packages[`node_modules/${name}`] = { version, ...platformOf(name), ...(entry.dev ? { dev: true } : {}), optional: true }
+    packages[`node_modules/${name}`] = {
+      version,
+      ...platformOf(name),
+      ...(entry.dev ? { dev: true } : {}),
+      optional: true,
+    }
     added++
   }
 }
@@ -28,15 +33,22 @@ console.log(`complete-lock: ${added} added`)
 function isLocked(place, name) {
   for (let folder = place; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf('/node_modules/')))) {
     if (packages[`${folder === '' ? '' : `${folder}/`}node_modules/${name}`]) return true
-    if (folder === '' || !folder.includes('/node_modules/')) return packages[`node_modules/${name}`] !== undefined
+    if (folder === '' || !folder.includes('/node_modules/'))
+      return packages[`node_modules/${name}`] !== undefined
   }
 }
 
 /** Platform packages carry their platform in the name: `@oxc-parser/binding-linux-riscv64-musl`. */
 function platformOf(name) {
   const words = name.replace(/^@[^/]*\//, '').split('-')
-  const os = words.find(word => ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32'].includes(word))
+  const os = words.find(word =>
+    ['android', 'darwin', 'freebsd', 'linux', 'openharmony', 'win32'].includes(word),
+  )
   const cpu = words.find(word => ['arm64', 'x64', 'arm', 'ppc64', 'riscv64', 's390x', 'ia32'].includes(word))
-  const libc = words.some(word => word.startsWith('musl')) ? 'musl' : words.some(word => word.startsWith('gnu')) ? 'glibc' : undefined
+  const libc = words.some(word => word.startsWith('musl'))
+    ? 'musl'
+    : words.some(word => word.startsWith('gnu'))
+      ? 'glibc'
+      : undefined
   return { ...(cpu ? { cpu: [cpu] } : {}), ...(libc ? { libc: [libc] } : {}), ...(os ? { os: [os] } : {}) }
 }

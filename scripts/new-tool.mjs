@@ -21,6 +21,7 @@ for (const [file, text] of Object.entries(toolFiles(name, version))) {
 }
 
 run('npm', ['install', '--ignore-scripts', '--prefer-offline', '--silent'])
+run(process.execPath, ['scripts/complete-lock.mjs'])
 run('scripts/build', [])
 run(process.execPath, ['scripts/sync-help.mjs', name])
 console.log(`tools/${name} is there; try: echo '{"type":"x"}' | bin/${name} --no-end`)

@@ -103,6 +103,21 @@ t.test(
   },
 )
 
+t.test('the lockfile names the packages of every platform, or npm ci refuses it', async t => {
+  const { packages } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>
+  }
+  const named = new Set(Object.keys(packages).map(place => place.replace(/^.*node_modules\//, '')))
+  const wanted = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
+    Object.keys(optionalDependencies),
+  )
+  t.same(
+    [...new Set(wanted)].filter(name => !named.has(name)),
+    [],
+    'node scripts/complete-lock.mjs adds them',
+  )
+})
+
 t.test('every error code is explained where it is thrown from', async t => {
   for (const one of all) {
     const texts = sourceFiles(path.join(one.dir, 'src')).map(file =>
