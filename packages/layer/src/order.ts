@@ -82,7 +82,8 @@ function isWithin(key: string, folder: string): boolean {
   return key === folder || key.startsWith(`${folder}\0`)
 }
 
-function checkedPath(change: ChangeRecord): string {
+/** The path of a change, a binary string, `''` for the root. @throws ToolError `CHANGE_INVALID`, `WHITEOUT_NAME` */
+export function checkedPath(change: ChangeRecord): string {
   const path = nameOf(change, 'path')
   if (path === undefined) throw new ToolError('CHANGE_INVALID', 'a change has no path')
   if (path === '' || path === '.') return checkedRoot(change)
@@ -103,6 +104,7 @@ function checkedRoot(change: ChangeRecord): string {
   throw new ToolError('CHANGE_INVALID', `the root can be modified or opaque, not "${change.op}"`)
 }
 
-function invalid(code: string, change: ChangeRecord, path: string, why: string): ToolError {
+/** @returns the error that names a change */
+export function invalid(code: string, change: ChangeRecord, path: string, why: string): ToolError {
   return new ToolError(code, `cannot pack "${change.op}" of ${quoted(path)}: ${why}`)
 }

@@ -8,9 +8,11 @@ import { attempt, ToolError } from '@pipelayer/errors'
 import { type ChangeRecord, type EntryFields, nameOf } from '@pipelayer/records'
 import { END_BLOCKS, encodeHeader, padding } from '@pipelayer/tar'
 import { Chunks } from './chunks.js'
+import { ListedCheck } from './listed-check.js'
 import { bytesOf, quoted } from './name.js'
 import { OrderCheck } from './order.js'
 import { type TimeRules, tarEntryOf } from './tar-entry.js'
+import type { ContentSource, PackOptions } from './types.js'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 
@@ -23,22 +25,41 @@ const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
  */
 export async function* tarBytes(
   changes: AsyncIterable<ChangeRecord>,
-  rules: TimeRules,
+  rules: TimeRules & Pick<PackOptions, 'contents' | 'order'>,
   onEntry: () => void,
 ): AsyncGenerator<Buffer, void, void> {
-  const order = new OrderCheck()
+  const order = rules.order === 'listed' ? new ListedCheck() : new OrderCheck()
   const chunks = new Chunks()
   for await (const change of changes) {
     const placed = order.check(change)
     const entry = tarEntryOf(placed, rules)
     chunks.add(encodeHeader(entry))
-    if (change.entry?.type === 'file' && entry.size > 0) yield* content(change.entry, entry.size, chunks)
+    if (change.entry?.type === 'file' && entry.size > 0) {
+      if (change.entry.content !== undefined)
+        yield* referred(change.entry, { size: entry.size, source: rules.contents, chunks })
+      else yield* content(change.entry, entry.size, chunks)
+    }
     onEntry()
     yield* chunks.take()
   }
+  await rules.contents?.finish()
   chunks.add(END_BLOCKS)
   yield* chunks.take()
   yield chunks.rest()
+}
+
+/** Bytes that lie in a blob. */
+async function* referred(
+  entry: EntryFields,
+  { size, source, chunks }: { size: number; source: ContentSource | undefined; chunks: Chunks },
+): AsyncGenerator<Buffer, void, void> {
+  if (source === undefined)
+    throw new ToolError('CHANGE_INVALID', 'a file lies in a blob, and no blobs can be read')
+  for await (const bytes of source.read(entry)) {
+    chunks.add(bytes)
+    yield* chunks.take()
+  }
+  chunks.add(padding(size))
 }
 
 function* content(entry: EntryFields, size: number, chunks: Chunks): Generator<Buffer, void, void> {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Digest } from '@pipelayer/digest'
-import type { IdMap } from '@pipelayer/records'
+import type { EntryFields, IdMap } from '@pipelayer/records'
 
 /** Prefix of overlayfs's private xattrs: `trusted.overlay.` or, under `userxattr`, `user.overlay.`. */
 export type XattrForm = 'trusted' | 'user'
@@ -83,7 +83,19 @@ export interface CompressOptions {
   readonly level?: number
 }
 
+/** Gives the bytes of files that stand in blobs. */
+export interface ContentSource {
+  /** Exactly as many bytes as the entry says; they are proven only by `finish`. Nothing is kept of a chunk. */
+  read(entry: EntryFields): AsyncIterable<Buffer>
+  /** Called once, after the last file: throws where a blob is not what its digest says. */
+  finish(): Promise<void>
+}
+
 export interface PackOptions {
+  /** For entries with `content`; without it they are refused. */
+  readonly contents?: ContentSource
+  /** `listed`: take changes in any order, their parents being in layers below. */
+  readonly order?: 'listed'
   readonly compress?: CompressOptions
   /** Threads that compress. The bytes do not depend on it. */
   readonly workers?: number

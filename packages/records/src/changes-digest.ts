@@ -18,7 +18,8 @@ const BATCH_CHARS = 64 * 1024
  *
  * Canonical form of a change: the JSON array `[op, path, pathRaw, parent, entry]`, `entry` being `null` or
  * `[type, mode, uid, gid, mtime, size, linkname, linknameRaw, devmajor, devminor, xattrs, source, sourceRaw]` with
- * xattrs as name-value pairs sorted by name; an absent field is `null`; each ends with a newline; UTF-8. Fields
+ * xattrs as name-value pairs sorted by name; an absent field is `null`; each ends with a newline; UTF-8. An entry
+ * with `content` has `[digest, offset, runs]` of it at the end; its path is a hint and does not count. Fields
  * that the type does not know are left out, so a filter may add some.
  */
 export function changesDigest(): ChangesDigest {
@@ -63,5 +64,7 @@ function entryRow(e: EntryFields): unknown[] {
     xattrs,
     e.source,
     e.sourceRaw,
+    // Only where it is there: entries without it keep the digest that they had before there was such a field.
+    ...(e.content === undefined ? [] : [[e.content.digest, e.content.offset, e.content.runs]]),
   ]
 }

@@ -16,6 +16,7 @@ export type {
   BundleRecord,
   ChangeRecord,
   ConfigRecord,
+  ContentFields,
   DescriptorFields,
   EndRecord,
   EntryFields,

@@ -154,9 +154,23 @@ export interface LayerBeginRecord extends AnyRecord {
   readonly createdBy?: string
   readonly created?: string
   readonly cacheKey?: string
+  /** `listed`: the changes come as they stand in a tar; without it in the order of a change set. */
+  readonly order?: 'listed'
 }
 
 export type EntryType = 'file' | 'dir' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo'
+
+/** The bytes of a file, by reference: they lie in a blob that is there already. */
+export interface ContentFields {
+  /** Of the blob as it is stored. */
+  readonly digest: string
+  /** Where they begin once the blob is decompressed, in bytes. */
+  readonly offset: number
+  /** Of a file with holes: the runs that are stored, one after the other, each `[place in the file, bytes]`. */
+  readonly runs?: readonly (readonly [number, number])[]
+  /** A hint where the blob lies: absolute. */
+  readonly path?: string
+}
 
 /** What an entry of a layer is, apart from its name. */
 export interface EntryFields {
@@ -179,6 +193,8 @@ export interface EntryFields {
   /** Where the bytes of a file lie: an absolute path. Absent when it is empty. */
   readonly source?: string
   readonly sourceRaw?: string
+  /** In place of `source`: where in a blob they lie. */
+  readonly content?: ContentFields
 }
 
 /** One change of a layer. Made by ovl-diff. */

@@ -24,7 +24,8 @@ export interface TarParserOptions {
  * Chunks are views of the input, or of shared zeros: not to be written to, and to be copied if kept.
  */
 export type TarEvent =
-  | { readonly type: 'entry'; readonly entry: ReadEntry }
+  /** `dataOffset`: where its stored content begins in the archive, in bytes. */
+  | { readonly type: 'entry'; readonly entry: ReadEntry; readonly dataOffset: number }
   | { readonly type: 'data'; readonly bytes: Buffer }
   | { readonly type: 'hole'; readonly size: number }
   | { readonly type: 'end' }

@@ -174,7 +174,7 @@ export class TarParser {
     this.#place = { offset, name: merged.name }
     const content = yield* this.#content(merged, header, block)
     at(this.#place, () => checkEntry(content.entry))
-    yield { type: 'entry', entry: content.entry }
+    yield { type: 'entry', entry: content.entry, dataOffset: this.#input.offset }
     yield* this.#body(content)
     yield { type: 'end' }
     yield* this.#padding(merged.size)
