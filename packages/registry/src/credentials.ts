@@ -9,9 +9,9 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { getFromHelper } from './credential-helper.js'
 
 /** What proves who we are. */
 export interface Credentials {
@@ -29,8 +29,6 @@ export type CredentialSource = (domain: string, path: string) => Promise<Credent
 const HUB = 'docker.io'
 /** The name that Docker's tools know the Hub by. */
 const HUB_KEY = 'https://index.docker.io/v1/'
-const HELPER_TIMEOUT_MS = 30_000
-const MAX_HELPER_OUTPUT = 64 * 1024
 
 /**
  * Reads configuration files when they are first needed, one after the other, until one has credentials. Files that
@@ -67,11 +65,9 @@ export async function lookUp(
   domain: string,
   path: string,
 ): Promise<Credentials | undefined> {
-  const helpers = objectIn(config, 'credHelpers')
-  const names = domain === HUB ? [HUB, 'index.docker.io', HUB_KEY] : [domain]
-  const helper = names.map(name => helpers[name]).find(name => typeof name === 'string') ?? config.credsStore
-  if (typeof helper === 'string' && helper !== '') {
-    const found = await askHelper(helper, domain === HUB ? HUB_KEY : domain)
+  const helper = helperFor(config, domain)
+  if (helper !== undefined) {
+    const found = await getFromHelper(helper, serverOf(domain))
     if (found !== undefined) return found
   }
   const auths = Object.entries(objectIn(config, 'auths')).map(
@@ -83,6 +79,19 @@ export async function lookUp(
     if (found !== undefined) return found
   }
   return undefined
+}
+
+/** @internal The helper that keeps the credentials of a host, if one does. */
+export function helperFor(config: JsonObject, domain: string): string | undefined {
+  const helpers = objectIn(config, 'credHelpers')
+  const names = domain === HUB ? [HUB, 'index.docker.io', HUB_KEY] : [domain]
+  const helper = names.map(name => helpers[name]).find(name => typeof name === 'string') ?? config.credsStore
+  return typeof helper === 'string' && helper !== '' ? helper : undefined
+}
+
+/** @internal What Docker's tools call the host. */
+export function serverOf(domain: string): string {
+  return domain === HUB ? HUB_KEY : domain
 }
 
 /**
@@ -111,7 +120,8 @@ export function parseEntry(entry: unknown): Credentials | undefined {
   return Object.keys(found).length === 0 ? undefined : found
 }
 
-type JsonObject = Readonly<Record<string, unknown>>
+/** @internal */
+export type JsonObject = Readonly<Record<string, unknown>>
 
 function keysFor(domain: string, path: string): string[] {
   const parts = path === '' ? [] : path.split('/')
@@ -119,8 +129,8 @@ function keysFor(domain: string, path: string): string[] {
   return [...longest, domain]
 }
 
-// `https://host/v1/` was how Docker wrote a key, `host/path` is how podman does.
-function normalKey(key: string): string {
+/** @internal `https://host/v1/` was how Docker wrote a key, `host/path` is how podman does. */
+export function normalKey(key: string): string {
   const isURL = /^https?:\/\//.test(key)
   const bare = key.replace(/^https?:\/\//, '').replace(/\/(?:v[12]\/?)?$/, '')
   const name = isURL ? (bare.split('/', 1)[0] ?? '') : bare
@@ -135,7 +145,8 @@ function decodePair(auth: string | undefined): readonly [string, string] | undef
   return [text.slice(0, colon), text.slice(colon + 1)]
 }
 
-async function readConfig(path: string): Promise<JsonObject | undefined> {
+/** @internal A configuration file; undefined when it does not exist. */
+export async function readConfig(path: string): Promise<JsonObject | undefined> {
   let text: string
   try {
     text = await readFile(path, 'utf8')
@@ -152,51 +163,8 @@ async function readConfig(path: string): Promise<JsonObject | undefined> {
   throw invalid(`"${path}" is not a JSON object`)
 }
 
-async function askHelper(name: string, server: string): Promise<Credentials | undefined> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name))
-    throw invalid(`not the name of a credential helper: ${name}`)
-  const program = `docker-credential-${name}`
-  const { status, output } = await run(program, server)
-  if (status !== 0) {
-    if (/credentials not found/i.test(output)) return undefined
-    throw new ToolError('CREDENTIAL_HELPER_FAILED', `${program} get ${server}: exit status ${status}`)
-  }
-  const { Username, Secret } = parseAnswer(output, program)
-  return Username === '<token>' ? { identityToken: Secret } : { username: Username, password: Secret }
-}
-
-function parseAnswer(output: string, program: string): { Username: string; Secret: string } {
-  try {
-    const { Username, Secret } = JSON.parse(output) as Readonly<Record<string, unknown>>
-    if (typeof Username === 'string' && typeof Secret === 'string') return { Username, Secret }
-  } catch {
-    // Below: the output may hold a secret, so it is not shown.
-  }
-  throw new ToolError('CREDENTIAL_HELPER_FAILED', `${program} get: its answer is not a credential`)
-}
-
-function run(program: string, input: string): Promise<{ status: number | null; output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, ['get'], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      signal: AbortSignal.timeout(HELPER_TIMEOUT_MS),
-    })
-    let output = ''
-    child.on('error', error => {
-      const message = `cannot run ${program}, which the credentials file names: ${error.message}`
-      reject(new ToolError('CREDENTIAL_HELPER_FAILED', message, { cause: error }))
-    })
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString('utf8')
-      if (output.length > MAX_HELPER_OUTPUT) child.kill()
-    })
-    child.on('close', status => resolve({ status, output }))
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(`${input}\n`)
-  })
-}
-
-function objectIn(value: JsonObject, field: string): JsonObject {
+/** @internal */
+export function objectIn(value: JsonObject, field: string): JsonObject {
   const inner = value[field]
   return typeof inner === 'object' && inner !== null ? (inner as JsonObject) : {}
 }

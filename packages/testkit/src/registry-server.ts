@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -7,6 +7,8 @@ import { type Scope, tempDir } from './temp.js'
 export interface RegistryOptions {
   /** Demands Basic auth with this name and password. */
   readonly user?: { readonly name: string; readonly password: string }
+  /** TLS, with a certificate of an authority of its own. */
+  readonly tls?: boolean
 }
 
 /** A docker-registry of this test alone. */
@@ -15,6 +17,8 @@ export interface RegistryServer {
   readonly host: string
   /** Its storage folder. */
   readonly storage: string
+  /** Of TLS: the file of the authority's certificate. */
+  readonly authority?: string
   stop(): Promise<void>
 }
 
@@ -32,7 +36,8 @@ export async function startRegistry(t: Scope, options: RegistryOptions = {}): Pr
     return ended
   }
   t.teardown(stop)
-  return { host: await listening(child), storage, stop }
+  const authority = options.tls ? { authority: path.join(dir, 'ca.crt') } : {}
+  return { host: await listening(child), storage, ...authority, stop }
 }
 
 // JSON is YAML, so the configuration needs no writer of its own.
@@ -41,7 +46,7 @@ function configuration(dir: string, storage: string, options: RegistryOptions): 
     version: '0.1',
     log: { level: 'info', formatter: 'json' },
     storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true } },
-    http: { addr: '127.0.0.1:0', secret: 'one process only' },
+    http: { addr: '127.0.0.1:0', secret: 'one process only', ...(options.tls && { tls: certify(dir) }) },
   }
   if (!options.user) return common
   const file = path.join(dir, 'htpasswd')
@@ -50,6 +55,30 @@ function configuration(dir: string, storage: string, options: RegistryOptions): 
   })
   fs.writeFileSync(file, stdout)
   return { ...common, auth: { htpasswd: { realm: 'test', path: file } } }
+}
+
+// An authority and a certificate for 127.0.0.1 that it signed.
+function certify(dir: string): { readonly certificate: string; readonly key: string } {
+  const openssl = (...args: string[]): unknown => execFileSync('openssl', args, { cwd: dir, stdio: 'ignore' })
+  const fresh = ['-newkey', 'rsa:2048', '-nodes']
+  const subject = (name: string): string[] => ['-subj', `/CN=${name}`]
+  openssl(
+    'req',
+    '-x509',
+    ...fresh,
+    ...subject('test authority'),
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.crt',
+    '-days',
+    '2',
+  )
+  openssl('req', ...fresh, ...subject('127.0.0.1'), '-keyout', 'server.key', '-out', 'server.csr')
+  fs.writeFileSync(path.join(dir, 'names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost')
+  const signer = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial', '-extfile', 'names']
+  openssl('x509', '-req', '-in', 'server.csr', ...signer, '-out', 'server.crt', '-days', '2')
+  return { certificate: path.join(dir, 'server.crt'), key: path.join(dir, 'server.key') }
 }
 
 async function listening(child: ChildProcess): Promise<string> {

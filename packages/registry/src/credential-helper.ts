@@ -1,0 +1,94 @@
+/**
+ * Credential helpers: programs `docker-credential-NAME` with the verbs `get`, `store` and `erase`. Secrets go by stdin
+ * and stdout, never by arguments.
+ *
+ * @module
+ */
+import { spawn } from 'node:child_process'
+import { ToolError } from '@pipelayer/errors'
+import type { Credentials } from './credentials.js'
+
+const TIMEOUT_MS = 30_000
+const MAX_OUTPUT = 64 * 1024
+/** The user name that stands for "the secret is an identity token". */
+const TOKEN_USER = '<token>'
+
+/**
+ * Asks a helper; undefined when it knows nothing of the server.
+ *
+ * @throws ToolError `CREDENTIAL_HELPER_FAILED`, `CREDENTIALS_INVALID` for what cannot be the name of one
+ */
+export async function getFromHelper(name: string, server: string): Promise<Credentials | undefined> {
+  const { status, output, program } = await run(name, 'get', `${server}\n`)
+  if (status !== 0) {
+    if (/credentials not found/i.test(output)) return undefined
+    throw failed(`${program} get ${server}: exit status ${status}`)
+  }
+  const { Username, Secret } = parseAnswer(output, program)
+  return Username === TOKEN_USER ? { identityToken: Secret } : { username: Username, password: Secret }
+}
+
+/** Hands credentials to a helper. Throws as {@link getFromHelper}. */
+export async function storeInHelper(
+  name: string,
+  server: string,
+  { username, password, identityToken }: Credentials,
+): Promise<void> {
+  const Username = identityToken === undefined ? username : TOKEN_USER
+  const text = JSON.stringify({ ServerURL: server, Username, Secret: identityToken ?? password })
+  const { status, program } = await run(name, 'store', text)
+  if (status !== 0) throw failed(`${program} store ${server}: exit status ${status}`)
+}
+
+/** Makes a helper forget; false when it knew nothing. Throws as {@link getFromHelper}. */
+export async function eraseFromHelper(name: string, server: string): Promise<boolean> {
+  if ((await getFromHelper(name, server)) === undefined) return false
+  const { status, program } = await run(name, 'erase', `${server}\n`)
+  if (status !== 0) throw failed(`${program} erase ${server}: exit status ${status}`)
+  return true
+}
+
+function parseAnswer(output: string, program: string): { Username: string; Secret: string } {
+  try {
+    const { Username, Secret } = JSON.parse(output) as Readonly<Record<string, unknown>>
+    if (typeof Username === 'string' && typeof Secret === 'string') return { Username, Secret }
+  } catch {
+    // Below: the output may hold a secret, so it is not shown.
+  }
+  throw failed(`${program} get: its answer is not a credential`)
+}
+
+interface Answer {
+  readonly status: number | null
+  readonly output: string
+  readonly program: string
+}
+
+function run(name: string, verb: 'get' | 'store' | 'erase', input: string): Promise<Answer> {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
+    throw new ToolError('CREDENTIALS_INVALID', `credentials: not the name of a credential helper: ${name}`)
+  }
+  const program = `docker-credential-${name}`
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, [verb], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    let output = ''
+    child.on('error', error => {
+      const message = `cannot run ${program}, which the credentials file names: ${error.message}`
+      reject(new ToolError('CREDENTIAL_HELPER_FAILED', message, { cause: error }))
+    })
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8')
+      if (output.length > MAX_OUTPUT) child.kill()
+    })
+    child.on('close', status => resolve({ status, output, program }))
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
+  })
+}
+
+function failed(message: string): ToolError {
+  return new ToolError('CREDENTIAL_HELPER_FAILED', message)
+}

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, open, realpath, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { eraseFromHelper, storeInHelper } from './credential-helper.js'
+import {
+  type Credentials,
+  helperFor,
+  type JsonObject,
+  normalKey,
+  objectIn,
+  readConfig,
+  serverOf,
+} from './credentials.js'
+
+/**
+ * Keeps the credentials of a host where they are read again: in the first of the files that has some for it, else in
+ * the first that exists, else in a new one, the last. A helper that the file names takes them in place of the file.
+ *
+ * @param paths - as `credentialPaths` gives them
+ * @returns where they are now, for people
+ * @throws ToolError `CREDENTIALS_INVALID`, `CREDENTIAL_HELPER_FAILED`; those of the system
+ */
+export async function storeCredentials(
+  paths: readonly string[],
+  domain: string,
+  credentials: Credentials,
+): Promise<string> {
+  const { path, config } = await fileFor(paths, domain)
+  const helper = helperFor(config, domain)
+  if (helper !== undefined) await storeInHelper(helper, serverOf(domain), credentials)
+  // An empty entry is how Docker remembers that a helper has it.
+  const entry = helper === undefined ? entryOf(credentials) : {}
+  await writeConfig(path, { ...config, auths: { ...withoutHost(config, domain), [serverOf(domain)]: entry } })
+  return helper === undefined ? path : `docker-credential-${helper}`
+}
+
+/**
+ * Forgets the credentials of a host, in every file and helper.
+ *
+ * @returns where they were; empty when there were none
+ * @throws as {@link storeCredentials}
+ */
+export async function eraseCredentials(paths: readonly string[], domain: string): Promise<string[]> {
+  const places: string[] = []
+  for (const path of paths) {
+    const config = await readConfig(path)
+    if (config === undefined) continue
+    const helper = helperFor(config, domain)
+    if (helper !== undefined && (await eraseFromHelper(helper, serverOf(domain)))) {
+      places.push(`docker-credential-${helper}`)
+    }
+    const auths = withoutHost(config, domain)
+    if (Object.keys(auths).length === Object.keys(objectIn(config, 'auths')).length) continue
+    await writeConfig(path, { ...config, auths })
+    if (helper === undefined) places.push(path)
+  }
+  return places
+}
+
+interface ConfigFile {
+  readonly path: string
+  readonly config: JsonObject
+}
+
+async function fileFor(paths: readonly string[], domain: string): Promise<ConfigFile> {
+  const files: ConfigFile[] = []
+  for (const path of paths) {
+    const config = await readConfig(path)
+    if (config !== undefined) files.push({ path, config })
+  }
+  const last = paths.at(-1)
+  const found = files.find(({ config }) => hasHost(config, domain)) ?? files[0]
+  if (found !== undefined) return found
+  if (last !== undefined) return { path: last, config: {} }
+  throw new ToolError(
+    'CREDENTIALS_INVALID',
+    'there is no place for credentials: set REGISTRY_AUTH_FILE or HOME',
+  )
+}
+
+function hasHost(config: JsonObject, domain: string): boolean {
+  const isNamed = Object.keys(objectIn(config, 'auths')).some(key => normalKey(key) === domain)
+  return isNamed || Object.hasOwn(objectIn(config, 'credHelpers'), domain)
+}
+
+function withoutHost(config: JsonObject, domain: string): JsonObject {
+  const others = Object.entries(objectIn(config, 'auths')).filter(([key]) => normalKey(key) !== domain)
+  return Object.fromEntries(others)
+}
+
+function entryOf({ username = '', password = '', identityToken }: Credentials): JsonObject {
+  const auth = Buffer.from(`${username}:${password}`).toString('base64')
+  return { auth, ...(identityToken !== undefined && { identitytoken: identityToken }) }
+}
+
+// The new file is there as a whole or not at all, and never readable for others. A link stays a link.
+async function writeConfig(path: string, config: JsonObject): Promise<void> {
+  const target = await realpath(path).catch(error => missing(error, path))
+  const temporary = `${target}.${randomUUID()}.tmp`
+  try {
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(`${JSON.stringify(config, undefined, '\t')}\n`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, target)
+    await syncFolder(dirname(target))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw systemError(error, `write credentials "${path}"`)
+  }
+}
+
+function missing(error: unknown, path: string): string {
+  if (errnoOf(error) === 'ENOENT') return path
+  throw systemError(error, `write credentials "${path}"`)
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
