@@ -133,13 +133,16 @@ export function futimens(fd: number, mtime: TimeSpec, atime: TimeSpec = mtime): 
   checked(libc('futimens')(fd, timesOf(mtime, atime)), 'futimens')
 }
 
+/** Filled anew for each call, which is over before the next one: an allocation a file would cost more than the call. */
+const TIMES = new BigInt64Array(4)
+const TIMES_BYTES = Buffer.from(TIMES.buffer)
+
 function timesOf(mtime: TimeSpec, atime: TimeSpec): Buffer {
-  const bytes = Buffer.allocUnsafe(32)
-  writeI64(bytes, 0, BigInt(atime.seconds))
-  writeI64(bytes, 8, BigInt(atime.nanoseconds))
-  writeI64(bytes, 16, BigInt(mtime.seconds))
-  writeI64(bytes, 24, BigInt(mtime.nanoseconds))
-  return bytes
+  TIMES[0] = BigInt(atime.seconds)
+  TIMES[1] = BigInt(atime.nanoseconds)
+  TIMES[2] = BigInt(mtime.seconds)
+  TIMES[3] = BigInt(mtime.nanoseconds)
+  return TIMES_BYTES
 }
 
 const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
@@ -147,9 +150,4 @@ const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 function writeU64(bytes: Buffer, offset: number, value: bigint): void {
   if (LITTLE) bytes.writeBigUInt64LE(value, offset)
   else bytes.writeBigUInt64BE(value, offset)
-}
-
-function writeI64(bytes: Buffer, offset: number, value: bigint): void {
-  if (LITTLE) bytes.writeBigInt64LE(value, offset)
-  else bytes.writeBigInt64BE(value, offset)
 }

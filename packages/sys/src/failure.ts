@@ -22,9 +22,17 @@ export function failure(syscall: string, path?: Path): SystemCallError {
   return errorOf(loadKoffi().errno(), syscall, path)
 }
 
+let known: ReturnType<typeof getSystemErrorMap> | undefined
+
+/** Node makes a new map each time: that took a tenth of a second of a large layer. */
+function errorMap(): ReturnType<typeof getSystemErrorMap> {
+  known ??= getSystemErrorMap()
+  return known
+}
+
 /** The error for `errno`, a positive number. */
 export function errorOf(errno: number, syscall: string, path?: Path): SystemCallError {
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error']
+  const [code, text] = errorMap().get(-errno) ?? [`E${errno}`, 'unknown error']
   const on = path === undefined ? '' : ` '${path.toString()}'`
   const error = new Error(`${code}: ${text}, ${syscall}${on}`)
   return Object.assign(error, {

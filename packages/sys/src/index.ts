@@ -50,6 +50,7 @@ export {
   UMOUNT_NOFOLLOW,
   umount2,
 } from './mount.js'
+export { closeFile, createAt, writeAll } from './new-file.js'
 export { isOrphan, ownedName } from './owner.js'
 export type { Path } from './path.js'
 export { bundledVersions } from './versions.js'

@@ -28,6 +28,8 @@ const PROTOTYPES = {
   fchmodat: 'int fchmodat(int dirfd, const void *path, unsigned int mode, int flags)',
   utimensat: 'int utimensat(int dirfd, const void *path, const void *times, int flags)',
   futimens: 'int futimens(int fd, const void *times)',
+  write: 'long write(int fd, const void *bytes, size_t size)',
+  close: 'int close(int fd)',
   readlinkat: 'long readlinkat(int dirfd, const void *path, void *buffer, size_t size)',
   syncfs: 'int syncfs(int fd)',
   fcntl: 'int fcntl(int fd, int command, ...)',

@@ -211,3 +211,26 @@ t.test('temporary names tell whether their owner is gone', async t => {
   ]
   for (const [why, name, want] of rows) t.equal(sys.isOrphan(name), want, why)
 })
+
+t.test('new files: made, written whole, closed; what is there is neither opened nor followed', async t => {
+  const dirfd = fs.openSync(dir, 'r')
+  fs.symlinkSync('elsewhere', at('planted'))
+  const fd = sys.createAt(dirfd, 'made\xff', 0o640)
+  sys.writeAll(fd, Buffer.alloc(0))
+  sys.writeAll(fd, Buffer.from('abc'))
+  sys.writeAll(fd, Buffer.from('def'))
+  sys.closeFile(fd)
+  t.equal(fs.readFileSync(Buffer.from(`${dir}/made\xff`, 'latin1'), 'utf8'), 'abcdef')
+  const rows: [string, () => unknown, string][] = [
+    ['a file that is there', () => sys.createAt(dirfd, 'made\xff', 0o600), 'EEXIST'],
+    ['a symlink to nothing', () => sys.createAt(dirfd, 'planted', 0o600), 'EEXIST'],
+    ['two components', () => sys.createAt(dirfd, 'a/b', 0o600), 'EINVAL'],
+    ['no name', () => sys.createAt(dirfd, '', 0o600), 'EINVAL'],
+    ['a NUL', () => sys.createAt(dirfd, 'a\0b', 0o600), 'EINVAL'],
+    ['256 bytes', () => sys.createAt(dirfd, 'a'.repeat(256), 0o600), 'ENAMETOOLONG'],
+    ['writing to a closed file', () => sys.writeAll(fd, Buffer.from('x')), 'EBADF'],
+    ['closing it again', () => sys.closeFile(fd), 'EBADF'],
+  ]
+  for (const [why, call, code] of rows) t.throws(call, { code } as unknown as Error, why)
+  fs.closeSync(dirfd)
+})
