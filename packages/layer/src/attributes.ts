@@ -7,6 +7,7 @@ import fs from 'node:fs'
 import { errnoOf, ToolError } from '@pipelayer/errors'
 import {
   AT_FDCWD,
+  futimens,
   isAvailable,
   llistxattr,
   lremovexattr,
@@ -28,15 +29,28 @@ export interface Attributes {
 }
 
 const SETID_BITS = 0o6000
+const PERMISSION_BITS = 0o777
+
+/** A file that was just made and is still open. */
+export interface NewFile {
+  readonly fd: number
+  readonly path: Buffer
+  /** What {@link Attributer.modeAtBirth} said. */
+  readonly mode: number
+  /** Whether owner and mode are those that it was made with: see Folder.isNeutral. */
+  readonly isNeutral: boolean
+}
 
 /** Sets attributes as far as the caller may, and counts what it may not. */
 export class Attributer {
   squashedOwners = 0
   skippedXattrs = 0
   readonly #owners: OwnerMap
-  readonly #hasLibc = isAvailable()
+  /** Whether libc can be called. Loads koffi, so it is asked for when there is something to unpack. */
+  readonly hasLibc = isAvailable()
   readonly #uid = process.geteuid?.()
   readonly #gid = process.getegid?.()
+  readonly #umask = umask()
 
   constructor(owners: OwnerMap) {
     this.#owners = owners
@@ -50,16 +64,35 @@ export class Attributer {
 
   /** As {@link set} with ids of the disk, which need no map. */
   copy(path: Buffer, kind: 'symlink' | 'other', wanted: Attributes): void {
-    const isOwned = this.#chown(path, wanted.uid, wanted.gid)
+    const { uid, gid } = wanted
+    const isOwned = this.#chown(uid, gid, () => fs.lchownSync(path, uid, gid))
     // A set-id bit means the owner's rights: under another owner it would hand out the caller's.
     if (kind !== 'symlink') fs.chmodSync(path, isOwned ? wanted.mode : wanted.mode & ~SETID_BITS)
     this.#setXattrs(path, wanted.xattrs)
     this.setTimes(path, wanted.mtime)
   }
 
+  /** The mode to make a file with: what it will have, where the umask lets that through, else for the caller alone. */
+  modeAtBirth(mode: number): number {
+    return mode === (mode & PERMISSION_BITS & ~this.#umask) ? mode : 0o600
+  }
+
+  /** As {@link set} for an open file, with no call for what it has already: two microseconds of fifteen. */
+  setNew(file: NewFile, wanted: Attributes): void {
+    const [uid, gid] = [this.#owners.uid(wanted.uid), this.#owners.gid(wanted.gid)]
+    const isAsMade = file.isNeutral && uid === this.#uid && gid === this.#gid
+    const isOwned = isAsMade || this.#chown(uid, gid, () => fs.fchownSync(file.fd, uid, gid))
+    const mode = isOwned ? wanted.mode : wanted.mode & ~SETID_BITS
+    // A change of the owner leaves these bits alone unless one of them is a set-id bit, which no file is made with.
+    if (!file.isNeutral || mode !== file.mode) fs.fchmodSync(file.fd, mode)
+    this.#setXattrs(file.path, wanted.xattrs)
+    if (this.hasLibc) futimens(file.fd, wanted.mtime)
+    else this.setTimes(file.path, wanted.mtime)
+  }
+
   /** Takes away the xattrs of a directory that another layer's entry replaces. */
   clearXattrs(path: Buffer): void {
-    if (!this.#hasLibc) return
+    if (!this.hasLibc) return
     for (const name of llistxattr(path)) {
       if (isOverlayPrivate(name)) continue
       try {
@@ -71,7 +104,7 @@ export class Attributer {
   }
 
   setTimes(path: Buffer, mtime: TimeSpec): void {
-    if (this.#hasLibc) {
+    if (this.hasLibc) {
       utimensat(AT_FDCWD, path, mtime)
       return
     }
@@ -81,11 +114,11 @@ export class Attributer {
   }
 
   /** Whether the entry now belongs to its owner. */
-  #chown(path: Buffer, uid: number, gid: number): boolean {
+  #chown(uid: number, gid: number, chown: () => void): boolean {
     if (this.#uid !== 0 && uid === this.#uid && gid === this.#gid) return true
     try {
       if (this.#uid === 0) {
-        fs.lchownSync(path, uid, gid)
+        chown()
         return true
       }
     } catch (error) {
@@ -99,8 +132,22 @@ export class Attributer {
 
   #setXattrs(path: Buffer, xattrs: Xattrs): void {
     for (const [name, value] of xattrs) {
-      if (isOverlayPrivate(name) || !this.#hasLibc || !trySet(path, name, value)) this.skippedXattrs++
+      if (isOverlayPrivate(name) || !this.hasLibc || !trySet(path, name, value)) this.skippedXattrs++
     }
+  }
+}
+
+/** Bits that new files do not get. Read, since process.umask() sets it to look at it. */
+function umask(): number {
+  const text = /^Umask:\s*([0-7]+)$/m.exec(readStatus())?.[1]
+  return text === undefined ? PERMISSION_BITS : Number.parseInt(text, 8)
+}
+
+function readStatus(): string {
+  try {
+    return fs.readFileSync('/proc/self/status', 'latin1')
+  } catch {
+    return ''
   }
 }
 

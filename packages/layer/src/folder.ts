@@ -8,7 +8,7 @@
  */
 import fs from 'node:fs'
 import { errnoOf, ToolError } from '@pipelayer/errors'
-import { O_PATH } from '@pipelayer/sys'
+import { createAt, lgetxattr, O_PATH } from '@pipelayer/sys'
 import type { Attributer } from './attributes.js'
 import type { Merged } from './lower-chain.js'
 import { bytesOf } from './name.js'
@@ -16,6 +16,8 @@ import { timeOf } from './time.js'
 
 const OPEN = O_PATH | fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW
 const OWNER_BITS = 0o700
+const SETGID = 0o2000
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = fs.constants
 
 export interface FolderOptions {
   readonly attributer: Attributer
@@ -39,6 +41,7 @@ export class Folder {
   isTouched = false
   readonly #attributer: Attributer
   readonly #mode: number | undefined
+  #isNeutral: boolean | undefined
 
   /** @throws ENOTDIR, ELOOP where `path` is no directory */
   constructor(path: Buffer, { attributer, parent, lowers }: FolderOptions) {
@@ -60,6 +63,31 @@ export class Folder {
 
   lstat(name: string): fs.BigIntStats | undefined {
     return fs.lstatSync(this.at(name), { bigint: true, throwIfNoEntry: false })
+  }
+
+  /** Makes a file and opens it for writing. @throws EEXIST where the name is taken */
+  create(name: string, mode: number): number {
+    if (this.#attributer.hasLibc) return createAt(this.fd, name, mode)
+    return fs.openSync(this.at(name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
+  }
+
+  /**
+   * Whether a new file gets the caller's group and the mode it is made with: no set-gid bit, no default ACL, no mount
+   * that hands on groups. Found out once, by the first file; see {@link forgetInheritance}.
+   */
+  isNeutral(fd: number): boolean {
+    this.#isNeutral ??= this.#handsNothingOn(fd)
+    return this.#isNeutral
+  }
+
+  /** To be called when attributes of a directory that may be this one have changed. */
+  forgetInheritance(): void {
+    this.#isNeutral = undefined
+  }
+
+  #handsNothingOn(fd: number): boolean {
+    if (!this.#attributer.hasLibc || (fs.fstatSync(this.fd).mode & SETGID) !== 0) return false
+    return fs.fstatSync(fd).gid === process.getegid?.() && !hasDefaultACL(this.at())
   }
 
   names(): string[] {
@@ -104,6 +132,15 @@ export class Folder {
       if (errnoOf(error) !== 'EPERM') throw error
       return undefined
     }
+  }
+}
+
+function hasDefaultACL(path: Buffer): boolean {
+  try {
+    return lgetxattr(path, 'system.posix_acl_default') !== undefined
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTSUP' || errnoOf(error) === 'EOPNOTSUPP') return false
+    throw error
   }
 }
 

@@ -4,10 +4,11 @@
  * @module
  */
 import fs from 'node:fs'
-import { systemError, ToolError } from '@pipelayer/errors'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { closeFile, writeAll } from '@pipelayer/sys'
 import type { ReadEntry, TarEvent } from '@pipelayer/tar'
-import type { Attributer } from './attributes.js'
-import { createFile, makeDevice, makeHardlink, makeSymlink, makeWhiteout, type Spot } from './make.js'
+import type { Attributer, NewFile } from './attributes.js'
+import { makeDevice, makeHardlink, makeRoom, makeSymlink, makeWhiteout, type Spot } from './make.js'
 import { componentsOf, isAufs, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './name.js'
 import { PathSet } from './path-set.js'
 import { clear, removeLower, spotKey } from './remove.js'
@@ -18,10 +19,9 @@ import type { ApplyOptions, ApplyResult, Warn } from './types.js'
 /** PATH_MAX: what is longer could be made, but no program could open it. */
 const MAX_NAME_BYTES = 4096
 
-interface OpenFile {
-  readonly fd: number
-  readonly path: Buffer
+interface OpenFile extends NewFile {
   readonly entry: ReadEntry
+  /** Where the next byte goes. */
   position: number
   hasHoles: boolean
 }
@@ -69,7 +69,7 @@ export class LayerUnpacker {
   /** Closes all files, and gives directories their times. */
   close(): void {
     this.#repeated?.close()
-    if (this.#file !== undefined) fs.closeSync(this.#file.fd)
+    if (this.#file !== undefined) this.#close(this.#file)
     this.#file = undefined
     this.#tree.close()
   }
@@ -109,6 +109,7 @@ export class LayerUnpacker {
       throw new ToolError('ROOT_REPLACED', `it puts a ${entry.type} in place of the root`)
     const folder = this.#tree.enter([], 'make') ?? this.#tree.root
     this.#directoryAttributes(folder.at(), entry)
+    this.#tree.forgetInheritance()
     folder.keepTime()
   }
 
@@ -173,14 +174,25 @@ export class LayerUnpacker {
 
   #directory(spot: Spot, entry: ReadEntry): void {
     const path = spot.folder.at(spot.name)
-    const stat = spot.folder.lstat(spot.name)
-    if (stat?.isDirectory() !== true) {
-      const isWhiteout = stat !== undefined && this.#tree.chain.isWhiteout(path.toString('latin1'), stat)
-      if (stat !== undefined) clear(spot, this.#own())
+    try {
       fs.mkdirSync(path, 0o700)
-      if (isWhiteout) this.#makeOpaque(spot)
+    } catch (error) {
+      if (errnoOf(error) !== 'EEXIST') throw error
+      this.#existing(spot)
     }
     this.#directoryAttributes(path, entry)
+  }
+
+  /** Something is there: a directory stays with what is in it, anything else becomes one. */
+  #existing(spot: Spot): void {
+    const path = spot.folder.at(spot.name)
+    const stat = spot.folder.lstat(spot.name)
+    this.#tree.forgetInheritance()
+    if (stat === undefined || stat.isDirectory()) return
+    const isWhiteout = this.#tree.chain.isWhiteout(path.toString('latin1'), stat)
+    clear(spot, this.#own())
+    fs.mkdirSync(path, 0o700)
+    if (isWhiteout) this.#makeOpaque(spot)
   }
 
   #directoryAttributes(path: Buffer, entry: ReadEntry): void {
@@ -191,28 +203,42 @@ export class LayerUnpacker {
   #single(spot: Spot, entry: ReadEntry): void {
     const path = spot.folder.at(spot.name)
     if (entry.type === 'hardlink') {
-      const context = { tree: this.#tree, attributer: this.#attributer, clear: () => this.#clear(spot) }
+      const context = {
+        tree: this.#tree,
+        attributer: this.#attributer,
+        clear: () => clear(spot, this.#own()),
+      }
       makeHardlink(spot, componentsOf(entry.linkname), context)
       return
     }
-    this.#clear(spot)
     switch (entry.type) {
       case 'file':
-        this.#file = { fd: createFile(path), path, entry, position: 0, hasHoles: false }
+        this.#file = this.#create(spot, entry)
         break
       case 'symlink':
-        makeSymlink(spot, entry.linkname)
+        makeRoom(
+          () => makeSymlink(spot, entry.linkname),
+          () => clear(spot, this.#own()),
+        )
         this.#attributer.set(path, 'symlink', entry)
         break
       case 'char':
       case 'block':
       case 'fifo':
+        if (spot.folder.lstat(spot.name) !== undefined) clear(spot, this.#own())
         this.#device(spot, { ...entry, type: entry.type })
     }
   }
 
-  #clear(spot: Spot): void {
-    if (spot.folder.lstat(spot.name) !== undefined) clear(spot, this.#own())
+  #create(spot: Spot, entry: ReadEntry): OpenFile {
+    const { folder, name } = spot
+    const mode = this.#attributer.modeAtBirth(entry.mode)
+    const fd = makeRoom(
+      () => folder.create(name, mode),
+      () => clear(spot, this.#own()),
+    )
+    const isNeutral = folder.isNeutral(fd)
+    return { fd, path: folder.at(name), mode, isNeutral, entry, position: 0, hasHoles: false }
   }
 
   #device(spot: Spot, entry: ReadEntry & { type: 'char' | 'block' | 'fifo' }): void {
@@ -226,11 +252,9 @@ export class LayerUnpacker {
     this.#repeated?.compare(bytes)
     const file = this.#file
     if (file === undefined) return
-    for (let done = 0; done < bytes.length; ) {
-      const written = fs.writeSync(file.fd, bytes, done, bytes.length - done, file.position)
-      done += written
-      file.position += written
-    }
+    if (this.#attributer.hasLibc && !file.hasHoles) writeAll(file.fd, bytes)
+    else writeAt(file, bytes)
+    file.position += bytes.length
   }
 
   #skip(size: number): void {
@@ -249,13 +273,24 @@ export class LayerUnpacker {
     try {
       // A hole at the end was skipped, not written.
       if (file.hasHoles) fs.ftruncateSync(file.fd, file.entry.size)
+      this.#attributer.setNew(file, file.entry)
     } finally {
-      fs.closeSync(file.fd)
+      this.#close(file)
     }
-    this.#attributer.set(file.path, 'other', file.entry)
+  }
+
+  #close({ fd }: OpenFile): void {
+    if (this.#attributer.hasLibc) closeFile(fd)
+    else fs.closeSync(fd)
   }
 
   #own(): { made: PathSet; attributer: Attributer } {
     return { made: this.#made, attributer: this.#attributer }
+  }
+}
+
+function writeAt({ fd, position }: OpenFile, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done)
   }
 }

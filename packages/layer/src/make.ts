@@ -19,12 +19,21 @@ export interface Spot {
   readonly name: string
 }
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY, S_IFBLK, S_IFCHR, S_IFIFO } = fs.constants
+const { S_IFBLK, S_IFCHR, S_IFIFO } = fs.constants
 const DEVICE_BITS = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const
 
-/** Opens a new file for writing. @throws EEXIST where something is there */
-export function createFile(path: Buffer): number {
-  return fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+/**
+ * Makes something where most of the time nothing is: what is in the way is looked for when making it has failed. No
+ * call of `make` may follow or replace what is there.
+ */
+export function makeRoom<T>(make: () => T, clear: () => void): T {
+  try {
+    return make()
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  }
+  clear()
+  return make()
 }
 
 /** Makes a symlink; its text is kept as it is, whatever it says. */
@@ -55,8 +64,8 @@ export function makeWhiteout({ folder, name }: Spot): void {
 export interface LinkContext {
   readonly tree: Tree
   readonly attributer: Attributer
-  /** Makes room for the new name, once it is known that there is something to link to. */
-  clear(): void
+  /** Takes away what has the new name, once it is known that there is something to link to. */
+  readonly clear: () => void
 }
 
 /**
@@ -73,8 +82,7 @@ export function makeHardlink(spot: Spot, target: readonly string[], context: Lin
     requireTarget({ folder, name }, target, context)
     if (folder.key === spot.folder.key && name === spot.name)
       throw new ToolError('LINK_INVALID', 'it is a hard link to itself')
-    context.clear()
-    link({ folder, name }, spot, target)
+    makeRoom(() => link({ folder, name }, spot, target), context.clear)
   })
 }
 

@@ -114,6 +114,12 @@ export class Tree {
     folder.lowers = []
   }
 
+  /** To be called when a directory that was there before got other attributes: by what path is not known. */
+  forgetInheritance(): void {
+    this.root.forgetInheritance()
+    for (const { folder } of this.#levels) folder.forgetInheritance()
+  }
+
   close(): void {
     try {
       this.#leave(0)
