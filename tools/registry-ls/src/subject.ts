@@ -1,0 +1,47 @@
+import { ToolError } from '@pipelayer/errors'
+import { parseNormalized } from '@pipelayer/reference'
+import type { RegistryLsOptions } from './index.js'
+
+/** What is listed. */
+export interface Subject {
+  readonly domain: string
+  /** Absent: the registry itself. */
+  readonly path?: string
+  readonly tag?: string
+  readonly digest?: string
+}
+
+/**
+ * Reads the argument: a word with a dot or a colon, or `localhost`, and no slash is a host; anything else is a
+ * reference. A port and a tag look alike: `name:1` is a host, `library/name:1` is not.
+ *
+ * @throws ToolError `USAGE` of status 2
+ */
+export function subjectOf({ name, tags, referrers, artifactType }: RegistryLsOptions): Subject {
+  const text = name.replace(/^docker:\/\//, '').replace(/\/$/, '')
+  const isHost = !text.includes('/') && (/[.:]/.test(text) || text === 'localhost') && !text.includes('@')
+  const { domain, path, tag, digest } = parsed(isHost ? `${text}/library/x` : text, name)
+  if (isHost && referrers) throw usage('--referrers needs an image: HOST/REPOSITORY@DIGEST')
+  if (!isHost && tags) throw usage('--tags needs a registry: the tags of a repository are listed anyway')
+  if (!referrers && artifactType !== undefined) throw usage('--artifact-type goes with --referrers')
+  if (isHost) return { domain }
+  const isImage = tag !== undefined || digest !== undefined
+  if (isImage && !referrers)
+    throw usage(`${JSON.stringify(name)} is one image: give a repository, or --referrers`)
+  return { domain, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
+}
+
+function parsed(text: string, name: string): ReturnType<typeof parseNormalized> {
+  try {
+    return parseNormalized(text)
+  } catch (cause) {
+    throw new ToolError('USAGE', `not a host, a repository or an image: ${JSON.stringify(name)}`, {
+      cause,
+      status: 2,
+    })
+  }
+}
+
+function usage(message: string): ToolError {
+  return new ToolError('USAGE', message, { status: 2 })
+}
