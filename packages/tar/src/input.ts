@@ -28,10 +28,24 @@ export class Input {
     this.#size += chunk.length
   }
 
-  /** Copies what waits of the last chunk, so that its owner may use its memory again. */
+  /**
+   * Copies what waits of the last chunk, so that its owner may use its memory again.
+   *
+   * Joins it to chunks before it that are not much larger: of a long header that comes byte by byte few chunks wait,
+   * and each byte is copied some twenty times.
+   */
   detach(): void {
     const last = this.#chunks.pop()
-    if (last !== undefined) this.#chunks.push(Buffer.from(last))
+    if (last === undefined) return
+    const joined = [last]
+    let size = last.length
+    for (let before = this.#chunks.at(-1); before !== undefined && before.length <= size; ) {
+      joined.unshift(before)
+      size += before.length
+      this.#chunks.pop()
+      before = this.#chunks.at(-1)
+    }
+    this.#chunks.push(Buffer.concat(joined, size))
   }
 
   /** Exactly `length` bytes, which must be there. */

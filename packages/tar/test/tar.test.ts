@@ -9,7 +9,20 @@ import {
   type TarEntry,
   TarParser,
 } from '../src/index.js'
-import { BASE, base256, binary, file, list, octal, raw, reassembled, sparse01 } from './archives.js'
+import {
+  BASE,
+  base256,
+  binary,
+  eventsOf,
+  file,
+  joined,
+  type Listed,
+  list,
+  octal,
+  raw,
+  reassembled,
+  sparse01,
+} from './archives.js'
 
 t.test('headers equal those of Go archive/tar, byte for byte', async t => {
   // umoci 0.4.7 (`umoci insert --image img:a tree /`), sha256 of each entry's header blocks. tree was made by: echo big > bigid;
@@ -256,6 +269,18 @@ t.test('hostile and broken archives', async t => {
   t.throws(
     () => list(Buffer.concat([file('first', ''), file('sécond', 'x').subarray(0, 512)])),
     /at byte 512, entry "sécond"/,
+  )
+})
+
+t.test('a long header byte by byte takes time in proportion to it', async t => {
+  // 1 MiB of it took more than four minutes.
+  const bytes = Buffer.concat([
+    raw({ flag: 'x', body: formatPaxRecord('comment', 'x'.repeat((1 << 20) >> 1)) }),
+    file('a', ''),
+  ])
+  t.same(
+    joined(eventsOf(bytes, {}, 1)).map(each => (each as Listed).entry.name),
+    ['a'],
   )
 })
 
