@@ -34,6 +34,8 @@ export class LayerUnpacker {
   readonly #lastCounts: boolean
   /** What this layer has made, by {@link spotKey}. */
   readonly #made = new PathSet()
+  /** What it has hidden: said again it hides nothing more, and looking through a large directory each time takes hours. */
+  readonly #hidden = new PathSet()
   /** Cleaned names of its entries. */
   readonly #names = new PathSet()
   #file: OpenFile | undefined
@@ -115,7 +117,7 @@ export class LayerUnpacker {
 
   #opaque(parents: readonly string[]): void {
     const folder = this.#tree.enter(parents, 'copy')
-    if (folder === undefined) return
+    if (folder === undefined || !this.#hidden.add(spotKey({ folder, name: '' }))) return
     if (this.#tree.form !== undefined) this.#tree.setOpaque(folder)
     else for (const name of folder.names()) removeLower({ folder, name }, this.#own())
   }
@@ -124,7 +126,7 @@ export class LayerUnpacker {
     if (hidden === '' || hidden === '.' || hidden === '..')
       throw new ToolError('WHITEOUT_INVALID', 'it is a whiteout of no name')
     const folder = this.#tree.enter(parents, 'copy')
-    if (folder === undefined) return
+    if (folder === undefined || !this.#hidden.add(spotKey({ folder, name: hidden }))) return
     if (this.#tree.form === undefined) removeLower({ folder, name: hidden }, this.#own())
     else this.#hide({ folder, name: hidden })
   }

@@ -27,6 +27,8 @@ const MAX_SYMLINKS = 40
  * on for ever, each level costing a descriptor, and stack when the tree is removed.
  */
 const MAX_DEPTH = 2048
+/** Directories that one path may lead through, back and forth by way of symlinks: all of them are held open. */
+const MAX_STEPS = 4096
 
 /** What happens to a directory that is not there: made, or only where the lower layers have it. */
 export type Missing = 'make' | 'copy'
@@ -44,12 +46,19 @@ interface Level {
   readonly folder: Folder
   /** All that were opened to reach it, in order; none where a symlink led to one that was open. */
   readonly opened: readonly Folder[]
+  readonly spent: Readonly<Spent>
+}
+
+/** What a path has cost, from the root on. */
+interface Spent {
+  links: number
+  steps: number
 }
 
 interface Walk {
   readonly missing: Missing
   readonly opened: Folder[]
-  links: number
+  readonly spent: Spent
 }
 
 /** The tree below one root. */
@@ -85,18 +94,19 @@ export class Tree {
     let depth = 0
     while (depth < components.length && this.#levels[depth]?.component === components[depth]) depth++
     this.#leave(depth)
+    const spent = { ...(this.#levels.at(-1)?.spent ?? NOTHING_SPENT) }
     for (const component of components.slice(depth)) {
-      const walk: Walk = { missing, opened: [], links: 0 }
+      const walk: Walk = { missing, opened: [], spent }
       const folder = this.#guarded(walk, () => this.#child(this.#top(), component, walk))
       if (folder === undefined) return undefined
-      this.#levels.push({ component, folder, opened: walk.opened })
+      this.#levels.push({ component, folder, opened: walk.opened, spent: { ...spent } })
     }
     return this.#top()
   }
 
   /** Runs `use` with the directory of a path, the one that was entered staying open. */
   visit<T>(components: readonly string[], missing: Missing, use: (folder: Folder | undefined) => T): T {
-    const walk: Walk = { missing, opened: [], links: 0 }
+    const walk: Walk = { missing, opened: [], spent: { ...NOTHING_SPENT } }
     try {
       let folder: Folder | undefined = this.root
       for (const component of components) {
@@ -149,6 +159,8 @@ export class Tree {
   #child(folder: Folder, name: string, walk: Walk): Folder | undefined {
     if (folder.depth >= MAX_DEPTH)
       throw new ToolError('NAME_TOO_LONG', `it lies more than ${MAX_DEPTH} directories deep`)
+    if (++walk.spent.steps > MAX_STEPS)
+      throw new ToolError('TOO_MANY_SYMLINKS', `symlinks lead through more than ${MAX_STEPS} directories`)
     const stat = folder.lstat(name)
     if (stat?.isDirectory()) return this.#open(folder, name, walk)
     if (stat?.isSymbolicLink()) return this.#follow(folder, fs.readlinkSync(folder.at(name), 'latin1'), walk)
@@ -176,7 +188,7 @@ export class Tree {
   }
 
   #follow(folder: Folder, target: string, walk: Walk): Folder | undefined {
-    if (++walk.links > MAX_SYMLINKS)
+    if (++walk.spent.links > MAX_SYMLINKS)
       throw new ToolError('TOO_MANY_SYMLINKS', `more than ${MAX_SYMLINKS} symlinks lead to ${quoted(target)}`)
     let at: Folder | undefined = target.startsWith('/') ? this.root : folder
     for (const part of target.split('/')) {
@@ -204,6 +216,8 @@ export class Tree {
     return made
   }
 }
+
+const NOTHING_SPENT: Readonly<Spent> = { links: 0, steps: 0 }
 
 /** A fixed time: what is unpacked must not depend on when. */
 const DEFAULT_DIRECTORY = {

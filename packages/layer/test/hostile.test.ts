@@ -203,6 +203,15 @@ const hostile: HostileRow[] = [
   },
   { why: 'a file below a whiteout', items: [{ name: '.wh.d/x' }], code: 'WHITEOUT_INVALID' },
   { why: 'a symlink to nothing', items: [link('s', '')], code: 'TAR_INVALID' },
+  {
+    why: 'a path through one symlink after the other, each 800 steps long: 1.2 million open directories',
+    items: [
+      { name: 'd/x', type: 'dir' },
+      link('d/s', 'x/../'.repeat(800)),
+      { name: `d/${'s/'.repeat(1500)}f` },
+    ],
+    code: 'TOO_MANY_SYMLINKS',
+  },
   { why: 'a name no program could open', items: [{ name: `${'d/'.repeat(2100)}x` }], code: 'NAME_TOO_LONG' },
   {
     why: 'overlayfs xattrs would hide lower files',
@@ -255,6 +264,18 @@ t.test('hostile archives stay inside', needsRoot, async t => {
       t.notMatch([...readTree(root).values()].join(' '), /overlay[.]/, 'no xattr of overlayfs')
     }
   }
+})
+
+t.test('a marker said ten thousand times looks through its directory once', async t => {
+  // Each time it looked at all that is there: 50 MB of such entries, a few KB of gzip, took days.
+  const items: Item[] = [
+    ...Array.from({ length: 1000 }, (_, i) => ({ name: `d/${i}` })),
+    ...Array<Item>(10_000).fill({ name: 'd/.wh..wh..opq' }),
+    ...Array<Item>(10_000).fill({ name: '.wh.d' }),
+  ]
+  const root = tempDir(t, 'again')
+  await applyLayer(chunked(handmade(items)), root)
+  t.equal(fs.readdirSync(path.join(root, 'd')).length, 1000)
 })
 
 t.test('directories without end, by way of symlinks, are refused and can be removed', async t => {
