@@ -10,18 +10,29 @@ export interface Block {
   readonly isLast: boolean
 }
 
-/** Blocks of `size` bytes, each with memory of its own. */
+const EMPTY = Buffer.alloc(0)
+
+/**
+ * Blocks of `size` bytes. A chunk that is one as it stands is not copied, so its memory must not be written to again;
+ * the others have memory of their own.
+ */
 export async function* blocksOf(
   source: AsyncIterable<Buffer>,
   size: number,
 ): AsyncGenerator<Block, void, void> {
-  let bytes = Buffer.allocUnsafeSlow(size)
+  let bytes: Buffer = EMPTY
   let used = 0
   for await (const chunk of source) {
-    for (let at = 0; at < chunk.length; ) {
+    if (chunk.length === size && (used === 0 || used === size)) {
       // A full block waits until it is known that it is not the last.
-      if (used === size) {
-        yield { bytes, isLast: false }
+      if (used === size) yield { bytes, isLast: false }
+      bytes = chunk
+      used = size
+      continue
+    }
+    for (let at = 0; at < chunk.length; ) {
+      if (used === size) yield { bytes, isLast: false }
+      if (used === size || bytes === EMPTY) {
         bytes = Buffer.allocUnsafeSlow(size)
         used = 0
       }

@@ -22,8 +22,9 @@ const WORKERS = 4
  * The bytes of `source` compressed: the same for the same format, level and {@link engineOf}, however they are cut and
  * whatever the number of workers.
  *
- * Gives chunks of some 200 KB, and of a few bytes. Many small chunks of input cost time: join them to 64 KiB or more.
- * Reads ahead at most one block of 256 KiB for each worker; its consumer sets the pace.
+ * Gives chunks of some 200 KB, and of a few bytes. Many small chunks of input cost time: join them to 64 KiB or more;
+ * those of 1 MiB are not even copied, and must not be written to again. Reads ahead at most one block of 1 MiB for each
+ * worker; its consumer sets the pace.
  *
  * @throws ToolError COMPRESSION_UNKNOWN for a level that is not, COMPRESSION_UNSUPPORTED where there is no zstd
  */

@@ -26,11 +26,12 @@ interface Levels {
 }
 
 /**
- * gzip 6 is what Docker and Go use: 10 % smaller than level 1 for twice the time. zstd 3 is the zstd program's.
+ * gzip 4: Go's compressor at its default, which umoci and Docker use, gives as much (132.4 MB of a node_modules tree of
+ * 466 MB, ours 131.5), and level 6 would save 4 % for 1.5 times the time. zstd 3 is the zstd program's.
  * zstd above 22 does not exist, and up to 22 a reader with a window of 128 MiB can read it.
  */
 const LEVELS: Readonly<Record<CompressionFormat, Levels>> = {
-  gzip: { min: 0, max: 9, usual: 6 },
+  gzip: { min: 0, max: 9, usual: 4 },
   zstd: { min: 1, max: 22, usual: 3 },
   none: { min: 0, max: 0, usual: 0 },
 }

@@ -12,7 +12,7 @@
  * @module
  */
 import fs from 'node:fs'
-import { attempt, ToolError } from '@pipelayer/errors'
+import { attempt, systemError, ToolError } from '@pipelayer/errors'
 import { type ChangeRecord, type EntryFields, nameFields } from '@pipelayer/records'
 import { entryFields, hardlinkFields, typeOf } from './entry-fields.js'
 import { hasLinks, inodeKey, joinedInodes, type Start } from './hard-links.js'
@@ -143,9 +143,7 @@ class Walk {
   #examine(frame: Frame, name: string): Step {
     const path = joined(frame.path, name)
     const below = this.#sides.below(frame.lowers, name)
-    const upper = attempt(`read ${quoted(joined(frame.upper, name))}`, () =>
-      this.#sides.upper(joined(frame.upper, name)),
-    )
+    const upper = this.#upper(joined(frame.upper, name))
     if (upper === undefined) return frame.complete ? this.#gone(path, below) : NOTHING
     if (upper.isWhiteout) return this.#gone(path, below)
     if (name === OPAQUE_NAME && this.#sides.chain.isOpaque(frame.upper)) return NOTHING
@@ -157,6 +155,15 @@ class Walk {
     }
     if (type === 'dir') return this.#folder(frame, { path, upper, below })
     return this.#single(type, { path, upper, below })
+  }
+
+  /** As `attempt` does; but the words of an error that hardly ever comes are too dear to be made for each entry. */
+  #upper(path: string): UpperEntry | undefined {
+    try {
+      return this.#sides.upper(path)
+    } catch (error) {
+      throw systemError(error, `read ${quoted(path)}`)
+    }
   }
 
   #gone(path: string, below: LowerEntry | undefined): Step {

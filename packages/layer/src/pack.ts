@@ -27,7 +27,7 @@ export async function packChanges(
   open: OpenSink,
   options: PackOptions = {},
 ): Promise<PackedLayer | undefined> {
-  const started = await startOf(changes)
+  const started = Symbol.asyncIterator in changes ? await startOf(changes) : startAtOnce(changes)
   if (started === undefined) return undefined
   let entries = 0
   const tar = tarBytes(started, options, () => entries++)
@@ -89,10 +89,9 @@ function workersOf({ workers }: PackOptions): { workers?: number } {
 
 /** The changes, all of them, once it is known that there is one. */
 async function startOf(
-  changes: AsyncIterable<ChangeRecord> | Iterable<ChangeRecord>,
+  changes: AsyncIterable<ChangeRecord>,
 ): Promise<AsyncIterable<ChangeRecord> | undefined> {
-  const iterator =
-    Symbol.asyncIterator in changes ? changes[Symbol.asyncIterator]() : changes[Symbol.iterator]()
+  const iterator = changes[Symbol.asyncIterator]()
   const first = await iterator.next()
   if (first.done === true) return undefined
   return rest(first.value, iterator)
@@ -100,7 +99,7 @@ async function startOf(
 
 async function* rest(
   first: ChangeRecord,
-  iterator: AsyncIterator<ChangeRecord> | Iterator<ChangeRecord>,
+  iterator: AsyncIterator<ChangeRecord>,
 ): AsyncGenerator<ChangeRecord, void, void> {
   try {
     yield first
@@ -108,4 +107,18 @@ async function* rest(
   } finally {
     await iterator.return?.()
   }
+}
+
+function startAtOnce(changes: Iterable<ChangeRecord>): Iterable<ChangeRecord> | undefined {
+  const iterator = changes[Symbol.iterator]()
+  const first = iterator.next()
+  return first.done === true ? undefined : restAtOnce(first.value, { [Symbol.iterator]: () => iterator })
+}
+
+function* restAtOnce(
+  first: ChangeRecord,
+  others: Iterable<ChangeRecord>,
+): Generator<ChangeRecord, void, void> {
+  yield first
+  yield* others
 }

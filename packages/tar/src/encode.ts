@@ -53,6 +53,7 @@ export function paxRecords(entry: TarEntry): Map<string, string> {
   if (entry.atime) records.set('atime', formatPaxTime(entry.atime))
   if (entry.ctime) records.set('ctime', formatPaxTime(entry.ctime))
   for (const [name, value] of entry.xattrs ?? []) records.set(xattrKey(name), value.toString('latin1'))
+  if (records.size === 0) return records
   if (!isAllUtf8(records)) records.set('hdrcharset', 'BINARY')
   return new Map([...records].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
@@ -87,10 +88,10 @@ function isAllUtf8(records: ReadonlyMap<string, string>): boolean {
 function paxHeader(name: string, records: ReadonlyMap<string, string>): Buffer {
   const text = [...records].map(([key, value]) => formatPaxRecord(key, value)).join('')
   if (text.length > MAX_SPECIAL_SIZE) throw new FieldError(`PAX records of ${text.length} bytes`)
-  const block = Buffer.alloc(BLOCK_SIZE)
+  const block = Buffer.from(EMPTY_HEADER)
   putText(block, FIELDS.name, paxName(name))
   block.write('x', FIELDS.typeflag[0], 'latin1')
-  for (const field of [FIELDS.mode, FIELDS.uid, FIELDS.gid, FIELDS.mtime]) putNumber(block, field, 0)
+  block.fill(0, FIELDS.devmajor[0], FIELDS.prefix[0])
   putNumber(block, FIELDS.size, text.length)
   return Buffer.concat([sealed(block), Buffer.from(text, 'latin1'), padding(text.length)])
 }
@@ -117,10 +118,10 @@ function cleaned(path: string, rooted: boolean): string {
 /** The entry's own header; what does not fit is cut, or 0, since PAX says it. */
 function headerBlock(entry: TarEntry): Buffer {
   if (entry.type === 'other') throw new FieldError('its type is not of tar')
-  const block = Buffer.alloc(BLOCK_SIZE)
+  const block = Buffer.from(EMPTY_HEADER)
   putText(block, FIELDS.name, withoutSlashAtCut(ascii(entry.name)))
   putText(block, FIELDS.linkname, withoutSlashAtCut(ascii(entry.linkname ?? '')))
-  block.write(FLAG_OF_TYPE[entry.type], FIELDS.typeflag[0], 'latin1')
+  block[FIELDS.typeflag[0]] = FLAG_OF_TYPE[entry.type].charCodeAt(0)
   putNumber(block, FIELDS.mode, entry.mode & 0o7777)
   putNumber(block, FIELDS.uid, entry.uid)
   putNumber(block, FIELDS.gid, entry.gid)
@@ -133,20 +134,32 @@ function headerBlock(entry: TarEntry): Buffer {
   return sealed(block)
 }
 
-/** Marks the block as ustar and puts its checksum: six digits, NUL, space. */
+/** What every header starts as: copied, so that only what is not 0 or empty is written. 80,000 files make as many. */
+const EMPTY_HEADER = emptyHeader()
+
+function emptyHeader(): Buffer {
+  const { magic, mode, uid, gid, size, mtime, devmajor, devminor } = FIELDS
+  const block = Buffer.alloc(BLOCK_SIZE)
+  block.write(USTAR_MAGIC + USTAR_VERSION, magic[0], 'latin1')
+  for (const [offset, width] of [mode, uid, gid, size, mtime, devmajor, devminor])
+    block.write(formatOctal(0, width), offset, 'latin1')
+  return block
+}
+
+/** Puts the block's checksum: six digits, NUL, space. */
 function sealed(block: Buffer): Buffer {
-  block.write(USTAR_MAGIC + USTAR_VERSION, FIELDS.magic[0], 'latin1')
   const [offset, width] = FIELDS.checksum
   block.write(`${formatOctal(checksumOf(block), width - 1)} `, offset, 'latin1')
   return block
 }
 
 function putText(block: Buffer, [offset, width]: Field, text: string): void {
-  block.write(text.slice(0, width), offset, 'latin1')
+  if (text !== '') block.write(text, offset, width, 'latin1')
 }
 
 function putNumber(block: Buffer, [offset, width]: Field, value: number): void {
-  block.write(formatOctal(fitsInOctal(value, width) ? value : 0, width), offset, 'latin1')
+  if (value !== 0 && fitsInOctal(value, width))
+    block.write(formatOctal(value, width), offset, width, 'latin1')
 }
 
 function putDevice(block: Buffer, field: Field, value: number): void {

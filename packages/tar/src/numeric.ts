@@ -46,7 +46,7 @@ export function safe(value: bigint, what: string): number {
 
 /** Whether `value` fits in a field of `width` bytes as octal digits and a NUL. */
 export function fitsInOctal(value: number, width: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value < 8 ** (width - 1)
+  return Number.isInteger(value) && value >= 0 && value < 2 ** (3 * (width - 1))
 }
 
 /** Octal digits that fill a field of `width` bytes but for the NUL at its end. */

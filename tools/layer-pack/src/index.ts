@@ -39,7 +39,7 @@ export interface Origin {
 }
 
 /** Raised whenever the same changes would give other bytes than before: part of what the cache knows a layer by. */
-const FORMAT_VERSION = 1
+const FORMAT_VERSION = 2
 
 /**
  * The records from `layer-begin` to `layer-end` become one `layer`, its blob being in the store; other records pass.
