@@ -43,7 +43,7 @@ export class ImageCheck {
   }
 
   unpacked(layer: LayerSource, diffID: string): void {
-    this.#digests.push(layer.digest ?? '')
+    this.#digests.push(layer.blob.expected?.digest ?? '')
     this.#diffIDs.push(diffID)
   }
 

@@ -7,8 +7,10 @@ import { ToolError } from '@pipelayer/errors'
 import { type ApplyResult, RootfsStaging, type XattrForm } from '@pipelayer/layer'
 import type { AnyRecord, LayerRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
+import { type Limits, openBlob } from './blob-file.js'
 import { ImageCheck } from './image-check.js'
-import { type LayerSource, layerOf, tarFile, verifyLayer } from './layer-source.js'
+import { type LayerSource, layerOf, type Reader, tarFile, verifyLayer } from './layer-source.js'
+import { ReadingThread } from './reading-thread.js'
 import { overlayTarget, plainTarget, type Target } from './target.js'
 
 export interface UntarOptions {
@@ -20,6 +22,7 @@ export interface UntarOptions {
   readonly into?: boolean
   /** A directory for each layer, in overlay form, with this prefix of xattrs. */
   readonly overlay?: XattrForm
+  readonly limits?: Limits
   /** Where blobs are looked for that have no path; opened when one is needed. */
   readonly store: () => Store
   readonly onWarning?: (message: string) => void
@@ -42,13 +45,13 @@ export async function* untar(
 ): AsyncGenerator<AnyRecord, void, void> {
   const unpacking = new Unpacking(options)
   const check = new ImageCheck(options.store)
-  const { tars = [] } = options
+  const { tars = [], limits = {} } = options
   try {
-    for (const file of tars) await unpacking.apply(tarFile(file))
+    for (const file of tars) await unpacking.apply(tarFile(file, limits))
     for await (const record of records) {
       check.see(record)
       if (record.type === 'layer' && record.empty !== true) {
-        const layer = layerOf(record as LayerRecord, options.store)
+        const layer = layerOf(record as LayerRecord, { store: options.store, limits })
         check.unpacked(layer, await unpacking.apply(layer))
       }
       yield record
@@ -65,6 +68,8 @@ class Unpacking {
   readonly #staging: RootfsStaging
   readonly #target: Target
   readonly #forget: () => void
+  readonly #thread = new ReadingThread()
+  readonly #open: Reader = blob => this.#thread.open(blob)
 
   constructor(options: UntarOptions) {
     const { target, into = false, overlay, onExit } = options
@@ -72,13 +77,14 @@ class Unpacking {
     this.#staging = RootfsStaging.open(target, { into })
     this.#forget = onExit?.(() => this.#staging.abort()) ?? (() => {})
     const { dir } = this.#staging
-    this.#target = overlay === undefined ? plainTarget(dir) : overlayTarget(dir, overlay)
+    this.#target =
+      overlay === undefined ? plainTarget(dir, this.#open) : overlayTarget(dir, this.#open, overlay)
   }
 
   /** Returns the layer's diffID. */
   async apply(layer: LayerSource): Promise<string> {
     const { into, signal, onWarning } = this.#options
-    if (into) await verifyLayer(layer)
+    if (into) await verifyLayer(layer, this.#open)
     const how = {
       ...(signal === undefined ? {} : { signal }),
       ...(onWarning === undefined ? {} : { onWarning }),
@@ -101,6 +107,7 @@ class Unpacking {
   }
 
   close(): void {
+    this.#thread.close()
     this.#staging.abort()
     this.#forget()
   }
@@ -117,9 +124,9 @@ class Unpacking {
 
 /** A damaged blob fails in many ways, as a tar or as gzip: that it is damaged is what the user has to know. */
 async function causeOf(error: unknown, layer: LayerSource): Promise<unknown> {
-  if (layer.digest === undefined || !(error instanceof ToolError)) return error
+  if (layer.blob.expected === undefined || !(error instanceof ToolError)) return error
   try {
-    for await (const _ of layer.open());
+    for await (const _ of openBlob(layer.blob));
     return error
   } catch (damage) {
     return damage

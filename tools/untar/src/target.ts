@@ -14,7 +14,7 @@ import {
   applyLayerOverlay,
   type XattrForm,
 } from '@pipelayer/layer'
-import { type LayerSource, openTar } from './layer-source.js'
+import type { LayerSource, Reader } from './layer-source.js'
 
 export interface Applied {
   readonly diffID: string
@@ -29,10 +29,10 @@ export interface Target {
 }
 
 /** One root filesystem. */
-export function plainTarget(dir: string): Target {
+export function plainTarget(dir: string, open: Reader): Target {
   return {
     async apply(layer, options) {
-      const { tar, finish } = openTar(layer)
+      const { tar, finish } = open(layer.blob)
       const result = await applyLayer(tar, dir, options)
       return { diffID: finish(), result }
     },
@@ -44,7 +44,7 @@ export function plainTarget(dir: string): Target {
  * A directory for each layer, `0001-<start of its diffID>` and so on, lowest first; the file `lowers` lists them as
  * overlayfs wants them, nearest first.
  */
-export function overlayTarget(dir: string, xattrs: XattrForm): Target {
+export function overlayTarget(dir: string, open: Reader, xattrs: XattrForm): Target {
   const names: string[] = []
   return {
     async apply(layer, options) {
@@ -55,7 +55,7 @@ export function overlayTarget(dir: string, xattrs: XattrForm): Target {
         fs.chmodSync(made, 0o755)
       })
       const lowers = names.map(name => path.join(dir, name)).reverse()
-      const { tar, finish } = openTar(layer)
+      const { tar, finish } = open(layer.blob)
       const result = await applyLayerOverlay(tar, made, { ...options, lowers, xattrs })
       const diffID = finish()
       const name = `${number}-${encodedOf(diffID).slice(0, 12)}`
