@@ -8,5 +8,5 @@
 export type { Args, OptionSpec, OptionTable, Positionals } from './options.js'
 export { printable } from './printable.js'
 export { readInput } from './read-input.js'
-export { type Input, runTool, type Tool, type ToolContext } from './run-tool.js'
+export { type ByteTool, type Input, runTool, type Tool, type ToolContext } from './run-tool.js'
 export type { TextForm } from './text-writer.js'

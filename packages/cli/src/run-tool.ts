@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream'
+import { ToolError } from '@pipelayer/errors'
 import { type AnyRecord, RecordWriter, readRecords, readReferences, UpstreamError } from '@pipelayer/records'
+import { ByteWriter } from './byte-writer.js'
 import {
   type Args,
   COMMON,
@@ -39,12 +41,21 @@ export interface Tool<T extends OptionTable> {
   readonly options: T
   readonly positionals?: Positionals
   readonly input: Input | ((args: Args<T>) => Input)
+  readonly output?: 'records'
   /** What stands on stdout in place of records: undefined for records, which is what a pipe gets unless asked. */
   readonly text?: (args: Args<T>, stdout: { readonly terminal: boolean }) => TextForm | undefined
   /** Records that are bad news, beside `failed`: the stream is complete, and the status 1. */
   readonly isBad?: (record: AnyRecord, args: Args<T>) => boolean
   /** The stage itself. `records` is empty where nothing is read. */
   run(records: AsyncIterable<AnyRecord>, args: Args<T>, context: ToolContext): AsyncIterable<AnyRecord>
+}
+
+/** A tool that writes the bytes of something, and no records. */
+export interface ByteTool<T extends OptionTable> extends Omit<Tool<T>, 'output' | 'text' | 'isBad' | 'run'> {
+  readonly output: 'bytes'
+  /** True when the bytes go somewhere else, and a terminal behind stdout does not matter. */
+  readonly isSilent?: (args: Args<T>) => boolean
+  run(records: AsyncIterable<AnyRecord>, args: Args<T>, context: ToolContext): AsyncIterable<Uint8Array>
 }
 
 type CommonArgs = Args<typeof READING & typeof COMMON>
@@ -60,7 +71,7 @@ const NOTHING: Positionals = { synopsis: '', min: 0, max: 0 }
  * input is wrong, or bad news, such as a `failed` record, went by; 2 the command line is wrong, stdin untouched; 70 a bug; 75 the system
  * or the network; 130 and 143 signals; 141 the reader is gone, without a word.
  */
-export async function runTool<const T extends OptionTable>(tool: Tool<T>): Promise<never> {
+export async function runTool<const T extends OptionTable>(tool: Tool<T> | ByteTool<T>): Promise<never> {
   const table = { ...tool.options, ...(tool.input === 'none' ? {} : READING), ...COMMON } as T
   const head = { name: tool.name, summary: tool.summary, positionals: tool.positionals ?? NOTHING }
   const plain = await reporter(tool.name, process.stderr, { quiet: false, json: false, noColor: noColor() })
@@ -81,7 +92,7 @@ export async function runTool<const T extends OptionTable>(tool: Tool<T>): Promi
 }
 
 interface Run<T extends OptionTable> {
-  readonly tool: Tool<T>
+  readonly tool: Tool<T> | ByteTool<T>
   readonly args: Args<T>
   readonly common: CommonArgs
   readonly report: Reporter
@@ -89,9 +100,7 @@ interface Run<T extends OptionTable> {
 
 async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
   const { tool, args, report } = run
-  const form = tool.text?.(args, { terminal: process.stdout.isTTY === true })
-  const writer = form === undefined ? new RecordWriter(process.stdout) : new TextWriter(process.stdout, form)
-  const output: Output = { writer, isBad: record => tool.isBad?.(record, args) ?? false, bad: 0 }
+  const output = outputOf(tool, args)
   const aborter = new AbortController()
   const stopped = new Promise<Stop>(resolve => {
     const stop = (why: Stop): void => {
@@ -103,22 +112,46 @@ async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
     watchForStop(process.stdout, stop)
   })
   const records = input(run)
-  const produced = tool.run(records, args, context(aborter.signal, report))[Symbol.asyncIterator]()
+  const produced: AsyncIterator<Piece> = tool
+    .run(records, args, context(aborter.signal, report))
+    [Symbol.asyncIterator]()
   const outcome = await drain(produced, output, stopped)
   return finish(tool.name, outcome, output, report)
 }
 
+type Piece = AnyRecord | Uint8Array
+
+interface Writer {
+  readonly records: number
+  readonly failed: number
+  write(piece: Piece): Promise<void>
+  flush(): Promise<void>
+}
+
 interface Output {
-  readonly writer: Pick<RecordWriter, 'write' | 'flush' | 'records' | 'failed'>
-  readonly isBad: (record: AnyRecord) => boolean
+  readonly writer: Writer
+  readonly isBad: (piece: Piece) => boolean
   /** How many records were. */
   bad: number
+}
+
+function outputOf<T extends OptionTable>(tool: Tool<T> | ByteTool<T>, args: Args<T>): Output {
+  const { stdout } = process
+  const terminal = stdout.isTTY === true
+  if (tool.output === 'bytes') {
+    if (terminal && !tool.isSilent?.(args))
+      throw new ToolError('USAGE', 'bytes are not written to a terminal: redirect stdout', { status: 2 })
+    return { writer: new ByteWriter(stdout), isBad: () => false, bad: 0 }
+  }
+  const form = tool.text?.(args, { terminal })
+  const writer = form === undefined ? new RecordWriter(stdout) : new TextWriter(stdout, form)
+  return { writer: writer as Writer, isBad: piece => tool.isBad?.(piece as AnyRecord, args) ?? false, bad: 0 }
 }
 
 type Outcome = { readonly done: true } | { readonly error: unknown } | Stop
 
 async function drain(
-  produced: AsyncIterator<AnyRecord>,
+  produced: AsyncIterator<Piece>,
   output: Output,
   stopped: Promise<Stop>,
 ): Promise<Outcome> {

@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { build } from 'esbuild'
+import { type BuildOptions, build } from 'esbuild'
 import t from 'tap'
 
 // One program with a behaviour for every rule: it is built once, and run as a process, for that is what runTool makes.
@@ -29,6 +29,18 @@ runTool({
     for await (const record of records) yield { ...record, many: args.many, count: args.count, words: args._ }
   },
 })`
+// One that writes bytes.
+const BYTES = `
+import { runTool } from '@pipelayer/cli'
+import { ToolError } from '@pipelayer/errors'
+runTool({
+  name: 'bytes', summary: 'writes bytes', input: 'none', output: 'bytes', isSilent: args => args.silent,
+  options: { broken: { type: 'boolean', describe: 'fail' }, silent: { type: 'boolean', describe: 'write nothing' } },
+  async *run(records, args) {
+    if (!args.silent) yield Buffer.from('bytes')
+    if (args.broken) throw new ToolError('NOT_GOOD', 'wrong bytes')
+  },
+})`
 const END = '{"type":"end","tool":"up","records":0,"failed":0}\n'
 
 interface Result {
@@ -41,9 +53,7 @@ interface Result {
 t.test('runTool()', async t => {
   const dir = t.testdir()
   const program = path.join(dir, 'sample.cjs')
-  await build({
-    stdin: { contents: PROGRAM, resolveDir: process.cwd() },
-    outfile: program,
+  const options: BuildOptions = {
     bundle: true,
     platform: 'node',
     format: 'cjs',
@@ -52,7 +62,12 @@ t.test('runTool()', async t => {
     logLevel: 'warning',
     define: { 'import.meta.url': '__u', PIPELAYER_VERSION: '"1.2.3"' },
     banner: { js: "const __u=require('node:url').pathToFileURL(__filename).href;" },
-  })
+  }
+  const made = { sample: PROGRAM, bytes: BYTES }
+  for (const [name, contents] of Object.entries(made)) {
+    const stdin = { contents, resolveDir: process.cwd() }
+    await build({ ...options, stdin, outfile: path.join(dir, `${name}.cjs`) })
+  }
   fs.symlinkSync(path.resolve('../../node_modules'), path.join(dir, 'node_modules'))
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: undefined, TAP: undefined }
   const start = (args: string[], stdio: 'pipe' | 'ignore' = 'pipe'): ChildProcess =>
@@ -180,6 +195,28 @@ t.test('runTool()', async t => {
     const endless = start(['--text', '--what', 'endless'])
     endless.stdout?.once('data', () => endless.stdout?.destroy())
     t.match(await ended(endless), { status: 141, err: '' }, 'a reader that leaves')
+  })
+
+  await t.test('bytes in place of records', async t => {
+    const rows: { args: string[]; status: number; out: string; err: string | RegExp; why: string }[] = [
+      { args: [], status: 0, out: 'bytes', err: '', why: 'nothing but the bytes' },
+      { args: ['--broken'], status: 1, out: 'bytes', err: /\[NOT_GOOD\]\n$/, why: 'told by the status' },
+    ]
+    const program = path.join(dir, 'bytes.cjs')
+    for (const { args, why, ...expected } of rows) {
+      const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
+      t.match(await ended(child), expected, why)
+    }
+    // script(1) gives it a terminal.
+    const onTerminal = spawnSync('script', ['-qec', `${process.execPath} ${program}`, '/dev/null'], {
+      env,
+      encoding: 'utf8',
+    })
+    t.match(onTerminal, { status: 2, stdout: /not written to a terminal.*USAGE/ })
+    const silent = spawnSync('script', ['-qec', `${process.execPath} ${program} --silent`, '/dev/null'], {
+      env,
+    })
+    t.equal(silent.status, 0, 'but when nothing goes there')
   })
 
   await t.test('a reader that leaves', async t => {

@@ -1,0 +1,28 @@
+import type { Writable } from 'node:stream'
+import type { AnyRecord } from '@pipelayer/records'
+
+/** Stands in for a RecordWriter and writes bytes as they are; `end` and `error` are told by the exit status alone. */
+export class ByteWriter {
+  readonly records = 0
+  readonly failed = 0
+  readonly #output: Writable
+
+  constructor(output: Writable) {
+    this.#output = output
+  }
+
+  write(piece: AnyRecord | Uint8Array): Promise<void> {
+    return piece instanceof Uint8Array ? this.#send(piece) : Promise.resolve()
+  }
+
+  /** Every write is awaited: nothing is held back. */
+  flush(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  #send(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#output.write(bytes, error => (error ? reject(error) : resolve()))
+    })
+  }
+}
