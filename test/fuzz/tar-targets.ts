@@ -164,10 +164,18 @@ function parseRecords(input: Buffer): void {
   same('records', JSON.stringify([...parsePax(Buffer.from(text, 'latin1'))]), JSON.stringify([...records]))
 }
 
-/** Only our errors, no more than was asked for, the same whatever the chunks. */
+/**
+ * Only our errors, no more than was asked for, the same whatever the chunks; which of two errors it is may depend on
+ * them, for a damaged block gives some of its bytes or none.
+ */
 async function inflate(input: Buffer, random: Random): Promise<void> {
   const [whole, cut] = [await inflated(one(input)), await inflated(chunks(input, random))]
-  same('the chunks matter', whole, cut)
+  const isSame = whole === cut || (isCode(whole) && isCode(cut))
+  if (!isSame) same('the chunks matter', whole, cut)
+}
+
+function isCode(outcome: string): boolean {
+  return /^[A-Z_]+$/.test(outcome)
 }
 
 function inflated(source: AsyncIterable<Buffer>): Promise<string> {

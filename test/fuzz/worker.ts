@@ -2,7 +2,7 @@
  * One worker of scripts/fuzz: runs case after case, and tells its parent before each, so that a case that never ends,
  * or ends the process, has a name.
  *
- * Arguments: JSON with `seed`, `step`, `seconds`, `targets` (names; none for all), `once`.
+ * Arguments: JSON with `seed`, `step`, `seconds`, `target` (a name; none for all).
  *
  * @module
  */
@@ -47,8 +47,10 @@ async function runCase(target: Target, seed: number): Promise<void> {
   const input = inputOf(target, seed)
   const finding = await measured(target, seed, input)
   if (finding === undefined) return
-  const same = async (shorter: Buffer): Promise<boolean> =>
-    kindOf(await measured(target, seed, shorter)) === kindOf(finding)
+  const same = async (shorter: Buffer): Promise<boolean> => {
+    tell({ target: target.name, seed, isAgain: true })
+    return kindOf(await measured(target, seed, shorter)) === kindOf(finding)
+  }
   const small = await minimised(input, same)
   tell({
     target: target.name,
