@@ -1,6 +1,7 @@
 import os from 'node:os'
 import { runTool } from '@pipelayer/cli'
 import { platformOfNode } from '@pipelayer/oci'
+import { REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { imgPull } from './index.js'
 
@@ -9,33 +10,34 @@ runTool({
   summary: 'read images from registries and other places into the store, and write their records',
   options: {
     platform: {
-      type: 'string',
+      type: 'array',
       value: 'OS/ARCH[/VARIANT]',
-      describe: 'which manifest of an index to take (default: this machine, linux)',
+      describe: 'which manifest of an index to take; of several a new index (default: this machine, linux)',
     },
     'all-platforms': { type: 'boolean', describe: 'take an index as a whole' },
+    referrers: { type: 'boolean', describe: 'take along what refers to an image, such as signatures' },
     store: {
       type: 'string',
       value: 'DIR',
       describe: 'the store (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
     },
     'no-tag': { type: 'boolean', describe: 'do not name the images in the store' },
-    'plain-http': { type: 'boolean', describe: 'speak plain HTTP to registries, not only to local ones' },
+    'no-store': { type: 'boolean', describe: 'bring no blobs: records say where they are' },
+    ...REMOTE_OPTIONS,
   },
   positionals: { synopsis: 'REFERENCE...', min: 1, max: Number.POSITIVE_INFINITY },
   input: args => (args._.includes('-') ? 'references' : 'none'),
-  run: (records, args, { env, signal, warn }) =>
+  run: (records, args, context) =>
     imgPull(records, {
       references: args._,
-      platform: args.platform,
+      platforms: args.platform,
       // Images are made for Linux, whatever this machine runs.
       machine: platformOfNode({ platform: 'linux', arch: process.arch, endianness: os.endianness() }),
       allPlatforms: args['all-platforms'],
       noTag: args['no-tag'],
-      plainHttp: args['plain-http'],
-      store: args.store ?? defaultStorePath(env),
-      env,
-      signal,
-      warn,
+      referrers: args.referrers,
+      noStore: args['no-store'],
+      store: args.store ?? defaultStorePath(context.env),
+      ...remoteOptions(args, context),
     }),
 })

@@ -14,16 +14,14 @@ import {
   parseObject,
   platformOf,
 } from '@pipelayer/oci'
-import { type Place, type PlacedManifest, readDocument } from '@pipelayer/places'
+import type { Place, PlacedManifest } from '@pipelayer/places'
 import type { AnyRecord } from '@pipelayer/records'
-import type { Store } from '@pipelayer/store'
-import type { BlobFetcher } from './blob-fetcher.js'
+import type { Keeper } from './keeper.js'
 
 /** One image on its way: where from, where to, and what its records carry. */
 export interface ImagePull {
   readonly place: Place
-  readonly store: Store
-  readonly blobs: BlobFetcher
+  readonly keeper: Keeper
   /** The image's key in the stream. */
   readonly image: string
   readonly partOf?: string
@@ -44,7 +42,7 @@ export async function* pullImage(
   found: PlacedManifest,
   platform?: Platform,
 ): AsyncGenerator<AnyRecord, void, undefined> {
-  const { store, place, image, partOf } = pull
+  const { keeper, place, image, partOf } = pull
   let known = platform
   if (found.document.kind === 'index') {
     for (const [number, entry] of found.document.manifests.entries()) {
@@ -56,13 +54,12 @@ export async function* pullImage(
     known ??= config && platformOf(config)
     yield* pullBlobs(pull, found.document, config)
   }
-  const { path } = store.putBytes(found.bytes, found.descriptor)
   yield {
     type: found.document.kind,
     image,
     ...(partOf !== undefined && { partOf }),
     ...bare(found.descriptor),
-    path,
+    ...keeper.manifest(found),
     ...origin(place),
     ...(known !== undefined && { platform: known }),
   }
@@ -94,8 +91,7 @@ export async function resolveEntry(place: Place, entry: Descriptor): Promise<Pla
 // The config comes first: the layers' diffIDs are in it. An artifact's config is a blob like others.
 async function readConfig(pull: ImagePull, { config, layers }: Manifest): Promise<ImageConfig | undefined> {
   if (!isConfigType(config.mediaType)) return undefined
-  await pull.blobs.fetch(config, pull.place.read)
-  const bytes = await readDocument(config, () => pull.store.openBlob(config.digest))
+  const bytes = await pull.keeper.document(config, pull.place.read)
   const document = checkConfig(parseObject(bytes, ['CONFIG_INVALID', `config ${config.digest}`]))
   const { length } = document.rootfs.diff_ids
   if (length === layers.length) return document
@@ -109,7 +105,7 @@ async function* pullBlobs(
   config: ImageConfig | undefined,
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const { layers } = manifest
-  const transfers = layers.map(layer => pull.blobs.fetch(layer, pull.place.read))
+  const transfers = layers.map(layer => pull.keeper.blob(layer, pull.place.read))
   // A failure is seen when its turn comes, and must not count as unhandled until then.
   for (const transfer of transfers) transfer.catch(() => undefined)
   const steps = historyOf(config, layers.length)
@@ -123,7 +119,7 @@ async function* pullBlobs(
 }
 
 async function blobRecord(pull: ImagePull, descriptor: Descriptor): Promise<AnyRecord> {
-  const path = await pull.blobs.fetch(descriptor, pull.place.read)
+  const kept = await pull.keeper.blob(descriptor, pull.place.read)
   const { urls, annotations, artifactType } = descriptor
   return {
     type: parseLayerType(descriptor.mediaType) === undefined ? 'blob' : 'layer',
@@ -133,7 +129,7 @@ async function blobRecord(pull: ImagePull, descriptor: Descriptor): Promise<AnyR
     ...(urls && { urls }),
     ...(annotations && { annotations }),
     ...(artifactType && { artifactType }),
-    path,
+    ...kept,
     ...origin(pull.place),
   }
 }
@@ -155,5 +151,5 @@ function historyOf(config: ImageConfig | undefined, layers: number): readonly St
 
 // A path says all there is to say about what came from this store.
 function origin(place: Place): { readonly from?: readonly string[] } {
-  return place.text === 'store:' ? {} : { from: [place.text] }
+  return place.text === 'store:' ? {} : { from: place.origins ?? [place.text] }
 }

@@ -118,14 +118,14 @@ t.test('platforms', async t => {
   writer.tag(writer.index(entries), '1')
   writer.tag(writer.index([{ ...writer.index(entries), platform: AMD64 }]), 'nested')
   t.match((await pull(at('1'))).at(-1), { type: 'manifest', root: true, digest: amd.digest })
-  t.match((await pull(at('1'), { platform: 'linux/arm64' })).at(-1), {
+  t.match((await pull(at('1'), { platforms: ['linux/arm64'] })).at(-1), {
     digest: arm.digest,
   })
   t.match((await pull(at('nested'))).at(-1), { digest: amd.digest }, 'an index in an index')
-  await t.rejects(pull(at('1'), { platform: 'plan9/mips' }), {
+  await t.rejects(pull(at('1'), { platforms: ['plan9/mips'] }), {
     code: 'PLATFORM_NOT_FOUND',
   })
-  await t.rejects(pull(at('1'), { platform: 'a/b/c/d' }), { code: 'PLATFORM_INVALID', status: 2 })
+  await t.rejects(pull(at('1'), { platforms: ['a/b/c/d'] }), { code: 'PLATFORM_INVALID', status: 2 })
   const byRecord = await pull(['-'], {}, [{ type: 'reference', reference: at('1'), platform: 'linux/arm64' }])
   t.match(byRecord.at(-1), { digest: arm.digest }, 'the record says which')
 })

@@ -1,0 +1,61 @@
+import { digestOf } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
+import {
+  type Index,
+  MAX_DOCUMENT,
+  type Platform,
+  parseManifest,
+  parseObject,
+  selectPlatform,
+} from '@pipelayer/oci'
+import type { Place, PlacedManifest } from '@pipelayer/places'
+import { resolveEntry } from './image.js'
+
+/** What is taken of an index. */
+export interface Selection {
+  /** The first one is this machine's, unless said. */
+  readonly platforms: readonly Platform[]
+  /** Take an index as a whole. */
+  readonly all: boolean
+}
+
+const MAX_DEPTH = 4
+
+/**
+ * Resolves a place and goes down through indexes.
+ *
+ * One platform: to its manifest. Several: to the manifests of each, under a new index that names them alone, in their
+ * order; the index itself, byte for byte, when they are all it has.
+ *
+ * @throws ToolError `PLATFORM_NOT_FOUND`, `MANIFEST_INVALID`; those of the place
+ */
+export async function choose(place: Place, { platforms, all }: Selection): Promise<PlacedManifest> {
+  let found = await place.read.resolve()
+  for (let depth = 0; !all && found.document.kind === 'index'; depth++) {
+    if (depth === MAX_DEPTH) {
+      throw new ToolError('MANIFEST_INVALID', `index in index, more than ${MAX_DEPTH} levels deep`)
+    }
+    const { document } = found
+    const entries = new Set(platforms.map(platform => selectPlatform(document, platform)))
+    const [only] = entries
+    if (platforms.length > 1 || only === undefined) return narrowed(found, document, entries)
+    found = await resolveEntry(place, only)
+  }
+  return found
+}
+
+function narrowed(
+  found: PlacedManifest,
+  document: Index,
+  entries: ReadonlySet<Index['manifests'][number]>,
+): PlacedManifest {
+  const kept = document.manifests.map(entry => entries.has(entry))
+  if (!kept.includes(false)) return found
+  const whole = parseObject(found.bytes, ['MANIFEST_INVALID', `index ${found.descriptor.digest}`])
+  const manifests = (whole.manifests as readonly unknown[]).filter((_entry, index) => kept[index])
+  const bytes = Buffer.from(JSON.stringify({ ...whole, manifests }))
+  if (bytes.length > MAX_DOCUMENT) throw new ToolError('DOCUMENT_TOO_LARGE', 'the new index is too large')
+  const { mediaType } = found.descriptor
+  const descriptor = { mediaType, digest: digestOf(bytes), size: bytes.length }
+  return { descriptor, bytes, document: parseManifest(bytes, { mediaType }) }
+}
