@@ -54,6 +54,8 @@ const IDLE_MS = 120_000
 const SWEEP_MS = 3_600_000
 /** How long a client may go on sending a body that nobody wants, so that it reads why. */
 const LINGER_MS = 2000
+/** What a client that leaves in the middle of an answer looks like. */
+const HUNG_UP: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
 const CHALLENGE = 'Basic realm="registry", charset="UTF-8"'
 
 /** A registry that listens. */
@@ -179,7 +181,7 @@ export class RegistryServer {
   #refuse(request: http.IncomingMessage, response: http.ServerResponse, error: unknown): void {
     const { status, code, message, isOurs } = answerTo(error)
     // Whoever hung up is told nothing, and is no failure of ours.
-    if (request.destroyed && !request.complete) return
+    if ((request.destroyed && !request.complete) || HUNG_UP.has(errorCode(error))) return
     if (isOurs) this.#options.warn(`${request.method} ${request.url}: ${messageOf(error)}`, code)
     if (response.headersSent) {
       response.destroy()
@@ -189,6 +191,10 @@ export class RegistryServer {
     response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length })
     response.end(request.method === 'HEAD' ? undefined : body)
   }
+}
+
+function errorCode(error: unknown): unknown {
+  return error instanceof Error ? Reflect.get(error, 'code') : undefined
 }
 
 function tlsServer(options: https.ServerOptions): https.Server {

@@ -26,6 +26,7 @@ for (const kind of KINDS) {
     t.test('referrers', async t => referrers(t, await startLab(t, kind)))
     t.test('deleting', async t => deleting(t, await startLab(t, kind)))
     t.test('requests that are refused', async t => refused(t, await startLab(t, kind)))
+    t.test('a client that leaves', async t => leaves(t, await startLab(t, kind)))
     t.test('read-only', async t => readOnly(t, await startLab(t, kind)))
   })
 }
@@ -277,4 +278,17 @@ async function readOnly(t: Test, first: Lab): Promise<void> {
     const answer = await send(method, url)
     t.same([answer.status, answer.code], [405, 'UNSUPPORTED'], `${method} ${url}`)
   }
+}
+
+async function leaves(t: Test, lab: Lab): Promise<void> {
+  const content = Buffer.alloc(32 * 1024 * 1024)
+  await putBlob(lab, 'a', content)
+  const [host, port] = lab.server.address.split(':')
+  await new Promise<void>(resolve => {
+    const socket = net.connect({ host, port: Number(port) })
+    socket.once('data', () => socket.destroy()).once('close', () => resolve())
+    socket.write(`GET /v2/a/blobs/${digestOf(content)} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  })
+  await lab.server.close(10_000)
+  t.same(lab.warnings, [], 'is no fault of the server')
 }
