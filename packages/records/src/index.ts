@@ -31,6 +31,7 @@ export type {
   LayerEndRecord,
   LayerRecord,
   ManifestRecord,
+  PlanRecord,
   PlatformFields,
   ReferenceRecord,
   SnapshotRecord,

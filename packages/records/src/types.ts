@@ -269,6 +269,20 @@ export interface BlobRecord extends AnyRecord, DescriptorFields {
   readonly partOf?: string
 }
 
+/** What a dry run would do with a blob or a manifest. */
+export interface PlanRecord extends AnyRecord {
+  readonly type: 'plan'
+  readonly tool: string
+  /** `mount`: from another repository of the registry, else put. `skip`: it is there. */
+  readonly action: 'put' | 'mount' | 'skip'
+  /** Where to. */
+  readonly place: string
+  readonly mediaType: string
+  readonly digest: string
+  /** Bytes. */
+  readonly size: number
+}
+
 export interface BundleRecord extends AnyRecord {
   readonly type: 'bundle'
   readonly image?: string

@@ -1,4 +1,5 @@
 import { runTool } from '@pipelayer/cli'
+import { REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { blobPut } from './index.js'
 
@@ -11,17 +12,16 @@ runTool({
       value: 'DIR',
       describe: 'the store of "store:" places (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
     },
-    'plain-http': { type: 'boolean', describe: 'speak plain HTTP to registries, not only to local ones' },
+    'dry-run': { type: 'boolean', describe: 'put nothing, and say what would be put' },
+    ...REMOTE_OPTIONS,
   },
   positionals: { synopsis: '[PLACE]', min: 0, max: 1 },
   input: 'records',
-  run: (records, args, { env, signal, warn }) =>
+  run: (records, args, context) =>
     blobPut(records, {
       place: args._[0],
-      store: args.store ?? defaultStorePath(env),
-      plainHttp: args['plain-http'],
-      env,
-      signal,
-      warn,
+      dryRun: args['dry-run'],
+      store: args.store ?? defaultStorePath(context.env),
+      ...remoteOptions(args, context),
     }),
 })

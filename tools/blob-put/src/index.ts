@@ -4,16 +4,19 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import { openPlace, type PlaceOptions } from '@pipelayer/places'
-import type { AnyRecord, ManifestRecord } from '@pipelayer/records'
+import type { Descriptor } from '@pipelayer/oci'
+import { openPlace, type PlaceOptions, type Published } from '@pipelayer/places'
+import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
 import { isRoot, PartsInStream } from './parts.js'
-import { putImage } from './put.js'
+import { type Planned, putImage } from './put.js'
 import { BlobSource } from './source.js'
 import { takesMany, targetOf } from './target.js'
 
 export interface BlobPutOptions extends PlaceOptions {
   /** Where to: see `target.ts`. Without it, each image goes where its reference says. */
   readonly place?: string | undefined
+  /** Put nothing, and say what would be put. */
+  readonly dryRun?: boolean
 }
 
 const TOOL = 'blob-put'
@@ -56,6 +59,8 @@ class StreamPut {
   readonly #source: BlobSource
   readonly #parts = new PartsInStream()
   readonly #taken = new Set<string>()
+  /** By digest: where this run has put it. Some 200 bytes for each blob. */
+  readonly #known = new Map<string, string>()
   #held: ManifestRecord | undefined
   #roots = 0
 
@@ -81,7 +86,7 @@ class StreamPut {
 
   async *finish(): AsyncGenerator<AnyRecord, void, undefined> {
     const held = this.#held
-    if (held !== undefined && this.#roots === 1) yield await this.#put(held)
+    if (held !== undefined && this.#roots === 1) yield* this.#put(held)
     else if (held !== undefined) yield* this.#putOneOfMany(held)
     const [open] = this.#parts.open()
     if (open !== undefined) {
@@ -99,7 +104,7 @@ class StreamPut {
 
   async *#putOneOfMany(root: ManifestRecord): AsyncGenerator<AnyRecord, void, undefined> {
     try {
-      yield await this.#put(root)
+      yield* this.#put(root)
     } catch (error) {
       if (!(error instanceof ToolError) || this.#options.signal?.aborted) throw error
       const { code, message } = error
@@ -108,9 +113,9 @@ class StreamPut {
     }
   }
 
-  async #put(root: ManifestRecord): Promise<AnyRecord> {
+  async *#put(root: ManifestRecord): AsyncGenerator<AnyRecord, void, undefined> {
     const image = this.#parts.take(root.image)
-    const text = targetOf(this.#options.place, root.reference)
+    const text = targetOf(this.#options.place, root)
     if (this.#taken.has(text) && !(takesMany(this.#options.place) && root.reference === undefined)) {
       const why = takesMany(this.#options.place)
         ? 'its name without the domain is that of another image'
@@ -120,15 +125,44 @@ class StreamPut {
     this.#taken.add(text)
     const place = openPlace(text, this.#options)
     try {
-      const published = await putImage({ root, image, source: this.#source, writer: place.write })
-      const { reference = root.reference } = published
-      const from = [...new Set([published.place, ...(root.from ?? [])])]
-      return { ...root, ...(reference !== undefined && { reference }), from }
+      const { dryRun } = this.#options
+      const put = await putImage({
+        root,
+        image,
+        source: this.#source,
+        writer: place.write,
+        dryRun,
+        known: this.#known,
+      })
+      for (const { digest } of image.blobs.values()) this.#known.set(digest, place.text)
+      if ('put' in put) {
+        yield* planRecords(put, text)
+        yield root
+      } else yield publishedRecord(root, put)
     } catch (error) {
       throw named(error, text)
     } finally {
       await place.close()
     }
+  }
+}
+
+function publishedRecord(root: ManifestRecord, published: Published): AnyRecord {
+  const { reference = root.reference } = published
+  const from = [...new Set([published.place, ...(root.from ?? [])])]
+  return { ...root, ...(reference !== undefined && { reference }), from }
+}
+
+// Of another type than what is put: no tool takes a plan for a part of an image.
+function* planRecords({ put, there }: Planned, place: string): Generator<AnyRecord, void, undefined> {
+  const registry = /^docker:\/\/[^/]+\//.exec(place)?.[0]
+  const record = (action: PlanRecord['action'], { mediaType, digest, size }: Descriptor): PlanRecord => {
+    return { type: 'plan', tool: TOOL, action, place, mediaType, digest, size }
+  }
+  for (const descriptor of there) yield record('skip', descriptor)
+  for (const part of put) {
+    const isNear = registry !== undefined && (part.from ?? []).some(from => from.startsWith(registry))
+    yield record(isNear ? 'mount' : 'put', part)
   }
 }
 

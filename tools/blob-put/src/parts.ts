@@ -106,7 +106,7 @@ function isManifest(record: AnyRecord): record is ManifestRecord {
 }
 
 function partIn(record: AnyRecord, digest: string): Part {
-  const { mediaType, size, path, from } = record
+  const { mediaType, size, path, from, data } = record
   if (typeof mediaType !== 'string' || typeof size !== 'number') {
     throw new ToolError('RECORD_INVALID', `${record.type} ${digest} has no mediaType or no size`)
   }
@@ -115,6 +115,7 @@ function partIn(record: AnyRecord, digest: string): Part {
     digest,
     size,
     ...(typeof path === 'string' && { path }),
+    ...(typeof data === 'string' && { data }),
     ...(Array.isArray(from) && { from: from.filter(place => typeof place === 'string') }),
   }
 }

@@ -4,7 +4,7 @@ import { type Descriptor, type Index, type Manifest, parseManifest } from '@pipe
 import { type Limit, limitTo, type PlaceWriter, type Published, readDocument } from '@pipelayer/places'
 import type { ManifestRecord } from '@pipelayer/records'
 import type { ClosedImage, Part } from './parts.js'
-import type { BlobSource } from './source.js'
+import { type BlobSource, inline } from './source.js'
 
 /** Transfers at a time. */
 const PARALLEL = 5
@@ -16,6 +16,20 @@ export interface PutOptions {
   readonly image: ClosedImage
   readonly source: BlobSource
   readonly writer: PlaceWriter
+  /** Only look. */
+  readonly dryRun?: boolean | undefined
+  /** By digest: a place that this run has put the blob to. */
+  readonly known: ReadonlyMap<string, string>
+}
+
+/** What became of an image: where it is, or, of a dry run, what would be done. */
+export type Put = Published | Planned
+
+export interface Planned {
+  /** What is to be put: blobs first, manifests in their order, the named one last. */
+  readonly put: readonly Part[]
+  /** What is there already. */
+  readonly there: readonly Descriptor[]
 }
 
 interface Document {
@@ -29,6 +43,8 @@ interface Plan {
   readonly blobs: Map<string, { readonly part: Part; readonly open: () => AsyncIterable<Buffer> }>
   /** Children before their index. */
   readonly manifests: Document[]
+  /** What the target has. */
+  readonly there: Map<string, Descriptor>
 }
 
 /**
@@ -38,7 +54,7 @@ interface Plan {
  * @throws ToolError `BLOB_MISSING`, `CONFIG_EDITED`, `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of `parseManifest` and
  * of the place. Nothing is published then.
  */
-export async function putImage(options: PutOptions): Promise<Published> {
+export async function putImage(options: PutOptions): Promise<Put> {
   const abort = new AbortController()
   const task = new ImagePut(options, abort.signal)
   try {
@@ -52,22 +68,35 @@ class ImagePut {
   readonly #options: PutOptions
   readonly #signal: AbortSignal
   readonly #limit: Limit = limitTo(PARALLEL)
-  readonly #plan: Plan = { blobs: new Map(), manifests: [] }
+  readonly #plan: Plan = { blobs: new Map(), manifests: [], there: new Map() }
 
   constructor(options: PutOptions, signal: AbortSignal) {
     this.#options = options
     this.#signal = signal
   }
 
-  async run(): Promise<Published> {
-    const { root, writer } = this.#options
+  async run(): Promise<Put> {
+    const { root, writer, dryRun } = this.#options
     await this.#planManifest(root, 0)
+    if (dryRun) return this.#planned()
     const blobs = [...this.#plan.blobs.values()]
-    await this.#all(blobs, ({ part, open }) => writer.putBlob(part, open, part.from))
+    await this.#all(blobs, ({ part, open }) => writer.putBlob(part, open, this.#from(part)))
     const last = this.#plan.manifests.pop()
     if (last === undefined) throw new ToolError('BLOB_MISSING', 'there is no manifest to put')
     for (const child of this.#plan.manifests) await writer.putManifest(child)
     return writer.publish(last)
+  }
+
+  #from({ digest, from = [] }: Part): readonly string[] {
+    const known = this.#options.known.get(digest)
+    return known === undefined ? from : [known, ...from]
+  }
+
+  #planned(): Planned {
+    const { blobs, manifests, there } = this.#plan
+    const documents = manifests.map(({ descriptor }) => descriptor)
+    const parts = [...blobs.values()].map(({ part }) => ({ ...part, from: this.#from(part) }))
+    return { put: [...parts, ...documents], there: [...there.values()] }
   }
 
   async #planManifest(record: ManifestRecord, depth: number): Promise<void> {
@@ -92,7 +121,8 @@ class ImagePut {
   async #planEntry(entry: Descriptor, depth: number): Promise<void> {
     const child = this.#options.image.manifests.get(entry.digest)
     if (child !== undefined) await this.#planManifest(child.record, depth + 1)
-    else if (!(await this.#options.writer.hasManifest(entry))) await this.#planBlob(entry)
+    else if (await this.#options.writer.hasManifest(entry)) this.#plan.there.set(entry.digest, entry)
+    else await this.#planBlob(entry)
   }
 
   async #planBlob(blob: Descriptor): Promise<void> {
@@ -103,7 +133,8 @@ class ImagePut {
       const message = `the manifest says that blob ${digest} has ${size} bytes, its record ${part.size}`
       throw new ToolError('SIZE_MISMATCH', message)
     }
-    if (this.#plan.blobs.has(digest) || (await writer.hasBlob(blob))) return
+    if (this.#plan.blobs.has(digest) || this.#plan.there.has(digest)) return
+    if (await writer.hasBlob(blob)) return void this.#plan.there.set(digest, blob)
     const open = data === undefined ? undefined : () => inline(data)
     if (open === undefined && part === undefined) {
       throw new ToolError('BLOB_MISSING', `the manifest names ${digest}, but no record came with it`)
@@ -147,8 +178,4 @@ class ImagePut {
       throw error
     }
   }
-}
-
-async function* inline(data: string): AsyncGenerator<Buffer, void, undefined> {
-  yield Buffer.from(data, 'base64')
 }

@@ -1,11 +1,12 @@
 import fs from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
-import { openPlace, type Place, type PlaceOptions } from '@pipelayer/places'
+import { isIndexType, isManifestType } from '@pipelayer/oci'
+import { openPlace, type Place, type PlaceOptions, type PlaceReader } from '@pipelayer/places'
 import type { Part } from './parts.js'
 
 const READ_BYTES = 1024 * 1024
 
-/** Opens the bytes of blobs: from their path, else from a place that holds them. */
+/** Opens the bytes of blobs: from their path, else from the record itself, else from a place that holds them. */
 export class BlobSource {
   readonly #options: PlaceOptions
   readonly #places = new Map<string, Place>()
@@ -21,10 +22,10 @@ export class BlobSource {
    * size
    */
   opener(part: Part, signal: AbortSignal): () => AsyncIterable<Buffer> {
-    const { path, from = [] } = part
+    const { path, data, from = [] } = part
     if (path !== undefined && isThere(path, part)) return () => readFile(path, signal)
-    const [place] = from
-    if (place !== undefined) return () => this.#place(place).read.blob(part)
+    if (data !== undefined) return () => inline(data)
+    if (from.length > 0) return () => this.#first(from, part)
     const where = path === undefined ? 'no path and no place to get it from' : `"${path}" is not there`
     throw new ToolError('BLOB_MISSING', `cannot put blob ${part.digest}: ${where}`)
   }
@@ -34,11 +35,44 @@ export class BlobSource {
     this.#places.clear()
   }
 
+  // The next place is asked only where nothing has come from the one before.
+  async *#first(places: readonly string[], part: Part): AsyncGenerator<Buffer, void, undefined> {
+    for (const [index, text] of places.entries()) {
+      let bytes = 0
+      try {
+        const { read } = this.#place(text)
+        for await (const chunk of isDocument(part) ? document(read, part) : read.blob(part)) {
+          bytes += chunk.length
+          yield chunk
+        }
+        return
+      } catch (error) {
+        const isLast = index === places.length - 1
+        if (isLast || bytes > 0 || !(error instanceof ToolError)) throw error
+        this.#options.warn?.(`${error.message}; asking ${places[index + 1]}`, error.code)
+      }
+    }
+  }
+
   #place(text: string): Place {
     const place = this.#places.get(text) ?? openPlace(text, this.#options)
     this.#places.set(text, place)
     return place
   }
+}
+
+function isDocument({ mediaType }: Part): boolean {
+  return isManifestType(mediaType) || isIndexType(mediaType)
+}
+
+// Registries keep manifests apart from blobs.
+async function* document(reader: PlaceReader, { digest }: Part): AsyncGenerator<Buffer, void, undefined> {
+  yield (await reader.resolve(digest)).bytes
+}
+
+/** @internal The bytes that a descriptor carries itself. */
+export async function* inline(data: string): AsyncGenerator<Buffer, void, undefined> {
+  yield Buffer.from(data, 'base64')
 }
 
 // A path is a hint. A device or a pipe must not hang us, and nothing but a file is a blob.

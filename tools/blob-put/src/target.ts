@@ -19,22 +19,39 @@ import { ToolError } from '@pipelayer/errors'
 import { parseOci, parsePlace } from '@pipelayer/places'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 
+/** What is known about an image that goes somewhere. */
+export interface Named {
+  readonly reference?: string
+  /** It refers to another image of the stream, and follows it. */
+  readonly subject?: unknown
+}
+
 /**
  * The place for one image.
  *
  * @param place - as on the command line
- * @param reference - the image's own
+ * @param image - its own reference; one with a subject keeps its tag or digest, in the repository of the place
  * @throws ToolError `PLACE_MISSING` when neither names one; `PLACE_INVALID`, `REFERENCE_INVALID`
  */
-export function targetOf(place: string | undefined, reference: string | undefined): string {
+export function targetOf(place: string | undefined, { reference, subject }: Named): string {
   if (place === undefined) return `docker://${needed(reference, 'to put it anywhere: give a PLACE')}`
   const { transport, rest } = parsePlace(place)
   if (transport === 'oci') return ociTarget(rest, reference)
   if (isWholeFolder(transport, rest))
     return `${transport}:${rest.replace(/(?<=.)\/+$/, '')}:${pathOf(place, reference)}`
   if (rest === '') return `${transport}:${needed(reference, `for ${place}`)}`
-  if (!rest.endsWith('/')) return place
+  if (!rest.endsWith('/'))
+    return subject === undefined || reference === undefined ? place : beside(place, reference)
   return `${transport}:${rest}${pathOf(place, reference)}`
+}
+
+// In the repository of the place, under its own tag or digest.
+function beside(place: string, reference: string): string {
+  const { transport, rest } = parsePlace(place)
+  if (transport !== 'docker') return place
+  const { domain, path } = parseNormalized(rest.replace(/^\/\//, ''))
+  const { tag, digest } = parseNormalized(reference)
+  return `docker://${formatReference({ domain, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) })}`
 }
 
 /** True when every image of a stream gets a place of its own. */

@@ -1,0 +1,144 @@
+import http from 'node:http'
+import { digestOf } from '@pipelayer/digest'
+import { MEDIA_TYPES } from '@pipelayer/oci'
+import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
+import { Layout } from '@pipelayer/store'
+import { need, startRegistry, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { type BlobPutOptions, blobPut } from '../src/index.js'
+import { RecordWriter } from './images.js'
+
+const RETRY = { tries: 2, baseMs: 1, maxMs: 2 }
+
+async function* stream(records: readonly AnyRecord[]): AsyncGenerator<AnyRecord> {
+  yield* records
+}
+
+async function put(
+  place: string,
+  records: readonly AnyRecord[],
+  more: Partial<BlobPutOptions> = {},
+): Promise<AnyRecord[]> {
+  const out = await collect(blobPut(stream(records), { store: '/nowhere', retry: RETRY, place, ...more }))
+  for (const record of out) checkRecord(record)
+  return out
+}
+
+const actions = (records: readonly AnyRecord[]): unknown[] =>
+  records.filter(({ type }) => type === 'plan').map(({ action }) => action)
+
+t.test('a dry run', { skip: need('docker-registry') }, async t => {
+  const { host } = await startRegistry(t)
+  const writer = new RecordWriter(tempDir(t, 'dry'))
+  const image = writer.image('1', ['a', 'b'], 'docker.io/library/app:1')
+  const place = `docker://${host}/a/b:1`
+  const plan = await put(place, image, { dryRun: true })
+  t.same(actions(plan), ['put', 'put', 'put', 'put'])
+  t.same(
+    plan.filter(({ type }) => type !== 'plan'),
+    image,
+    'the stream passes as it came',
+  )
+  t.match(
+    plan.find(({ type }) => type === 'plan'),
+    { tool: 'blob-put', place },
+  )
+  t.equal((await fetch(`http://${host}/v2/a/b/tags/list`)).status, 404, 'nothing was put')
+  await put(place, plan)
+  t.equal(
+    (await fetch(`http://${host}/v2/a/b/manifests/1`, { headers: { accept: MEDIA_TYPES.ociManifest } }))
+      .status,
+    200,
+    'the plan is what is executed',
+  )
+  t.same(actions(await put(place, image, { dryRun: true })), ['skip', 'skip', 'skip', 'put'], 'what is there')
+  const near = image.map(record => ({ ...record, from: [`docker://${host}/a/b`] }))
+  t.same(actions(await put(`docker://${host}/c:1`, near, { dryRun: true })), [
+    'mount',
+    'mount',
+    'mount',
+    'put',
+  ])
+})
+
+t.test('from registry to registry, with nothing between', { skip: need('docker-registry') }, async t => {
+  const [a, b] = [await startRegistry(t), await startRegistry(t)]
+  const dir = tempDir(t, 'between')
+  const image = new RecordWriter(dir).image('1', ['some layer', 'another'])
+  await put(`docker://${a.host}/x:1`, image)
+  const away = ['docker://127.0.0.1:1/x', `docker://${a.host}/x`]
+  const records: AnyRecord[] = image.map(({ path: _path, ...record }) => ({ ...record, from: away }))
+  const warnings: string[] = []
+  await put(`oci:${dir}/copy:1`, records, { warn: message => void warnings.push(message) })
+  t.match(warnings.join(), /asking docker:/, 'the first place is gone, the second one has it')
+  for (const { digest, size } of image) t.ok(Layout.open(`${dir}/copy`).hasBlob(String(digest), Number(size)))
+  const root = records.at(-1)
+  await put(`docker://${b.host}/y:1`, records)
+  const copied = await fetch(`http://${b.host}/v2/y/manifests/1`, {
+    headers: { accept: MEDIA_TYPES.ociManifest },
+  })
+  t.equal(digestOf(Buffer.from(await copied.arrayBuffer())), root?.digest, 'the same digest')
+})
+
+t.test('a manifest that its record carries', async t => {
+  const dir = tempDir(t, 'data')
+  const image = new RecordWriter(dir).image('1', ['layer'])
+  const { path: _path, ...root } = image.at(-1) ?? { type: '' }
+  const document = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.ociManifest,
+    config: bareOf(image[1]),
+    layers: [bareOf(image[0])],
+  }
+  const data = Buffer.from(JSON.stringify(document)).toString('base64')
+  await put(`oci:${dir}/out:1`, [...image.slice(0, -1), { ...root, data } as AnyRecord])
+  t.equal(Layout.open(`${dir}/out`).resolve('1')[0]?.digest, root.digest)
+  const wrong = { ...root, data: Buffer.from('{}').toString('base64') } as AnyRecord
+  await t.rejects(put(`oci:${dir}/out:2`, [...image.slice(0, -1), wrong]), { code: 'SIZE_MISMATCH' })
+})
+
+function bareOf(record: AnyRecord | undefined): object {
+  return { mediaType: record?.mediaType, digest: record?.digest, size: record?.size }
+}
+
+t.test('what refers to an image follows it', { skip: need('docker-registry') }, async t => {
+  const { host } = await startRegistry(t)
+  const writer = new RecordWriter(tempDir(t, 'refer'))
+  const image = writer.image('1', ['a'], 'h.example/app:1')
+  const subject = image.at(-1)?.digest
+  const signature = writer.image('2', ['signature'])
+  const digest = signature.at(-1)?.digest
+  const root = { ...signature.at(-1), reference: `h.example/app@${digest}`, subject } as AnyRecord
+  const out = await put(`docker://${host}/mine:2`, [...image, ...signature.slice(0, -1), root])
+  t.match(out.at(-1), { reference: `${host}/mine@${digest}` }, 'in the same repository, by its digest')
+  const accept = { headers: { accept: MEDIA_TYPES.ociManifest } }
+  t.equal((await fetch(`http://${host}/v2/mine/manifests/${digest}`, accept)).status, 200)
+})
+
+t.test('no blob twice in a run', { skip: need('docker-registry') }, async t => {
+  const { host } = await startRegistry(t)
+  const seen: string[] = []
+  const proxy = http.createServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`)
+    const headers = { ...request.headers, host: request.headers.host ?? '' }
+    const away = http.request(`http://${host}${request.url}`, { method: request.method, headers }, answer => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.pipe(response)
+    })
+    request.pipe(away)
+  })
+  await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
+  const { port } = proxy.address() as { port: number }
+  const writer = new RecordWriter(tempDir(t, 'twice'))
+  const images = ['one', 'two', 'three'].flatMap((name, index) =>
+    writer.image(String(index), ['same'], `h.example/${name}:1`),
+  )
+  await put(`docker://127.0.0.1:${port}/p/`, images)
+  const uploads = seen.filter(line => line.startsWith('PUT') && line.includes('/blobs/uploads/'))
+  t.equal(uploads.length, 2, `a layer and a config, once: ${uploads}`)
+  t.equal(seen.filter(line => line.includes('mount=')).length, 4, 'mounted elsewhere')
+})
