@@ -5,8 +5,15 @@
  */
 export { applyLayer, applyLayerOverlay } from './apply.js'
 export { checkTar } from './checked-tar.js'
+export { BlobContents, type BlobContentsOptions } from './contents.js'
 export { diffOverlay, diffTrees } from './diff.js'
+export { checkDiffIDs } from './image-check.js'
+export { diffImages, type ImageDiffOptions } from './image-diff.js'
+export { ImageTree } from './image-tree.js'
+export { blobBytes, fileBytes, type LayerBlob, layerBlob, type OpenBlob } from './layer-blob.js'
+export { type ListedChange, type ListOptions, listLayer } from './list.js'
 export { type OpenSink, packChanges, packTar } from './pack.js'
+export { Selection, type SelectionOptions } from './selection.js'
 export { RootfsStaging, type StagingOptions } from './staging.js'
 export type {
   ApplyOptions,
@@ -14,6 +21,7 @@ export type {
   ApplyResult,
   BlobSink,
   CompressOptions,
+  ContentSource,
   DiffOptions,
   OverlayDirs,
   PackedLayer,

@@ -11,6 +11,8 @@ import { showName } from '@pipelayer/records'
 export const WHITEOUT_PREFIX = '.wh.'
 /** Name of the entry that hides all lower children of its directory. */
 export const OPAQUE_NAME = '.wh..wh..opq'
+/** PATH_MAX: what is longer could be made, but no program could open it. */
+export const MAX_NAME_BYTES = 4096
 /** Names at the root that begin so, the opaque marker apart, are bookkeeping of AUFS and no files of the image. */
 const AUFS_PREFIX = '.wh..wh.'
 
