@@ -10,12 +10,15 @@ import {
   cleanActions,
   contentLength,
   endpointOf,
+  findLink,
   isLoopback,
   lookUp,
   mergeScopes,
   parseChallenges,
   parseContentRange,
   parseEntry,
+  parseWarning,
+  refusal,
   repositoryScope,
   simpleType,
 } from '@pipelayer/registry'
@@ -124,6 +127,39 @@ const range: Adapter = ({ in: { in: text, input }, want }) => {
   )
 }
 
+const link: Adapter = ({ in: { headers, parm = 'rel', val = 'next' }, want }) =>
+  judged(
+    () => findLink(headers.join(', '), parm, val),
+    want.error === true,
+    got => same(got, want.expectMissing === true ? undefined : want.expectURI),
+  )
+
+// Bytes that are not UTF-8 are one character each, as in the headers of HTTP.
+const headerText = (value: string | { hex: string }): string => {
+  if (typeof value === 'string') return value
+  const bytes = Buffer.from(value.hex, 'hex')
+  const text = bytes.toString('utf8')
+  return text.includes('\ufffd') ? bytes.toString('latin1') : text
+}
+
+const warning: Adapter = ({ in: { header: value }, want }) =>
+  same(parseWarning(headerText(value)) ?? '', headerText(want.want ?? want.expected))
+
+// The words are each tool's own; what is judged is that the status is told, and what the registry said about it.
+const refused: Adapter = async ({ in: { response } }) => {
+  const [head = '', body = ''] = response.split(/\r\n\r\n([\s\S]*)/)
+  const status = Number(head.split(' ')[1])
+  const answer = {
+    status,
+    url: new URL('https://h.example/v2/'),
+    body: { bytes: async () => Buffer.from(body) },
+    header: () => undefined,
+  }
+  const { message } = await refusal(answer as unknown as Parameters<typeof refusal>[0], { action: 'judge' })
+  const said = /"message":"([^"]*)"/.exec(body)?.[1] ?? (body.startsWith('<') ? 'a web page' : body.trim())
+  return same([message.includes(`answered ${status}`), message.includes(said)], [true, true])
+}
+
 export const adapters: Record<string, Adapter> = {
   'auth/challenge': challenge,
   'auth/scopes': scopes,
@@ -135,4 +171,7 @@ export const adapters: Record<string, Adapter> = {
   'http/content-length': length,
   'http/content-type': type,
   'http/content-range': range,
+  'http/error-responses': refused,
+  'http/link': link,
+  'http/warning': warning,
 }

@@ -81,8 +81,18 @@ export function findLink(header: string, param: string, value: string): string |
 export function parseWarning(header: string): string | undefined {
   const quoted = /^299 - "((?:[^"\\]|\\.)*)"$/s.exec(header)?.[1]
   if (quoted === undefined) return undefined
-  const text = decoded(quoted.replace(/\\(.)/gs, '$1'))
+  const text = decoded(asText(quoted.replace(/\\(.)/gs, '$1')))
   return text === '' || /[^\P{Cc}\t]/u.test(text) ? undefined : text
+}
+
+// A header may come as one character for each byte, and its backslashes stand between the bytes of a character.
+function asText(text: string): string {
+  if (/[^\0-\xff]/.test(text)) return text
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(text, 'latin1'))
+  } catch {
+    return text
+  }
 }
 
 function decoded(text: string): string {
