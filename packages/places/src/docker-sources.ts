@@ -63,6 +63,18 @@ export class DockerSources {
     }
   }
 
+  async blobSize(digest: string): Promise<number | undefined> {
+    for (const source of this.#left()) {
+      try {
+        const size = await this.#repository(source).blobSize(digest)
+        if (size !== undefined) return size
+      } catch (error) {
+        this.#leave(source, error)
+      }
+    }
+    return undefined
+  }
+
   /** What refers to a manifest, as the host says that served it. */
   referrers(digest: string): Promise<readonly Descriptor[]> {
     const [source] = this.#served ? [this.#served] : this.#left()

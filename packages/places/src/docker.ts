@@ -85,6 +85,10 @@ class DockerPlace implements PlaceReader, PlaceWriter {
     return this.#sources.manifest(exact ?? tag ?? 'latest', exact !== undefined)
   }
 
+  blobSize(digest: string): Promise<number | undefined> {
+    return this.#sources.blobSize(digest)
+  }
+
   blob(descriptor: Descriptor): AsyncIterable<Buffer> {
     return this.#sources.blob(descriptor, 0)
   }

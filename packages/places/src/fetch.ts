@@ -27,13 +27,23 @@ export async function fetchBlob(descriptor: Descriptor, options: FetchOptions): 
   if (store.hasBlob(descriptor.digest, descriptor.size)) store.touch(path)
   else if (reader.blobFrom === undefined || descriptor.size < MIN_KEPT_BYTES) {
     await store.putBlob(whileWanted(reader.blob(descriptor), options), descriptor)
-  } else await resume(descriptor, options)
+  } else await fillBlob(descriptor, options, () => store.resumeBlob(descriptor, options.signal))
   return path
 }
 
-async function resume(descriptor: Descriptor, options: FetchOptions): Promise<void> {
-  const { store, signal, warn } = options
-  const writer = await store.resumeBlob(descriptor, signal)
+/**
+ * Fills what `open` opens, a writer that may hold the blob's first bytes, with the rest of it. What breaks leaves what
+ * came; what was damaged in the meantime is fetched anew.
+ *
+ * @throws ToolError as {@link fetchBlob}
+ */
+export async function fillBlob(
+  descriptor: Descriptor,
+  options: Omit<FetchOptions, 'store'>,
+  open: () => Promise<BlobWriter | undefined>,
+): Promise<void> {
+  const { warn } = options
+  const writer = await open()
   if (writer === undefined) return
   const kept = writer.bytes
   try {
@@ -45,22 +55,39 @@ async function resume(descriptor: Descriptor, options: FetchOptions): Promise<vo
     writer.abort()
     if (kept === 0) throw error
     warn?.(`the ${kept} bytes kept of ${descriptor.digest} were damaged: it is fetched anew`, error.code)
-    await resume(descriptor, options)
+    await fillBlob(descriptor, options, open)
   } finally {
     writer.suspend()
   }
 }
 
-async function fill(writer: BlobWriter, descriptor: Descriptor, options: FetchOptions): Promise<void> {
-  const source = options.reader.blobFrom?.(descriptor, writer.bytes) ?? []
-  if (writer.bytes < descriptor.size)
+async function fill(
+  writer: BlobWriter,
+  descriptor: Descriptor,
+  options: Omit<FetchOptions, 'store'>,
+): Promise<void> {
+  const { reader } = options
+  if (writer.bytes < descriptor.size || descriptor.size === 0) {
+    const kept = writer.bytes
+    const source = reader.blobFrom?.(descriptor, kept) ?? after(reader.blob(descriptor), kept)
     for await (const chunk of whileWanted(source, options)) writer.write(chunk)
+  }
   writer.commit()
 }
 
+// A place that is near is read again.
+async function* after(source: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer, void, undefined> {
+  let skip = bytes
+  for await (const chunk of source) {
+    const kept = chunk.subarray(Math.min(skip, chunk.length))
+    skip -= chunk.length - kept.length
+    if (kept.length > 0) yield kept
+  }
+}
+
 async function* whileWanted(
-  source: AsyncIterable<Buffer> | Iterable<Buffer>,
-  { signal }: FetchOptions,
+  source: AsyncIterable<Buffer>,
+  { signal }: Pick<FetchOptions, 'signal'>,
 ): AsyncGenerator<Buffer, void, undefined> {
   signal?.throwIfAborted()
   for await (const chunk of source) {

@@ -5,7 +5,7 @@
  */
 export { readDocument } from './documents.js'
 export type { FetchOptions } from './fetch.js'
-export { fetchBlob } from './fetch.js'
+export { fetchBlob, fillBlob } from './fetch.js'
 export type { Limit } from './limit.js'
 export { limitTo } from './limit.js'
 export type { OciName } from './oci.js'

@@ -40,6 +40,10 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     return { descriptor, bytes, document }
   }
 
+  async blobSize(digest: string): Promise<number | undefined> {
+    return this.#open().blobSize(digest)
+  }
+
   blob({ digest }: Descriptor): AsyncIterable<Buffer> {
     return this.#open().openBlob(digest)
   }

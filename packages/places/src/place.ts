@@ -24,6 +24,8 @@ export interface PlaceReader {
   blob(descriptor: Descriptor): AsyncIterable<Buffer>
   /** What refers to a manifest: signatures, SBOMs. Absent where the place does not know. */
   referrers?(digest: string): Promise<readonly Descriptor[]>
+  /** Bytes of a blob of which only the digest is known; undefined when it is not there. */
+  blobSize?(digest: string): Promise<number | undefined>
   /** The bytes from a position on, where the way is so long that beginning anew costs. */
   blobFrom?(descriptor: Descriptor, from: number): AsyncIterable<Buffer>
 }

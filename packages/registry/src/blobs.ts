@@ -4,9 +4,22 @@ import { nameOf } from './manifests.js'
 import { contentLength } from './range.js'
 import { streamBlob } from './read-ahead.js'
 import type { Session } from './session.js'
+import type { HttpResponse } from './transport.js'
 
 /** Asks whether the repository has a blob. One of another size is another blob. */
 export async function hasBlob(session: Session, { digest, size }: Descriptor): Promise<boolean> {
+  const response = await head(session, digest)
+  const length = contentLength(response)
+  return response.status === 200 && (length === undefined || length === 0 || length === size)
+}
+
+/** Bytes of a blob, by the registry's word; undefined when it has none of that digest, or does not say. */
+export async function blobSize(session: Session, digest: string): Promise<number | undefined> {
+  const response = await head(session, digest)
+  return response.status === 200 ? contentLength(response) : undefined
+}
+
+async function head(session: Session, digest: string): Promise<HttpResponse> {
   const response = await session.request({
     method: 'HEAD',
     target: `blobs/${parseDigest(digest)}`,
@@ -16,8 +29,7 @@ export async function hasBlob(session: Session, { digest, size }: Descriptor): P
     action: `look for blob ${nameOf(session, digest)}`,
   })
   response.body.cancel()
-  const length = contentLength(response)
-  return response.status === 200 && (length === undefined || length === 0 || length === size)
+  return response
 }
 
 /**

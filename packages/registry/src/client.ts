@@ -1,10 +1,10 @@
 import type { Descriptor } from '@pipelayer/oci'
-import { hasBlob, readBlob } from './blobs.js'
+import { blobSize, hasBlob, readBlob } from './blobs.js'
 import type { UploadMemory } from './chunked-upload.js'
 import { listTags } from './listing.js'
-import { type FetchedManifest, getManifest, headManifest, putManifest } from './manifests.js'
+import { type FetchedManifest, getManifest, headManifest } from './manifests.js'
 import { streamBlob } from './read-ahead.js'
-import { listReferrers } from './referrers.js'
+import { listReferrers, putWithSubject } from './referrers.js'
 import { Session, type SessionOptions } from './session.js'
 import { mountBlob, type OpenBlob, uploadBlob } from './upload.js'
 
@@ -26,17 +26,22 @@ export class Repository {
     return headManifest(this.#session, reference)
   }
 
-  /** See {@link putManifest}. */
+  /** See {@link putWithSubject}. */
   putManifest(
     reference: string,
     manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
   ): Promise<void> {
-    return putManifest(this.#session, reference, manifest)
+    return putWithSubject(this.#session, reference, manifest)
   }
 
   /** See {@link hasBlob}. */
   hasBlob(descriptor: Descriptor): Promise<boolean> {
     return hasBlob(this.#session, descriptor)
+  }
+
+  /** See {@link blobSize}. */
+  blobSize(digest: string): Promise<number | undefined> {
+    return blobSize(this.#session, digest)
   }
 
   /** See {@link readBlob}. */

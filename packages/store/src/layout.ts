@@ -65,8 +65,14 @@ export class Layout {
 
   /** True where the blob is there, with that size: an empty file that a power cut left does not count. */
   hasBlob(digest: Digest, sizeBytes?: number): boolean {
+    const size = this.blobSize(digest)
+    return size !== undefined && (sizeBytes === undefined || size === sizeBytes)
+  }
+
+  /** Bytes of a blob; undefined where it is not there. */
+  blobSize(digest: Digest): number | undefined {
     const found = fs.statSync(this.blobPath(digest), { throwIfNoEntry: false })
-    return found?.isFile() === true && (sizeBytes === undefined || found.size === sizeBytes)
+    return found?.isFile() === true ? found.size : undefined
   }
 
   /** A blob to be written. Nothing is seen of it before its `commit`. */

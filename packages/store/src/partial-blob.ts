@@ -7,11 +7,12 @@
  *
  * @module
  */
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
-import { systemError } from '@pipelayer/errors'
+import { attempt, systemError } from '@pipelayer/errors'
 import { isAvailable } from '@pipelayer/sys'
 import { BlobWriter, type ExpectedBlob } from './blob-writer.js'
 import { openLocked } from './locked-file.js'
@@ -35,14 +36,55 @@ export async function openPartial(
 ): Promise<BlobWriter | undefined> {
   const digest = parseDigest(expected.digest)
   if (!isAvailable()) return home.blobWriter(expected)
-  const temporary = path.join(home.root, 'partial', `${algorithmOf(digest)}-${encodedOf(digest)}`)
+  return firstWriter({
+    temporary: path.join(home.root, 'partial', `${algorithmOf(digest)}-${encodedOf(digest)}`),
+    expected,
+    signal,
+    isThere: () => home.hasBlob(digest, expected.size),
+    place: () => home.placeOf(digest),
+  })
+}
+
+/**
+ * A blob to be written to a file of the user's, in a folder that is there: under its name only when it is whole, and
+ * as far as it came, for the next try, under a hidden name beside it. While somebody else writes the same, this waits.
+ */
+export async function resumeFile(
+  file: string,
+  expected: ExpectedBlob,
+  signal?: AbortSignal,
+): Promise<BlobWriter> {
+  const target = path.resolve(file)
+  const digest = parseDigest(expected.digest)
+  const hidden = `.${path.basename(target)}.${encodedOf(digest).slice(0, 16)}`
+  const temporary = path.join(path.dirname(target), hidden)
+  attempt(`write "${file}"`, () => fs.accessSync(path.dirname(target), fs.constants.W_OK))
+  const work = { temporary, expected, signal, isThere: () => false, place: () => target }
+  const writer = isAvailable() ? await firstWriter(work) : undefined
+  if (writer !== undefined) return writer
+  const own = `${temporary}.${randomBytes(6).toString('hex')}`
+  const fd = attempt(`write "${file}"`, () => fs.openSync(own, 'wx', 0o600))
+  return new BlobWriter({ temporary: own, fd, expected, place: () => target, closed: () => undefined })
+}
+
+interface Work {
+  readonly temporary: string
+  readonly expected: ExpectedBlob
+  readonly signal: AbortSignal | undefined
+  isThere(): boolean
+  place(): string
+}
+
+// Undefined when the work is done, perhaps by the one who had the file before us.
+async function firstWriter(work: Work): Promise<BlobWriter | undefined> {
+  const { temporary, signal } = work
   for (;;) {
     signal?.throwIfAborted()
-    if (home.hasBlob(digest, expected.size)) return undefined
+    if (work.isThere()) return undefined
     const fd = openLocked(temporary)
     if (fd !== undefined) {
-      const writer = writerOf(home, expected, { temporary, fd })
-      if (!home.hasBlob(digest, expected.size)) return writer
+      const writer = writerOf(work, fd)
+      if (!work.isThere()) return writer
       writer.abort()
       return undefined
     }
@@ -51,16 +93,11 @@ export async function openPartial(
   }
 }
 
-function writerOf(
-  home: PartialHome,
-  expected: ExpectedBlob,
-  file: { readonly temporary: string; readonly fd: number },
-): BlobWriter {
+function writerOf({ temporary, expected, place }: Work, fd: number): BlobWriter {
   try {
-    const place = (digest: Digest): string => home.placeOf(digest)
-    return new BlobWriter({ ...file, expected, isKept: true, place, closed: () => undefined })
+    return new BlobWriter({ temporary, fd, expected, isKept: true, place, closed: () => undefined })
   } catch (error) {
-    fs.closeSync(file.fd)
-    throw systemError(error, `read "${file.temporary}"`)
+    fs.closeSync(fd)
+    throw systemError(error, `read "${temporary}"`)
   }
 }

@@ -16,7 +16,7 @@ import { UploadState } from './upload-state.js'
  * ```
  * layers/FORM/<chain>   unpacked layers, overlayfs form        steps/FORM/<key>   executed steps of builds
  * packed/<key>/<how>    which layer a step was packed into     tmp/               what is not whole yet
- * partial/<digest>      broken downloads           uploads/<key>      where broken uploads go on
+ * partial/<digest>      broken downloads           pushes/<key>       where broken uploads go on
  * lease                 held shared while a tool runs
  * ```
  *
@@ -71,7 +71,7 @@ export class Store extends Layout {
 
   /** What is remembered of an upload that may break. `target` says where to, and of what: all that tells it apart. */
   uploadState(target: readonly string[]): UploadState {
-    return new UploadState(path.join(this.root, 'uploads'), target)
+    return new UploadState(path.join(this.root, 'pushes'), target)
   }
 
   /** Says that a blob or a step was used just now, so that garbage collection spares it. */

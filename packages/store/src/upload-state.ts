@@ -12,7 +12,7 @@ const MAX_BYTES = 64 * 1024
  * the owner's eyes only.
  *
  * ```
- * uploads/<sha256 of the target>     the address, mode 0600; locked while somebody uploads, gone when it is done
+ * pushes/<sha256 of the target>     the address, mode 0600; locked while somebody uploads, gone when it is done
  * ```
  *
  * It is written in place and not flushed: a torn address is refused, and the upload begins anew.
