@@ -75,13 +75,14 @@ export async function headManifest(
  * Puts a manifest, byte for byte, after all that it names. Putting the same one again is harmless.
  *
  * @param reference - a tag or the manifest's digest
+ * @returns true when the registry lists it among the referrers of its subject
  * @throws ToolError `DIGEST_MISMATCH` when the registry says that it keeps something else; those of a refusal
  */
 export async function putManifest(
   session: Session,
   reference: string,
   manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
-): Promise<void> {
+): Promise<boolean> {
   const action = `put manifest ${nameOf(session, reference)}`
   const response = await session.request({
     method: 'PUT',
@@ -93,10 +94,11 @@ export async function putManifest(
     action,
   })
   response.body.cancel()
+  const isListed = response.header('oci-subject') !== undefined
   const kept = response.header('docker-content-digest')
-  if (!isDigest(kept)) return
+  if (!isDigest(kept)) return isListed
   const digest = digestOf(manifest.bytes, algorithmOf(kept))
-  if (kept === digest) return
+  if (kept === digest) return isListed
   throw new ToolError('DIGEST_MISMATCH', `cannot ${action}: put ${digest}, the registry keeps ${kept}`)
 }
 

@@ -1,8 +1,8 @@
-import { parseDigest } from '@pipelayer/digest'
+import { digestOf, parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, MEDIA_TYPES, parseManifest } from '@pipelayer/oci'
 import { pages } from './listing.js'
-import { type FetchedManifest, getManifest } from './manifests.js'
+import { type FetchedManifest, getManifest, putManifest } from './manifests.js'
 import type { Session } from './session.js'
 
 /** More of them are an attack. */
@@ -32,6 +32,35 @@ export async function listReferrers(
     }
   }
   return [...found.values()]
+}
+
+/**
+ * Puts a manifest. When it has a subject, and the registry does not list its referrers itself, it is entered in the
+ * list under the tag, which other clients do the same way: of two that do it at once, one may be lost.
+ *
+ * Spec: distribution-spec v1.1, "Pushing Manifests with Subject".
+ */
+export async function putWithSubject(
+  session: Session,
+  reference: string,
+  manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
+): Promise<void> {
+  const isListed = await putManifest(session, reference, manifest)
+  const { mediaType } = manifest
+  const bytes = Buffer.from(manifest.bytes)
+  if (isListed || !bytes.includes('"subject"')) return
+  const document = parseManifest(bytes, { mediaType })
+  const { subject, annotations } = document
+  if (subject === undefined) return
+  const config = document.kind === 'manifest' ? document.config.mediaType : undefined
+  const artifactType = document.artifactType ?? config
+  const digest = digestOf(bytes)
+  const manifests = (await tagged(session, subject.digest)).filter(entry => entry.digest !== digest)
+  const more = { ...(artifactType && { artifactType }), ...(annotations && { annotations }) }
+  const entries = [...manifests, { mediaType, digest, size: bytes.length, ...more }]
+  const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: entries }
+  const list = { bytes: Buffer.from(JSON.stringify(index)), mediaType: MEDIA_TYPES.ociIndex }
+  await putManifest(session, referrersTag(subject.digest), list)
 }
 
 async function* lists(session: Session, subject: string): AsyncGenerator<readonly Descriptor[]> {

@@ -122,6 +122,44 @@ t.test('referrers', async t => {
   }
 })
 
+t.test('a manifest with a subject', async t => {
+  const subject = { mediaType: MEDIA_TYPES.ociManifest, digest: digestOf('subject'), size: 7 }
+  const document = { ...JSON.parse(String(MANIFEST)), subject, annotations: { k: 'v' } }
+  const manifest = { bytes: Buffer.from(JSON.stringify(document)), mediaType: MEDIA_TYPES.ociManifest }
+  const tag = `/v2/a/b/manifests/${subject.digest.replace(':', '-')}`
+  const other = { ...subject, digest: digestOf('other') }
+  const old = JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: [other] })
+  const rows: readonly [
+    listed: boolean,
+    list: string | undefined,
+    entries: number | undefined,
+    why: string,
+  ][] = [
+    [true, undefined, undefined, 'the registry keeps the list'],
+    [false, undefined, 1, 'the first of a list under the tag'],
+    [false, old, 2, 'beside what is there'],
+  ]
+  for (const [listed, list, entries, why] of rows) {
+    const { repo, seen } = await repository(t, (request, response) => {
+      if (request.method === 'PUT') {
+        return answer(201, listed ? { 'oci-subject': subject.digest } : {})(request, response)
+      }
+      answer(
+        list === undefined ? 404 : 200,
+        { 'content-type': MEDIA_TYPES.ociIndex },
+        list,
+      )(request, response)
+    })
+    await repo.putManifest('1', manifest)
+    const put = seen.find(({ method, url }) => method === 'PUT' && url === tag)
+    const found = put && JSON.parse(String(put.body)).manifests
+    t.equal(found?.length, entries, why)
+    const digest = digestOf(manifest.bytes)
+    if (entries !== undefined)
+      t.match(found.at(-1), { digest, annotations: { k: 'v' }, artifactType: MEDIA_TYPES.ociConfig })
+  }
+})
+
 t.test('links and warnings', async t => {
   const bad = [
     '\\',
