@@ -6,7 +6,16 @@
  */
 import { spawn } from 'node:child_process'
 import { ToolError } from '@pipelayer/errors'
-import type { Credentials } from './credentials.js'
+
+/** What proves who we are. */
+export interface Credentials {
+  readonly username?: string
+  readonly password?: string
+  /** An OAuth2 refresh token. */
+  readonly identityToken?: string
+  /** A bearer token, used as it is. */
+  readonly registryToken?: string
+}
 
 const TIMEOUT_MS = 30_000
 const MAX_OUTPUT = 64 * 1024

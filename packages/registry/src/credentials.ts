@@ -11,17 +11,9 @@
  */
 import { readFile } from 'node:fs/promises'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
-import { getFromHelper } from './credential-helper.js'
+import { type Credentials, getFromHelper } from './credential-helper.js'
 
-/** What proves who we are. */
-export interface Credentials {
-  readonly username?: string
-  readonly password?: string
-  /** An OAuth2 refresh token. */
-  readonly identityToken?: string
-  /** A bearer token, used as it is. */
-  readonly registryToken?: string
-}
+export type { Credentials }
 
 /** Finds the credentials for a repository; undefined means anonymous. */
 export type CredentialSource = (domain: string, path: string) => Promise<Credentials | undefined>

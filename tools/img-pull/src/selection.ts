@@ -27,7 +27,7 @@ const MAX_DEPTH = 4
  * One platform: to its manifest. Several: to the manifests of each, under a new index that names them alone, in their
  * order; the index itself, byte for byte, when they are all it has.
  *
- * @throws ToolError `PLATFORM_NOT_FOUND`, `MANIFEST_INVALID`; those of the place
+ * @throws ToolError `PLATFORM_NOT_FOUND`, `MANIFEST_INVALID`, `DOCUMENT_TOO_LARGE`; those of the place
  */
 export async function choose(place: Place, { platforms, all }: Selection): Promise<PlacedManifest> {
   let found = await place.read.resolve()

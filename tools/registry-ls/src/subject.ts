@@ -1,6 +1,13 @@
 import { ToolError } from '@pipelayer/errors'
 import { parseNormalized } from '@pipelayer/reference'
-import type { RegistryLsOptions } from './index.js'
+
+/** What the command line says about it. */
+export interface SubjectOptions {
+  readonly name: string
+  readonly tags?: boolean
+  readonly referrers?: boolean
+  readonly artifactType?: string | undefined
+}
 
 /** What is listed. */
 export interface Subject {
@@ -17,7 +24,7 @@ export interface Subject {
  *
  * @throws ToolError `USAGE` of status 2
  */
-export function subjectOf({ name, tags, referrers, artifactType }: RegistryLsOptions): Subject {
+export function subjectOf({ name, tags, referrers, artifactType }: SubjectOptions): Subject {
   const text = name.replace(/^docker:\/\//, '').replace(/\/$/, '')
   const isHost = !text.includes('/') && (/[.:]/.test(text) || text === 'localhost') && !text.includes('@')
   const { domain, path, tag, digest } = parsed(isHost ? `${text}/library/x` : text, name)

@@ -130,7 +130,7 @@ t.test('what is meant', async t => {
     ['H.Example/A', {}, undefined, 'no name'],
   ]
   for (const [name, more, found, why] of rows) {
-    const run = (): unknown => subjectOf({ name, remote, ...more })
+    const run = (): unknown => subjectOf({ name, ...more })
     if (found === undefined) t.throws(run, { code: 'USAGE', status: 2 }, why)
     else t.match(run(), found, why)
   }
