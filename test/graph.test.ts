@@ -171,8 +171,9 @@ function sorted(names: Iterable<string>): string[] {
 function fileGraph(dir: string): Map<string, string[]> {
   const one = { dir, name: '', kind: 'package', manifest: { name: '', version: '' } } as const
   const graph = new Map<string, string[]>()
-  for (const { file, from } of importsOf(one, 'src')) {
-    if (!from.startsWith('.')) continue
+  for (const { file, from, typesOnly } of importsOf(one, 'src')) {
+    // Types of one package may know each other; what runs may not.
+    if (typesOnly || !from.startsWith('.')) continue
     const target = path.join(path.dirname(file), from).replace(/\.js$/, '.ts')
     graph.set(file, [...(graph.get(file) ?? []), target])
   }

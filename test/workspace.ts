@@ -47,6 +47,8 @@ export interface Workspace {
 export interface Import {
   readonly file: string
   readonly from: string
+  /** `import type`: gone when the program runs. */
+  readonly typesOnly: boolean
 }
 
 /** Every package and tool, in byte order of their folders. */
@@ -96,6 +98,7 @@ export function importsOf(workspace: Workspace, folder: 'src' | 'test'): Import[
     [...withoutComments(fs.readFileSync(path.join(dir, file), 'utf8')).matchAll(IMPORT)].map(match => ({
       file: path.join(folder, file),
       from: match[1] ?? match[2] ?? match[3] ?? '',
+      typesOnly: /^\s*;?(import|export) type\b/.test(match[0]),
     })),
   )
 }
