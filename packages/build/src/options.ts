@@ -2,6 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
 import {
+  type CreationTime,
+  creationTime,
   formatPlatform,
   normalizePlatform,
   type Platform,
@@ -12,7 +14,6 @@ import type { IdMap } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import type { BaseOptions } from './base-image.js'
 import { type BuildContext, openContext } from './context.js'
-import { type BuildTime, buildTime } from './created-time.js'
 import type { RuntimeName, SecretSource } from './executor-protocol.js'
 
 /** What a build is asked for, as a command line says it. */
@@ -63,7 +64,7 @@ export interface BuildSetup {
   readonly parsePlatform: (text: string) => Platform
   readonly network: 'host' | 'none'
   readonly secrets: ReadonlyMap<string, SecretSource>
-  readonly time: BuildTime
+  readonly time: CreationTime
   /** Nanoseconds since 1970, for files that a step makes out of nothing. */
   readonly timeNs: string
   readonly nonce?: string
@@ -87,7 +88,7 @@ export function prepareBuild(options: BuildOptions, dockerfile: string | undefin
     options.platform === undefined ? machine : normalizePlatform(parsePlatform(options.platform))
   const buildArgs = new Map((options.buildArgs ?? []).flatMap(text => buildArg(text, env)))
   const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? env.SOURCE_DATE_EPOCH
-  const time = buildTime({ sourceDateEpoch, created: options.created, now: options.now })
+  const time = creationTime({ sourceDateEpoch, created: options.created, now: options.now })
   const ids = idMapOf(process.geteuid?.() ?? 0, process.getegid?.() ?? 0)
   return {
     store,

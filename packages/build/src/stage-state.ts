@@ -1,7 +1,7 @@
 import type { Digest } from '@pipelayer/digest'
+import type { CreationTime } from '@pipelayer/oci'
 import type { BaseImage } from './base-image.js'
 import { keyOf } from './cache-key.js'
-import type { BuildTime } from './created-time.js'
 import { envOf, type HistoryEntry, type ImageDocument } from './image-config.js'
 import { Scope } from './scope.js'
 
@@ -36,7 +36,7 @@ export interface StageState {
 }
 
 /** The chain of a base, or of `scratch`. */
-export function baseChain(base: BaseImage | undefined, time: BuildTime): Chain {
+export function baseChain(base: BaseImage | undefined, time: CreationTime): Chain {
   const key = keyOf('', {
     base: base?.layers.at(-1)?.chainID ?? 'scratch',
     ...(time.epoch === undefined ? {} : { epoch: time.epoch }),

@@ -4,7 +4,6 @@ import { chrootCommand } from '../src/chroot.js'
 import { nextWorkdir } from '../src/config-step.js'
 import { destination, hasWildcard, sourcePattern } from '../src/copy-paths.js'
 import { createdBy } from '../src/created-by.js'
-import { buildTime } from '../src/created-time.js'
 import { parseMode } from '../src/file-mode.js'
 import { duration, plainSet, quote, quoteRune } from '../src/go-format.js'
 import { alignHistory, fillTimes } from '../src/history.js'
@@ -185,27 +184,6 @@ t.test('times of a history', async t => {
   t.equal(fillTimes([{}], 0, 'now')[0]?.created, 'now', 'nothing at all: the clock')
   t.equal(alignHistory([], 2).length, 2, 'made up where the base has none')
   t.equal(alignHistory([{ empty_layer: true }, {}], 1).length, 2, 'as it is where it fits')
-})
-
-t.test('when a build happens', async t => {
-  const now = new Date('2024-05-06T07:08:09.010Z')
-  t.match(buildTime({ now, sourceDateEpoch: '1700000000', created: '2020-01-01T00:00:00Z' }), {
-    created: '2023-11-14T22:13:20Z',
-    epoch: 1700000000,
-    fixed: true,
-  })
-  t.match(buildTime({ now, created: '2020-01-01T00:00:00+01:00' }), {
-    created: '2019-12-31T23:00:00Z',
-    fixed: true,
-  })
-  t.match(buildTime({ now }), { created: '2024-05-06T07:08:09.010Z', fixed: false })
-  for (const bad of [
-    { sourceDateEpoch: '1e9' },
-    { sourceDateEpoch: '-1' },
-    { created: 'yesterday' },
-    { created: '2024' },
-  ])
-    t.throws(() => buildTime({ now, ...bad }), { code: 'TIME_INVALID' }, JSON.stringify(bad))
 })
 
 t.test('variables', async t => {

@@ -2,6 +2,7 @@ import { digestOf } from '@pipelayer/digest'
 import t from 'tap'
 import {
   children,
+  creationTime,
   formatPlatform,
   type Index,
   layerMediaType,
@@ -278,3 +279,24 @@ function bytes(document: object | string | Buffer): Buffer {
 function nested(depth: number): unknown {
   return depth === 0 ? 0 : [nested(depth - 1)]
 }
+
+t.test('creationTime(): SOURCE_DATE_EPOCH, --created, the clock', async t => {
+  const now = new Date('2024-05-06T07:08:09.010Z')
+  t.match(creationTime({ now, sourceDateEpoch: '1700000000', created: '2020-01-01T00:00:00Z' }), {
+    created: '2023-11-14T22:13:20Z',
+    epoch: 1700000000,
+    fixed: true,
+  })
+  t.match(creationTime({ now, created: '2020-01-01T00:00:00+01:00' }), {
+    created: '2019-12-31T23:00:00Z',
+    fixed: true,
+  })
+  t.match(creationTime({ now }), { created: '2024-05-06T07:08:09.010Z', fixed: false })
+  for (const bad of [
+    { sourceDateEpoch: '1e9' },
+    { sourceDateEpoch: '-1' },
+    { created: 'yesterday' },
+    { created: '2024' },
+  ])
+    t.throws(() => creationTime({ now, ...bad }), { code: 'TIME_INVALID' }, JSON.stringify(bad))
+})
