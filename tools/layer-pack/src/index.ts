@@ -16,6 +16,7 @@ import {
 } from '@pipelayer/layer'
 import type { AnyRecord, LayerBeginRecord, LayerRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
+import { blobContents } from './blob-contents.js'
 import { LayerReader } from './layer-reader.js'
 
 export interface LayerPackOptions {
@@ -115,10 +116,25 @@ async function packLayer(
     return { ...known, ...originOf(begin) } as LayerRecord
   }
   await engine.check()
-  const packed = await packChanges(reader.changes(), () => store.blobWriter(), howOf(options))
-  const record = layerRecord(begin, packed)
+  const record = layerRecord(begin, await packReferred(begin, reader, options))
   if (key !== undefined) store.putPacked(key, encodingOf(options), record)
   return record
+}
+
+/** Packs changes whose files may lie in blobs. */
+async function packReferred(
+  { order }: LayerBeginRecord,
+  reader: LayerReader,
+  options: LayerPackOptions,
+): Promise<PackedLayer | undefined> {
+  const { store, signal } = options
+  const contents = blobContents(store, signal)
+  const how = { ...howOf(options), contents, ...(order === undefined ? {} : { order }) }
+  try {
+    return await packChanges(reader.changes(), () => store.blobWriter(), how)
+  } finally {
+    await contents.close()
+  }
 }
 
 function layerRecord(begin: Partial<LayerBeginRecord>, packed: PackedLayer | undefined): LayerRecord {
@@ -157,7 +173,7 @@ function howOf(options: LayerPackOptions): PackOptions {
 
 /** Everything that alters the blob, as one name. */
 function encodingOf({ compress, mtimeNs, family = 'oci', sourceDateEpoch }: LayerPackOptions): string {
-  const engine = engineOf(compress.format).replace('/', '-')
+  const engine = engineOf(compress.format, compress.engine).replace('/', '-')
   const times = `${mtimeNs ? 'ns' : 's'}${sourceDateEpoch ?? ''}`
   return `v${FORMAT_VERSION}.${compress.format}-${compress.level ?? 'usual'}.${engine}.${family}.${times}`.toLowerCase()
 }
@@ -174,7 +190,7 @@ class Engine {
   /** @throws ToolError `ENGINE_UNKNOWN` under SOURCE_DATE_EPOCH; without it the user is told */
   async check(): Promise<void> {
     const { compress, sourceDateEpoch, onWarning } = this.#options
-    if (this.#isChecked || compress.format !== 'gzip') return
+    if (this.#isChecked || compress.format !== 'gzip' || compress.engine !== undefined) return
     this.#isChecked = true
     const { isKnown, engine } = await verifyEngine()
     if (isKnown) return

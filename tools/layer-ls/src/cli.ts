@@ -1,0 +1,40 @@
+import path from 'node:path'
+import { runTool } from '@pipelayer/cli'
+import { defaultStorePath, Store } from '@pipelayer/store'
+import { layerNames } from './choice.js'
+import { layerLs, listFile, listStream } from './index.js'
+import { FORMATS, textForm } from './text.js'
+
+runTool({
+  name: 'layer-ls',
+  summary: 'list the entries of layers, or of a tar',
+  options: {
+    layer: {
+      type: 'array',
+      value: 'N|DIGEST',
+      describe: 'list this layer only, the others pass; N counts from 1, base first (repeatable)',
+    },
+    format: {
+      type: 'string',
+      choices: FORMATS,
+      describe: 'form of stdout (default: text on a terminal, else records)',
+    },
+    store: {
+      type: 'string',
+      value: 'DIR',
+      describe: 'where blobs without a path are (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
+    },
+  },
+  positionals: { synopsis: '[FILE]', min: 0, max: 1 },
+  input: args => (args._.length > 0 ? 'none' : 'records'),
+  text: (args, { terminal }) => textForm(args.format ?? (terminal ? 'text' : 'records')),
+  run: (records, args, context) => {
+    const how = { onWarning: context.warn, signal: context.signal }
+    const file = args._[0]
+    if (file === '-') return listStream(context.stdin, how)
+    if (file !== undefined) return listFile(path.resolve(file), how)
+    const open = (digest: string): AsyncIterable<Buffer> =>
+      Store.open(args.store ?? defaultStorePath(context.env), { create: false }).openBlob(digest)
+    return layerLs(records, { ...how, open, layers: layerNames(args.layer) })
+  },
+})

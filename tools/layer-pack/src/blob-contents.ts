@@ -1,0 +1,29 @@
+/**
+ * Files whose bytes lie in blobs of the store, or where a record says.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+import { attempt } from '@pipelayer/errors'
+import { BlobContents, blobBytes } from '@pipelayer/layer'
+import type { Store } from '@pipelayer/store'
+
+/** Costs nothing until a file is read. The caller closes it. */
+export function blobContents(store: Store, signal: AbortSignal | undefined): BlobContents {
+  return new BlobContents({
+    open: (digest, hint) => blobBytes(digest, hint, one => store.openBlob(one)),
+    tempFile: () => tempFile(store),
+    signal,
+  })
+}
+
+/** A file without a name: whatever ends the process, nothing of it stays. */
+function tempFile(store: Store): number {
+  const dir = store.tempDir('copy')
+  return attempt(`make a temporary file in "${dir}"`, () => {
+    const fd = fs.openSync(path.join(dir, 'blob'), 'wx+', 0o600)
+    fs.rmSync(dir, { recursive: true })
+    return fd
+  })
+}

@@ -1,0 +1,28 @@
+import { runTool } from '@pipelayer/cli'
+import { defaultStorePath, Store } from '@pipelayer/store'
+import { cutOf, layerSquash } from './index.js'
+
+runTool({
+  name: 'layer-squash',
+  summary: 'merge the upper layers of an image into one, and keep its base',
+  options: {
+    from: {
+      type: 'number',
+      value: 'N',
+      describe: 'merge this layer and all above it; counts from 1, base first',
+    },
+    onto: { type: 'string', value: 'DIGEST', describe: 'merge all above this layer, by digest or diffID' },
+    store: {
+      type: 'string',
+      value: 'DIR',
+      describe: 'where blobs without a path are (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
+    },
+  },
+  input: 'records',
+  run: (records, args, context) => {
+    const cut = cutOf(args.from, args.onto)
+    const open = (digest: string): AsyncIterable<Buffer> =>
+      Store.open(args.store ?? defaultStorePath(context.env), { create: false }).openBlob(digest)
+    return layerSquash(records, { cut, open, onWarning: context.warn, signal: context.signal })
+  },
+})
