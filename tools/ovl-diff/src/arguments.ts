@@ -14,6 +14,8 @@ export interface DiffArguments {
   readonly lower: readonly string[]
   readonly xattrs: string | undefined
   readonly createdBy: string | undefined
+  /** Two images of the stream are compared. */
+  readonly images: boolean
 }
 
 /**
@@ -23,6 +25,8 @@ export interface DiffArguments {
  */
 export function sourceOf(given: DiffArguments): LayerSource | undefined {
   const { trees, upper, lower, createdBy } = given
+  if (given.images && (upper !== undefined || trees.length > 0))
+    throw usage('--images reads records: no directory can be given')
   if (upper === undefined && lower.length > 0) throw usage('--lower needs --upper')
   if (upper !== undefined && trees.length > 0) throw usage('--upper and two trees cannot be compared at once')
   const common = { image: '1', createdBy }

@@ -14,6 +14,8 @@ import {
   type LayerBeginRecord,
 } from '@pipelayer/records'
 
+export { type DiffImagesOptions, diffTwoImages } from './images.js'
+
 /** Where one layer's changes lie: an overlay upper directory, or two trees. Paths are absolute. */
 export interface LayerSource {
   readonly image: string

@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { type AnyRecord, collect, recordError } from '@pipelayer/records'
 import { lsetxattr, mknod } from '@pipelayer/sys'
-import { need, runPipe, tempDir } from '@pipelayer/testkit'
+import { compareTrees, need, runPipe, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
+import { diffTwoImages } from '../src/images.js'
 import { diffLayer, ovlDiff } from '../src/index.js'
 
 const isRoot = { skip: need('root') }
@@ -124,6 +126,19 @@ t.test('the program', isRoot, async t => {
       stderr: /--lower needs --upper/,
       input: 'open',
     },
+    {
+      why: 'images and trees',
+      command: 'ovl-diff --images before',
+      status: 2,
+      stderr: /no directory can be given/,
+    },
+    {
+      why: 'no images',
+      command: 'ovl-diff --images',
+      status: 1,
+      stderr: /but 0 came \[IMAGES_COUNT\]/,
+      input: END,
+    },
     { why: 'both ways at once', command: 'ovl-diff --upper upper before', status: 2, stderr: /at once/ },
     { why: 'a cut stream', command: 'ovl-diff', status: 1, stderr: /INPUT_CUT/ },
   ]
@@ -139,4 +154,85 @@ t.test('the program', isRoot, async t => {
       why,
     )
   }
+})
+
+t.test('--images', isRoot, async t => {
+  const top = tempDir(t, 'images')
+  const env = { PIPELAYER_STORE: path.join(top, 'store') }
+  // The same file in both, in layers that are not: it is no change. The link brings its file along.
+  const scripts = {
+    a0: 'mkdir d; echo same > d/same; echo 1 > d/x; echo 2 > d/y; echo 3 > gone; ln -s d l',
+    a1: 'mkdir d; touch d/.wh.y',
+    b0: 'mkdir d; echo same > d/same; echo new > d/x; chmod 700 d; ln -s d l; echo 9 > n; chown 5:6 n',
+    b1: 'mkdir e; ln -s ../n e/s; echo 8 > m; ln m e/m',
+  }
+  for (const [name, script] of Object.entries(scripts))
+    execFileSync(
+      'bash',
+      ['-euc', `mkdir ${name}; cd ${name}; ${script}; tar --mtime=@1700000000 -cf ../${name}.tar .`],
+      { cwd: top },
+    )
+  const make = (one: string): string =>
+    `for i in 0 1; do layer-pack --tar ${one}$i.tar | grep '"layer"'; done | manifest-gen --no-end -t ${one}:1 | blob-put oci:${one}:1 > /dev/null\n`
+  const both = '{ img-pull oci:a:1; img-pull oci:b:1; }'
+  const diff = await runPipe(
+    `${make('a')}${make('b')}${both} | ovl-diff --images --streams 2 --created-by me`,
+    { cwd: top, env },
+  )
+  t.equal(diff.status, 0, diff.stderr)
+  const records = diff.records() as AnyRecord[]
+  t.same(
+    records.map(({ type, op, path: name }) => [type, op, name].filter(Boolean).join(' ')),
+    [
+      'layer-begin',
+      'change modify d',
+      'change modify d/x',
+      'change add e',
+      'change add e/m',
+      'change add e/s',
+      'change delete gone',
+      'change add m',
+      'change add n',
+      'layer-end',
+      'end',
+    ],
+  )
+  t.match(records[0], { createdBy: 'me' })
+  for (const record of records) t.equal(recordError(record), undefined)
+
+  const applied = await runPipe(
+    `${both} | ovl-diff --images --streams 2 | layer-pack > delta && img-pull oci:a:1 | untar x > /dev/null && img-pull oci:b:1 | untar y > /dev/null &&
+     untar --into x --tar "$(jq -r 'select(.type == "layer").path' delta)" > /dev/null`,
+    { cwd: top, env },
+  )
+  t.equal(applied.status, 0, applied.stderr)
+  t.same(
+    compareTrees(path.join(top, 'x'), path.join(top, 'y')),
+    [],
+    'applied to the first it gives the second',
+  )
+
+  const pulled = (await runPipe('img-pull oci:a:1', { cwd: top, env })).records() as AnyRecord[]
+  const [first, second, config] = pulled as [AnyRecord, AnyRecord, AnyRecord]
+  const other = (record: AnyRecord, image: string): AnyRecord => ({ ...record, image })
+  const note = { type: 'x-note', n: 1 }
+  const nowhere = (digest: string): never => {
+    throw new Error(`no blob ${digest}`)
+  }
+  const compare = (...given: AnyRecord[]): Promise<AnyRecord[]> =>
+    collect(diffTwoImages(stream(...given), { open: nowhere }))
+  const equal = await compare(note, first, second, config, other(first, '2'), other(second, '2'), note)
+  t.same(
+    equal.map(({ type }) => type),
+    ['x-note', 'x-note', 'layer-begin', 'layer-end'],
+  )
+  t.equal(equal[2]?.image, '2')
+  const bad: [string, AnyRecord[], string][] = [
+    ['one image', [first], 'IMAGES_COUNT'],
+    ['three', [first, other(first, '2'), other(first, '3')], 'IMAGES_COUNT'],
+    ['a layer lost on the way', [first, config, other(first, '2')], 'LAYERS_MISSING'],
+    ['layers in another order', [second, first, config], 'LAYER_MISMATCH'],
+    ['a blob that is another', [{ ...first, path: second.path }], 'MISMATCH'],
+  ]
+  for (const [why, given, code] of bad) await t.rejects(compare(...given), { code: new RegExp(code) }, why)
 })
