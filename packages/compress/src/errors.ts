@@ -20,6 +20,11 @@ export function unsupported(why: string): ToolError {
   return new ToolError('COMPRESSION_UNSUPPORTED', why)
 }
 
+/** A command line asks for what does not exist. */
+export function unknown(message: string): ToolError {
+  return new ToolError('COMPRESSION_UNKNOWN', message, { status: 2 })
+}
+
 export function overLimit(why: string): ToolError {
   return new ToolError('DECOMPRESSION_LIMIT', `cannot decompress: ${why}`)
 }

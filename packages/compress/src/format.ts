@@ -3,10 +3,16 @@
  *
  * @module
  */
-import { ToolError } from '@pipelayer/errors'
+import { unknown } from './errors.js'
 
 /** What a layer of ours can be. */
 export type CompressionFormat = 'gzip' | 'zstd' | 'none'
+
+/**
+ * What compresses in place of the usual: `libisal` is the system's ISA-L, many times as fast as zlib for output 5 to
+ * 10 % larger; `libzstd` the system's, also where Node has its own. Never chosen by what is installed.
+ */
+export type Engine = 'libisal' | 'libzstd'
 
 /** What bytes can turn out to be. */
 export type DetectedCompression = CompressionFormat | 'bzip2' | 'xz'
@@ -30,10 +36,12 @@ interface Levels {
  * 466 MB, ours 131.5), and level 6 would save 4 % for 1.5 times the time. zstd 3 is the zstd program's.
  * zstd above 22 does not exist, and up to 22 a reader with a window of 128 MiB can read it.
  */
-const LEVELS: Readonly<Record<CompressionFormat, Levels>> = {
+const LEVELS: Readonly<Record<CompressionFormat | 'libisal', Levels>> = {
   gzip: { min: 0, max: 9, usual: 4 },
   zstd: { min: 1, max: 22, usual: 3 },
   none: { min: 0, max: 0, usual: 0 },
+  /** Level 3 takes twice the time of 2 to save 5 %. */
+  libisal: { min: 0, max: 3, usual: 2 },
 }
 
 /**
@@ -41,27 +49,35 @@ const LEVELS: Readonly<Record<CompressionFormat, Levels>> = {
  *
  * @throws ToolError COMPRESSION_UNKNOWN, status 2: a command line names no such compression or level.
  */
-export function parseCompression(text: string): Compression {
+export function parseCompression(text: string, engine?: Engine): Compression {
   const match = /^(gzip|zstd|none)(?::(\d{1,2}))?$/.exec(text)
   if (match === null) {
-    throw usage(`compression ${JSON.stringify(text)} is none of gzip[:0-9], zstd[:1-22], none`)
+    throw unknown(`compression ${JSON.stringify(text)} is none of gzip[:0-9], zstd[:1-22], none`)
   }
   const format = match[1] as CompressionFormat
-  const level = match[2] === undefined ? LEVELS[format].usual : Number(match[2])
-  checkLevel(format, level)
+  checkEngine(format, engine)
+  const level = match[2] === undefined ? defaultLevel(format, engine) : Number(match[2])
+  checkLevel(format, level, engine)
   return { format, level }
 }
 
 /** The level that is used where none is asked for. */
-export function defaultLevel(format: CompressionFormat): number {
-  return LEVELS[format].usual
+export function defaultLevel(format: CompressionFormat, engine?: Engine): number {
+  return LEVELS[engine === 'libisal' ? engine : format].usual
+}
+
+/** @throws ToolError COMPRESSION_UNKNOWN, status 2, where the engine has not this format */
+export function checkEngine(format: CompressionFormat, engine: Engine | undefined): void {
+  if (engine !== undefined && format !== (engine === 'libisal' ? 'gzip' : 'zstd'))
+    throw unknown(`${engine} makes no ${format} layers`)
 }
 
 /** @throws ToolError COMPRESSION_UNKNOWN, status 2 */
-export function checkLevel(format: CompressionFormat, level: number): void {
-  const { min, max } = LEVELS[format]
+export function checkLevel(format: CompressionFormat, level: number, engine?: Engine): void {
+  const name = engine === 'libisal' ? engine : format
+  const { min, max } = LEVELS[name]
   if (!Number.isInteger(level) || level < min || level > max) {
-    throw usage(`${format} level ${level} is not from ${min} to ${max}`)
+    throw unknown(`${name} level ${level} is not from ${min} to ${max}`)
   }
 }
 
@@ -79,8 +95,4 @@ export function detectCompression(head: Buffer): DetectedCompression {
   // "BZh", block size, then the magic of a block or of the end.
   if (/^425a683[1-9](314159265359|177245385090)/.test(hex)) return 'bzip2'
   return 'none'
-}
-
-function usage(message: string): ToolError {
-  return new ToolError('COMPRESSION_UNKNOWN', message, { status: 2 })
 }

@@ -16,8 +16,9 @@
  * @module
  */
 import zlib from 'node:zlib'
-import { type Block, blocksOf } from './blocks.js'
+import { blocksOf } from './blocks.js'
 import { crc32 } from './crc32.js'
+import { inOrder } from './in-order.js'
 
 /** Part of the format's promise: another size gives other bytes. */
 const BLOCK_SIZE = 1 << 20
@@ -30,7 +31,20 @@ export interface GzipOptions {
   readonly level: number
   /** Blocks that are compressed at a time, at least 1. */
   readonly workers: number
+  /** zlib's unless given. */
+  readonly deflate?: Deflate | undefined
 }
+
+/** Makes raw deflate of a block, in another thread. */
+export type Deflate = (
+  block: Buffer,
+  options: {
+    readonly level: number
+    /** The 32 KiB before it. */
+    readonly dictionary: Buffer | undefined
+    readonly isLast: boolean
+  },
+) => Promise<Buffer>
 
 /** Compresses `source`; reads at most `workers` blocks ahead of its consumer. */
 export async function* gzip(
@@ -38,18 +52,17 @@ export async function* gzip(
   options: GzipOptions,
 ): AsyncGenerator<Buffer, void, void> {
   yield header(options.level)
-  const started: Promise<Buffer>[] = []
+  const { level, workers, deflate = zlibDeflate } = options
   let dictionary: Buffer | undefined
   let crc = 0
   let size = 0
-  for await (const block of blocksOf(source, BLOCK_SIZE)) {
-    crc = crc32(block.bytes, crc)
-    size += block.bytes.length
-    started.push(handled(deflate(block, dictionary, options.level)))
-    dictionary = block.bytes.subarray(-WINDOW_SIZE)
-    if (started.length >= options.workers) yield await oldest(started)
-  }
-  while (started.length > 0) yield await oldest(started)
+  yield* inOrder(blocksOf(source, BLOCK_SIZE), workers, ({ bytes, isLast }) => {
+    const before = dictionary
+    crc = crc32(bytes, crc)
+    size += bytes.length
+    dictionary = bytes.subarray(-WINDOW_SIZE)
+    return deflate(bytes, { level, dictionary: before, isLast })
+  })
   yield trailer(crc, size)
 }
 
@@ -66,27 +79,17 @@ function trailer(crc: number, size: number): Buffer {
 }
 
 /** Every parameter is named: a default that changes would change the bytes. */
-function deflate(block: Block, dictionary: Buffer | undefined, level: number): Promise<Buffer> {
+const zlibDeflate: Deflate = (block, { level, dictionary, isLast }) => {
   const options: zlib.ZlibOptions = {
     level,
     windowBits: 15,
     memLevel: 8,
     strategy: zlib.constants.Z_DEFAULT_STRATEGY,
     chunkSize: OUTPUT_SIZE,
-    finishFlush: block.isLast ? zlib.constants.Z_FINISH : zlib.constants.Z_SYNC_FLUSH,
+    finishFlush: isLast ? zlib.constants.Z_FINISH : zlib.constants.Z_SYNC_FLUSH,
     ...(dictionary && { dictionary }),
   }
   return new Promise((resolve, reject) => {
-    zlib.deflateRaw(block.bytes, options, (error, bytes) => (error ? reject(error) : resolve(bytes)))
+    zlib.deflateRaw(block, options, (error, bytes) => (error ? reject(error) : resolve(bytes)))
   })
-}
-
-async function oldest(started: Promise<Buffer>[]): Promise<Buffer> {
-  return (await started.shift()) ?? Buffer.alloc(0)
-}
-
-/** A block may fail before its turn to be awaited comes; that must not count as unhandled. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined)
-  return promise
 }

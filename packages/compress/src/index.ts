@@ -12,6 +12,7 @@ export {
   type DetectedCompression,
   defaultLevel,
   detectCompression,
+  type Engine,
   MAGIC_SIZE,
   parseCompression,
 } from './format.js'

@@ -1,27 +1,34 @@
 /**
  * zstd, by Node's own library (from 22.15 on) or the system's libzstd.
  *
- * One frame, one thread, with a content checksum as the zstd program writes it. The bytes depend on the level and on
- * the library's version, which is in the engine's name, and not on how the input is cut.
+ * Frames of 2 MiB, each with a content checksum as the zstd program writes it, made in the threads of libuv's pool: one
+ * after the other they are one stream to every reader (RFC 8878, section 3). The bytes depend on the level and on the
+ * library's version, which is in the engine's name, and not on how the input is cut or how many threads there are.
+ * Memory: some 10 MiB for each worker at the default level.
  *
  * Spec: RFC 8878.
  *
  * @module
  */
 import zlib from 'node:zlib'
-import { bundledVersions, libzstdVersion, ZstdDecoder, ZstdEncoder } from '@pipelayer/sys'
+import { bundledVersions, libzstdVersion, ZstdDecoder, zstdFrame } from '@pipelayer/sys'
 import { blocksOf } from './blocks.js'
 import { Driver, type ZlibStream } from './driver.js'
 import { damaged, unsupported } from './errors.js'
 import { ZstdFrames } from './frames.js'
+import { inOrder } from './in-order.js'
 
 /** What node:zlib has from 22.15 on. Spec: zstd.h, ZSTD_cParameter. */
 interface NodeZstd {
-  readonly createZstdCompress?: (options: ZstdOptions) => ZlibStream
-  readonly createZstdDecompress?: (options: ZstdOptions) => ZlibStream
+  readonly zstdCompress?: (
+    bytes: Buffer,
+    options: NodeOptions,
+    done: (error: Error | null, frame: Buffer) => void,
+  ) => void
+  readonly createZstdDecompress?: (options: NodeOptions) => ZlibStream
 }
 
-interface ZstdOptions {
+interface NodeOptions {
   readonly chunkSize: number
   readonly params: Readonly<Record<number, number | boolean>>
 }
@@ -33,33 +40,49 @@ const D_WINDOW_LOG_MAX = 100
 /** A frame may ask for 128 MiB of memory, as the zstd program allows. */
 const WINDOW_LOG_MAX = 27
 const CHUNK_SIZE = 1 << 18
+/** Part of the format's promise, as another size gives other bytes. As large as the window of the default level. */
+const FRAME_SIZE = 1 << 21
 
 /**
  * `node-zstd/1.5.7` or `libzstd/1.5.4`.
  *
  * @throws ToolError COMPRESSION_UNSUPPORTED where there is neither
  */
-export function zstdEngine(): string {
-  if (node.createZstdCompress !== undefined) return `node-zstd/${bundledVersions().zstd}`
+export function zstdEngine(engine?: 'libzstd'): string {
+  if (engine === undefined && node.zstdCompress !== undefined) return `node-zstd/${bundledVersions().zstd}`
   return `libzstd/${presentLibrary()}`
 }
 
-/** Compresses `source` to one frame. */
-export async function* zstd(
+/** How zstd is made. */
+export interface ZstdOptions {
+  readonly level: number
+  /** Frames that are made at a time, at least 1. */
+  readonly workers: number
+  /** The system's library, also where Node has its own. */
+  readonly engine?: 'libzstd' | undefined
+}
+
+/** Compresses `source` to frames of 2 MiB each; reads at most `workers` of them ahead of its consumer. */
+export function zstd(
   source: AsyncIterable<Buffer>,
-  level: number,
+  { level, workers, engine }: ZstdOptions,
 ): AsyncGenerator<Buffer, void, void> {
-  const create = node.createZstdCompress
+  const create = engine === undefined ? node.zstdCompress : undefined
   if (create === undefined) presentLibrary()
-  const engine = create
-    ? new Driver(create({ chunkSize: CHUNK_SIZE, params: { [C_LEVEL]: level, [C_CHECKSUM]: 1 } }), 'zstd')
-    : new ZstdEncoder(level)
-  try {
-    for await (const block of blocksOf(source, CHUNK_SIZE)) yield* engine.push(block.bytes)
-    yield* engine.finish()
-  } finally {
-    engine.close()
-  }
+  return inOrder(blocksOf(source, FRAME_SIZE), workers, ({ bytes }) =>
+    create === undefined ? zstdFrame(bytes, level) : nodeFrame(bytes, level, create),
+  )
+}
+
+function nodeFrame(
+  bytes: Buffer,
+  level: number,
+  create: NonNullable<NodeZstd['zstdCompress']>,
+): Promise<Buffer> {
+  const options = { chunkSize: FRAME_SIZE, params: { [C_LEVEL]: level, [C_CHECKSUM]: 1 } }
+  return new Promise((resolve, reject) =>
+    create(bytes, options, (error, frame) => (error ? reject(error) : resolve(frame))),
+  )
 }
 
 /**

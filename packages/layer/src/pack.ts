@@ -5,10 +5,10 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { compress, decompress, engineOf } from '@pipelayer/compress'
-import { Hasher } from '@pipelayer/digest'
 import { layerMediaType } from '@pipelayer/oci'
 import type { ChangeRecord } from '@pipelayer/records'
 import { checkedTar } from './checked-tar.js'
+import { ThreadHasher } from './hash-thread.js'
 import { tarBytes } from './tar-bytes.js'
 import type { BlobSink, PackedLayer, PackOptions } from './types.js'
 
@@ -56,10 +56,10 @@ async function packBytes(
   open: OpenSink,
   options: PackOptions,
 ): Promise<Omit<PackedLayer, 'entries'>> {
-  const { format, level } = options.compress ?? { format: 'gzip' }
+  const { format, engine, level } = options.compress ?? { format: 'gzip' }
   const mediaType = layerMediaType(options.family ?? 'oci', format)
-  const hasher = new Hasher()
-  const how = { format, ...(level === undefined ? {} : { level }), ...workersOf(options) }
+  const hasher = new ThreadHasher()
+  const how = { format, level, engine, ...workersOf(options) }
   const sink = await open()
   try {
     for await (const chunk of compress(hashed(tar, hasher), how)) {
@@ -68,17 +68,23 @@ async function packBytes(
       await setImmediate()
       options.signal?.throwIfAborted()
     }
+    const diffID = await hasher.digest()
     const blob = await sink.commit()
-    return { mediaType, ...blob, diffID: hasher.digest(), engine: engineOf(format) }
+    return { mediaType, ...blob, diffID, engine: engineOf(format, engine) }
   } catch (error) {
     await sink.abort()
     throw error
+  } finally {
+    await hasher.close()
   }
 }
 
-async function* hashed(source: AsyncIterable<Buffer>, hasher: Hasher): AsyncGenerator<Buffer, void, void> {
+async function* hashed(
+  source: AsyncIterable<Buffer>,
+  hasher: ThreadHasher,
+): AsyncGenerator<Buffer, void, void> {
   for await (const chunk of source) {
-    hasher.update(chunk)
+    await hasher.update(chunk)
     yield chunk
   }
 }

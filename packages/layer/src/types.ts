@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Engine } from '@pipelayer/compress'
 import type { Digest } from '@pipelayer/digest'
 import type { EntryFields, IdMap } from '@pipelayer/records'
 
@@ -80,7 +81,9 @@ export interface ApplyResult {
 
 export interface CompressOptions {
   readonly format: 'gzip' | 'zstd' | 'none'
-  readonly level?: number
+  readonly level?: number | undefined
+  /** See `Engine` of the compress package. */
+  readonly engine?: Engine | undefined
 }
 
 /** Gives the bytes of files that stand in blobs. */

@@ -181,6 +181,30 @@ t.test('both digests are those of the bytes, for every format, whatever the work
   }
 })
 
+t.test('a layer that is worth a thread', async t => {
+  const folder = tempDir(t, 'large')
+  // Over the chunks that are kept before the thread starts and those that it may lag behind.
+  fs.writeFileSync(path.join(folder, 'f'), crypto.randomBytes((1 << 20) * 20 + 1))
+  const sink = new MemorySink()
+  const packed = await packChanges(diffTrees(undefined, folder), () => sink, { compress: { format: 'none' } })
+  const plain = sink.bytes()
+  t.equal(packed?.diffID, `sha256:${crypto.createHash('sha256').update(plain).digest('hex')}`)
+  t.ok(plain.subarray(512, 512 + (1 << 20) * 20 + 1).equals(fs.readFileSync(path.join(folder, 'f'))))
+  for (const [why, delta] of [
+    ['it grew', 1],
+    ['it shrank', -1],
+  ] as const) {
+    const changes = [...diffTrees(undefined, folder)]
+    fs.truncateSync(path.join(folder, 'f'), (1 << 20) * 20 + 1 + delta)
+    await t.rejects(
+      packChanges(changes, () => new MemorySink()),
+      { code: 'FILE_CHANGED' },
+      why,
+    )
+    fs.truncateSync(path.join(folder, 'f'), (1 << 20) * 20 + 1)
+  }
+})
+
 t.test('a file that is not what it was', async t => {
   const folder = tempDir(t, 'changed')
   const target = path.join(folder, 'f')

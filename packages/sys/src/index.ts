@@ -40,6 +40,7 @@ export {
 export { majorOf, makedev, minorOf, mknod, mknodat } from './device.js'
 export type { SystemCallError } from './failure.js'
 export { ofdLock, ofdUnlock, pollGone, syncfs } from './file.js'
+export { type IsalOptions, isalDeflate, isalVersion } from './isal.js'
 export {
   MNT_DETACH,
   type MountOptions,
@@ -63,7 +64,7 @@ export {
   lremovexattr,
   lsetxattr,
 } from './xattr.js'
-export { libzstdVersion, ZstdDecoder, ZstdEncoder, ZstdError } from './zstd.js'
+export { libzstdVersion, ZstdDecoder, ZstdError, zstdFrame } from './zstd.js'
 
 /** Whether libc can be called: on 64-bit Linux with koffi installed. Loads koffi. */
 export function isAvailable(): boolean {

@@ -1,5 +1,5 @@
 /**
- * Thin calls of libzstd, synchronous, through koffi: for Node versions whose node:zlib has no zstd.
+ * Thin calls of libzstd through koffi: for Node versions whose node:zlib has no zstd.
  *
  * Every prototype of libzstd stands here: a wrong one crashes the process. A context belongs to its maker, who must
  * close it. Linked by soname `libzstd.so.1`, which every Debian and Ubuntu has.
@@ -15,8 +15,9 @@ const PROTOTYPES = {
   createCCtx: 'void *ZSTD_createCCtx()',
   freeCCtx: 'size_t ZSTD_freeCCtx(void *context)',
   setCParameter: 'size_t ZSTD_CCtx_setParameter(void *context, int parameter, int value)',
-  compress:
-    'size_t ZSTD_compressStream2_simpleArgs(void *context, void *dst, size_t dstSize, void *dstAt, const void *src, size_t srcSize, void *srcAt, int mode)',
+  compress2:
+    'size_t ZSTD_compress2(void *context, void *dst, size_t dstSize, const void *src, size_t srcSize)',
+  compressBound: 'size_t ZSTD_compressBound(size_t srcSize)',
   createDCtx: 'void *ZSTD_createDCtx()',
   freeDCtx: 'size_t ZSTD_freeDCtx(void *context)',
   setDParameter: 'size_t ZSTD_DCtx_setParameter(void *context, int parameter, int value)',
@@ -25,12 +26,10 @@ const PROTOTYPES = {
 } as const
 
 const SONAME = 'libzstd.so.1'
-/** Spec: zstd.h, ZSTD_cParameter, ZSTD_dParameter, ZSTD_EndDirective. */
+/** Spec: zstd.h, ZSTD_cParameter, ZSTD_dParameter. */
 const C_LEVEL = 100
 const C_CHECKSUM = 201
 const D_WINDOW_LOG_MAX = 100
-const MODE_CONTINUE = 0
-const MODE_END = 2
 const OUTPUT_SIZE = 1 << 18
 
 /** A context of libzstd: an opaque pointer. */
@@ -61,39 +60,39 @@ export function libzstdVersion(): string | undefined {
   }
 }
 
-/** Makes one frame, with a content checksum and without a content size, as a stream does. */
-export class ZstdEncoder {
-  #context: Context | undefined
-
-  constructor(level: number) {
-    this.#context = opened(call('createCCtx')())
-    checkedCode(call('setCParameter')(this.#context, C_LEVEL, level))
-    checkedCode(call('setCParameter')(this.#context, C_CHECKSUM, 1))
+/**
+ * One frame with a content checksum and a content size, made in a thread of libuv's pool. `bytes` may not be written to
+ * meanwhile.
+ *
+ * @throws ZstdError
+ */
+export async function zstdFrame(bytes: Buffer, level: number): Promise<Buffer> {
+  const context = opened(call('createCCtx')())
+  try {
+    checkedCode(call('setCParameter')(context, C_LEVEL, level))
+    checkedCode(call('setCParameter')(context, C_CHECKSUM, 1))
+    const output = Buffer.allocUnsafeSlow(Number(call('compressBound')(bytes.length)))
+    const compress2 = call('compress2') as unknown as AsyncCompress
+    const code = await new Promise<number>((resolve, reject) =>
+      compress2.async(context, output, output.length, bytes, bytes.length, (error, result) =>
+        error ? reject(error) : resolve(result),
+      ),
+    )
+    return output.subarray(0, checkedCode(code))
+  } finally {
+    call('freeCCtx')(context)
   }
+}
 
-  /** What `chunk` makes come out; often nothing. */
-  *push(chunk: Buffer): Generator<Buffer, void, void> {
-    for (let at = 0; at < chunk.length; ) {
-      const { output, read } = step('compress', alive(this.#context), chunk.subarray(at), [MODE_CONTINUE])
-      at += read
-      if (output.length > 0) yield output
-    }
-  }
-
-  /** The end of the frame. */
-  *finish(): Generator<Buffer, void, void> {
-    for (let left = 1; left > 0; ) {
-      const result = step('compress', alive(this.#context), EMPTY, [MODE_END])
-      left = result.left
-      if (result.output.length > 0) yield result.output
-    }
-  }
-
-  /** Frees the context. Idempotent. */
-  close(): void {
-    if (this.#context !== undefined) call('freeCCtx')(this.#context)
-    this.#context = undefined
-  }
+interface AsyncCompress {
+  async(
+    context: Context,
+    output: Buffer,
+    outputSize: number,
+    input: Buffer,
+    inputSize: number,
+    done: (error: unknown, code: number) => void,
+  ): void
 }
 
 /** Reads frames, one after the other; skippable frames give nothing. */
@@ -115,7 +114,7 @@ export class ZstdDecoder {
   /** What `chunk` makes come out, at most 256 KiB at a time. Throws {@link ZstdError}. */
   *push(chunk: Buffer): Generator<Buffer, void, void> {
     for (let at = 0, full = false; at < chunk.length || full; ) {
-      const { output, read, left } = step('decompress', alive(this.#context), chunk.subarray(at), [])
+      const { output, read, left } = step(alive(this.#context), chunk.subarray(at))
       at += read
       // A full buffer may mean that more waits inside, unless the frame is done.
       full = output.length === OUTPUT_SIZE && left > 0
@@ -132,19 +131,12 @@ export class ZstdDecoder {
   }
 }
 
-const EMPTY = Buffer.alloc(0)
-
-function step(
-  name: 'compress' | 'decompress',
-  context: Context,
-  input: Buffer,
-  more: readonly number[],
-): Step {
+function step(context: Context, input: Buffer): Step {
   const output = Buffer.allocUnsafe(OUTPUT_SIZE)
   const written = Buffer.alloc(8)
   const read = Buffer.alloc(8)
   const left = checkedCode(
-    call(name)(context, output, OUTPUT_SIZE, written, input, input.length, read, ...more),
+    call('decompress')(context, output, OUTPUT_SIZE, written, input, input.length, read),
   )
   // size_t of 64-bit platforms, little or big endian as the machine is.
   return { output: output.subarray(0, nativeSize(written)), read: nativeSize(read), left }

@@ -6,7 +6,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
-import { parseCompression } from '@pipelayer/compress'
+import { type Engine, parseCompression } from '@pipelayer/compress'
 import { systemError, ToolError } from '@pipelayer/errors'
 import { creationTime } from '@pipelayer/oci'
 import { defaultStorePath, Store } from '@pipelayer/store'
@@ -16,6 +16,7 @@ export interface PackArguments {
   readonly dir: string | undefined
   readonly tar: string | undefined
   readonly compress: string
+  readonly engine: string | undefined
   readonly workers: number | undefined
   readonly filtered: boolean
   readonly store: string | undefined
@@ -35,7 +36,8 @@ export interface Surroundings {
 export function optionsOf(given: PackArguments, { env, now }: Surroundings): LayerPackOptions & Origin {
   if (given.dir !== undefined && given.tar !== undefined)
     throw usage('--dir and --tar cannot be packed at once')
-  const compress = parseCompression(given.compress)
+  const engine = given.engine as Engine | undefined
+  const compress = { ...parseCompression(given.compress, engine), engine }
   const family = given.mediaTypes === 'docker' ? 'docker' : 'oci'
   if (family === 'docker' && compress.format === 'zstd')
     throw usage('Docker has no media type for zstd layers')

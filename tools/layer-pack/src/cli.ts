@@ -18,6 +18,11 @@ runTool({
       describe: 'compression and level',
       default: 'gzip',
     },
+    engine: {
+      type: 'string',
+      choices: ['libisal', 'libzstd'],
+      describe: "the system's compressor in place of Node's, gzip by libisal or zstd by libzstd",
+    },
     workers: { type: 'number', value: 'N', describe: 'blocks compressed at a time; never changes the bytes' },
     store: {
       type: 'string',
