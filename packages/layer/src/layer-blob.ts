@@ -24,7 +24,10 @@ export interface LayerBlob {
   tar(): AsyncGenerator<Buffer, void, void>
 }
 
-/** @throws ToolError `LAYER_INVALID` for a record without a digest, `DIGEST_INVALID` */
+/**
+ * @throws ToolError `LAYER_INVALID` for a record without a digest, `DIGEST_INVALID`; its tar `DIFF_ID_MISMATCH` where
+ *   it is not the one that the record says: the image is broken, or the record was edited
+ */
 export function layerBlob(record: LayerRecord, open: OpenBlob): LayerBlob {
   const { digest: text, size, diffID, path } = record
   if (text === undefined)
