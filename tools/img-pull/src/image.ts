@@ -42,7 +42,7 @@ export async function* pullImage(
   found: PlacedManifest,
   platform?: Platform,
 ): AsyncGenerator<AnyRecord, void, undefined> {
-  const { keeper, place, image, partOf } = pull
+  const { keeper, image, partOf } = pull
   let known = platform
   if (found.document.kind === 'index') {
     for (const [number, entry] of found.document.manifests.entries()) {
@@ -60,7 +60,7 @@ export async function* pullImage(
     ...(partOf !== undefined && { partOf }),
     ...bare(found.descriptor),
     ...keeper.manifest(found),
-    ...origin(place),
+    ...origin(pull, found.descriptor.digest),
     ...(known !== undefined && { platform: known }),
   }
 }
@@ -130,7 +130,7 @@ async function blobRecord(pull: ImagePull, descriptor: Descriptor): Promise<AnyR
     ...(annotations && { annotations }),
     ...(artifactType && { artifactType }),
     ...kept,
-    ...origin(pull.place),
+    ...origin(pull, descriptor.digest),
   }
 }
 
@@ -150,6 +150,7 @@ function historyOf(config: ImageConfig | undefined, layers: number): readonly St
 }
 
 // A path says all there is to say about what came from this store.
-function origin(place: Place): { readonly from?: readonly string[] } {
-  return place.text === 'store:' ? {} : { from: place.origins ?? [place.text] }
+function origin({ place, keeper }: ImagePull, digest: string): { readonly from?: readonly string[] } {
+  if (place.text !== 'store:') return { from: place.origins ?? [place.text] }
+  return keeper.hasPaths ? {} : { from: [`store:${digest}`] }
 }

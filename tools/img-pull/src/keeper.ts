@@ -11,6 +11,8 @@ export interface Kept {
 
 /** Where the parts of images go. */
 export interface Keeper {
+  /** What it keeps lies in files. */
+  readonly hasPaths: boolean
   /** Brings a blob, or leaves it where it is. */
   blob(descriptor: Descriptor, from: PlaceReader): Promise<Kept>
   /** The content of a small blob, checked. */
@@ -23,6 +25,7 @@ export interface Keeper {
 /** Everything goes into the store. */
 export function storeKeeper(store: Store, fetcher: BlobFetcher): Keeper {
   return {
+    hasPaths: true,
     blob: async (descriptor, from) => ({ path: await fetcher.fetch(descriptor, from) }),
     document: async (descriptor, from) => {
       await fetcher.fetch(descriptor, from)
@@ -35,6 +38,7 @@ export function storeKeeper(store: Store, fetcher: BlobFetcher): Keeper {
 
 /** Blobs stay where they are; manifests travel in their records: an index may be one that no place has. */
 export const nothingKept: Keeper = {
+  hasPaths: false,
   blob: async () => ({}),
   document: (descriptor, from) => readDocument(descriptor, () => from.blob(descriptor)),
   manifest: ({ bytes }) => ({ data: bytes.toString('base64') }),

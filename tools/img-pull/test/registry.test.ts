@@ -162,6 +162,17 @@ t.test('without a store', async t => {
   )
 })
 
+t.test('of the store, without a store', async t => {
+  const registry = await new FakeRegistry().listen(t)
+  registry.image('layer', { tag: '1' })
+  const { pull } = puller(t)
+  const name = `${registry.host}/a/b:1`
+  const kept = await pull([name])
+  const named = await pull([`store:${name}`], { noStore: true })
+  for (const record of named) t.match(record, { path: undefined, from: [`store:${record.digest}`] })
+  t.equal(named.at(-1)?.digest, kept.at(-1)?.digest)
+})
+
 t.test('referrers', async t => {
   const registry = await new FakeRegistry().listen(t)
   const image = registry.image('app', { tag: '1' })
