@@ -226,8 +226,18 @@ t.test('changesDigest(): any edit shows, added fields do not', async t => {
     [{ ...a, entry: { ...a.entry, mode: '0600' } }, d],
     [{ ...a, parent: true }, d],
     [{ ...a, entry: { ...a.entry, source: '/etc/shadow' } }, d],
+    [{ ...a, entry: { ...a.entry, content: { digest: 'sha256:1', offset: 0 } } }, d],
   ]
   for (const edit of edits) t.not(digest(...edit), whole)
+
+  const content = { digest: 'sha256:1', offset: 512, runs: [[0, 1]] }
+  const referred = (more: object): string =>
+    digest({ ...a, entry: { ...a.entry, content: { ...content, ...more } } })
+  // printf '["add","a",null,false,["file","0644",0,0,"1",null,null,null,null,null,[["a","Yg=="],["b","YQ=="]],null,null,["sha256:1",512,[[0,1]]]]]\n' | sha256sum
+  t.equal(referred({}), 'sha256:840acc0f611eea3dca06dfbe91ffadaad1830eea7d42cfcd1f8ee4862cc8eeee')
+  t.equal(referred({ path: '/elsewhere' }), referred({}), 'where a blob lies is a hint')
+  for (const edit of [{ digest: 'sha256:2' }, { offset: 513 }, { runs: undefined }])
+    t.not(referred(edit), referred({}), JSON.stringify(edit))
 })
 
 t.test('RecordWriter: batches, waits, counts; ndjson reads what it writes', async t => {
