@@ -12,18 +12,20 @@ export interface DecompressOptions {
   /** Bytes that may come out; no limit unless given. */
   readonly maxBytes?: number
   /**
-   * Bytes that may come out for each byte that went in, looked at after the first MiB; no limit unless given. gzip
+   * Bytes that may come out for each byte that went in, looked at after `ratioFromBytes`; no limit unless given. gzip
    * reaches 1032 and zstd 32768 with a file of zeros, which a layer may well hold: a ratio fits small documents, for
    * layers it is `maxBytes` and the disk.
    */
   readonly maxRatio?: number
+  /** Bytes out from which on `maxRatio` holds: 1 MiB unless given. */
+  readonly ratioFromBytes?: number
   /** Told once what the bytes are, before the first of them comes out. */
   readonly onDetected?: (format: DetectedCompression) => void
 }
 
 type Stream = AsyncGenerator<Buffer, void, void>
 
-const RATIO_FLOOR = 1 << 20
+const RATIO_FROM_BYTES = 1 << 20
 
 /**
  * The bytes of `source` decompressed: gzip of many members, zstd of many frames, else as they are.
@@ -54,11 +56,12 @@ function decoded(format: DetectedCompression, source: AsyncIterable<Buffer>): As
 
 async function* limited(source: AsyncIterable<Buffer>, input: Counted, options: DecompressOptions): Stream {
   const { maxBytes = Number.POSITIVE_INFINITY, maxRatio = Number.POSITIVE_INFINITY } = options
+  const { ratioFromBytes = RATIO_FROM_BYTES } = options
   let size = 0
   for await (const bytes of source) {
     size += bytes.length
     if (size > maxBytes) throw overLimit(`more than ${maxBytes} bytes come out`)
-    if (size > RATIO_FLOOR && size > maxRatio * input.size) {
+    if (size > ratioFromBytes && size > maxRatio * input.size) {
       throw overLimit(`${size} bytes come out of ${input.size}, over ${maxRatio} times as many`)
     }
     yield bytes

@@ -13,6 +13,7 @@ import { componentsOf, isAufs, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './na
 import { PathSet } from './path-set.js'
 import { clear, removeLower, spotKey } from './remove.js'
 import { Repeated } from './repeated.js'
+import type { Selection } from './selection.js'
 import type { Tree } from './tree.js'
 import type { ApplyOptions, ApplyResult, Warn } from './types.js'
 
@@ -32,6 +33,8 @@ export class LayerUnpacker {
   readonly #attributer: Attributer
   readonly #warn: Warn | undefined
   readonly #lastCounts: boolean
+  readonly #selection: Selection | undefined
+  readonly #maxEntries: number
   /** What this layer has made, by {@link spotKey}. */
   readonly #made = new PathSet()
   /** What it has hidden: said again it hides nothing more, and looking through a large directory each time takes hours. */
@@ -44,7 +47,10 @@ export class LayerUnpacker {
   #skippedDevices = 0
   #entryName = ''
 
-  constructor(tree: Tree, attributer: Attributer, { onWarning, repeated }: ApplyOptions) {
+  constructor(tree: Tree, attributer: Attributer, options: ApplyOptions) {
+    const { onWarning, repeated, selection, maxEntries = Number.POSITIVE_INFINITY } = options
+    this.#selection = selection
+    this.#maxEntries = maxEntries
     this.#tree = tree
     this.#attributer = attributer
     this.#warn = onWarning
@@ -88,10 +94,18 @@ export class LayerUnpacker {
 
   #entry(entry: ReadEntry): void {
     this.#entryName = entry.name
-    this.#entries++
+    if (++this.#entries > this.#maxEntries)
+      throw new ToolError('TOO_MANY_ENTRIES', `the layer has more than ${this.#maxEntries} entries`)
     if (entry.name.length > MAX_NAME_BYTES)
       throw new ToolError('NAME_TOO_LONG', `its name has ${entry.name.length} bytes`)
     const components = componentsOf(entry.name)
+    if (this.#selection === undefined) this.#at(components, entry)
+    else
+      for (const chosen of this.#selection.choose(components, entry))
+        this.#at(chosen.components, chosen.entry)
+  }
+
+  #at(components: readonly string[], entry: ReadEntry): void {
     const name = components.at(-1)
     if (name === undefined) this.#root(entry)
     else if (!isAufs(components)) this.#place(components.slice(0, -1), name, entry)
@@ -210,7 +224,8 @@ export class LayerUnpacker {
         attributer: this.#attributer,
         clear: () => clear(spot, this.#own()),
       }
-      makeHardlink(spot, componentsOf(entry.linkname), context)
+      const target = componentsOf(entry.linkname)
+      makeHardlink(spot, this.#selection?.target(target) ?? target, context)
       return
     }
     switch (entry.type) {

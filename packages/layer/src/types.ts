@@ -56,6 +56,10 @@ export interface ApplyOptions {
    * made by `tar --append` the last one counts.
    */
   readonly repeated?: 'same' | 'last'
+  /** Which entries; all of them unless given. The same one for all layers of an image. */
+  readonly selection?: Selection
+  /** Entries that the tar may have, chosen or not; more fail with `TOO_MANY_ENTRIES`. */
+  readonly maxEntries?: number
   readonly onWarning?: Warn
   readonly signal?: AbortSignal
 }
