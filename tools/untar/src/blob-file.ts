@@ -17,6 +17,8 @@ export interface Limits {
   readonly maxBytes?: number
   /** Bytes of the tar for each byte of the blob. */
   readonly maxRatio?: number
+  /** Bytes of the tar from which on the ratio holds. */
+  readonly ratioFromBytes?: number
 }
 
 /** A blob in a file. Plain data, so that it can be given to another thread. */

@@ -4,8 +4,14 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import { type ApplyResult, RootfsStaging, type XattrForm } from '@pipelayer/layer'
-import type { AnyRecord, LayerRecord } from '@pipelayer/records'
+import {
+  type ApplyOptions,
+  type ApplyResult,
+  RootfsStaging,
+  type Selection,
+  type XattrForm,
+} from '@pipelayer/layer'
+import type { AnyRecord, IdMap, LayerRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
 import { type Limits, openBlob } from './blob-file.js'
 import { ImageCheck } from './image-check.js'
@@ -22,7 +28,14 @@ export interface UntarOptions {
   readonly into?: boolean
   /** A directory for each layer, in overlay form, with this prefix of xattrs. */
   readonly overlay?: XattrForm
+  /** Which entries of the layers; all of them unless given. */
+  readonly selection?: Selection
+  /** Translates the ids of the image to those on disk. */
+  readonly idMap?: IdMap
+  /** What may come out of one layer; no limits unless given. */
   readonly limits?: Limits
+  /** Entries that one layer may have; no limit unless given. */
+  readonly maxEntries?: number
   /** Where blobs are looked for that have no path; opened when one is needed. */
   readonly store: () => Store
   readonly onWarning?: (message: string) => void
@@ -67,6 +80,8 @@ class Unpacking {
   readonly #options: UntarOptions
   readonly #staging: RootfsStaging
   readonly #target: Target
+  readonly #how: ApplyOptions
+  readonly #lost = new Lost()
   readonly #forget: () => void
   readonly #thread = new ReadingThread()
   readonly #open: Reader = blob => this.#thread.open(blob)
@@ -77,21 +92,17 @@ class Unpacking {
     this.#staging = RootfsStaging.open(target, { into })
     this.#forget = onExit?.(() => this.#staging.abort()) ?? (() => {})
     const { dir } = this.#staging
+    this.#how = howOf(options)
     this.#target =
       overlay === undefined ? plainTarget(dir, this.#open) : overlayTarget(dir, this.#open, overlay)
   }
 
   /** Returns the layer's diffID. */
   async apply(layer: LayerSource): Promise<string> {
-    const { into, signal, onWarning } = this.#options
-    if (into) await verifyLayer(layer, this.#open)
-    const how = {
-      ...(signal === undefined ? {} : { signal }),
-      ...(onWarning === undefined ? {} : { onWarning }),
-    }
+    if (this.#options.into) await verifyLayer(layer, this.#open)
     try {
-      const { diffID, result } = await this.#target.apply(layer, how)
-      this.#tell(layer, result)
+      const { diffID, result } = await this.#target.apply(layer, this.#how)
+      this.#lost.add(result)
       return diffID
     } catch (caught) {
       const error = await causeOf(caught, layer)
@@ -104,6 +115,8 @@ class Unpacking {
   publish(): void {
     this.#target.finish()
     this.#staging.publish()
+    const lost = this.#lost.text()
+    if (lost !== undefined) this.#options.onWarning?.(`left out ${lost}`)
   }
 
   close(): void {
@@ -111,14 +124,38 @@ class Unpacking {
     this.#staging.abort()
     this.#forget()
   }
+}
 
-  #tell(layer: LayerSource, { skippedDevices, skippedXattrs, squashedOwners }: ApplyResult): void {
+/** What the caller's rights did not allow, in all layers. */
+class Lost {
+  #devices = 0
+  #xattrs = 0
+  #owners = 0
+
+  add({ skippedDevices, skippedXattrs, squashedOwners }: ApplyResult): void {
+    this.#devices += skippedDevices
+    this.#xattrs += skippedXattrs
+    this.#owners += squashedOwners
+  }
+
+  /** Undefined where nothing was. */
+  text(): string | undefined {
     const lost = [
-      skippedDevices > 0 ? `${skippedDevices} devices` : '',
-      skippedXattrs > 0 ? `${skippedXattrs} xattrs` : '',
-      squashedOwners > 0 ? `the owners of ${squashedOwners} entries` : '',
+      this.#devices > 0 ? `${this.#devices} devices` : '',
+      this.#xattrs > 0 ? `${this.#xattrs} xattrs` : '',
+      this.#owners > 0 ? `the owners of ${this.#owners} entries` : '',
     ].filter(text => text !== '')
-    if (lost.length > 0) this.#options.onWarning?.(`layer ${layer.name}: left out ${lost.join(', ')}`)
+    return lost.length === 0 ? undefined : lost.join(', ')
+  }
+}
+
+function howOf({ signal, onWarning, selection, idMap, maxEntries }: UntarOptions): ApplyOptions {
+  return {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onWarning === undefined ? {} : { onWarning }),
+    ...(selection === undefined ? {} : { selection }),
+    ...(idMap === undefined ? {} : { idMap }),
+    ...(maxEntries === undefined ? {} : { maxEntries }),
   }
 }
 

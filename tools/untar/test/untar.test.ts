@@ -8,7 +8,9 @@ import { Store } from '@pipelayer/store'
 import { lgetxattr } from '@pipelayer/sys'
 import { compareTrees, isAlive, need, runPipe, startPipe, tempDir, waitUntil } from '@pipelayer/testkit'
 import t from 'tap'
+import type { BlobFile } from '../src/blob-file.js'
 import { type UntarOptions, untar } from '../src/index.js'
+import { ReadingThread } from '../src/reading-thread.js'
 
 const needsRoot = { skip: need('root') }
 
@@ -235,7 +237,135 @@ t.test('the caller’s rights', needsRoot, async t => {
     cwd: top,
   })
   t.equal(result.status, 0, result.stderr)
-  t.match(result.stderr, /layer "t.tar": left out 1 devices, the owners of 1 entries/)
+  t.match(result.stderr, /warning: left out 1 devices, the owners of 1 entries\n$/)
   t.same(fs.readdirSync(path.join(top, 'out')), ['x'])
   t.equal(fs.statSync(path.join(top, 'out/x')).mode & 0o7777, 0o755)
+})
+
+t.test('a part of the image, other names, other owners, limits', needsRoot, async t => {
+  const top = tempDir(t, 'untar')
+  const script = [
+    'mkdir -p app/bin etc/deep; echo hi > app/bin/x; ln app/bin/x app/bin/y; ln -s x app/bin/l',
+    'echo e > etc/passwd; echo b > etc/b[1]; chmod 700 app; chmod 711 etc; chown 1000:1001 etc/passwd',
+    'touch -d @1700000000 etc',
+    'tar -czf 1.tgz app etc; rm -r app etc; mkdir etc; echo n > etc/new; : > etc/.wh.passwd; tar -cf 2.tar etc',
+  ].join('\n')
+  execFileSync('sh', ['-ec', script], { cwd: top })
+  const rows: [why: string, options: string, tree: string[] | RegExp][] = [
+    [
+      'a directory with all below',
+      '--subset app/bin',
+      ['app', 'app/bin', 'app/bin/l', 'app/bin/x', 'app/bin/y'],
+    ],
+    ['any depth', "--subset '**/passwd'", ['etc', 'etc/passwd']],
+    [
+      'two of them',
+      "--subset 'etc/p*' --subset /app/bin/x",
+      ['app', 'app/bin', 'app/bin/x', 'etc', 'etc/passwd'],
+    ],
+    ['a set of bytes', "--subset '*/[!a-o]?[s]*'", ['etc', 'etc/passwd']],
+    ['a literal bracket', "--subset 'etc/b\\[1\\]'", ['etc', 'etc/b[1]']],
+    ['a star does not cross a slash', "--subset '*x'", []],
+    ['later layers count', "--tar 2.tar --subset 'etc/*w*'", ['etc', 'etc/new']],
+    ['a whiteout of what was unpacked', "--tar 2.tar --subset 'etc/pass*'", ['etc']],
+    ['names lose a component, hard links too', '--strip 1 --subset app', ['bin', 'bin/l', 'bin/x', 'bin/y']],
+    ['all components gone', '--strip 9', []],
+    ['a hard link to what is left out', '--subset app/bin/y', /LINK_TARGET_MISSING/],
+    ['too many entries', '--max-entries 3', /TOO_MANY_ENTRIES/],
+    ['too many bytes', '--max-bytes 1000', /DECOMPRESSION_LIMIT/],
+    ['an id that the map lacks', '--uid-map 0:5000:10', /ID_UNMAPPED/],
+  ]
+  for (const [why, options, want] of rows) {
+    const { status, stderr } = await runPipe(`untar --tar 1.tgz ${options} out`, { cwd: top })
+    const out = path.join(top, 'out')
+    if (want instanceof RegExp) {
+      t.equal(status, 1, why)
+      t.match(stderr, want, why)
+      t.notOk(fs.existsSync(out), why)
+      continue
+    }
+    t.equal(status, 0, `${why}: ${stderr}`)
+    t.same(fs.readdirSync(out, { recursive: true }).map(String).sort(), want, why)
+    fs.rmSync(out, { recursive: true })
+  }
+  await runPipe("untar --tar 1.tgz --subset 'etc/passwd' --uid-map 0:5000:2000 out", { cwd: top })
+  const [etc, passwd] = ['out/etc', 'out/etc/passwd'].map(name => fs.statSync(path.join(top, name)))
+  t.same([etc?.mode, etc?.uid, etc?.mtimeMs], [0o40711, 5000, 1.7e12], 'a parent keeps what the layer says')
+  t.same([passwd?.uid, passwd?.gid], [6000, 1001], 'ids on disk')
+})
+
+t.test('--to-tar', needsRoot, async t => {
+  const top = tempDir(t, 'untar')
+  const { store, layers, config, manifest } = imageIn(top)
+  const lines = [...layers, config, manifest].map(record => JSON.stringify(record)).join('\n')
+  const env = { PIPELAYER_STORE: store.root, TMPDIR: top }
+  const run = (input: string, command: string): ReturnType<typeof runPipe> =>
+    runPipe(command, { cwd: top, env, input })
+  const end = '{"type":"end","tool":"t","records":4,"failed":0}\n'
+  const whole = await run(`${lines}\n${end}`, 'untar --to-tar > flat.tar')
+  t.equal(whole.status, 0, whole.stderr)
+  const names = execFileSync('tar', ['-tf', path.join(top, 'flat.tar')], { encoding: 'utf8' })
+  t.equal(names, 'd/\nd/b\nd/c\n', 'whiteouts applied, sorted')
+  const cut = await run(`${lines}\n`, 'untar --to-tar > cut.tar')
+  t.equal(cut.status, 1)
+  t.equal(fs.statSync(path.join(top, 'cut.tar')).size, 0, 'nothing of an image that is not whole')
+  t.same(
+    fs.readdirSync(top).filter(name => name.startsWith('untar-')),
+    [],
+    'nothing is left',
+  )
+  for (const words of [
+    '--to-tar out',
+    '--to-tar --overlay',
+    '',
+    '--strip -1 out',
+    '--subset .. out',
+    '--uid-map 1:2 out',
+  ])
+    t.equal((await run('', `untar --tar x ${words}`)).status, 2, words)
+})
+
+t.test('the thread that reads blobs', needsRoot, async t => {
+  const top = tempDir(t, 'untar')
+  fs.mkdirSync(path.join(top, 'tree'))
+  for (let n = 0; n < 40; n++)
+    fs.writeFileSync(path.join(top, 'tree', String(n)), crypto.randomBytes(1 << 18))
+  execFileSync(
+    'sh',
+    ['-ec', 'tar -C tree -cf t.tar .; gzip -1k t.tar; zstd -q1k t.tar; head -c 9000000 t.tar.gz > cut'],
+    { cwd: top },
+  )
+  const thread = new ReadingThread(path.resolve('dist/inflater.cjs'))
+  t.teardown(() => thread.close())
+  const blob = (name: string): BlobFile => ({
+    file: path.join(top, name),
+    expected: undefined,
+    diffID: undefined,
+    limits: {},
+  })
+  const want = digestOf(fs.readFileSync(path.join(top, 't.tar')))
+  for (const name of ['t.tar.gz', 't.tar', 't.tar.zst']) {
+    const { tar, finish } = thread.open(blob(name))
+    const hash = crypto.createHash('sha256')
+    for await (const chunk of tar) hash.update(chunk)
+    t.equal(`sha256:${hash.digest('hex')}`, want, `${name}: its bytes`)
+    t.equal(finish(), want, `${name}: the digest`)
+    // Left early: what is under way is not taken for the next one's.
+    for await (const _ of thread.open(blob(name)).tar) break
+  }
+  const read = async (job: BlobFile): Promise<void> => {
+    for await (const _ of thread.open(job).tar);
+  }
+  const digest = `sha256:${'0'.repeat(64)}`
+  await t.rejects(read(blob('cut')), { code: 'COMPRESSION_INVALID' } as unknown as Error, 'cut')
+  await t.rejects(read({ ...blob('t.tar'), expected: { digest } }), {
+    code: 'DIGEST_MISMATCH',
+  } as unknown as Error)
+  await t.rejects(read({ ...blob('t.tar.gz'), diffID: digest }), {
+    code: 'DIFF_ID_MISMATCH',
+  } as unknown as Error)
+  await t.rejects(read({ ...blob('t.tar.zst'), limits: { maxBytes: 5e6 } }), {
+    code: 'DECOMPRESSION_LIMIT',
+  } as unknown as Error)
+  await t.rejects(read(blob('none')), { code: 'ENOENT' } as unknown as Error, 'no such file')
 })

@@ -1,0 +1,73 @@
+/**
+ * The whole image as one tar: layers unpacked, and what came of them packed.
+ *
+ * @module
+ */
+import { once } from 'node:events'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { PassThrough } from 'node:stream'
+import { attempt } from '@pipelayer/errors'
+import { type BlobSink, diffTrees, packChanges } from '@pipelayer/layer'
+import type { AnyRecord } from '@pipelayer/records'
+import { END_BLOCKS } from '@pipelayer/tar'
+import { type UntarOptions, untar } from './index.js'
+
+/**
+ * Unpacks the image into a temporary directory, checked as {@link untar} checks it, then gives the tree as a tar:
+ * sorted, hard links kept, with nanoseconds and all xattrs. The first byte comes when the image is known to be whole.
+ * Who is not root cannot make what belongs to others: those entries are his in the tar too, and a warning counts them.
+ */
+export async function* untarToTar(
+  records: AsyncIterable<AnyRecord>,
+  options: Omit<UntarOptions, 'target'>,
+): AsyncGenerator<Buffer, void, void> {
+  const holder = attempt('make a temporary directory', () => fs.mkdtempSync(path.join(os.tmpdir(), 'untar-')))
+  const remove = (): void => fs.rmSync(holder, { recursive: true, force: true })
+  const forget = options.onExit?.(remove) ?? (() => {})
+  try {
+    const tree = path.join(holder, 'rootfs')
+    for await (const _ of untar(records, { ...options, target: tree }));
+    yield* tarOf(tree, options)
+  } finally {
+    remove()
+    forget()
+  }
+}
+
+async function* tarOf(
+  tree: string,
+  { onWarning }: Omit<UntarOptions, 'target'>,
+): AsyncGenerator<Buffer, void, void> {
+  const bytes = new PassThrough()
+  const warn = onWarning === undefined ? {} : { onWarning }
+  const packed = packChanges(diffTrees(undefined, tree, { allXattrs: true, ...warn }), () => sinkOf(bytes), {
+    compress: { format: 'none' },
+    mtimeNs: true,
+  }).then(
+    layer => {
+      // Of an image without a file nothing was written.
+      if (layer === undefined) bytes.end(END_BLOCKS)
+    },
+    (error: Error) => void bytes.destroy(error),
+  )
+  yield* bytes as AsyncIterable<Buffer>
+  await packed
+}
+
+function sinkOf(bytes: PassThrough): BlobSink {
+  let size = 0
+  return {
+    async write(chunk) {
+      size += chunk.length
+      // A copy: the packer may fill its chunk anew before the reader of stdout has taken it.
+      if (!bytes.write(Buffer.from(chunk))) await once(bytes, 'drain')
+    },
+    commit() {
+      bytes.end()
+      return { digest: '', size }
+    },
+    abort() {},
+  }
+}
