@@ -6,6 +6,7 @@
 import type { Engine } from '@pipelayer/compress'
 import type { Digest } from '@pipelayer/digest'
 import type { EntryFields, IdMap } from '@pipelayer/records'
+import type { Selection } from './selection.js'
 
 /** Prefix of overlayfs's private xattrs: `trusted.overlay.` or, under `userxattr`, `user.overlay.`. */
 export type XattrForm = 'trusted' | 'user'
