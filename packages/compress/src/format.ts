@@ -9,8 +9,8 @@ import { unknown } from './errors.js'
 export type CompressionFormat = 'gzip' | 'zstd' | 'none'
 
 /**
- * What compresses in place of the usual: `libisal` is the system's ISA-L, many times as fast as zlib for output 5 to
- * 10 % larger; `libzstd` the system's, also where Node has its own. Never chosen by what is installed.
+ * What compresses in place of the usual: `libisal` is the system's ISA-L, five times as fast as zlib for output a tenth
+ * larger; `libzstd` the system's, also where Node has its own. Never chosen by what is installed.
  */
 export type Engine = 'libisal' | 'libzstd'
 

@@ -7,9 +7,9 @@ import { Worker } from 'node:worker_threads'
 import { type Digest, Hasher } from '@pipelayer/digest'
 
 /** Chunks that are kept until a thread is worth its start, some 30 ms. */
-const KEPT_CHUNKS = 8
+const KEPT_CHUNKS = 4
 /** The ring through which bytes go: a piece is copied, since shared memory that is made anew is freed too late. */
-const PIECES = 8
+const PIECES = 4
 const PIECE_BYTES = 1 << 20
 
 /**
