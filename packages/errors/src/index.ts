@@ -80,7 +80,8 @@ const WORDS: Readonly<Record<string, string>> = {
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || error instanceof ToolError) return undefined
   const code: unknown = Reflect.get(error, 'code')
-  return typeof code === 'string' && /^E[A-Z0-9_]+$/.test(code) ? code : undefined
+  // ERR_... are Node's own: a wrong argument is a bug of ours, not a failure of the system.
+  return typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : undefined
 }
 
 /**

@@ -20,9 +20,9 @@ export interface PackArguments {
   readonly workers: number | undefined
   readonly filtered: boolean
   readonly store: string | undefined
-  readonly mediaTypes: string | undefined
-  readonly mtimeNs: boolean
-  readonly createdBy: string | undefined
+  readonly 'media-types': string | undefined
+  readonly 'mtime-ns': boolean
+  readonly 'created-by': string | undefined
   readonly created: string | undefined
 }
 
@@ -38,7 +38,7 @@ export function optionsOf(given: PackArguments, { env, now }: Surroundings): Lay
     throw usage('--dir and --tar cannot be packed at once')
   const engine = given.engine as Engine | undefined
   const compress = { ...parseCompression(given.compress, engine), engine }
-  const family = given.mediaTypes === 'docker' ? 'docker' : 'oci'
+  const family = given['media-types'] === 'docker' ? 'docker' : 'oci'
   if (family === 'docker' && compress.format === 'zstd')
     throw usage('Docker has no media type for zstd layers')
   const time = creationTime({ sourceDateEpoch: env.SOURCE_DATE_EPOCH, created: given.created, now: now() })
@@ -47,11 +47,11 @@ export function optionsOf(given: PackArguments, { env, now }: Surroundings): Lay
     compress,
     family,
     filtered: given.filtered,
-    mtimeNs: given.mtimeNs,
+    mtimeNs: given['mtime-ns'],
     created: time.created,
     ...(time.epoch === undefined ? {} : { sourceDateEpoch: time.epoch }),
     ...(given.workers === undefined ? {} : { workers: given.workers }),
-    ...(given.createdBy === undefined ? {} : { createdBy: given.createdBy }),
+    ...(given['created-by'] === undefined ? {} : { createdBy: given['created-by'] }),
   }
 }
 

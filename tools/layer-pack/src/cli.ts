@@ -48,13 +48,7 @@ runTool({
   },
   input: args => (args.dir === undefined && args.tar === undefined ? 'records' : 'none'),
   run: (records, args, context) => {
-    const given = {
-      ...args,
-      mediaTypes: args['media-types'],
-      mtimeNs: args['mtime-ns'],
-      createdBy: args['created-by'],
-    }
-    const options = { ...optionsOf(given, context), onWarning: context.warn, signal: context.signal }
+    const options = { ...optionsOf(args, context), onWarning: context.warn, signal: context.signal }
     if (args.dir !== undefined) return packDir(args.dir, options)
     if (args.tar !== undefined) return packArchive(bytesOf(args.tar, context.stdin), options)
     return layerPack(records, options)
