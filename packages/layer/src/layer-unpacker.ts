@@ -9,16 +9,13 @@ import { closeFile, writeAll } from '@pipelayer/sys'
 import type { ReadEntry, TarEvent } from '@pipelayer/tar'
 import type { Attributer, NewFile } from './attributes.js'
 import { makeDevice, makeHardlink, makeRoom, makeSymlink, makeWhiteout, type Spot } from './make.js'
-import { componentsOf, isAufs, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './name.js'
+import { componentsOf, isAufs, MAX_NAME_BYTES, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './name.js'
 import { PathSet } from './path-set.js'
 import { clear, removeLower, spotKey } from './remove.js'
 import { Repeated } from './repeated.js'
 import type { Selection } from './selection.js'
 import type { Tree } from './tree.js'
 import type { ApplyOptions, ApplyResult, Warn } from './types.js'
-
-/** PATH_MAX: what is longer could be made, but no program could open it. */
-const MAX_NAME_BYTES = 4096
 
 interface OpenFile extends NewFile {
   readonly entry: ReadEntry

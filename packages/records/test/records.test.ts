@@ -155,6 +155,7 @@ t.test('schemas: every type, and what passes through', async t => {
       'layer-begin',
       'layer-end',
       'manifest',
+      'listening',
       'plan',
       'progress',
       'reference',
