@@ -4,7 +4,15 @@ import crypto from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { applyLayer, diffTrees, type PackOptions, packChanges, packTar } from '@pipelayer/layer'
+import {
+  applyLayer,
+  diffTrees,
+  type EncodingOptions,
+  encodingOf,
+  type PackOptions,
+  packChanges,
+  packTar,
+} from '@pipelayer/layer'
 import type { ChangeRecord, EntryFields } from '@pipelayer/records'
 import { lsetxattr, utimensat } from '@pipelayer/sys'
 import { compareTrees, need, tempDir } from '@pipelayer/testkit'
@@ -372,4 +380,20 @@ t.test('random trees come back as they were, and so do their differences', needs
     ),
     { numRuns: 60 },
   )
+})
+
+t.test('encodingOf()', async t => {
+  const usual = encodingOf({ compress: { format: 'gzip' } })
+  t.match(usual, /^v\d+\.gzip-4\.zlib-[^/]+\.oci\.s$/)
+  t.equal(encodingOf({ compress: { format: 'gzip', level: 4 }, family: 'oci', mtimeNs: false }), usual)
+  const rows: [string, EncodingOptions][] = [
+    ['level', { compress: { format: 'gzip', level: 9 } }],
+    ['format', { compress: { format: 'none' } }],
+    ['media type', { compress: { format: 'gzip' }, family: 'docker' }],
+    ['nanoseconds', { compress: { format: 'gzip' }, mtimeNs: true }],
+    ['epoch', { compress: { format: 'gzip' }, sourceDateEpoch: 0 }],
+    ['nanoseconds and epoch', { compress: { format: 'gzip' }, mtimeNs: true, sourceDateEpoch: 0 }],
+  ]
+  const names = rows.map(([, options]) => encodingOf(options))
+  t.equal(new Set([usual, ...names]).size, rows.length + 1, 'whatever alters the blob alters the name')
 })

@@ -4,11 +4,12 @@
  * @module
  */
 import path from 'node:path'
-import { engineOf, verifyEngine } from '@pipelayer/compress'
+import { verifyEngine } from '@pipelayer/compress'
 import { ToolError } from '@pipelayer/errors'
 import {
   type CompressOptions,
   diffTrees,
+  encodingOf,
   type PackedLayer,
   type PackOptions,
   packChanges,
@@ -38,9 +39,6 @@ export interface Origin {
   readonly createdBy?: string
   readonly created?: string
 }
-
-/** Raised whenever the same changes would give other bytes than before: part of what the cache knows a layer by. */
-const FORMAT_VERSION = 2
 
 /**
  * The records from `layer-begin` to `layer-end` become one `layer`, its blob being in the store; other records pass.
@@ -169,13 +167,6 @@ function howOf(options: LayerPackOptions): PackOptions {
     ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
     ...(signal === undefined ? {} : { signal }),
   }
-}
-
-/** Everything that alters the blob, as one name. */
-function encodingOf({ compress, mtimeNs, family = 'oci', sourceDateEpoch }: LayerPackOptions): string {
-  const engine = engineOf(compress.format, compress.engine).replace('/', '-')
-  const times = `${mtimeNs ? 'ns' : 's'}${sourceDateEpoch ?? ''}`
-  return `v${FORMAT_VERSION}.${compress.format}-${compress.level ?? 'usual'}.${engine}.${family}.${times}`.toLowerCase()
 }
 
 /** Looks once, before the first layer, whether this zlib gives the bytes that others give. */
