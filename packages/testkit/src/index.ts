@@ -1,5 +1,6 @@
 export { debianTree } from './debian.js'
 export { buildah, type DockerEngine, PODMAN_LIMITS, podman, startDocker } from './engines.js'
+export { RecordWriter } from './image-records.js'
 export { mountsBelow, mountTable } from './mounts.js'
 export { need } from './need.js'
 export { type PipeOptions, type PipeResult, ROOT, type RunningPipe, runPipe, startPipe } from './pipe.js'

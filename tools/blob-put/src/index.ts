@@ -4,12 +4,10 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
+import { BlobSource, isRoot, PartsInStream, type Planned, putImage } from '@pipelayer/images'
 import type { Descriptor } from '@pipelayer/oci'
 import { openPlace, type PlaceOptions, type Published } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
-import { isRoot, PartsInStream } from './parts.js'
-import { type Planned, putImage } from './put.js'
-import { BlobSource } from './source.js'
 import { takesMany, targetOf } from './target.js'
 
 export interface BlobPutOptions extends PlaceOptions {

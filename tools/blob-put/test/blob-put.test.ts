@@ -5,11 +5,10 @@ import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
 import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
 import { Layout } from '@pipelayer/store'
-import { need, type Scope, startRegistry, tempDir } from '@pipelayer/testkit'
+import { need, RecordWriter, type Scope, startRegistry, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { type BlobPutOptions, blobPut } from '../src/index.js'
 import { takesMany, targetOf } from '../src/target.js'
-import { RecordWriter } from './images.js'
 
 interface Lab {
   readonly dir: string

@@ -3,10 +3,9 @@ import { digestOf } from '@pipelayer/digest'
 import { MEDIA_TYPES } from '@pipelayer/oci'
 import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
 import { Layout } from '@pipelayer/store'
-import { need, startRegistry, tempDir } from '@pipelayer/testkit'
+import { need, RecordWriter, startRegistry, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { type BlobPutOptions, blobPut } from '../src/index.js'
-import { RecordWriter } from './images.js'
 
 const RETRY = { tries: 2, baseMs: 1, maxMs: 2 }
 

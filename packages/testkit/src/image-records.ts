@@ -63,6 +63,6 @@ export class RecordWriter {
   }
 }
 
-export function bare({ mediaType, digest, size }: Descriptor): Descriptor {
+function bare({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size }
 }

@@ -1,0 +1,10 @@
+/**
+ * Images in a stream of records: their parts collected, checked against their manifests, and put to a place.
+ *
+ * @module
+ */
+export type { ClosedImage, Part } from './parts.js'
+export { isRoot, PartsInStream } from './parts.js'
+export type { Planned, Put, PutOptions } from './put.js'
+export { putImage } from './put.js'
+export { BlobSource } from './source.js'
