@@ -11,11 +11,7 @@ import {
   type Compression,
   formatPlatform,
   type Index,
-  MEDIA_TYPES,
   matches,
-  type Platform,
-  parseConfig,
-  parseDescriptor,
   parseLayerType,
   parseManifest,
   parsePlatform,
@@ -26,24 +22,13 @@ import {
 import { parseOci } from '@pipelayer/places'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import { attemptRow, same, type Verdict } from './dockerfile.js'
+import { platform } from './platform.js'
 import { judged } from './reference.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: rows are JSON of many shapes
 type Row = { id: string; in: any; want: any; dir?: string; policy?: string }
 type Context = { dir: string }
 type Adapter = (row: Row, context: Context) => Verdict
-
-// biome-ignore lint/suspicious/noExplicitAny: see Row
-function platform(go: any): Platform {
-  const { OS: os = '', Architecture: architecture = '', Variant, OSVersion, OSFeatures } = go
-  return {
-    os,
-    architecture,
-    ...(Variant && { variant: Variant }),
-    ...(OSVersion && { 'os.version': OSVersion }),
-    ...(OSFeatures && { 'os.features': OSFeatures }),
-  }
-}
 
 const platformParse: Adapter = row => {
   const { input } = row.in
@@ -137,34 +122,6 @@ const layerTypes: Adapter = ({ in: { mediaType }, want }) => {
   return same(got, [want.expectedAlgorithm, want.expectedIsLayer])
 }
 
-const validate: Adapter = ({ in: { document, mediaType }, want }) => {
-  const bytes = Buffer.from(document)
-  const wantsError = want.valid === false
-  const read = {
-    'application/vnd.oci.descriptor.v1+json': () => void parseDescriptor(JSON.parse(document)),
-    [MEDIA_TYPES.ociConfig]: () => void parseConfig(bytes),
-    [MEDIA_TYPES.ociManifest]: () => void parseManifest(bytes, { mediaType }),
-    [MEDIA_TYPES.ociIndex]: () => void parseManifest(bytes, { mediaType }),
-  }[mediaType as string]
-  // Schemas of the specification ask for more than a reader must; the tool that holds images to them judges this.
-  if (read === undefined) return 'pass'
-  return judged(
-    () => parsed(read),
-    wantsError,
-    () => 'pass',
-  )
-}
-
-function parsed(read: () => void): true {
-  try {
-    read()
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new ToolError('DOCUMENT_INVALID', error.message)
-    throw error
-  }
-  return true
-}
-
 const ociName: Adapter = ({ in: { input }, want }) => {
   const { directory, tag = '', index = -1 } = parseOci(input)
   return same({ dir: directory, image: tag, index }, want)
@@ -192,5 +149,4 @@ export const adapters: Record<string, Adapter> = {
   'containers-image/docker-ref': dockerName,
   'regclient/manifest-new': manifestNew,
   'umoci/layer-media-types': layerTypes,
-  'image-spec/md-examples': validate,
 }

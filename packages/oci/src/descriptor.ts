@@ -63,6 +63,11 @@ export function bare({
 }
 
 /** @internal */
+export function isMediaType(text: string): boolean {
+  return MEDIA_TYPE.test(text)
+}
+
+/** @internal */
 export function annotationsIn(value: JsonObject, where: string): Annotations | undefined {
   const annotations = value.annotations ?? undefined
   if (annotations === undefined) return undefined
@@ -91,8 +96,7 @@ export function invalid(where: string, why: string): ToolError {
 
 function mediaTypeIn(value: JsonObject, where: string): string {
   const mediaType = value.mediaType
-  if (typeof mediaType !== 'string' || !MEDIA_TYPE.test(mediaType))
-    throw invalid(where, 'has no valid mediaType')
+  if (typeof mediaType !== 'string' || !isMediaType(mediaType)) throw invalid(where, 'has no valid mediaType')
   return mediaType
 }
 

@@ -26,3 +26,4 @@ export {
 } from './media-types.js'
 export { formatPlatform, normalizePlatform, parsePlatform, platformOfNode } from './platform.js'
 export { isAttestation, matches, preferences, selectPlatform } from './select.js'
+export { validateConfig, validateDocument } from './strict.js'

@@ -26,6 +26,8 @@ export const MEDIA_TYPES = {
   ociLayer: 'application/vnd.oci.image.layer.v1.tar',
   ociForeignLayer: 'application/vnd.oci.image.layer.nondistributable.v1.tar',
   ociEmpty: 'application/vnd.oci.empty.v1+json',
+  ociDescriptor: 'application/vnd.oci.descriptor.v1+json',
+  ociLayout: 'application/vnd.oci.layout.header.v1+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerIndex: 'application/vnd.docker.distribution.manifest.list.v2+json',
   dockerConfig: 'application/vnd.docker.container.image.v1+json',

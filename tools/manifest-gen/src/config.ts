@@ -1,6 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ToolError } from '@pipelayer/errors'
-import { checkConfig, type ImageConfig, isObject, type JsonObject, type Platform } from '@pipelayer/oci'
+import {
+  checkConfig,
+  type ImageConfig,
+  isObject,
+  type JsonObject,
+  type Platform,
+  validateConfig,
+} from '@pipelayer/oci'
 import type { ConfigRecord, LayerRecord } from '@pipelayer/records'
 import type { Layout } from '@pipelayer/store'
 import { readDocument } from './documents.js'
@@ -54,6 +61,8 @@ function build(document: JsonObject, layers: readonly LayerRecord[], options: Co
     rootfs: { type: 'layers', diff_ids: aligned.layers.map(diffIDOf) },
     ...(hasHistory(document) ? { history: aligned.history } : {}),
   }
+  // What others wrote is passed on as it is; what we write keeps to the specification.
+  validateConfig(config)
   return { document: checkConfig(config), kept: undefined, layers: aligned.layers }
 }
 
