@@ -7,7 +7,8 @@ import { isAvailable, isOrphan, ofdLock, ownedName } from '@pipelayer/sys'
 import type { BlobWriter, ExpectedBlob } from './blob-writer.js'
 import { replaceFile } from './durable.js'
 import { Layout } from './layout.js'
-import { openPartial } from './partial-blob.js'
+import { partialBlobsIn } from './listing.js'
+import { openPartial, partialName } from './partial-blob.js'
 import { UploadState } from './upload-state.js'
 
 /**
@@ -31,6 +32,16 @@ export class Store extends Layout {
     store.prepare(options.create !== false)
     store.#holdLease()
     return store
+  }
+
+  /** {@link open} of a store that may not be there yet. @throws {ToolError} `LAYOUT_INVALID`; the system's */
+  static openIfThere(root: string): Store | undefined {
+    try {
+      return Store.open(root, { create: false })
+    } catch (error) {
+      if (error instanceof ToolError && error.code === 'LAYOUT_MISSING') return undefined
+      throw error
+    }
   }
 
   /** Where the unpacked layer on top of a chain lies. */
@@ -69,6 +80,16 @@ export class Store extends Layout {
     return openPartial(this, expected, signal)
   }
 
+  /** Blobs of which the first bytes are there, with the number of these bytes. */
+  partialBlobs(): Generator<ExpectedBlob, void, undefined> {
+    return partialBlobsIn(path.join(this.root, 'partial'))
+  }
+
+  /** How many first bytes of a blob are there that is not whole yet. */
+  partialBytes(digest: Digest): number {
+    return fs.statSync(partialName(this.root, digest), { throwIfNoEntry: false })?.size ?? 0
+  }
+
   /** What is remembered of an upload that may break. `target` says where to, and of what: all that tells it apart. */
   uploadState(target: readonly string[]): UploadState {
     return new UploadState(path.join(this.root, 'pushes'), target)
@@ -105,6 +126,17 @@ export class Store extends Layout {
     }
   }
 
+  /** What {@link getPacked} would give, by every name that there is, in the order of names. */
+  listPacked(cacheKey: Digest): Map<string, Record<string, unknown>> {
+    const found = new Map<string, Record<string, unknown>>()
+    for (const file of namesIn(this.#packedFolder(cacheKey)).sort()) {
+      const how = file.slice(0, -'.json'.length)
+      const record = file.endsWith('.json') && isEncoding(how) ? this.getPacked(cacheKey, how) : undefined
+      if (record !== undefined) found.set(how, record)
+    }
+    return found
+  }
+
   #holds(record: Record<string, unknown>): boolean {
     const { digest, size } = record
     return typeof digest === 'string' && typeof size === 'number' && this.hasBlob(digest, size)
@@ -112,9 +144,12 @@ export class Store extends Layout {
 
   /** @throws ToolError `STORE_NAME`: a name from a record or an option must not become a path of its own */
   #packedPath(cacheKey: Digest, how: string): string {
-    if (!/^[a-z0-9][a-z0-9.+_-]*$/.test(how))
-      throw new ToolError('STORE_NAME', `not a name of an encoding: "${how}"`)
-    return path.join(this.root, 'packed', encodedOf(parseDigest(cacheKey)), `${how}.json`)
+    if (!isEncoding(how)) throw new ToolError('STORE_NAME', `not a name of an encoding: "${how}"`)
+    return path.join(this.#packedFolder(cacheKey), `${how}.json`)
+  }
+
+  #packedFolder(cacheKey: Digest): string {
+    return path.join(this.root, 'packed', encodedOf(parseDigest(cacheKey)))
   }
 
   /** Shared by every tool at work; garbage collection takes it alone. It goes with the process. */
@@ -145,6 +180,19 @@ export function defaultStorePath(env: Readonly<Record<string, string | undefined
       'cannot tell where the store is: say --store, or set PIPELAYER_STORE or HOME',
     )
   return path.join(data, 'pipelayer')
+}
+
+function isEncoding(name: string): boolean {
+  return /^[a-z0-9][a-z0-9.+_-]*$/.test(name)
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
 }
 
 function isPacked(value: unknown): value is Record<string, unknown> {

@@ -218,6 +218,8 @@ t.test('Store: beside the blobs', async t => {
   t.equal(store.getPacked(`sha256:${hex}`, 'gzip-6'), undefined, 'not while its blob is missing')
   store.putBytes(HELLO)
   t.same(store.getPacked(`sha256:${hex}`, 'gzip-6'), record)
+  t.same([...store.listPacked(`sha256:${hex}`)], [['gzip-6', record]])
+  t.same([...store.listPacked(`sha256:${hex.replaceAll(/./g, '0')}`)], [], 'nothing of another step')
   fs.writeFileSync(`${store.root}/packed/${hex}/gzip-6.json`, '{')
   t.equal(store.getPacked(`sha256:${hex}`, 'gzip-6'), undefined, 'a damaged note is no note')
   t.throws(() => store.getPacked(`sha256:${hex}`, '../x'), { code: 'STORE_NAME' })
