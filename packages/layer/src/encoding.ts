@@ -25,3 +25,13 @@ export function encodingOf({ compress, mtimeNs, family = 'oci', sourceDateEpoch 
   const times = `${mtimeNs ? 'ns' : 's'}${sourceDateEpoch ?? ''}`
   return `v${FORMAT_VERSION}.${format}-${level}.${engine}.${family}.${times}`.toLowerCase()
 }
+
+/** Whether blobs of two encodings hold the same tar, so that one can be made from the other without the files. */
+export function isSameTar(encoding: string, other: string): boolean {
+  return tarOf(encoding) === tarOf(other)
+}
+
+// Version and times; what stands between them is about the compression and the media type.
+function tarOf(encoding: string): string {
+  return `${encoding.slice(0, encoding.indexOf('.'))} ${encoding.slice(encoding.lastIndexOf('.') + 1)}`
+}
