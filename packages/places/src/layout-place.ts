@@ -1,5 +1,5 @@
 import { ToolError } from '@pipelayer/errors'
-import { type Descriptor, parseManifest } from '@pipelayer/oci'
+import { type Descriptor, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
 import { type Layout, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
 import type { OpenBlob, PlacedManifest, PlaceReader, PlaceWriter, Published } from './place.js'
 
@@ -93,6 +93,9 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
       const names = entries.map(other => other.annotations?.[REF_NAME] ?? other.digest).slice(0, 20)
       throw new ToolError('REFERENCE_AMBIGUOUS', `several images in ${text}, say which: ${names.join(', ')}`)
     }
+    const { mediaType, digest } = entry
+    if (!isManifestType(mediaType) && !isIndexType(mediaType))
+      throw new ToolError('MEDIA_TYPE_UNSUPPORTED', `${digest} in ${text} is no image but ${mediaType}`)
     return entry
   }
 

@@ -1,0 +1,173 @@
+/**
+ * Judges layouts: what `oci:` finds in a folder, which blobs are missing or damaged, and digests of layers.
+ *
+ * @module
+ */
+import { cpSync, createReadStream, existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { decompress } from '@pipelayer/compress'
+import { Hasher } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
+import { type Descriptor, type Manifest, parseConfig } from '@pipelayer/oci'
+import { openPlace, type PlaceReader } from '@pipelayer/places'
+import { Layout } from '@pipelayer/store'
+import { same, type Verdict } from './dockerfile.js'
+import { inThrowAway } from './layer-tree.js'
+
+// biome-ignore lint/suspicious/noExplicitAny: rows are JSON of many shapes
+type Json = any
+type Row = { id: string; in: Json; want: Json; dir?: string }
+type Context = { dir: string }
+type Adapter = (row: Row, context: Context) => Promise<Verdict>
+
+/** A layout of a row; some of them are fixtures without the file that makes a folder a layout. */
+async function withLayout<T>(
+  { dir: folder = '', in: { dir: name = '', file } }: Row,
+  { dir }: Context,
+  work: (layout: string) => Promise<T>,
+): Promise<T> {
+  return await inThrowAway(async place => {
+    const layout = join(place, 'layout')
+    const from = join(dir, folder, name)
+    cpSync(
+      file === undefined ? from : join(from, file),
+      file === undefined ? layout : join(layout, 'index.json'),
+      {
+        recursive: true,
+      },
+    )
+    if (!existsSync(join(layout, 'oci-layout')))
+      writeFileSync(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
+    return await work(layout)
+  })
+}
+
+function reader(layout: string, name: string): PlaceReader {
+  const place = `oci:${layout}${name === '' ? '' : `:${name}`}`
+  return openPlace(place, { store: join(layout, 'no-store') }).read
+}
+
+/** What a place says of a manifest: found, or why not. */
+async function resolve(
+  place: PlaceReader,
+  digest?: string,
+): Promise<{ found: Manifest | Json } | { code: string; message: string }> {
+  try {
+    return { found: (await place.resolve(digest)).document }
+  } catch (error) {
+    if (error instanceof ToolError) return { code: error.code, message: error.message }
+    throw error
+  }
+}
+
+/** The blobs are not there: the one that is missed tells which entry was chosen. */
+const lookup: Adapter = (row, context) =>
+  withLayout(row, context, async layout => {
+    const got = await resolve(reader(layout, row.in.image))
+    const chosen =
+      'code' in got && got.code === 'BLOB_UNKNOWN' ? /sha256:[0-9a-f]{64}/.exec(got.message)?.[0] : undefined
+    if (row.want.descriptor === null) return chosen === undefined ? 'pass' : { fail: `found ${chosen}` }
+    const { Digest: digest, Size: size, MediaType: mediaType } = row.want.descriptor
+    const { manifests } = Layout.open(layout).index()
+    const index = manifests.findIndex(entry => entry.digest === chosen)
+    const entry = manifests[index]
+    return same(
+      [chosen, entry?.size, entry?.mediaType, index],
+      [digest, size, mediaType, row.want.index ?? index],
+    )
+  })
+
+const walk: Adapter = (row, context) =>
+  withLayout(row, context, async layout => {
+    const { manifests } = Layout.open(layout).index()
+    const images: Json[] = []
+    for (const [index, entry] of manifests.entries()) {
+      const place = reader(layout, `@${index}`)
+      images.push(await describe(entry as Descriptor, place, Layout.open(layout)))
+    }
+    return same(
+      images,
+      row.want.images.map((image: Json) => comparable(image)),
+    )
+  })
+
+async function describe(entry: Descriptor, place: PlaceReader, layout: Layout, isRoot = true): Promise<Json> {
+  const { mediaType, digest, size, platform, annotations } = entry
+  const common = { mediaType, digest, size, platform, annotations }
+  const got = await resolve(place, isRoot ? undefined : digest)
+  if ('code' in got) {
+    if (got.code === 'BLOB_UNKNOWN') return { ...common, missing: true }
+    if (got.code === 'DIGEST_MISMATCH') return { ...common, digest_ok: false }
+    return { ...common, digest_ok: true, size_ok: got.code !== 'SIZE_MISMATCH', refused: got.code }
+  }
+  const whole = { ...common, digest_ok: true, size_ok: true }
+  const { found } = got
+  if (found.kind === 'index') {
+    const manifests: Json[] = []
+    for (const child of found.manifests) manifests.push(await describe(child, place, layout, false))
+    return { ...whole, manifests }
+  }
+  return { ...whole, ...parts(found, layout) }
+}
+
+function parts({ config, layers }: Manifest, layout: Layout): Json {
+  const state = ({ digest, mediaType }: Descriptor): Json => ({
+    digest,
+    mediaType,
+    present: layout.hasBlob(digest),
+  })
+  return {
+    config: state(config),
+    layers: layers.map(layer => ({ ...state(layer), size: layer.size })),
+    diffids: diffIDs(config, layout),
+  }
+}
+
+function diffIDs(config: Descriptor, layout: Layout): Json {
+  try {
+    return parseConfig(layout.readBlob(config.digest)).rootfs.diff_ids
+  } catch (error) {
+    if (error instanceof ToolError) return null
+    throw error
+  }
+}
+
+/** What is damaged is refused: nothing more is said of it. */
+function comparable({
+  missing,
+  digest_ok,
+  size_ok,
+  manifests,
+  config,
+  layers,
+  diffids,
+  ...entry
+}: Json): Json {
+  const { mediaType, digest, size, platform, annotations } = entry
+  const common = { mediaType, digest, size, platform, annotations }
+  if (missing) return { ...common, missing }
+  if (digest_ok === false) return { ...common, digest_ok }
+  const whole = { ...common, digest_ok, size_ok }
+  if (size_ok === false) return { ...whole, refused: 'SIZE_MISMATCH' }
+  if (manifests !== undefined) return { ...whole, manifests: manifests.map(comparable) }
+  return { ...whole, config, layers, diffids }
+}
+
+const blob: Adapter = async ({ in: { file }, want, dir: folder = '' }, { dir }) => {
+  const stored = new Hasher()
+  const content = new Hasher()
+  const source = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of createReadStream(join(dir, folder, file))) {
+      stored.update(chunk)
+      yield chunk
+    }
+  }
+  for await (const chunk of decompress(source())) content.update(chunk)
+  return same([stored.digest(), stored.bytes, content.digest()], [want.digest, want.size, want.diffid])
+}
+
+export const adapters: Record<string, Adapter> = {
+  'containers-image/layout-lookup': lookup,
+  'layouts/oci': walk,
+  'layouts/layer-blobs': blob,
+}
