@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { attempt, ToolError } from '@pipelayer/errors'
-import { ofdLock } from '@pipelayer/sys'
 import type { Bench } from './bench.js'
 import { Copier } from './copier.js'
 import type { BoundSecret, BoundTree, SourceRoot, StepMount } from './executor-protocol.js'
+import { lockFile } from './file-lock.js'
 import type { CacheMount } from './mounts.js'
 import { unmount } from './overlay.js'
 import { cleanName, Rooted } from './rooted.js'
@@ -28,9 +27,6 @@ interface Place {
   readonly env?: readonly [string, string]
   readonly close?: () => void
 }
-
-/** How often a cache that somebody else uses is asked for again. */
-const LOCK_RETRY_MS = 200
 
 /**
  * Makes ready what `RUN --mount` asked for.
@@ -136,7 +132,9 @@ async function cache(bench: Bench, wanted: CacheMount & { readonly dir: string }
   const dir = path.join(wanted.dir, id)
   fs.mkdirSync(wanted.dir, { recursive: true, mode: 0o700 })
   const lock =
-    wanted.sharing === 'shared' ? undefined : await lockCache(`${dir}.lock`, wanted.sharing === 'locked')
+    wanted.sharing === 'shared'
+      ? undefined
+      : await lockFile(`${dir}.lock`, { wait: wanted.sharing === 'locked' })
   // Somebody has the cache: a private one begins empty, and is gone with this build.
   const place = wanted.sharing === 'private' && lock === undefined ? bench.newDir('cache') : dir
   if (!fs.existsSync(place) || place !== dir) makeCache(place, wanted)
@@ -152,18 +150,6 @@ function makeCache(place: string, { mode, uid, gid }: CacheMount): void {
     fs.chownSync(place, uid, gid)
     fs.chmodSync(place, mode)
   })
-}
-
-async function lockCache(file: string, wait: boolean): Promise<number | undefined> {
-  const fd = fs.openSync(file, 'a+')
-  while (!ofdLock(fd, 'exclusive')) {
-    if (!wait) {
-      fs.closeSync(fd)
-      return undefined
-    }
-    await delay(LOCK_RETRY_MS)
-  }
-  return fd
 }
 
 function secret(bench: Bench, wanted: BoundSecret): Place {
