@@ -12,11 +12,14 @@
  *
  * @module
  */
+import type { IdMap } from '@pipelayer/records'
 import { TarParser } from '@pipelayer/tar'
 import { Attributer } from './attributes.js'
 import { toDisk } from './ids.js'
 import { LayerUnpacker } from './layer-unpacker.js'
-import { Tree } from './tree.js'
+import { lstat } from './lower-chain.js'
+import { binaryOf } from './name.js'
+import { attributesOf, DEFAULT_DIRECTORY, Tree } from './tree.js'
 import type { ApplyOptions, ApplyOverlayOptions, ApplyResult, XattrForm } from './types.js'
 
 /**
@@ -32,7 +35,8 @@ export async function applyLayer(
   root: string,
   options: ApplyOptions = {},
 ): Promise<ApplyResult> {
-  return await apply(tar, root, { ...options, form: undefined })
+  const { result } = await unpack(tar, root, { ...options, form: undefined, lowers: () => [] })
+  return result
 }
 
 /**
@@ -45,18 +49,59 @@ export async function applyLayerOverlay(
   dir: string,
   options: ApplyOverlayOptions = {},
 ): Promise<ApplyResult> {
-  return await apply(tar, dir, { ...options, form: options.xattrs ?? 'trusted' })
+  const { lowers = [], xattrs = 'trusted' } = options
+  const { result, hasRoot } = await unpackOverlay(tar, dir, { ...options, lowers: () => lowers, xattrs })
+  if (!hasRoot) adoptRoot(dir, lowers[0], options.idMap)
+  return result
 }
 
-type Options = ApplyOverlayOptions & { readonly form: XattrForm | undefined }
+/** As {@link ApplyOverlayOptions}; the layers below need not be whole yet. */
+export interface UnpackOptions extends Omit<ApplyOverlayOptions, 'lowers'> {
+  /** Called when something depends on what lies below; returns when that is whole. */
+  readonly lowers: () => readonly string[]
+  readonly xattrs: XattrForm
+}
 
-async function apply(tar: AsyncIterable<Buffer>, root: string, options: Options): Promise<ApplyResult> {
+export interface UnpackedOverlay {
+  readonly result: ApplyResult
+  /** False where the layer does not describe its root: then {@link adoptRoot} is to be called. */
+  readonly hasRoot: boolean
+}
+
+/** {@link applyLayerOverlay} but for the root directory, so that it depends on layers below only where it must. */
+export async function unpackOverlay(
+  tar: AsyncIterable<Buffer>,
+  dir: string,
+  options: UnpackOptions,
+): Promise<UnpackedOverlay> {
+  return await unpack(tar, dir, { ...options, form: options.xattrs })
+}
+
+/**
+ * Overlay form: the root of a mount shows the attributes of its topmost layer, so a layer that does not describe its
+ * root has that of the one below; the first has that of a parent that no entry describes.
+ *
+ * @param below - the layer below, absolute, if there is one
+ */
+export function adoptRoot(dir: string, below: string | undefined, idMap: IdMap | undefined): void {
+  const attributer = new Attributer(toDisk(idMap))
+  const from = below === undefined ? undefined : binaryOf(below)
+  const stat = from === undefined ? undefined : lstat(from)
+  if (from === undefined || stat === undefined) attributer.set(Buffer.from(dir), 'other', DEFAULT_DIRECTORY)
+  else attributer.copy(Buffer.from(dir), 'other', attributesOf({ path: from, stat }))
+}
+
+interface Options extends ApplyOptions {
+  readonly form: XattrForm | undefined
+  readonly lowers: () => readonly string[]
+}
+
+async function unpack(tar: AsyncIterable<Buffer>, root: string, options: Options): Promise<UnpackedOverlay> {
   const attributer = new Attributer(toDisk(options.idMap))
-  const tree = new Tree(root, { attributer, form: options.form, lowers: options.lowers ?? [] })
+  const tree = new Tree(root, { attributer, form: options.form, lowers: options.lowers })
   const unpacker = new LayerUnpacker(tree, attributer, options)
   const parser = new TarParser({ holes: 'events' })
   try {
-    if (options.form !== undefined) tree.adoptRoot()
     for await (const chunk of tar) {
       options.signal?.throwIfAborted()
       for (const event of parser.push(chunk)) unpacker.take(event)
@@ -65,5 +110,5 @@ async function apply(tar: AsyncIterable<Buffer>, root: string, options: Options)
   } finally {
     unpacker.close()
   }
-  return unpacker.result()
+  return { result: unpacker.result(), hasRoot: unpacker.hasRoot }
 }

@@ -23,8 +23,14 @@ export interface FolderOptions {
   readonly attributer: Attributer
   /** Undefined for the root. */
   readonly parent?: Folder
-  /** Overlay form: what merges in from below. */
-  readonly lowers: Merged
+  /** Overlay form: what merges in from below; asked for once, when something is missing. None unless given. */
+  readonly lowers?: () => Merged
+}
+
+const NO_LOWERS: Merged = []
+
+function nothingBelow(): Merged {
+  return NO_LOWERS
 }
 
 /** One open directory. */
@@ -35,25 +41,37 @@ export class Folder {
   readonly depth: number
   /** Device and inode: what a directory is, by whatever path it was reached. */
   readonly key: string
-  lowers: Merged
   /** Time that it gets back when it is closed, after entries in it have changed. */
   mtimeNs: bigint
   isTouched = false
   readonly #attributer: Attributer
   readonly #mode: number | undefined
   #isNeutral: boolean | undefined
+  readonly #findLowers: () => Merged
+  #lowers: Merged | undefined
 
   /** @throws ENOTDIR, ELOOP where `path` is no directory */
-  constructor(path: Buffer, { attributer, parent, lowers }: FolderOptions) {
+  constructor(path: Buffer, { attributer, parent, lowers = nothingBelow }: FolderOptions) {
     this.fd = fs.openSync(path, OPEN)
     this.parent = parent
     this.depth = parent === undefined ? 0 : parent.depth + 1
-    this.lowers = lowers
+    this.#findLowers = lowers
     this.#attributer = attributer
     const stat = fs.fstatSync(this.fd, { bigint: true })
     this.key = `${stat.dev}:${stat.ino}`
     this.mtimeNs = stat.mtimeNs
     this.#mode = this.#makeUsable(Number(stat.mode) & 0o7777)
+  }
+
+  /** Overlay form: what merges in from below. To find out may take until the layers below are whole. */
+  get lowers(): Merged {
+    this.#lowers ??= this.#findLowers()
+    return this.#lowers
+  }
+
+  /** To be called when the directory has become opaque. */
+  forgetLowers(): void {
+    this.#lowers = NO_LOWERS
   }
 
   /** The path of an entry; of the directory itself without a name. */

@@ -4,13 +4,10 @@
  * @module
  */
 import fs from 'node:fs'
-import { decompress } from '@pipelayer/compress'
-import { type Digest, Hasher, parseDigest, verified } from '@pipelayer/digest'
-import { systemError, ToolError } from '@pipelayer/errors'
+import { type Digest, parseDigest, verified } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
 import type { LayerRecord } from '@pipelayer/records'
-
-/** Read ahead from disk at a time. */
-const READ_BYTES = 1 << 20
+import { fileBytes, type OpenTar, provenTar } from './blob-file.js'
 
 /** Opens a blob that is not where its record says, or that has no path: a store does. */
 export type OpenBlob = (digest: Digest) => AsyncIterable<Buffer>
@@ -35,7 +32,12 @@ export function layerBlob(record: LayerRecord, open: OpenBlob): LayerBlob {
   const digest = parseDigest(text)
   const expected = { digest, ...(size === undefined ? {} : { size }) }
   const tar = (): AsyncGenerator<Buffer, void, void> =>
-    proven(decompress(verified(blobBytes(digest, path, open), expected)), digest, diffID)
+    whole(
+      provenTar(verified(blobBytes(digest, path, open), expected), `the tar of layer ${digest}`, {
+        diffID,
+        limits: {},
+      }),
+    )
   return { digest, ...(path === undefined ? {} : { path }), tar }
 }
 
@@ -44,29 +46,7 @@ export function blobBytes(digest: Digest, path: string | undefined, open: OpenBl
   return path !== undefined && fs.existsSync(path) ? fileBytes(path) : open(digest)
 }
 
-/** The bytes of a file. @throws ToolError that names it */
-export async function* fileBytes(file: string): AsyncGenerator<Buffer, void, void> {
-  try {
-    yield* fs.createReadStream(file, { highWaterMark: READ_BYTES })
-  } catch (error) {
-    throw systemError(error, `read "${file}"`)
-  }
-}
-
-async function* proven(
-  tar: AsyncIterable<Buffer>,
-  digest: Digest,
-  diffID: string | undefined,
-): AsyncGenerator<Buffer, void, void> {
-  const hasher = new Hasher()
-  for await (const chunk of tar) {
-    hasher.update(chunk)
-    yield chunk
-  }
-  const got = hasher.digest()
-  if (diffID === undefined || diffID === got) return
-  throw new ToolError(
-    'DIFF_ID_MISMATCH',
-    `the tar of layer ${digest} does not match: expected ${diffID}, got ${got}`,
-  )
+async function* whole({ tar, finish }: OpenTar): AsyncGenerator<Buffer, void, void> {
+  yield* tar
+  finish()
 }

@@ -43,6 +43,8 @@ export class LayerUnpacker {
   #entries = 0
   #skippedDevices = 0
   #entryName = ''
+  /** Whether an entry has described the root. */
+  hasRoot = false
 
   constructor(tree: Tree, attributer: Attributer, options: ApplyOptions) {
     const { onWarning, repeated, selection, maxEntries = Number.POSITIVE_INFINITY } = options
@@ -122,6 +124,7 @@ export class LayerUnpacker {
       throw new ToolError('ROOT_REPLACED', `it puts a ${entry.type} in place of the root`)
     const folder = this.#tree.enter([], 'make') ?? this.#tree.root
     this.#directoryAttributes(folder.at(), entry)
+    this.hasRoot = true
     this.#tree.forgetInheritance()
     folder.keepTime()
   }

@@ -37,7 +37,7 @@ export function removeLower(spot: Spot, own: Own): void {
 
 /** Removes the contents of a directory, as {@link removeLower} does. */
 export function removeContents({ folder, name }: Spot, own: Own): void {
-  const inner = new Folder(folder.at(name), { attributer: own.attributer, parent: folder, lowers: [] })
+  const inner = new Folder(folder.at(name), { attributer: own.attributer, parent: folder })
   try {
     for (const child of inner.names()) removeLower({ folder: inner, name: child }, own)
   } finally {

@@ -166,7 +166,7 @@ function sweep(holder: string): void {
 /** As `rm -rf`, also where its owner may not write, and names are not UTF-8. */
 function removeTree(dir: string): void {
   const attributer = new Attributer(toDisk(undefined))
-  const folder = openRoot(path.dirname(dir), { attributer, lowers: [] })
+  const folder = openRoot(path.dirname(dir), { attributer })
   try {
     removeLower({ folder, name: binaryOf(path.basename(dir)) }, { made: new PathSet(), attributer })
     // The time of the directory that held it is not ours to put back.

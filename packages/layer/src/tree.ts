@@ -14,7 +14,7 @@ import { ToolError } from '@pipelayer/errors'
 import { lsetxattr } from '@pipelayer/sys'
 import type { Attributer } from './attributes.js'
 import { Folder, openRoot } from './folder.js'
-import { LowerChain, type LowerEntry, lstat, type Merged } from './lower-chain.js'
+import { LowerChain, type LowerEntry, type Merged } from './lower-chain.js'
 import { binaryOf, bytesOf, quoted } from './name.js'
 import { timeOf } from './time.js'
 import type { XattrForm } from './types.js'
@@ -38,7 +38,7 @@ export interface TreeOptions {
   /** The overlay form; undefined for the plain one. */
   readonly form: XattrForm | undefined
   /** Absolute paths, nearest first. */
-  readonly lowers: readonly string[]
+  readonly lowers: () => readonly string[]
 }
 
 interface Level {
@@ -73,20 +73,7 @@ export class Tree {
     this.form = form
     this.chain = new LowerChain(form)
     this.#attributer = attributer
-    this.root = openRoot(dir, { attributer, lowers: lowers.map(binaryOf) })
-  }
-
-  /**
-   * Overlay form: the root of a mount shows the attributes of its topmost layer, so a layer that does not describe its
-   * root has that of the one below; the first has that of a parent that no entry describes.
-   */
-  adoptRoot(): void {
-    const [below] = this.root.lowers
-    const stat = below === undefined ? undefined : lstat(below)
-    const path = this.root.at()
-    if (below === undefined || stat === undefined) this.#attributer.set(path, 'other', DEFAULT_DIRECTORY)
-    else this.#attributer.copy(path, 'other', attributesOf({ path: below, stat }))
-    this.root.keepTime()
+    this.root = openRoot(dir, { attributer, lowers: () => lowers().map(binaryOf) })
   }
 
   /** The directory of a path. It stays open until the next call. Undefined where it is missing and not to be made. */
@@ -121,7 +108,7 @@ export class Tree {
   /** Hides what lies below a directory of the overlay form. */
   setOpaque(folder: Folder): void {
     lsetxattr(folder.at(), `${this.form}.overlay.opaque`, Buffer.from('y'))
-    folder.lowers = []
+    folder.forgetLowers()
   }
 
   /** To be called when a directory that was there before got other attributes: by what path is not known. */
@@ -175,10 +162,12 @@ export class Tree {
 
   /** Opens a directory that is there. The caller closes it. */
   open(folder: Folder, name: string): Folder {
-    const path = folder.at(name)
-    const isAlone = folder.lowers.length === 0 || this.chain.isOpaque(path.toString('latin1'))
-    const lowers: Merged = isAlone ? [] : (this.chain.lookup(folder.lowers, name)?.merged ?? [])
-    return new Folder(path, { attributer: this.#attributer, parent: folder, lowers })
+    const lowers = (): Merged => {
+      const isAlone = this.chain.isOpaque(opened.at().toString('latin1')) || folder.lowers.length === 0
+      return isAlone ? [] : (this.chain.lookup(folder.lowers, name)?.merged ?? [])
+    }
+    const opened = new Folder(folder.at(name), { attributer: this.#attributer, parent: folder, lowers })
+    return opened
   }
 
   #open(folder: Folder, name: string, walk: Walk): Folder {
@@ -219,8 +208,8 @@ export class Tree {
 
 const NOTHING_SPENT: Readonly<Spent> = { links: 0, steps: 0 }
 
-/** A fixed time: what is unpacked must not depend on when. */
-const DEFAULT_DIRECTORY = {
+/** What no entry describes. A fixed time: what is unpacked must not depend on when. */
+export const DEFAULT_DIRECTORY = {
   mode: 0o755,
   uid: 0,
   gid: 0,

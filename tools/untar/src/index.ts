@@ -3,20 +3,22 @@
  *
  * @module
  */
+import { fileURLToPath } from 'node:url'
 import { ToolError } from '@pipelayer/errors'
 import {
   type ApplyOptions,
   type ApplyResult,
+  openBlob,
+  ReadingThread,
   RootfsStaging,
   type Selection,
+  type TarLimits,
   type XattrForm,
 } from '@pipelayer/layer'
 import type { AnyRecord, IdMap, LayerRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
-import { type Limits, openBlob } from './blob-file.js'
 import { ImageCheck } from './image-check.js'
 import { type LayerSource, layerOf, type Reader, tarFile, verifyLayer } from './layer-source.js'
-import { ReadingThread } from './reading-thread.js'
 import { overlayTarget, plainTarget, type Target } from './target.js'
 
 export interface UntarOptions {
@@ -33,7 +35,7 @@ export interface UntarOptions {
   /** Translates the ids of the image to those on disk. */
   readonly idMap?: IdMap
   /** What may come out of one layer; no limits unless given. */
-  readonly limits?: Limits
+  readonly limits?: TarLimits
   /** Entries that one layer may have; no limit unless given. */
   readonly maxEntries?: number
   /** Where blobs are looked for that have no path; opened when one is needed. */
@@ -42,10 +44,12 @@ export interface UntarOptions {
   readonly signal?: AbortSignal
   /** Registers what is to be cleaned up when the process ends. */
   readonly onExit?: (clean: () => void) => () => void
+  /** File of the program of the threads; where there is none, all is done in this thread. */
+  readonly threadProgram?: string
 }
 
 /**
- * Unpacks the layers of one image as they come, and publishes the whole at the end of the stream. All records pass.
+ * Unpacks the layers of one image as they come, in overlay form several at a time, and publishes the whole at the end of the stream. All records pass.
  * With `tars` no image is expected.
  *
  * @throws ToolError `MANY_IMAGES`, `NO_LAYERS`, `LAYER_MISMATCH`, `DIFF_ID_MISMATCH`, `CONFIG_MISSING`, `BLOB_UNKNOWN`,
@@ -60,19 +64,40 @@ export async function* untar(
   const check = new ImageCheck(options.store)
   const { tars = [], limits = {} } = options
   try {
-    for (const file of tars) await unpacking.apply(tarFile(file, limits))
-    for await (const record of records) {
+    for (const file of tars) await unpacking.add(tarFile(file, limits), () => {})
+    for await (const record of untilFailure(records, unpacking)) {
       check.see(record)
       if (record.type === 'layer' && record.empty !== true) {
         const layer = layerOf(record as LayerRecord, { store: options.store, limits })
-        check.unpacked(layer, await unpacking.apply(layer))
+        await unpacking.add(layer, diffID => check.unpacked(layer, diffID))
       }
       yield record
     }
+    await unpacking.last
     if (tars.length === 0) check.finish()
     unpacking.publish()
   } finally {
-    unpacking.close()
+    await unpacking.close()
+  }
+}
+
+const PROGRAM = fileURLToPath(new URL('layer-thread.cjs', import.meta.url))
+
+/** The records, but no longer than all layers can be unpacked: the next one may be long in coming. */
+async function* untilFailure(
+  records: AsyncIterable<AnyRecord>,
+  unpacking: Unpacking,
+): AsyncGenerator<AnyRecord, void, void> {
+  const iterator = records[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const next = await unpacking.orFailure(iterator.next())
+      if (next.done === true) return
+      yield next.value
+    }
+  } finally {
+    // Not waited for: it may be what is long in coming.
+    iterator.return?.().catch(() => {})
   }
 }
 
@@ -80,11 +105,14 @@ class Unpacking {
   readonly #options: UntarOptions
   readonly #staging: RootfsStaging
   readonly #target: Target
-  readonly #how: ApplyOptions
   readonly #lost = new Lost()
   readonly #forget: () => void
-  readonly #thread = new ReadingThread()
+  readonly #thread: ReadingThread
   readonly #open: Reader = blob => this.#thread.open(blob)
+  #failure: { readonly error: unknown } | undefined
+  #onFailure: (error: unknown) => void = () => {}
+  /** Resolves when all layers are whole, rejects as soon as one cannot be. */
+  last: Promise<void> = Promise.resolve()
 
   constructor(options: UntarOptions) {
     const { target, into = false, overlay, onExit } = options
@@ -92,16 +120,39 @@ class Unpacking {
     this.#staging = RootfsStaging.open(target, { into })
     this.#forget = onExit?.(() => this.#staging.abort()) ?? (() => {})
     const { dir } = this.#staging
-    this.#how = howOf(options)
+    const how = { ...howOf(options), program: options.threadProgram ?? PROGRAM }
+    this.#thread = new ReadingThread(how.program)
     this.#target =
-      overlay === undefined ? plainTarget(dir, this.#open) : overlayTarget(dir, this.#open, overlay)
+      overlay === undefined ? plainTarget(dir, this.#open, how) : overlayTarget(dir, overlay, how)
+  }
+
+  /** Resolves when the next layer may be given; `whole` gets the diffIDs in order. */
+  async add(layer: LayerSource, whole: (diffID: string) => void): Promise<void> {
+    const applied = this.#apply(layer).then(whole)
+    this.last = Promise.all([this.last, applied]).then(() => {})
+    this.last.catch(error => this.#fail(error))
+    if (!this.#target.isParallel) await applied
+  }
+
+  /** What `next` gives, unless a layer fails before. */
+  orFailure<T>(next: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#onFailure = reject
+      if (this.#failure !== undefined) reject(this.#failure.error)
+      next.then(resolve, reject)
+    })
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#onFailure(this.#failure.error)
   }
 
   /** Returns the layer's diffID. */
-  async apply(layer: LayerSource): Promise<string> {
+  async #apply(layer: LayerSource): Promise<string> {
     if (this.#options.into) await verifyLayer(layer, this.#open)
     try {
-      const { diffID, result } = await this.#target.apply(layer, this.#how)
+      const { diffID, result } = await this.#target.apply(layer)
       this.#lost.add(result)
       return diffID
     } catch (caught) {
@@ -119,8 +170,9 @@ class Unpacking {
     if (lost !== undefined) this.#options.onWarning?.(`left out ${lost}`)
   }
 
-  close(): void {
-    this.#thread.close()
+  async close(): Promise<void> {
+    await this.#target.close()
+    await this.#thread.close()
     this.#staging.abort()
     this.#forget()
   }

@@ -6,10 +6,9 @@
 import fs from 'node:fs'
 import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import { checkTar } from '@pipelayer/layer'
+import { type BlobFile, checkTar, type OpenTar, type TarLimits } from '@pipelayer/layer'
 import type { LayerRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
-import type { BlobFile, Limits, OpenTar } from './blob-file.js'
 
 /** Gives the tar of a blob: read in this thread or in another. */
 export type Reader = (blob: BlobFile) => OpenTar
@@ -23,7 +22,7 @@ export interface LayerSource {
 
 export interface SourceOptions {
   readonly store: () => Store
-  readonly limits: Limits
+  readonly limits: TarLimits
 }
 
 /** @throws ToolError `LAYER_INVALID` for a record without a digest, `BLOB_UNKNOWN` */
@@ -38,7 +37,7 @@ export function layerOf(record: LayerRecord, { store, limits }: SourceOptions): 
 }
 
 /** A tar, plain or compressed, that nobody vouches for. */
-export function tarFile(file: string, limits: Limits): LayerSource {
+export function tarFile(file: string, limits: TarLimits): LayerSource {
   return { name: JSON.stringify(file), blob: { file, expected: undefined, diffID: undefined, limits } }
 }
 

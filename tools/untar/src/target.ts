@@ -4,6 +4,7 @@
  * @module
  */
 import fs from 'node:fs'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { encodedOf } from '@pipelayer/digest'
 import { attempt } from '@pipelayer/errors'
@@ -11,7 +12,7 @@ import {
   type ApplyOptions,
   type ApplyResult,
   applyLayer,
-  applyLayerOverlay,
+  OverlayCrew,
   type XattrForm,
 } from '@pipelayer/layer'
 import type { LayerSource, Reader } from './layer-source.js'
@@ -23,20 +24,31 @@ export interface Applied {
 
 /** Takes layers, lowest first. */
 export interface Target {
-  apply(layer: LayerSource, options: ApplyOptions): Promise<Applied>
+  /** Whether the next layer may be given before this one is whole. What they resolve to comes in their order. */
+  readonly isParallel: boolean
+  apply(layer: LayerSource): Promise<Applied>
   /** Called once, after the last layer. */
   finish(): void
+  /** Nothing is written any more when this resolves. */
+  close(): Promise<void>
+}
+
+export interface TargetOptions extends ApplyOptions {
+  /** Of the thread that reads blobs or unpacks layers; without it all is done in this one. */
+  readonly program: string | undefined
 }
 
 /** One root filesystem. */
-export function plainTarget(dir: string, open: Reader): Target {
+export function plainTarget(dir: string, open: Reader, options: ApplyOptions): Target {
   return {
-    async apply(layer, options) {
+    isParallel: false,
+    async apply(layer) {
       const { tar, finish } = open(layer.blob)
       const result = await applyLayer(tar, dir, options)
       return { diffID: finish(), result }
     },
     finish() {},
+    async close() {},
   }
 }
 
@@ -44,36 +56,39 @@ export function plainTarget(dir: string, open: Reader): Target {
  * A directory for each layer, `0001-<start of its diffID>` and so on, lowest first; the file `lowers` lists them as
  * overlayfs wants them, nearest first.
  */
-export function overlayTarget(dir: string, open: Reader, xattrs: XattrForm): Target {
-  const names: string[] = []
+export function overlayTarget(dir: string, xattrs: XattrForm, options: TargetOptions): Target {
+  const crew = new OverlayCrew({ ...options, xattrs, atATime: availableParallelism() })
+  const made: string[] = []
+  const diffIDs: string[] = []
   return {
-    async apply(layer, options) {
-      const number = String(names.length + 1).padStart(4, '0')
-      const made = path.join(dir, number)
-      attempt(`make "${made}"`, () => {
-        fs.mkdirSync(made)
-        fs.chmodSync(made, 0o755)
+    isParallel: true,
+    async apply(layer) {
+      const lowers = [...made].reverse()
+      const target = path.join(dir, numbered(made.length))
+      attempt(`make "${target}"`, () => {
+        fs.mkdirSync(target)
+        fs.chmodSync(target, 0o755)
       })
-      const lowers = names.map(name => path.join(dir, name)).reverse()
-      const { tar, finish } = open(layer.blob)
-      const result = await applyLayerOverlay(tar, made, { ...options, lowers, xattrs })
-      const diffID = finish()
-      const name = `${number}-${encodedOf(diffID).slice(0, 12)}`
-      attempt(`rename "${made}"`, () => fs.renameSync(made, path.join(dir, name)))
-      names.push(name)
-      return { diffID, result }
+      made.push(target)
+      const applied = await crew.unpack({ blob: layer.blob, dir: target, lowers })
+      diffIDs.push(applied.diffID)
+      return applied
     },
-    finish() {
-      const file = path.join(dir, 'lowers')
-      attempt(`write "${file}"`, () =>
-        fs.writeFileSync(
-          file,
-          [...names]
-            .reverse()
-            .map(name => `${name}\n`)
-            .join(''),
-        ),
-      )
-    },
+    finish: () => nameLayers(dir, diffIDs),
+    close: () => crew.close(),
   }
+}
+
+/** Layers get their names at the end: until then those above know them by number. */
+function nameLayers(dir: string, diffIDs: readonly string[]): void {
+  const names = diffIDs.map((diffID, index) => `${numbered(index)}-${encodedOf(diffID).slice(0, 12)}`)
+  for (const [index, name] of names.entries())
+    attempt(`rename "${name}"`, () => fs.renameSync(path.join(dir, numbered(index)), path.join(dir, name)))
+  const file = path.join(dir, 'lowers')
+  const lines = names.reverse().map(name => `${name}\n`)
+  attempt(`write "${file}"`, () => fs.writeFileSync(file, lines.join('')))
+}
+
+function numbered(index: number): string {
+  return String(index + 1).padStart(4, '0')
 }

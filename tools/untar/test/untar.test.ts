@@ -3,14 +3,13 @@ import crypto from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
+import { type BlobFile, ReadingThread } from '@pipelayer/layer'
 import { type AnyRecord, collect } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { lgetxattr } from '@pipelayer/sys'
 import { compareTrees, isAlive, need, runPipe, startPipe, tempDir, waitUntil } from '@pipelayer/testkit'
 import t from 'tap'
-import type { BlobFile } from '../src/blob-file.js'
 import { type UntarOptions, untar } from '../src/index.js'
-import { ReadingThread } from '../src/reading-thread.js'
 
 const needsRoot = { skip: need('root') }
 
@@ -335,7 +334,7 @@ t.test('the thread that reads blobs', needsRoot, async t => {
     ['-ec', 'tar -C tree -cf t.tar .; gzip -1k t.tar; zstd -q1k t.tar; head -c 9000000 t.tar.gz > cut'],
     { cwd: top },
   )
-  const thread = new ReadingThread(path.resolve('dist/inflater.cjs'))
+  const thread = new ReadingThread(path.resolve('dist/layer-thread.cjs'))
   t.teardown(() => thread.close())
   const blob = (name: string): BlobFile => ({
     file: path.join(top, name),

@@ -1,5 +1,5 @@
 /**
- * The tar in a file: what its bytes must be, and what its digest is.
+ * The tar in a blob: what its bytes must be, and what its digest is.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { systemError, ToolError } from '@pipelayer/errors'
 const READ_BYTES = 1 << 20
 
 /** What may come out of a blob: a small one can hold more than a disk. */
-export interface Limits {
+export interface TarLimits {
   /** Bytes of the tar. */
   readonly maxBytes?: number
   /** Bytes of the tar for each byte of the blob. */
@@ -21,14 +21,18 @@ export interface Limits {
   readonly ratioFromBytes?: number
 }
 
+/** What the tar in a blob must be. */
+export interface ExpectedTar {
+  /** Undefined where nobody said. */
+  readonly diffID: string | undefined
+  readonly limits: TarLimits
+}
+
 /** A blob in a file. Plain data, so that it can be given to another thread. */
-export interface BlobFile {
+export interface BlobFile extends ExpectedTar {
   readonly file: string
   /** What the file must be; undefined where nobody vouches for it. */
   readonly expected: { readonly digest: Digest; readonly size?: number } | undefined
-  /** What the tar must be; undefined where nobody said. */
-  readonly diffID: string | undefined
-  readonly limits: Limits
 }
 
 /** A tar that is read; `finish` gives its digest once it was, and throws where it is not the expected one. */
@@ -38,29 +42,39 @@ export interface OpenTar {
 }
 
 /** The bytes of a blob, checked against digest and size as they are read. */
-export function openBlob({ file, expected }: BlobFile): AsyncIterable<Buffer> {
-  const bytes = readFile(file)
+export function openBlob({ file, expected }: Pick<BlobFile, 'file' | 'expected'>): AsyncIterable<Buffer> {
+  const bytes = fileBytes(file)
   return expected === undefined ? bytes : verified(bytes, expected)
 }
 
-/** Reads in this thread. */
+/** Reads in this thread. `finish` throws ToolError `DIFF_ID_MISMATCH`. */
 export function openTar(blob: BlobFile): OpenTar {
+  return provenTar(openBlob(blob), 'its tar', blob)
+}
+
+/** The tar in the bytes of a blob, decompressed. @param name - of the tar, for messages */
+export function provenTar(
+  blob: AsyncIterable<Buffer>,
+  name: string,
+  { diffID, limits }: ExpectedTar,
+): OpenTar {
   const hasher = new Hasher()
   async function* hashed(): AsyncGenerator<Buffer, void, void> {
-    for await (const chunk of decompress(openBlob(blob), blob.limits)) {
+    for await (const chunk of decompress(blob, limits)) {
       hasher.update(chunk)
       yield chunk
     }
   }
   const finish = (): string => {
-    const diffID = hasher.digest()
-    if (blob.diffID === undefined || blob.diffID === diffID) return diffID
-    throw new ToolError('DIFF_ID_MISMATCH', `its tar does not match: expected ${blob.diffID}, got ${diffID}`)
+    const got = hasher.digest()
+    if (diffID === undefined || diffID === got) return got
+    throw new ToolError('DIFF_ID_MISMATCH', `${name} does not match: expected ${diffID}, got ${got}`)
   }
   return { tar: hashed(), finish }
 }
 
-async function* readFile(file: string): AsyncGenerator<Buffer, void, void> {
+/** The bytes of a file. @throws ToolError that names it */
+export async function* fileBytes(file: string): AsyncGenerator<Buffer, void, void> {
   try {
     yield* fs.createReadStream(file, { highWaterMark: READ_BYTES })
   } catch (error) {
