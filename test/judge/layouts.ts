@@ -96,7 +96,8 @@ async function describe(entry: Descriptor, place: PlaceReader, layout: Layout, i
   const common = { mediaType, digest, size, platform, annotations }
   const got = await resolve(place, isRoot ? undefined : digest)
   if ('code' in got) {
-    if (got.code === 'BLOB_UNKNOWN') return { ...common, missing: true }
+    // What is no image is refused before it is looked for.
+    if (got.code === 'BLOB_UNKNOWN' || !layout.hasBlob(digest)) return { ...common, missing: true }
     if (got.code === 'DIGEST_MISMATCH') return { ...common, digest_ok: false }
     return { ...common, digest_ok: true, size_ok: got.code !== 'SIZE_MISMATCH', refused: got.code }
   }

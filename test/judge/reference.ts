@@ -10,6 +10,7 @@ import {
   formatName,
   formatReference,
   GRAMMAR,
+  isRefName,
   matchesPattern,
   type NormalizedReference,
   parseAny,
@@ -228,6 +229,31 @@ const sealer: Adapter = ({ in: { input }, want }) => {
   return same([reference.domain, reference.path, reference.tag], [want.domain, want.repo, want.tag])
 }
 
+const containerd: Adapter = ({ in: { Input: input }, want }) => {
+  if (want.Err !== undefined)
+    return judged(
+      () => parseNormalized(input),
+      true,
+      () => 'pass',
+    )
+  const { Locator, Object: object = '' } = want.Expected
+  const [tag = '', digest = ''] = object.split(/@(.*)/)
+  const verdict = judged(
+    () => parseNormalized(input),
+    false,
+    got =>
+      same(
+        [formatName(got), got.domain, got.tag ?? '', got.digest ?? '', formatReference(got)],
+        [Locator, want.Hostname, tag, digest, want.Normalized || input],
+      ),
+  )
+  // An address with a query, or a digest that names no content.
+  const isAddress = input.includes('?') || (digest !== '' && !isDigest(digest))
+  return verdict !== 'pass' && isAddress ? 'policy:reference-grammar' : verdict
+}
+
+const refName: Adapter = ({ in: { refname }, want }) => same(isRefName(refname), want.valid)
+
 export const adapters: Record<string, Adapter> = {
   'reference/parse': parse,
   'reference/names': valid,
@@ -245,6 +271,8 @@ export const adapters: Record<string, Adapter> = {
   'reference/normalize': normalize,
   'go-digest/parse': digest,
   'image-spec/chainid': chain,
+  'containerd/reference': containerd,
+  'umoci/refname': refName,
   'ggcr/names': ggcr,
   'ggcr/bad-inputs': badHash,
   'oras/reference': oras,

@@ -1,5 +1,6 @@
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
+import { GRAMMAR, isRefName } from '@pipelayer/reference'
 import { type Layout, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
 import type { OpenBlob, PlacedManifest, PlaceReader, PlaceWriter, Published } from './place.js'
 
@@ -112,6 +113,13 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
   }
 
   #create(): Layout {
+    const { name, text } = this.#options
+    // What other tools would not read as a name is not written as one.
+    if (name !== undefined && !isRefName(name) && !GRAMMAR.reference.test(name))
+      throw new ToolError(
+        'PLACE_INVALID',
+        `cannot write to ${text}: ${JSON.stringify(name)} is no name of an image`,
+      )
     this.#layout ??= this.#options.open(true)
     return this.#layout
   }

@@ -139,6 +139,18 @@ t.test('layouts of others', async t => {
   await t.rejects(at(':size').read.resolve(), { code: 'SIZE_MISMATCH' })
   layout.tag({ ...MANIFEST.descriptor, mediaType: MEDIA_TYPES.ociIndex }, 'type')
   await t.rejects(at(':type').read.resolve(), { code: 'MANIFEST_INVALID' })
+  layout.tag({ ...MANIFEST.descriptor, mediaType: 'application/json' }, 'other')
+  await t.rejects(
+    at(':other').read.resolve(),
+    { code: 'MEDIA_TYPE_UNSUPPORTED' },
+    'an index may list anything',
+  )
+  await t.rejects(at(':a b').write.publish(MANIFEST), { code: 'PLACE_INVALID' }, 'no name of image-spec')
+  t.match(
+    await at(':x/a__b:1').write.publish(MANIFEST),
+    {},
+    'a reference is a name, whatever image-spec says',
+  )
   await t.rejects(openPlace(`oci:${dir}/none`, { store: dir }).read.resolve(), { code: 'LAYOUT_MISSING' })
 })
 

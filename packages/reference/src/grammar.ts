@@ -14,9 +14,14 @@
  * tag            = ( word ) *127( word / "." / "-" )              word = letters, digits, "_"
  * digest         = algorithm ":" 32*HEXDIG
  * identifier     = 64( a-f / 0-9 )                                (an image ID, which is no name)
+ *
+ * ref-name       = ref-part *( "/" ref-part )                     (a name in the index of a layout)
+ * ref-part       = alphanum *( ref-separator alphanum )           alphanum = 1*( A-Z / a-z / 0-9 )
+ * ref-separator  = "-" / "." / "_" / ":" / "@" / "+" / "--"
  * ```
  *
- * Spec: distribution-spec v1.1, "Pulling manifests"; the domain and the digest are those of distribution/reference.
+ * Spec: distribution-spec v1.1, "Pulling manifests"; the domain and the digest are those of distribution/reference; the
+ * ref-name is image-spec v1.1's, annotations.md.
  *
  * @module
  */
@@ -27,6 +32,7 @@ const COMPONENT = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*'
 const PATH = `${COMPONENT}(?:/${COMPONENT})*`
 const TAG = '\\w[\\w.-]{0,127}'
 const ALGORITHM = '[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*'
+const REF_PART = '[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*'
 const DIGEST = `${ALGORITHM}:[0-9a-fA-F]{32,}`
 
 /** Anchored patterns of the grammar's rules. */
@@ -40,6 +46,7 @@ export const GRAMMAR = {
   tag: new RegExp(`^${TAG}$`),
   digest: new RegExp(`^${DIGEST}$`),
   identifier: /^[a-f0-9]{64}$/,
+  refName: new RegExp(`^${REF_PART}(?:/${REF_PART})*$`),
 } as const
 
 /** Characters of a path at most. */

@@ -58,6 +58,14 @@ export function withDigest<R extends Reference>(
   return { ...reference, digest }
 }
 
+/**
+ * True for a name that image-spec lets the index of a layout have (`org.opencontainers.image.ref.name`). Most references
+ * are such names, but not all: `host/a__b`.
+ */
+export function isRefName(text: string): boolean {
+  return text.length <= MAX_TEXT && GRAMMAR.refName.test(text)
+}
+
 function splitName(name: string): Pick<Reference, 'domain' | 'path'> {
   const match = GRAMMAR.name.exec(name)
   const [, domain, path = name] = match ?? []

@@ -3,6 +3,7 @@ import t from 'tap'
 import {
   familiar,
   formatReference,
+  isRefName,
   matchesPattern,
   parseAny,
   parseNormalized,
@@ -146,4 +147,22 @@ t.test('what is formatted is parsed again', async t => {
     }),
     { numRuns: 200 },
   )
+})
+
+t.test('isRefName: names in the index of a layout', async t => {
+  const rows: readonly [text: string, valid: boolean, why: string][] = [
+    ['latest', true, 'a tag'],
+    [`h.x:5000/a/b:1@${D}`, true, 'a whole reference'],
+    ['A+b--c', true, 'capitals, and two hyphens'],
+    ['', false, 'nothing'],
+    ['a---b', false, 'three hyphens'],
+    ['a__b', false, 'two underscores, though a path may have them'],
+    ['/a', false, 'an empty part'],
+    ['a/', false, 'an empty part at the end'],
+    ['a b', false, 'a blank'],
+    ['a\n', false, 'a line'],
+    ['é', false, 'not ASCII'],
+    ['a'.repeat(3000), false, 'longer than any reference'],
+  ]
+  for (const [text, valid, why] of rows) t.equal(isRefName(text), valid, why)
 })
