@@ -4,6 +4,14 @@
  * @module
  */
 
+export { type ApplicationSource, type ApplicationType, applicationType } from './application.js'
 export type { Dialect, KubefileFields } from './fields.js'
 export { dialectOf, dialectOfFile, type KubefileOptions, parseKubefile } from './kubefile.js'
+export {
+  type Application,
+  type KubefileMeaning,
+  kubefileMeaning,
+  type LoweredInstruction,
+  type MeaningOptions,
+} from './meaning.js'
 export { parseRawKubefile } from './newer.js'

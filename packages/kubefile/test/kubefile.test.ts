@@ -2,7 +2,15 @@
 import { ToolError } from '@pipelayer/errors'
 import fc from 'fast-check'
 import t from 'tap'
-import { type Dialect, dialectOf, parseKubefile, parseRawKubefile } from '../src/index.js'
+import {
+  type ApplicationSource,
+  applicationType,
+  type Dialect,
+  dialectOf,
+  kubefileMeaning,
+  parseKubefile,
+  parseRawKubefile,
+} from '../src/index.js'
 
 t.test('which dialect a file is in', async t => {
   const rows: readonly { text: string; want: Dialect; why: string }[] = [
@@ -166,6 +174,68 @@ t.test('the raw parse is that of sealer', async t => {
     { text: 'RUN a b', want: { cmd: 'run', args: ['a b'] }, why: 'one string' },
   ]
   for (const { text, want, why } of rows) t.match(parseRawKubefile(text)[0], want, `${why}: ${text}`)
+})
+
+t.test('the kind of an application by its files', async t => {
+  const dir = (name: string, ...files: string[]): ApplicationSource => ({ name, files })
+  const rows: readonly { sources: ApplicationSource[]; want: string; why: string }[] = [
+    { sources: [{ name: 'a.yaml' }, { name: 'B.YML' }], want: 'kube', why: 'YAML, any case' },
+    { sources: [dir('d', 'a.sh', 'x/b.sh')], want: 'shell', why: 'scripts at any depth' },
+    { sources: [{ name: 'a.sh' }, { name: 'b.yaml' }], want: '', why: 'mixed' },
+    { sources: [{ name: 'a.yaml' }, { name: 'README' }], want: '', why: 'something else among them' },
+    { sources: [dir('d', 'Chart.yaml', 'values.yaml', 'templates/a.yaml')], want: 'helm', why: 'a chart' },
+    { sources: [dir('d', 'Chart.yaml', 'values.yaml')], want: 'kube', why: 'half a chart' },
+    {
+      sources: [{ name: 'c/Chart.yaml' }, { name: 'c/values.yaml' }, dir('c/templates/', 'a.yaml')],
+      want: 'helm',
+      why: 'a chart in its parts',
+    },
+    { sources: [dir('d')], want: '', why: 'nothing' },
+  ]
+  for (const { sources, want, why } of rows) t.equal(applicationType(sources), want, why)
+})
+
+t.test('what the newer dialect means', async t => {
+  const options = {
+    appRoot: 'application/apps',
+    arch: 'arm64',
+    source: (name: string) => (name === 'dir' ? { name, files: ['b.sh', 'sub/c.sh'] } : { name }),
+  }
+  const read = (text: string) => kubefileMeaning(parseKubefile(text, { dialect: 'kubefile' }), options)
+  const lines = (text: string) => read(text).dockerfile.map(({ fields }) => [fields.name, ...fields.args])
+  t.same(
+    lines('FROM scratch\nAPP a local://x.yaml https://h/y.yaml?z\nKUBEVERSION >=1.19\nCNI c local://dir'),
+    [
+      ['FROM', 'scratch'],
+      ['COPY', 'x.yaml', 'application/apps/a/'],
+      ['ADD', 'https://h/y.yaml?z', 'application/apps/a/'],
+      ['LABEL', 'app.alpha.sealer.io/supported-kube-version', '">=1.19"', '='],
+      ['COPY', 'dir', 'application/apps/c/'],
+      ['LABEL', 'cluster.alpha.sealer.io/kube-cni-c', '"true"', '='],
+    ],
+  )
+  t.same(lines('FROM scratch\nCOPY ${ARCH}/$ARCH/$ARCHX b$ARCH')[1], ['COPY', 'arm64/arm64/$ARCHX', 'b$ARCH'])
+  const got = read(
+    'FROM scratch\nENV a="1 2" b=3\nAPP x local://dir local://y.sh\nAPPENV x k=v=w\nAPPENV x k=2\nAPPCMDS x ["one", "two"]\nLAUNCH x',
+  )
+  t.same(got.env, { a: '1 2', b: '3' })
+  t.same(
+    [...got.applications.values()],
+    [{ name: 'x', type: 'shell', launchFiles: ['b.sh', 'sub/c.sh'], env: { k: '2' }, cmds: ['one', 'two'] }],
+  )
+  t.same(got.launch, ['x'])
+  t.same(read('FROM scratch\nCMD ["a", "b c"]\nCMD d e').cmds, ['a', 'b c', 'd e'])
+  const refused: readonly { text: string; message: RegExp }[] = [
+    { text: 'FROM scratch\nAPP a local://a.bin', message: /^Kubefile:2:1: how "a" is started .* APPCMDS/ },
+    { text: 'FROM base\nLAUNCH a', message: /^Kubefile:2:1: the image has no application "a"/ },
+    { text: 'FROM base\nAPPENV a b=c', message: /no application "a"/ },
+    { text: 'FROM base\nAPPCMDS a b', message: /no application "a"/ },
+  ]
+  for (const { text, message } of refused) t.throws(() => read(text), { code: 'KUBEFILE_INVALID', message })
+  const inherited = [{ name: 'a', type: 'kube', launchFiles: [], env: { k: '1' }, cmds: [] }] as const
+  const upon = kubefileMeaning(parseKubefile('FROM base\nAPPENV a l=2\nLAUNCH a'), { ...options, inherited })
+  t.match(upon, { launch: ['a'] }, 'an application of the base')
+  t.same(upon.applications.get('a')?.env, { k: '1', l: '2' })
 })
 
 t.test('random input gives a value or a ToolError', async t => {
