@@ -1,0 +1,166 @@
+// What every group of benchmarks shares: options, a folder in memory, and runs of contenders in turn.
+import { spawn, spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { printTable } from './table.mjs'
+
+const here = path.dirname(fileURLToPath(import.meta.url))
+const root = path.resolve(here, '../..')
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    runs: { type: 'string', default: '3' },
+    small: { type: 'boolean', default: false },
+    peers: { type: 'string' },
+    tree: { type: 'string' },
+    json: { type: 'string' },
+  },
+})
+
+/** What was asked for. `peers` and `tree` are absolute folders. */
+export const options = {
+  runs: Math.max(1, Number(values.runs) || 1),
+  isSmall: values.small,
+  peers: values.peers && path.resolve(values.peers),
+  tree: values.tree && path.resolve(values.tree),
+}
+
+// In memory where that is possible: making files on a virtual disk varies tenfold from run to run.
+const memory = '/dev/shm'
+/** A folder for trees, stores and targets; it goes at the end. */
+export const work = fs.mkdtempSync(
+  path.join(fs.existsSync(memory) ? memory : os.tmpdir(), 'pipelayer-bench-'),
+)
+const atExit = []
+process.on('exit', () => {
+  for (const action of atExit.reverse()) action()
+  spawnSync('rm', ['-rf', '--one-file-system', work])
+})
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
+
+/** What commands see: our programs first, `$W` the folder, `$PEERS` and the function `peer` (see peer.bash). */
+const env = {
+  ...process.env,
+  PATH: `${path.join(root, 'bin')}:${process.env.PATH}:/usr/sbin:/sbin`,
+  W: work,
+  PEERS: options.peers ?? '',
+  BASH_ENV: path.join(here, 'peer.bash'),
+  PIPELAYER_STORE: path.join(work, 'store'),
+}
+delete env.SOURCE_DATE_EPOCH
+
+/** The groups that the command line names; all of them where it names none. */
+export function chooseGroups() {
+  const known = fs
+    .readdirSync(path.join(here, 'groups'))
+    .map(file => path.basename(file, '.mjs'))
+    .sort()
+  const wrong = positionals.find(name => !known.includes(name))
+  if (wrong !== undefined) {
+    console.error(`bench: no group "${wrong}": there are ${known.join(', ')}`)
+    process.exit(2)
+  }
+  const load = os.loadavg()[0].toFixed(1)
+  console.log(`${os.cpus().length} cores, load ${load}, node ${process.version}; ${options.runs} runs each`)
+  return positionals.length > 0 ? positionals : known
+}
+
+/** Done before the folder goes, the last one first: stopping a server, for example. */
+export function onExit(action) {
+  atExit.push(action)
+}
+
+/** Runs a command of bash with the environment of all of them, unmeasured. Its output; throws where it fails. */
+export function shell(command) {
+  const { status, stdout, stderr } = spawnSync('bash', ['-o', 'pipefail', '-c', command], {
+    env,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
+  if (status !== 0) throw new Error(`bench: ${command} ended with ${status}: ${stderr.slice(-500)}`)
+  return stdout.trim()
+}
+
+/** Starts a server in the background, which ends with the benchmarks. What it says goes to `$W/servers.log`. */
+export function serve(command) {
+  const log = fs.openSync(path.join(work, 'servers.log'), 'a')
+  // A group of its own: a shell does not hand on the signal that ends it.
+  const server = spawn('bash', ['-c', command], { env, detached: true, stdio: ['ignore', log, log] })
+  fs.closeSync(log)
+  server.unref()
+  onExit(() => {
+    try {
+      process.kill(-server.pid)
+    } catch {
+      // It has ended by itself.
+    }
+  })
+}
+
+/**
+ * Runs each contender once per round, so that a busy moment of the machine strikes all, and prints medians: wall time,
+ * CPU seconds (user and system of all processes), the largest resident set of one process, ratios to the first.
+ *
+ * @param title - of the table
+ * @param prepare - a command that is run before each run, unmeasured
+ * @param contenders - `name` and `command`; `prepare` of its own after the common one; `needs`: programs of PATH or
+ *   patterns of files, without which the row is left out; `peer: true`: `needs` are looked for in --peers;
+ *   `size`: a command that prints bytes after a run; `items`: how many the time is shared by; `targets`:
+ *   `{ what: 'wall' (unless given), 'cpu', 'peak', 'size' or 'item', to: NAME, most: N }`, without `to` absolute
+ */
+export function compare(title, prepare, contenders) {
+  const present = contenders.filter(isPresent)
+  const samples = new Map(present.map(({ name }) => [name, []]))
+  for (let round = 0; round < options.runs; round++)
+    for (const contender of present) {
+      shell(`${prepare}\n${contender.prepare ?? ''}`)
+      const sample = measure(contender)
+      if (sample !== undefined) samples.get(contender.name).push(sample)
+    }
+  const rows = present.map(contender => ({
+    ...contender,
+    // Small inputs say nothing of speed.
+    targets: options.isSmall ? [] : contender.targets,
+    ...medians(samples.get(contender.name)),
+  }))
+  const figures = printTable(title, rows)
+  if (values.json !== undefined)
+    for (const figure of figures) fs.appendFileSync(values.json, `${JSON.stringify(figure)}\n`)
+}
+
+function isPresent({ needs = [], peer }) {
+  const test = name => (peer ? `peer sh -c 'command -v ${name}'` : `command -v ${name} || ls ${name}`)
+  return [needs].flat().every(name => spawnSync('bash', ['-c', test(name)], { env }).status === 0)
+}
+
+function measure({ command, size, items }) {
+  const report = path.join(work, 'time')
+  const { status, stderr } = spawnSync(
+    '/usr/bin/time',
+    ['-o', report, '-f', '%e %U %S %M', 'bash', '-o', 'pipefail', '-c', command],
+    { env, encoding: 'utf8', maxBuffer: 1 << 28 },
+  )
+  if (status !== 0) {
+    console.error(`bench: ${command} ended with ${status}: ${stderr.slice(-300)}`)
+    process.exitCode = 1
+    return undefined
+  }
+  const last = fs.readFileSync(report, 'utf8').trim().split('\n').at(-1)
+  const [wall, user, system, kilobytes] = last.split(' ').map(Number)
+  return {
+    wall,
+    cpu: user + system,
+    peak: kilobytes / 1000,
+    ...(size && { size: Number(shell(size)) / 1e6 }),
+    ...(items && { item: (wall / items) * 1e6 }),
+  }
+}
+
+function medians(list) {
+  const keys = Object.keys(list[0] ?? {})
+  const of = key => list.map(sample => sample[key]).sort((a, b) => a - b)[list.length >> 1]
+  return Object.fromEntries(keys.map(key => [key, of(key)]))
+}

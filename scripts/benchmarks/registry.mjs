@@ -1,0 +1,35 @@
+// A registry on loopback, its blobs in memory: distribution's, as Debian has it.
+import fs from 'node:fs'
+import path from 'node:path'
+import { serve, shell, work } from './harness.mjs'
+
+let started
+
+/** Starts it at the first call. Its `127.0.0.1:PORT`; undefined where the program is not installed. */
+export function startRegistry() {
+  started ??= start()
+  return started
+}
+
+function start() {
+  try {
+    shell('command -v docker-registry')
+  } catch {
+    console.error('bench: no docker-registry is installed: rows that pull are left out')
+    return undefined
+  }
+  const file = path.join(work, 'registry.yml')
+  fs.writeFileSync(
+    file,
+    `version: 0.1
+log: {level: info, formatter: json, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: ${work}/registry}}
+http: {addr: "127.0.0.1:0", secret: bench}
+`,
+  )
+  serve(`exec docker-registry serve "${file}"`)
+  const line = shell(
+    `for i in $(seq 100); do grep -om1 'listening on 127.0.0.1:[0-9]*' "$W/servers.log" && exit; sleep 0.1; done; exit 1`,
+  )
+  return line.replace('listening on ', '')
+}

@@ -1,0 +1,113 @@
+// The trees that are packed and unpacked, made once and kept in the tests' cache, and copied to memory for a run.
+import fs from 'node:fs'
+import path from 'node:path'
+import { options, shell, work } from './harness.mjs'
+
+const cache = process.env.PIPELAYER_TEST_CACHE ?? '/var/cache/pipelayer-test'
+/** What gives a folder of more than 80,000 files. */
+const MODULES =
+  'date-fns @mui/icons-material lodash rxjs core-js typescript eslint webpack react next @babel/preset-env jest'
+
+/** A Debian with python, gcc and git: large files, hard links, some capabilities. */
+export function debianTree() {
+  if (options.isSmall) return smallTree('debian')
+  const kept = path.join(cache, 'bookworm-python-gcc-git')
+  madeOnce(
+    kept,
+    making =>
+      `debootstrap --variant=minbase --include=python3,gcc,git bookworm "${making}" >&2 && rm -rf "${making}/var/cache/apt/archives"`,
+  )
+  return inMemory('debian', kept)
+}
+
+/** Many small files. */
+export function nodeModulesTree() {
+  if (options.isSmall) return smallTree('node_modules')
+  const kept = path.join(cache, 'node-modules')
+  madeOnce(
+    kept,
+    making =>
+      `mkdir "${making}.npm" && cd "${making}.npm" && echo '{"private":true}' > package.json &&
+       npm install --silent --ignore-scripts --no-audit --no-fund --omit=optional ${MODULES} >&2 &&
+       mv node_modules "${making}" && rm -r "${making}.npm"`,
+  )
+  return inMemory('node_modules', kept)
+}
+
+/** A folder with one file: text, numbers that hardly shrink, zeros, by turns of 1 MiB. 2 GiB. */
+export function mixedFile() {
+  const dir = path.join(work, 'mixed')
+  fs.mkdirSync(dir)
+  const fd = fs.openSync(path.join(dir, 'file'), 'w')
+  const mebibytes = options.isSmall ? 8 : 2048
+  for (let turn = 0; turn < mebibytes; turn++) fs.writeSync(fd, MIXED[turn % MIXED.length](turn))
+  fs.closeSync(fd)
+  return dir
+}
+
+/** `count` files of `bytes` bytes each, in folders of 1,000. */
+export function manyFiles(count, bytes) {
+  const dir = path.join(work, `many-${count}-${bytes}`)
+  for (let at = 0; at < count; at += 1000) {
+    const folder = path.join(dir, `d${at / 1000}`)
+    fs.mkdirSync(folder, { recursive: true })
+    for (let file = at; file < Math.min(at + 1000, count); file++)
+      fs.writeFileSync(path.join(folder, `f${file}`), bytes === 0 ? '' : textOf(bytes, file))
+  }
+  return dir
+}
+
+const MEBIBYTE = 1 << 20
+const MIXED = [turn => textOf(MEBIBYTE, turn), turn => noiseOf(MEBIBYTE, turn), () => Buffer.alloc(MEBIBYTE)]
+const WORDS =
+  'return function const import from export default this value type layer digest size of the if'.split(' ')
+
+/** Words by a generator of numbers: the same everywhere. */
+function textOf(bytes, seed) {
+  let state = (seed + 1) >>> 0
+  let text = ''
+  while (text.length < bytes) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    text += `${WORDS[state >>> 28]}${state % 7 === 0 ? `${state % 9973};\n` : ' '}`
+  }
+  return Buffer.from(text.slice(0, bytes))
+}
+
+function noiseOf(bytes, seed) {
+  const numbers = new Uint32Array(bytes / 4)
+  let state = (seed + 1) >>> 0
+  for (let at = 0; at < numbers.length; at++) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    numbers[at] = state
+  }
+  return Buffer.from(numbers.buffer)
+}
+
+/** Some hundred files of what a tree has: links, empty folders, a name that is long. */
+function smallTree(name) {
+  const dir = path.join(work, name)
+  for (let at = 0; at < 200; at++) {
+    const folder = path.join(dir, `folder-${at % 10}`, 'x'.repeat(at % 120 || 1))
+    fs.mkdirSync(folder, { recursive: true })
+    fs.writeFileSync(path.join(folder, `file-${at}`), textOf(at * 40, at))
+  }
+  fs.symlinkSync('folder-0', path.join(dir, 'link'))
+  fs.linkSync(path.join(dir, 'folder-0', 'x', 'file-0'), path.join(dir, 'hard'))
+  return dir
+}
+
+function madeOnce(kept, command) {
+  if (fs.existsSync(kept)) return
+  console.error(`bench: makes ${kept}, once`)
+  fs.mkdirSync(path.dirname(kept), { recursive: true })
+  const making = `${kept}.making`
+  shell(`rm -rf "${making}" "${making}.npm"; ${command(making)} && mv "${making}" "${kept}"`)
+}
+
+function inMemory(name, kept) {
+  const dir = path.join(work, name)
+  shell(`cp -a --reflink=auto "${kept}" "${dir}"`)
+  return dir
+}
