@@ -1,0 +1,135 @@
+/**
+ * Images that the values of a chart seem to name: a guess, since what its templates make of them is not known.
+ *
+ *     image: quay.io/a/b:1                          a text under a key that ends in "image"
+ *     image: {registry: quay.io, repository: a/b, tag: 1, digest: sha256:...}
+ *     anything: {repository: a/b, tag: 1}
+ *
+ * What lies below `enabled: false` is left out. A missing tag is the chart's appVersion; a missing registry is that of
+ * `global.imageRegistry` or `global.image`; an empty repository is the chart's own name.
+ *
+ * @module
+ */
+
+import type { YAMLNode, YAMLPair } from '@pipelayer/yaml'
+import type { FoundImage } from './found.js'
+
+export interface ChartDescription {
+  readonly name: string
+  /** `''` when the chart has none. */
+  readonly appVersion: string
+}
+
+const MAX_DEPTH = 50
+const MAX_STEPS = 100_000
+const IMAGE_KEY = /image$/i
+const HAS_DOMAIN = /^(?:localhost|[^/]*[.:][^/]*)\//
+
+type MapNode = Extract<YAMLNode, { kind: 'map' }>
+
+/** The value of a key, the last one where it stands twice. */
+export function child(node: YAMLNode | undefined, name: string): YAMLNode | undefined {
+  if (node?.kind !== 'map') return undefined
+  return node.pairs.findLast(([key]) => key.kind === 'scalar' && key.text === name)?.[1]
+}
+
+/** The text of a scalar; `''` for null and for what is no scalar. */
+export function textOf(node: YAMLNode | undefined): string {
+  if (node?.kind !== 'scalar') return ''
+  return node.plain && /^(?:~|null|)$/i.test(node.text) ? '' : node.text
+}
+
+export function isDisabled(node: YAMLNode): boolean {
+  const enabled = child(node, 'enabled')
+  return enabled?.kind === 'scalar' && enabled.plain && enabled.text.toLowerCase() === 'false'
+}
+
+/** In the order of the text, repeated ones included. Walks at most 100,000 nodes, 50 levels deep. */
+export function* valuesImages(
+  values: YAMLNode,
+  chart: ChartDescription,
+  file: string,
+): Generator<FoundImage, void, void> {
+  const global = child(values, 'global')
+  const registry = textOf(child(global, 'imageRegistry')) || textOf(child(child(global, 'image'), 'registry'))
+  const context = { chart, registry, left: MAX_STEPS }
+  for (const { reference, line } of walk(values, context, 0))
+    yield { reference, file, line, foundIn: 'values', guess: true }
+}
+
+interface Context {
+  readonly chart: ChartDescription
+  readonly registry: string
+  left: number
+}
+
+type Named = Pick<Required<FoundImage>, 'reference' | 'line'>
+
+function* walk(node: YAMLNode, context: Context, depth: number): Generator<Named, void, void> {
+  if (context.left-- <= 0 || depth > MAX_DEPTH || node.kind === 'scalar') return
+  if (node.kind === 'list') {
+    for (const item of node.items) yield* walk(item, context, depth + 1)
+    return
+  }
+  if (depth > 0 && isDisabled(node)) return
+  const own = depth > 0 && hasRepository(node) ? imageOf(node, context) : undefined
+  if (own !== undefined) yield own
+  for (const [key, value] of node.pairs)
+    yield* pairImages([key, value], { node, context, depth }, own !== undefined)
+}
+
+function* pairImages(
+  [key, value]: YAMLPair,
+  { node, context, depth }: { node: MapNode; context: Context; depth: number },
+  isNamed: boolean,
+): Generator<Named, void, void> {
+  const isImage = key.kind === 'scalar' && IMAGE_KEY.test(key.text)
+  if (isImage && value.kind === 'scalar') {
+    // In {registry, image, tag} the image is the repository.
+    const isPart = child(node, 'tag') !== undefined || child(node, 'registry') !== undefined
+    const found = isPart && key.text === 'image' ? imageOf(node, context) : plainImage(value)
+    if (!isNamed && found !== undefined) yield found
+    return
+  }
+  if (
+    isImage &&
+    value.kind === 'map' &&
+    !isDisabled(value) &&
+    'repository' in keysOf(value) &&
+    !hasRepository(value)
+  ) {
+    const found = imageOf(value, context)
+    if (found !== undefined) yield found
+  }
+  yield* walk(value, context, depth + 1)
+}
+
+function keysOf(node: MapNode): Readonly<Record<string, true>> {
+  return Object.fromEntries(node.pairs.map(([key]) => [key.kind === 'scalar' ? key.text : '', true]))
+}
+
+function hasRepository(node: MapNode): boolean {
+  const keys = keysOf(node)
+  return (
+    textOf(child(node, 'repository')) !== '' && ('tag' in keys || 'digest' in keys || 'pullPolicy' in keys)
+  )
+}
+
+function plainImage(value: YAMLNode): Named | undefined {
+  const reference = textOf(value)
+  // A word alone is more often a switch than an image.
+  return /[/:]/.test(reference) ? { reference, line: value.line } : undefined
+}
+
+function imageOf(node: MapNode, { chart, registry }: Context): Named | undefined {
+  const part = (name: string): string => textOf(child(node, name))
+  const repository = part('repository') || part('image') || chart.name
+  const host = part('registry') || registry
+  const tag = part('tag') || chart.appVersion
+  const digest = part('digest')
+  if (repository === '') return undefined
+  const name =
+    host === '' || HAS_DOMAIN.test(repository) ? repository : `${host.replace(/\/$/, '')}/${repository}`
+  const tagged = tag === '' || /:[^/]*$/.test(name) ? name : `${name}:${tag}`
+  return { reference: digest === '' ? tagged : `${tagged}@${digest}`, line: node.line }
+}

@@ -1,0 +1,68 @@
+/**
+ * Images of a Helm chart, from its files alone or from what `helm template` made of it.
+ *
+ * @module
+ */
+
+import { type YAMLNode, yamlDocuments } from '@pipelayer/yaml'
+import { actionsOf } from './chart-actions.js'
+import { type ChartDescription, child, textOf, valuesImages } from './chart-values.js'
+import type { FoundImage } from './found.js'
+import { manifestImages } from './manifest.js'
+import { templateImages } from './template-lines.js'
+
+/** A file of a chart: its text, and what records call it. */
+export interface ChartFile {
+  readonly text: string
+  readonly file: string
+}
+
+export interface ChartFiles {
+  readonly chart: ChartFile
+  readonly values: ChartFile | undefined
+  /** Those of `templates/`, in order. */
+  readonly templates: readonly ChartFile[]
+}
+
+/**
+ * What values and templates let guess, each reference once. It can miss images and name some that are never used.
+ *
+ * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE` for `Chart.yaml` and `values.yaml`
+ */
+export function guessedImages({ chart, values, templates }: ChartFiles): readonly FoundImage[] {
+  const description = describe(chart)
+  const tree = values === undefined ? undefined : firstDocument(values)
+  const actions = actionsOf(tree, description)
+  const found = [
+    ...(tree === undefined || values === undefined ? [] : valuesImages(tree, description, values.file)),
+    ...templates.flatMap(({ text, file }) => [...templateImages(text, file, actions)]),
+  ]
+  return [...new Map(found.toReversed().map(one => [one.reference, one])).values()].toReversed()
+}
+
+function describe(chart: ChartFile): ChartDescription {
+  const node = firstDocument(chart)
+  return { name: textOf(child(node, 'name')), appVersion: textOf(child(node, 'appVersion')) }
+}
+
+function firstDocument({ text, file }: ChartFile): YAMLNode | undefined {
+  for (const document of yamlDocuments(text, { file })) return document
+  return undefined
+}
+
+const SOURCE = /^# Source: [^/\n]+\/(.+)$/gm
+
+/**
+ * Images of what `helm template` wrote. It says where a document comes from, below the chart's folder, and so does `file`;
+ * lines of it are lines of no file.
+ *
+ * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE`, with lines of what helm wrote
+ */
+export function* renderedImages(text: string, chart: string): Generator<FoundImage, void, void> {
+  const sources = [...text.matchAll(SOURCE)].map(({ 1: file = '', index }) => ({ file, index }))
+  const starts = sources.map(({ index }) => text.slice(0, index).split('\n').length)
+  for (const { reference, line = 0 } of manifestImages(text, `helm template ${chart}`)) {
+    const source = sources[starts.findLastIndex(start => start <= line)]
+    yield { reference, file: source === undefined ? chart : `${chart}/${source.file}`, foundIn: 'chart' }
+  }
+}

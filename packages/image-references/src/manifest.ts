@@ -1,0 +1,67 @@
+/**
+ * Images of Kubernetes manifests, and of anything else in YAML or JSON.
+ *
+ * @module
+ */
+
+import { ToolError } from '@pipelayer/errors'
+import { type YAMLNode, type YAMLPair, yamlDocuments } from '@pipelayer/yaml'
+import type { FoundImage } from './found.js'
+
+const POD_LISTS = new Set(['containers', 'initContainers', 'ephemeralContainers'])
+/** Aliases can make a small text large: nodes of one document. */
+const MAX_STEPS = 1_000_000
+const MAX_DEPTH = 200
+
+/**
+ * Every text that stands under a key `image`, in the order of the text, repeated ones included: `container` for those of
+ * `containers`, `initContainers` and `ephemeralContainers`, at any depth; `image` for the others.
+ *
+ * @throws ToolError `YAML_INVALID` as `FILE:LINE:COLUMN: ...`, `YAML_TOO_LARGE`
+ */
+export function* manifestImages(text: string, file: string): Generator<FoundImage, void, void> {
+  for (const document of yamlDocuments(text, { file })) yield* new Walk(file).images(document, 0)
+}
+
+class Walk {
+  readonly #file: string
+  #left = MAX_STEPS
+
+  constructor(file: string) {
+    this.#file = file
+  }
+
+  *images(node: YAMLNode, depth: number, isContainer = false): Generator<FoundImage, void, void> {
+    if (this.#left-- === 0 || depth > MAX_DEPTH) {
+      const limits = `more than ${MAX_STEPS} nodes or ${MAX_DEPTH} levels`
+      throw new ToolError('YAML_TOO_LARGE', `${this.#file}:${node.line}: its aliases make ${limits}`)
+    }
+    if (node.kind === 'scalar') return
+    if (node.kind === 'list') {
+      for (const item of node.items) yield* this.images(item, depth + 1, isContainer)
+      return
+    }
+    for (const [key, value] of node.pairs) yield* this.#pair([key, value], depth, isContainer)
+  }
+
+  *#pair([key, value]: YAMLPair, depth: number, isContainer: boolean): Generator<FoundImage, void, void> {
+    const name = key.kind === 'scalar' ? key.text : ''
+    if (name === 'image' && value.kind === 'scalar') {
+      if (isText(value))
+        yield {
+          reference: value.text,
+          file: this.#file,
+          line: value.line,
+          foundIn: isContainer ? 'container' : 'image',
+        }
+      return
+    }
+    // What is merged stands for fields of this map itself.
+    const isInside = name === '<<' ? isContainer : POD_LISTS.has(name) && value.kind === 'list'
+    yield* this.images(value, depth + 1, isInside)
+  }
+}
+
+function isText(node: Extract<YAMLNode, { kind: 'scalar' }>): boolean {
+  return node.text.trim() !== '' && !(node.plain && /^(?:~|null|true|false|[-+]?[\d.]+)$/i.test(node.text))
+}

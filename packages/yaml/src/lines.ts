@@ -1,0 +1,16 @@
+/** Lines of offsets that mostly grow: each stretch of the text is counted once. */
+export function lineCounter(text: string, first: number): (offset: number) => number {
+  let at = 0
+  let line = first
+  return offset => {
+    if (offset < at) {
+      at = 0
+      line = first
+    }
+    for (let next = text.indexOf('\n', at); next >= 0 && next < offset; next = text.indexOf('\n', at)) {
+      at = next + 1
+      line++
+    }
+    return line
+  }
+}
