@@ -232,6 +232,8 @@ export interface LayerRecord extends AnyRecord, Partial<DescriptorFields> {
   readonly cacheKey?: string
   /** Compressor and version that made the blob, where we made it: `zlib/1.3.1`. */
   readonly engine?: string
+  /** Of a layer that kf-run took from its cache: how it was packed. */
+  readonly encoding?: string
   readonly empty?: true
   /** Places that hold the blob. */
   readonly from?: readonly string[]
