@@ -26,12 +26,13 @@ export async function* executeBuild(
   const plan = makePlan(instructions, options.target)
   const setup = prepareBuild(options, instructions[0]?.source.file)
   const workshop = new Workshop(options, setup)
+  const builder = new Builder(plan, setup, workshop)
   try {
-    const builder = new Builder(plan, setup, workshop)
     yield* builder.build()
     const unused = unusedBuildArgs(builder.outer)
     if (unused.length > 0) options.onWarning?.(`no ARG took --build-arg ${unused.join(', ')}`)
   } finally {
     await workshop.close()
+    builder.close()
   }
 }

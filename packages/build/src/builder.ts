@@ -43,6 +43,11 @@ export class Builder {
     return this.#outer
   }
 
+  /** Removes what this build alone needed. */
+  close(): void {
+    this.#sources.close()
+  }
+
   /** Builds the target. Its layers come as soon as they are there, its config last. */
   async *build(): AsyncGenerator<AnyRecord, void> {
     for (const { instruction, record } of this.#plan.globals) {
@@ -125,12 +130,13 @@ export class Builder {
           state,
           from === undefined ? undefined : this.#globalWord(from, step.record),
         )
-        return planTransfer(state, {
+        return await planTransfer(state, {
           instruction,
           expand,
           timeNs: this.#setup.timeNs,
           epoch: this.#setup.time.epoch,
           source,
+          remotes: this.#sources.remotes,
         })
       }
       case 'workdir':

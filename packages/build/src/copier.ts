@@ -86,6 +86,22 @@ export class Copier {
     })
   }
 
+  /** Copies a file that has no owner, mode and time of its own: 0600 unless the rules say. */
+  async file(source: { readonly path: string; readonly timeNs: string }, real: string): Promise<void> {
+    try {
+      this.#clear(real)
+      const path = Buffer.from(source.path)
+      await this.#file(path, real, fs.statSync(path, { bigint: true }).size)
+      this.#inParent(real, (fd, name) => {
+        this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })
+        fchmodat(fd, bytesOf(name), this.#rules.mode?.(0o600, false) ?? 0o600)
+        utimensat(fd, bytesOf(name), timeSpec(BigInt(source.timeNs)))
+      })
+    } catch (error) {
+      throw systemError(error, `copy to "/${showName(real)}"`)
+    }
+  }
+
   #enter(entry: SourceEntry, real: string): void {
     const stat = this.#root.lstat(real)
     if (stat?.isDirectory()) return

@@ -55,12 +55,3 @@ function splitWildcard(source: string): SourcePattern {
 export function hasWildcard(name: string): boolean {
   return /^(?:\\.|[^\\*?[])*[*?[]/s.test(name)
 }
-
-/** Sources that are no paths: ADD would fetch them. */
-export function isRemote(source: string): boolean {
-  return /^https?:\/\//.test(source) || isGit(source)
-}
-
-function isGit(source: string): boolean {
-  return /^(git:\/\/|ssh:\/\/|git@[^:/]+:)/.test(source)
-}

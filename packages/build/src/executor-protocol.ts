@@ -21,11 +21,27 @@ export interface WorkdirAction {
   readonly timeNs: string
 }
 
+/** What ADD took from the network, in the store or in a folder of this build. */
+export type FetchedSource =
+  | {
+      readonly kind: 'file'
+      /** How many of `sources` come before it. */
+      readonly before: number
+      readonly path: string
+      readonly name: string
+      /** Nanoseconds since 1970. */
+      readonly timeNs: string
+      readonly unpack: boolean
+    }
+  /** A directory; its contents are copied. */
+  | { readonly kind: 'tree'; readonly before: number; readonly dir: string }
+
 export interface TransferAction {
   readonly kind: 'transfer'
   readonly root: SourceRoot
   /** As written, variables expanded. */
   readonly sources: readonly string[]
+  readonly fetched?: readonly FetchedSource[]
   readonly inline: readonly { readonly name: string; readonly content: string }[]
   readonly dest: string
   readonly workdir: string

@@ -13,16 +13,22 @@ export async function withSource<T>(
   root: SourceRoot,
   work: (tree: SourceTree) => Promise<T>,
 ): Promise<T> {
-  if (root.kind === 'context')
-    return await reading(root.dir, rooted =>
-      work({ root: rooted, ignored: nameMatcher(root.ignore), owner: CONTEXT_OWNER }),
-    )
+  if (root.kind === 'context') return await withDirectory(root.dir, work, root.ignore)
   const chain = bench.openChain(root.lowers)
   try {
     return await reading(chain.dir, rooted => work({ root: rooted, ignored: nameMatcher([]) }))
   } finally {
     chain.close()
   }
+}
+
+/** The same with a directory that is no chain: all in it belongs to root. */
+export async function withDirectory<T>(
+  dir: string,
+  work: (tree: SourceTree) => Promise<T>,
+  ignore: readonly string[] = [],
+): Promise<T> {
+  return await reading(dir, root => work({ root, ignored: nameMatcher(ignore), owner: CONTEXT_OWNER }))
 }
 
 async function reading<T>(dir: string, work: (root: Rooted) => Promise<T>): Promise<T> {

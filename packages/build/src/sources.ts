@@ -3,17 +3,28 @@ import { type BaseImage, resolveBase } from './base-image.js'
 import { contextDigest } from './cache-key.js'
 import type { Source } from './layer-step.js'
 import type { BuildSetup } from './options.js'
+import { RemoteSources } from './remote-sources.js'
 import { baseChain, type Chain } from './stage-state.js'
 
-type SourceSetup = Pick<BuildSetup, 'context' | 'contexts' | 'places' | 'platform' | 'parsePlatform' | 'time'>
+type SourceSetup = Pick<
+  BuildSetup,
+  'context' | 'contexts' | 'places' | 'platform' | 'parsePlatform' | 'time' | 'secrets'
+>
 
 /** The trees that a build reads besides its own stages: the context, named contexts, images. Each image once. */
 export class Sources {
   readonly #setup: SourceSetup
+  readonly remotes: RemoteSources
   readonly #images = new Map<string, BaseImage>()
 
   constructor(setup: SourceSetup) {
     this.#setup = setup
+    this.remotes = new RemoteSources(setup)
+  }
+
+  /** Removes what was fetched for this build alone. */
+  close(): void {
+    this.remotes.close()
   }
 
   /** The image that FROM names, or `--from` where no stage has the name. */

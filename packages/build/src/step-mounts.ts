@@ -10,6 +10,7 @@ import type { CacheMount } from './mounts.js'
 import { unmount } from './overlay.js'
 import { cleanName, Rooted } from './rooted.js'
 import type { Mount } from './runtime-spec.js'
+import { secretBytes } from './secrets.js'
 import { findSources } from './source-find.js'
 import { withSource } from './source-root.js'
 import { join, walkSource } from './source-walk.js'
@@ -160,7 +161,7 @@ function secret(bench: Bench, wanted: BoundSecret): Place {
       `the secret "${wanted.id}" was not given: --secret id=${wanted.id},src=FILE`,
     )
   }
-  const content = secretContent(bench, wanted)
+  const content = secretBytes(wanted.id, wanted.from, bench.env)
   const env = wanted.env === undefined ? {} : { env: [wanted.env, content.toString('utf8')] as const }
   if (wanted.target === undefined) return env
   const file = path.join(bench.memory, `secret-${createHash('sha256').update(wanted.id).digest('hex')}`)
@@ -173,17 +174,6 @@ function secret(bench: Bench, wanted: BoundSecret): Place {
     mount: bindMount(wanted.target, file, false),
     close: () => fs.rmSync(file, { force: true }),
   }
-}
-
-function secretContent(bench: Bench, { id, from }: BoundSecret): Buffer {
-  if (from !== undefined && 'env' in from) {
-    const value = bench.env[from.env]
-    if (value === undefined)
-      throw new ToolError('SECRET_MISSING', `the secret "${id}": $${from.env} is not set`)
-    return Buffer.from(value)
-  }
-  const file = from?.file ?? ''
-  return attempt(`read the secret "${id}" from "${file}"`, () => fs.readFileSync(file))
 }
 
 function bindMount(destination: string, source: string, writable: boolean): Mount {

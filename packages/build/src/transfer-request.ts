@@ -6,11 +6,11 @@ import {
 } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import type { Expander } from './config-step.js'
-import { isRemote } from './copy-paths.js'
 import { createdBy } from './created-by.js'
-import type { TransferAction } from './executor-protocol.js'
+import type { FetchedSource, TransferAction } from './executor-protocol.js'
 import { parseMode } from './file-mode.js'
 import type { LayerStep, Source } from './layer-step.js'
+import { isRemote, type Remote, type RemoteSources } from './remote-sources.js'
 import { binaryOf } from './rooted.js'
 import { contentOf } from './run-plan.js'
 import type { StageState } from './stage-state.js'
@@ -23,19 +23,22 @@ export interface TransferRequest {
   /** SOURCE_DATE_EPOCH. */
   readonly epoch: number | undefined
   readonly source: Source
+  readonly remotes: Pick<RemoteSources, 'find'>
 }
 
 /**
  * From COPY or ADD to what is executed. Sources are looked for already here: a missing one is an error, whatever the
  * cache has.
  *
- * @throws {ToolError} `NOT_FOUND`, `NOT_SUPPORTED`, `CHMOD_INVALID`
+ * @throws {ToolError} `NOT_FOUND`, `SOURCE_INVALID`, `CHECKSUM_INVALID`, `CHMOD_INVALID`, and those of
+ * {@link RemoteSources.find}
  */
-export function planTransfer(state: StageState, request: TransferRequest): LayerStep {
+export async function planTransfer(state: StageState, request: TransferRequest): Promise<LayerStep> {
   const { instruction, expand, source } = request
-  const sources = instruction.sources.map(expand.word)
+  const words = instruction.sources.map(expand.word)
   const dest = expand.word(instruction.dest)
-  for (const each of sources) refuseRemote(instruction, each)
+  const remotes = await findRemotes(words, request)
+  const sources = words.filter((_, index) => !remotes.some(remote => remote.index === index))
   const inline = instruction.heredocs.map(file => ({
     name: expand.word(file.path),
     content: inlineContent(file, state),
@@ -56,20 +59,22 @@ export function planTransfer(state: StageState, request: TransferRequest): Layer
   const digest = sources.length === 0 ? '' : source.key(action)
   const { epoch } = request
   const expected = { digest, ...(epoch === undefined ? {} : { epoch }) }
+  const fetched = remotes.map(({ before, remote }) => ({ before, key: remote.key }))
   return {
     createdBy: createdBy.transfer({
       name: instruction.kind === 'copy' ? 'COPY' : 'ADD',
       parents: action.parents,
       chown: action.chown,
       chmod: action.chmod,
-      sources,
+      sources: words,
       inline: inline.map(file => file.name),
       dest,
     }),
-    key: { ...action, source: digest },
+    key: { ...action, source: digest, ...(fetched.length === 0 ? {} : { fetched }) },
     action: async locate => ({
       ...action,
       timeNs: request.timeNs,
+      ...(remotes.length === 0 ? {} : { fetched: await fetchAll(remotes) }),
       ...(source.tree.kind === 'context' && sources.length > 0 ? { expected } : {}),
       root: sources.length === 0 ? { kind: 'chain', lowers: [] } : await locate(source.tree),
     }),
@@ -85,11 +90,42 @@ function given<K extends 'chown' | 'chmod'>(
   return (text === '' ? {} : { [name]: text }) as { readonly [P in K]?: string }
 }
 
-function refuseRemote(instruction: CopyInstruction | AddInstruction, source: string): void {
-  if (!isRemote(source)) return
-  if (instruction.kind === 'copy')
-    throw new ToolError('NOT_SUPPORTED', `COPY takes files, not the address ${source}`)
-  throw new ToolError('NOT_SUPPORTED', `ADD from the network (${source}) is not supported yet`)
+interface PlacedRemote {
+  /** Among all sources. */
+  readonly index: number
+  /** How many that are paths come before it. */
+  readonly before: number
+  readonly remote: Remote
+}
+
+async function findRemotes(words: readonly string[], request: TransferRequest): Promise<PlacedRemote[]> {
+  const { instruction, remotes, expand } = request
+  const isThere = words.map(isRemote)
+  const checksum = checksumOf(request, isThere)
+  const found: PlacedRemote[] = []
+  for (const [index, word] of words.entries()) {
+    if (!isThere[index]) continue
+    if (instruction.kind === 'copy')
+      throw new ToolError('SOURCE_INVALID', `COPY takes files: ADD fetches ${expand.word(word)}`)
+    const before = index - found.length
+    const { keepGitDir, unpack } = instruction
+    found.push({ index, before, remote: await remotes.find(word, { checksum, keepGitDir, unpack }) })
+  }
+  return found
+}
+
+function checksumOf({ instruction, expand }: TransferRequest, isThere: boolean[]): string | undefined {
+  if (instruction.kind === 'copy' || instruction.checksum === undefined) return undefined
+  if (isThere.length !== 1 || instruction.heredocs.length > 0)
+    throw new ToolError('CHECKSUM_INVALID', '--checksum is for one source')
+  if (isThere[0] !== true) throw new ToolError('CHECKSUM_INVALID', '--checksum is for sources of the network')
+  return expand.word(instruction.checksum)
+}
+
+async function fetchAll(remotes: readonly PlacedRemote[]): Promise<FetchedSource[]> {
+  const fetched: FetchedSource[] = []
+  for (const { before, remote } of remotes) fetched.push(await remote.fetch(before))
+  return fetched
 }
 
 // Quotes in a file are text; only variables mean something.

@@ -4,10 +4,11 @@ import { showName } from '@pipelayer/records'
 import { accountsIn } from './accounts.js'
 import { Copier } from './copier.js'
 import { type Destination, destination, sourcePattern } from './copy-paths.js'
-import type { TransferAction } from './executor-protocol.js'
+import type { FetchedSource, TransferAction } from './executor-protocol.js'
 import { type ModeChange, parseMode } from './file-mode.js'
 import { bytesOf, cleanName, Rooted } from './rooted.js'
 import { type FoundSource, findSources, type SourceTree } from './source-find.js'
+import { CONTEXT_OWNER, withDirectory } from './source-root.js'
 import { baseName, join, walkSource } from './source-walk.js'
 import { unpackArchive } from './unpack-archive.js'
 import { ownerIdentity } from './users.js'
@@ -31,7 +32,10 @@ export async function transfer(action: TransferAction, context: TransferContext)
     const found = action.sources
       .map(source => sourcePattern(source, action))
       .map(p => findSources(context.source, p, action.excludes))
-    for (const sources of found) for (const source of sources) await work.source(source)
+    for (let index = 0; index <= found.length; index++) {
+      for (const fetched of action.fetched ?? []) if (fetched.before === index) await work.fetched(fetched)
+      for (const source of found[index] ?? []) await work.source(source)
+    }
     for (const file of action.inline) work.inline(file.name, Buffer.from(file.content, 'base64'))
     work.finish()
   } finally {
@@ -60,12 +64,26 @@ class Transfer {
   async source(source: FoundSource): Promise<void> {
     const copier = this.#copier(this.#context.source.owner)
     const { root } = this.#context.source
-    const isDir = root.lstat(source.real)?.isDirectory() === true
-    if (this.#action.unpack && !isDir && (await this.#unpack(source, copier))) return
-    const place = this.#place(copier, { name: source.name, isDir })
-    const skip = (name: string): void => this.#context.onWarning(`socket "${showName(name)}" left out`)
-    for (const entry of walkSource(root, source.real, source.selection, skip))
-      if (entry.name !== '' || !isDir) await copier.entry(entry, join(place, entry.name))
+    const isFile = root.lstat(source.real)?.isFile() === true
+    if (this.#action.unpack && isFile) {
+      const fd = root.open(source.real, fs.constants.O_RDONLY)
+      if (await this.#unpack(fd, copier)) return
+    }
+    await this.#copy(this.#context.source, source, copier)
+  }
+
+  /** A file of the web, or the files of a repository. */
+  async fetched(source: FetchedSource): Promise<void> {
+    const copier = this.#copier(CONTEXT_OWNER)
+    if (source.kind === 'file') {
+      if (source.unpack && (await this.#unpack(fs.openSync(source.path, 'r'), copier))) return
+      await copier.file(source, this.#place(copier, { name: source.name, isDir: false }))
+      return
+    }
+    await withDirectory(source.dir, async tree => {
+      for (const found of findSources(tree, { base: '', optional: false }, this.#action.excludes))
+        await this.#copy(tree, found, copier)
+    })
   }
 
   inline(name: string, content: Buffer): void {
@@ -78,6 +96,14 @@ class Transfer {
 
   finish(): void {
     for (const copier of this.#copiers) copier.finish()
+  }
+
+  async #copy({ root }: SourceTree, source: FoundSource, copier: Copier): Promise<void> {
+    const isDir = root.lstat(source.real)?.isDirectory() === true
+    const place = this.#place(copier, { name: source.name, isDir })
+    const skip = (name: string): void => this.#context.onWarning(`socket "${showName(name)}" left out`)
+    for (const entry of walkSource(root, source.real, source.selection, skip))
+      if (entry.name !== '' || !isDir) await copier.entry(entry, join(place, entry.name))
   }
 
   /** Where a source goes, its parents made. */
@@ -93,10 +119,8 @@ class Transfer {
     return real
   }
 
-  async #unpack(source: FoundSource, copier: Copier): Promise<boolean> {
-    const { root } = this.#context.source
-    if (!root.lstat(source.real)?.isFile()) return false
-    const fd = root.open(source.real, fs.constants.O_RDONLY)
+  /** Closes the file. */
+  async #unpack(fd: number, copier: Copier): Promise<boolean> {
     try {
       return await unpackArchive(fd, {
         onWarning: this.#context.onWarning,

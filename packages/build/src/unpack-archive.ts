@@ -19,7 +19,8 @@ export interface UnpackOptions {
  */
 export async function unpackArchive(fd: number, options: UnpackOptions): Promise<boolean> {
   if (!(await isArchive(fd))) return false
-  await applyLayer(inflate(fd), options.directory(), { onWarning: options.onWarning })
+  // `tar --append` writes a name again: the last one counts, as for tar itself.
+  await applyLayer(inflate(fd), options.directory(), { onWarning: options.onWarning, repeated: 'last' })
   return true
 }
 

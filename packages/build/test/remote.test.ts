@@ -2,12 +2,11 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { Store } from '@pipelayer/store'
-import { need, type Scope, tempDir } from '@pipelayer/testkit'
+import { commit, git, need, repository, type Scope, serve, serveGit, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { resolveCommit } from '../src/git-repository.js'
 import { absoluteRemote, type CheckoutOptions, checkoutCommit, subdirectory } from '../src/git-source.js'
 import { fetchHttp, httpFileName } from '../src/http-source.js'
-import { commit, git, repository, serve, serveGit } from './web.js'
 
 const SUM = {
   sha256: 'sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824',

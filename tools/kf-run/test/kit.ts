@@ -32,7 +32,7 @@ export class Lab {
     this.dir = dir
     this.context = path.join(dir, 'context')
     this.store = path.join(dir, 'store')
-    fs.mkdirSync(this.context)
+    fs.mkdirSync(this.context, { recursive: true })
     fs.copyFileSync('/bin/busybox', path.join(this.context, 'sh'))
   }
 

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
-import type { Scope } from '@pipelayer/testkit'
+import type { Scope } from './temp.js'
 
 /** A server that stops with the test, and what it was asked. */
 export interface Web {

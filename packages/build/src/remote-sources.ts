@@ -1,0 +1,165 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { type GitRef, parseGitRef } from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import type { FetchedSource } from './executor-protocol.js'
+import { shownRemote } from './git-program.js'
+import { type GitCommit, resolveCommit } from './git-repository.js'
+import { type CheckoutOptions, checkoutCommit, subdirectory } from './git-source.js'
+import { fetchHttp, httpFileName } from './http-source.js'
+import type { BuildSetup } from './options.js'
+import { binaryOf } from './rooted.js'
+import { secretBytes } from './secrets.js'
+
+type RemoteSetup = Pick<BuildSetup, 'places' | 'secrets'> & {
+  readonly onWarning?: ((message: string) => void) | undefined
+}
+
+/** A source of the network, found but perhaps not fetched yet. */
+export interface Remote {
+  /** Stands for it in a cache key. */
+  readonly key: unknown
+  /** Fetches what is missing. `before` is its place among the other sources. */
+  readonly fetch: (before: number) => Promise<FetchedSource>
+}
+
+/** What ADD says of a source. */
+export interface RemoteWish {
+  readonly checksum?: string | undefined
+  readonly keepGitDir?: boolean | undefined
+  readonly unpack?: boolean | undefined
+}
+
+/** Sources that are no paths: ADD fetches them. Throws where the query of a git address is wrong. */
+export function isRemote(source: string): boolean {
+  return /^https?:\/\//.test(source) || gitRefOf(source) !== undefined
+}
+
+function gitRefOf(source: string): GitRef | undefined {
+  const ref = parseGitRef(source)
+  return ref === undefined || ref.looksLocal ? undefined : ref
+}
+
+/** Fetches files of the web and git repositories, for the length of one build. */
+export class RemoteSources {
+  readonly #setup: RemoteSetup
+  readonly #trees = new Map<string, Promise<string>>()
+  #folder: string | undefined
+
+  constructor(setup: RemoteSetup) {
+    this.#setup = setup
+  }
+
+  /** Finds a source: asks a repository for a commit, brings a file that no checksum names. */
+  async find(source: string, wish: RemoteWish): Promise<Remote> {
+    const ref = gitRefOf(source)
+    return ref === undefined ? await this.#http(source, wish) : await this.#git(ref, wish)
+  }
+
+  /** The files of a repository in a folder of this build. */
+  async tree(ref: GitRef, wish: RemoteWish = {}): Promise<string> {
+    const { found, options } = await this.#resolve(ref, wish)
+    return await this.#checkout(ref, found, options)
+  }
+
+  /** Removes what was checked out. */
+  close(): void {
+    if (this.#folder !== undefined) fs.rmSync(this.#folder, { recursive: true, force: true })
+    this.#folder = undefined
+    this.#trees.clear()
+  }
+
+  async #http(address: string, { checksum, unpack = false }: RemoteWish): Promise<Remote> {
+    const { onWarning, places } = this.#setup
+    const options = {
+      ...places,
+      ...(checksum === undefined ? {} : { checksum }),
+      ...(onWarning === undefined ? {} : { onWarning }),
+    }
+    const name = binaryOf(httpFileName(address))
+    // With a checksum nothing is fetched for the key alone: the cache may have the step.
+    const early = checksum === undefined ? await fetchHttp(address, options) : undefined
+    return {
+      key: early
+        ? { http: early.digest, mtime: early.mtime, name, unpack }
+        : { http: checksum, name, unpack },
+      fetch: async before => {
+        const file = early ?? (await fetchHttp(address, options))
+        const timeNs = String(BigInt(file.mtime) * 1_000_000_000n)
+        return { kind: 'file', before, path: file.path, name, timeNs, unpack }
+      },
+    }
+  }
+
+  async #git(ref: GitRef, wish: RemoteWish): Promise<Remote> {
+    const { found, options } = await this.#resolve(ref, wish)
+    const { keepGitDir = false, submodules = true, mtime = 'commit' } = options
+    const origin = keepGitDir ? { remote: shownRemote(ref.remote) } : {}
+    return {
+      key: { git: found.commit, subdir: ref.subdir ?? '', keepGitDir, submodules, mtime, ...origin },
+      fetch: async before => ({ kind: 'tree', before, dir: await this.#checkout(ref, found, options) }),
+    }
+  }
+
+  async #resolve(
+    ref: GitRef,
+    wish: RemoteWish,
+  ): Promise<{ readonly found: GitCommit; readonly options: CheckoutOptions }> {
+    const { places, secrets } = this.#setup
+    if (wish.checksum !== undefined && ref.checksum !== undefined && wish.checksum !== ref.checksum)
+      throw new ToolError('GIT_REF_INVALID', `--checksum=${wish.checksum}: the address says ${ref.checksum}`)
+    const authorization = (host: string): string | undefined => gitHeader(host, secrets, places.env)
+    const reach = { ...places, authorization }
+    const checksum = wish.checksum ?? ref.checksum
+    const found = await resolveCommit({ remote: remoteOf(ref), ref: ref.ref, checksum }, reach)
+    const keepGitDir = wish.keepGitDir ?? ref.keepGitDir
+    return { found, options: { ...reach, keepGitDir, submodules: ref.submodules, mtime: ref.mtime } }
+  }
+
+  async #checkout(ref: GitRef, found: GitCommit, options: CheckoutOptions): Promise<string> {
+    const { keepGitDir, submodules, mtime } = options
+    const key = JSON.stringify([ref.remote, found.commit, keepGitDir, submodules, mtime])
+    const known = this.#trees.get(key) ?? this.#write(remoteOf(ref), found, options)
+    this.#trees.set(key, known)
+    const dir = await known
+    if (ref.subdir === undefined) return dir
+    const inside = subdirectory(dir, ref.subdir)
+    if (inside === undefined)
+      throw new ToolError(
+        'GIT_SUBDIR_INVALID',
+        `${shownRemote(ref.remote)} has no directory ${JSON.stringify(ref.subdir)} at ${found.commit}`,
+      )
+    return inside
+  }
+
+  async #write(remote: string, found: GitCommit, options: CheckoutOptions): Promise<string> {
+    this.#folder ??= this.#setup.places.store.tempDir('git')
+    const dir = path.join(this.#folder, String(this.#trees.size))
+    fs.mkdirSync(dir, { mode: 0o755 })
+    await checkoutCommit(remote, found, dir, options)
+    return dir
+  }
+}
+
+function remoteOf(ref: GitRef): string {
+  return ref.looksLocal ? `https://${ref.remote}` : ref.remote
+}
+
+/** As BuildKit: `GIT_AUTH_HEADER` is the header, `GIT_AUTH_TOKEN` a token; with `.HOST` behind, for that host. */
+function gitHeader(
+  host: string,
+  secrets: BuildSetup['secrets'],
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  for (const name of [`GIT_AUTH_HEADER.${host}`, 'GIT_AUTH_HEADER']) {
+    const from = secrets.get(name)
+    if (from !== undefined) return secretBytes(name, from, env).toString('utf8').trim()
+  }
+  for (const name of [`GIT_AUTH_TOKEN.${host}`, 'GIT_AUTH_TOKEN']) {
+    const from = secrets.get(name)
+    if (from === undefined) continue
+    const token = secretBytes(name, from, env).toString('utf8').trim()
+    return `Basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`
+  }
+  return undefined
+}

@@ -1,0 +1,122 @@
+// ADD from the network: what appears in the image, with which name, mode and time; what the cache makes of it.
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { commit, git, need, repository, serve, serveGit, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { changes, content, Lab } from './kit.js'
+
+const skip = need('root', 'busybox', 'git', 'tar')
+const HELLO = 'sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824'
+
+t.test('ADD of a file of the web', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'remote'))
+  here.file('local', 'l')
+  here.file('in/f', 'x')
+  const archive = execFileSync('tar', ['-cz', '-C', `${here.context}/in`, 'f'])
+  const web = await serve(t, (request, response) => {
+    if (request.url === '/a.tgz') return response.end(archive)
+    if (request.url === '/none') return response.writeHead(404).end()
+    return response.writeHead(200, { 'last-modified': 'Tue, 14 Nov 2023 22:13:20 GMT' }).end('hello')
+  })
+  const rows: readonly [step: string, want: readonly string[] | RegExp, why: string][] = [
+    ['f.txt?q=1 /n', ['add n file 0600 0:0'], 'for its owner alone'],
+    ['f.txt?q=1 /d/', ['add d dir 0755 0:0', 'add d/f.txt file 0600 0:0'], 'the name is in the path'],
+    ['/ /d/', ['add d dir 0755 0:0', 'add d/__unnamed__ file 0600 0:0'], 'or nowhere'],
+    ['f --chmod=u=rw,go=r --chown=5:6 /n', ['add n file 0644 5:6'], 'mode and owner'],
+    ['a.tgz /n', ['add n file 0600 0:0'], 'an archive is a file'],
+    ['a.tgz --unpack /n', ['add n dir 0755 0:0', 'add n/f file 0644 0:0'], 'unless it is to be unpacked'],
+    ['f --unpack /n', ['add n file 0600 0:0'], 'what is none stays a file'],
+    [`f --checksum=${HELLO} /n`, ['add n file 0600 0:0'], 'the right checksum'],
+    [
+      `f --checksum=${HELLO.replace('2c', '3c')} /n`,
+      /expected sha256:3c.*\[CHECKSUM_MISMATCH\]/,
+      'a wrong one',
+    ],
+    ['none /n', /answered 404.*\[NOT_FOUND\]/, 'what is not there'],
+    ['f local --checksum=sha256:0 /n/', /one source \[CHECKSUM_INVALID\]/, 'which of both?'],
+    [
+      'f local g /d/',
+      ['add d dir 0755 0:0', 'add d/f file 0600 0:0', 'add d/g file 0600 0:0', 'add d/local file 0644 0:0'],
+      'together with files',
+    ],
+  ]
+  for (const [step, want, why] of rows) {
+    const flags = step.match(/ --\S+/g)?.join('') ?? ''
+    const paths = step.replace(/ --\S+/g, '').split(' ')
+    const words = paths.map(word =>
+      /^(f|g|none|a\.tgz|f\.txt.*|\/)$/.test(word) && word !== paths.at(-1)
+        ? `${web.url}/${word.replace(/^\//, '')}`
+        : word,
+    )
+    const { snapshots, stderr } = await here.run(`FROM scratch\nADD${flags} ${words.join(' ')}\n`)
+    if (want instanceof RegExp) t.match(stderr, want, why)
+    else t.same(changes(snapshots[0]), want, `${why} ${stderr}`)
+  }
+  const copied = await here.run(`FROM scratch\nCOPY ${web.url}/f /n\n`)
+  t.match(copied.stderr, /COPY takes files.*\[SOURCE_INVALID\]/)
+  const { snapshots, config } = await here.run(`FROM scratch\nARG U=${web.url}\nADD $U/f /n\n`)
+  t.equal(fs.statSync(path.join(snapshots[0]?.upper ?? '', 'n')).mtimeMs, 1_700_000_000_000)
+  t.match(config.history.at(-1).created_by, `ADD ${web.url}/f /n # buildkit`)
+})
+
+t.test('the cache of ADD from the network', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'remote'))
+  let body = 'hello'
+  const web = await serve(t, (_, response) => response.end(body))
+  const plain = `FROM scratch\nADD ${web.url}/f /n\n`
+  const first = await here.run(plain)
+  t.match((await here.run(plain)).stderr, /\(cached\)/, 'the same content')
+  body = 'other'
+  const second = await here.run(plain)
+  t.notMatch(second.stderr, /\(cached\)/, 'another content')
+  t.equal(content(second.snapshots[0], 'n'), 'other')
+  t.not(second.snapshots[0]?.cacheKey, first.snapshots[0]?.cacheKey)
+  body = 'hello'
+  const pinned = `FROM scratch\nADD --checksum=${HELLO} ${web.url}/g /n\n`
+  await here.run(pinned)
+  const asked = web.asked.length
+  t.match((await here.run(pinned)).stderr, /\(cached\)/)
+  t.equal(web.asked.length, asked, 'what is pinned is not asked for')
+})
+
+t.test('ADD of a git repository', { skip }, async t => {
+  const dir = tempDir(t, 'git')
+  const here = new Lab(path.join(dir, 'lab'))
+  const repo = repository(path.join(dir, 'srv/r.git'), { f: '1', 'sub/x': 'x', 'sub/out': '->../../../etc' })
+  git(repo, 'tag', 'v1')
+  const two = commit(repo, { f: '2' })
+  const web = await serveGit(t, path.join(dir, 'srv'))
+  const url = `${web.url}/r.git/.git`
+  const sub = ['add d dir 0755 0:0', 'add d/out symlink 0777 0:0', 'add d/x file 0644 0:0']
+  const rows: readonly [step: string, want: readonly string[] | RegExp, why: string][] = [
+    [`${url}#v1:sub /d`, sub, 'a subdirectory'],
+    [`${url}?tag=v1&subdir=sub /d`, sub, 'said in a query'],
+    [
+      `--exclude=out --chown=7 ${url}#v1:sub /d`,
+      ['add d dir 0755 7:7', 'add d/x file 0644 7:7'],
+      'as COPY has it',
+    ],
+    [`--checksum=${two} ${url}#v1 /d`, /\[GIT_CHECKSUM_MISMATCH\]/, 'another commit'],
+    [`${url}#v1:../.. /d`, /no directory "..\/..".*\[GIT_SUBDIR_INVALID\]/, 'out of it: CVE-2026-33748'],
+    [`${url}#v1:sub/out /d`, /\[GIT_SUBDIR_INVALID\]/, 'by a symlink'],
+    [`${url}#v1:f /d`, /\[GIT_SUBDIR_INVALID\]/, 'no directory'],
+    [`${url}#nothing /d`, /\[GIT_REF_UNKNOWN\]/, 'no such reference'],
+    [`${url}#../../x /d`, /\[GIT_REF_INVALID\]/, 'a reference that climbs'],
+    [`${url}?what=1 /d`, /\[GIT_REF_INVALID\]/, 'an unknown query'],
+  ]
+  for (const [step, want, why] of rows) {
+    const { snapshots, stderr } = await here.run(`FROM scratch\nADD ${step}\n`)
+    if (want instanceof RegExp) t.match(stderr, want, why)
+    else t.same(changes(snapshots[0]), want, `${why} ${stderr}`)
+  }
+  const head = await here.run(`FROM scratch\nADD ${url} /d\n`)
+  t.equal(content(head.snapshots[0], 'd/f'), '2')
+  t.notOk(fs.existsSync(path.join(head.snapshots[0]?.upper ?? '', 'd/.git')))
+  t.match((await here.run(`FROM scratch\nADD ${url} /d\n`)).stderr, /\(cached\)/, 'the same commit')
+  const kept = await here.run(`FROM scratch\nADD --keep-git-dir ${url} /d\n`)
+  t.ok(fs.existsSync(path.join(kept.snapshots[0]?.upper ?? '', 'd/.git/HEAD')), kept.stderr)
+  commit(repo, { f: '3' })
+  t.equal(content((await here.run(`FROM scratch\nADD ${url} /d\n`)).snapshots[0], 'd/f'), '3', 'a new commit')
+  t.same(fs.readdirSync(path.join(here.store, 'tmp')), [], 'nothing checked out stays')
+})
