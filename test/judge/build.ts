@@ -23,16 +23,27 @@ type Row = { id: string; in: Json; want: Json; dir?: string; policy?: unknown }
 type Adapter = (row: Row, context: { dir: string }) => Promise<Verdict>
 
 /** What a build gave: an unpacked tree and `.config`, or why it was refused. */
-type Built = { readonly tree: string; readonly config: Json } | { readonly refused: string }
+export type Built = { readonly tree: string; readonly config: Json } | { readonly refused: string }
 
-/** The store of one row; the executor is the built program. */
-async function build(dockerfile: string, context: string, place: string): Promise<Built> {
-  const root = path.join(place, 'store')
-  const tree = path.join(place, 'tree')
+interface BuildWish {
+  readonly dockerfile: string
+  readonly context: string
+  /** The folder of the row: its store and its tree come here. */
+  readonly place: string
+  readonly buildArgs?: readonly string[]
+  /** Changes what kf-run gets. */
+  readonly edit?: (records: AsyncIterable<AnyRecord>) => AsyncIterable<AnyRecord>
+}
+
+/** The executor is the built program. */
+export async function build(wish: BuildWish): Promise<Built> {
+  const root = path.join(wish.place, 'store')
+  const tree = path.join(wish.place, 'tree')
   fs.mkdirSync(tree)
   try {
-    const records = kfParse(dockerfile, { stdin: Readable.from([]) })
-    const config = await unpack(kfRun(records, optionsFor(root, context)), Store.open(root), tree)
+    const records = kfParse(wish.dockerfile, { stdin: Readable.from([]) })
+    const options = { ...optionsFor(root, wish.context), buildArgs: wish.buildArgs ?? [] }
+    const config = await unpack(kfRun(wish.edit?.(records) ?? records, options), Store.open(root), tree)
     return { tree, config }
   } catch (error) {
     if (error instanceof ToolError) return { refused: `${error.message} [${error.code}]` }
@@ -140,7 +151,7 @@ const contexts: Adapter = async (row, { dir }) => {
   if (row.want === null) return 'policy:no-expectation'
   const context = path.join(dir, row.dir ?? '', row.in.dir)
   const dockerfile = path.join(context, row.in.dockerfile)
-  return await inThrowAway(async place => judge(row, await build(dockerfile, context, place), dockerfile))
+  return await inThrowAway(async place => judge(row, await build({ dockerfile, context, place }), dockerfile))
 }
 
 function judge(row: Row, built: Built, dockerfile: string): Verdict {
@@ -170,7 +181,7 @@ const copyExclude: Adapter = async row =>
       const at = path.join(place, String(index))
       fs.mkdirSync(at)
       fs.writeFileSync(path.join(at, 'Dockerfile'), text)
-      const built = await build(path.join(at, 'Dockerfile'), context, at)
+      const built = await build({ dockerfile: path.join(at, 'Dockerfile'), context, place: at })
       const why = 'refused' in built ? built.refused : wrongPath(path.join(built.tree, row.in.path), row.want)
       if (why !== undefined) return { fail: why }
     }
