@@ -1,13 +1,17 @@
 import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
 import { Builder } from './builder.js'
-import { type BuildOptions, prepareBuild } from './options.js'
+import { exportCache } from './cache-export.js'
+import { type BuildOptions, type BuildSetup, prepareBuild } from './options.js'
 import { makePlan } from './plan.js'
 import { unusedBuildArgs } from './scope.js'
+import { StepImports } from './step-imports.js'
+import { targetRecords } from './target-records.js'
 import { Workshop } from './workshop.js'
 
 /**
  * Executes the instructions of a Dockerfile: `layer` records of the base, a `snapshot` (or a known `layer`) for every
- * step that makes a layer, as it is done, and the `config` last. Records that are no instructions go through first.
+ * step that makes a layer, as it is done, and the `config` last; so for each platform. Records that are no instructions
+ * go through first.
  *
  * Nothing is executed before the input is complete. Finished steps stay in the store as the cache; an unfinished one,
  * its mounts and its container go with the generator, however it ends.
@@ -24,15 +28,41 @@ export async function* executeBuild(
     else yield record
   }
   const plan = makePlan(instructions, options.target)
-  const setup = prepareBuild(options, instructions[0]?.source.file)
-  const workshop = new Workshop(options, setup)
-  const builder = new Builder(plan, setup, workshop)
+  const setups = prepareBuild(options, instructions[0]?.source.file)
+  const [common] = setups
+  if (common === undefined) return
+  const imports = await StepImports.open(options, common)
+  const workshop = new Workshop(options, common, imports)
+  const builders = setups.map(setup => ({ setup, builder: new Builder(plan, setup, workshop) }))
   try {
-    yield* builder.build()
-    const unused = unusedBuildArgs(builder.outer)
-    if (unused.length > 0) options.onWarning?.(`no ARG took --build-arg ${unused.join(', ')}`)
+    yield* images(builders, workshop)
+    for (const { builder } of builders)
+      await exportCache(await builder.chains(), { options, setup: common, workshop })
+    warnOfUnused(builders, options)
   } finally {
     await workshop.close()
-    builder.close()
+    for (const { builder } of builders) builder.close()
+    await imports.close()
   }
+}
+
+interface PlatformBuild {
+  readonly setup: BuildSetup
+  readonly builder: Builder
+}
+
+// All are under way before the first record of the first is taken; the records come image by image.
+async function* images(builds: readonly PlatformBuild[], workshop: Workshop): AsyncGenerator<AnyRecord> {
+  const planned = await Promise.all(builds.map(({ builder }) => builder.target()))
+  for (const { chain } of planned) for (const step of chain.steps) void step.done().catch(() => {})
+  for (const [index, state] of planned.entries()) {
+    const setup = builds[index]?.setup
+    if (setup) yield* targetRecords(state, { image: String(index + 1), setup, workshop })
+  }
+}
+
+function warnOfUnused(builds: readonly PlatformBuild[], options: BuildOptions): void {
+  const [first, ...rest] = builds.map(({ builder }) => unusedBuildArgs(builder.outer))
+  const unused = (first ?? []).filter(name => rest.every(names => names.includes(name)))
+  if (unused.length > 0) options.onWarning?.(`no ARG took --build-arg ${unused.join(', ')}`)
 }

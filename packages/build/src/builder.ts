@@ -1,11 +1,8 @@
 import { expandWord, expandWords } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
-import type { AnyRecord } from '@pipelayer/records'
-import type { BaseImage } from './base-image.js'
-import { keyOf } from './cache-key.js'
 import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
 import { createdBy, HISTORY_COMMENT } from './created-by.js'
-import { alignHistory, fillTimes, newest } from './history.js'
+import { alignHistory } from './history.js'
 import { childDocument, scratchDocument } from './image-config.js'
 import type { LayerStep, Source } from './layer-step.js'
 import { onbuildSteps } from './onbuild.js'
@@ -14,21 +11,25 @@ import { findStage, type Plan, type StagePlan, type Step } from './plan.js'
 import { planRun } from './run-request.js'
 import { declareGlobalArg, type GlobalScope } from './scope.js'
 import { chainSource, Sources } from './sources.js'
-import { addHistory, baseChain, continueStage, type StageState, startStage } from './stage-state.js'
+import {
+  addHistory,
+  baseChain,
+  type Chain,
+  continueStage,
+  type StageState,
+  startStage,
+} from './stage-state.js'
 import { located, titleOf } from './step-place.js'
 import { planTransfer } from './transfer-request.js'
 import type { Workshop } from './workshop.js'
 
-/** The key under which the records of the one image go. */
-const IMAGE = '1'
-
-/** Builds the stages of a plan: those that the target needs, each once. */
+/** Plans the stages of a build: those that the target needs, each once. Executing is left to who needs the steps. */
 export class Builder {
   readonly #plan: Plan
   readonly #setup: BuildSetup
   readonly #workshop: Workshop
   readonly #outer: GlobalScope
-  readonly #stages = new Map<number, StageState>()
+  readonly #stages = new Map<number, Promise<StageState>>()
   readonly #sources: Sources
 
   constructor(plan: Plan, setup: BuildSetup, workshop: Workshop) {
@@ -37,6 +38,12 @@ export class Builder {
     this.#workshop = workshop
     this.#sources = new Sources(setup)
     this.#outer = { buildArgs: setup.buildArgs, globals: new Map(setup.platformArgs), used: new Set() }
+    for (const { instruction, record } of plan.globals) {
+      if (instruction.kind !== 'arg') continue
+      const word = (text: string): string =>
+        expandWord(text, { env: this.#outer.globals, ...escapeOf(record) })
+      for (const arg of instruction.args) declareGlobalArg(this.#outer, arg, word)
+    }
   }
 
   get outer(): GlobalScope {
@@ -48,37 +55,62 @@ export class Builder {
     this.#sources.close()
   }
 
-  /** Builds the target. Its layers come as soon as they are there, its config last. */
-  async *build(): AsyncGenerator<AnyRecord, void> {
-    for (const { instruction, record } of this.#plan.globals) {
-      if (instruction.kind !== 'arg') continue
-      const word = (text: string): string =>
-        expandWord(text, { env: this.#outer.globals, ...escapeOf(record) })
-      for (const arg of instruction.args) declareGlobalArg(this.#outer, arg, word)
-    }
-    const state = yield* this.#stage(this.#plan.target, true)
-    yield { type: 'config', image: IMAGE, config: this.#finish(state) }
+  /** The target, planned. */
+  async target(): Promise<StageState> {
+    return await this.#stage(this.#plan.target)
   }
 
-  async *#stage(plan: StagePlan, emit: boolean): AsyncGenerator<AnyRecord, StageState> {
+  /** The file systems of all stages that the target needed to be planned, in the order of the file. */
+  async chains(): Promise<Chain[]> {
+    const stages = [...this.#stages].sort(([a], [b]) => a - b)
+    return await Promise.all(stages.map(async ([, state]) => (await state).chain))
+  }
+
+  #stage(plan: StagePlan): Promise<StageState> {
     const known = this.#stages.get(plan.index)
     if (known) return known
-    const state = yield* this.#begin(plan, emit)
-    for (const step of [...onbuildSteps(state, plan), ...plan.steps]) yield* this.#step(state, step, emit)
+    const state = this.#planStage(plan)
+    // Who asks for the stage hears of what is wrong with it; a stage that is planned ahead may not be asked for.
+    state.catch(() => {})
     this.#stages.set(plan.index, state)
     return state
   }
 
-  async *#begin(plan: StagePlan, emit: boolean): AsyncGenerator<AnyRecord, StageState> {
+  async #planStage(plan: StagePlan): Promise<StageState> {
+    this.#planAhead(plan)
+    const state = await this.#begin(plan)
+    for (const step of [...onbuildSteps(state, plan), ...plan.steps]) {
+      try {
+        const layer = await this.#planStep(state, step)
+        if (layer !== undefined) this.#addStep(state, step, layer)
+      } catch (error) {
+        throw located(error, step)
+      }
+    }
+    return state
+  }
+
+  // Base images of stages that do not wait for each other are fetched at the same time.
+  #planAhead(plan: StagePlan): void {
+    for (const { instruction, record } of plan.steps) {
+      if (instruction.kind !== 'copy' || instruction.from === undefined) continue
+      try {
+        const stage = findStage(this.#plan, this.#globalWord(instruction.from, record), plan.index)
+        if (stage) void this.#stage(stage)
+      } catch {
+        // Told when it is the turn of this step.
+      }
+    }
+  }
+
+  async #begin(plan: StagePlan): Promise<StageState> {
     const { instruction, record } = plan.from
     try {
       const text = this.#globalWord(instruction.base, record)
       if (text === '') throw new ToolError('FROM_EMPTY', `the image of FROM ${instruction.base} is empty`)
       const parent = this.#plan.stages.findLast(s => s.index < plan.index && s.name === text.toLowerCase())
-      if (parent) return continueStage(plan.index, yield* this.#stage(parent, emit))
-      const state = await this.#fromImage(plan, text)
-      if (emit) yield* baseRecords(state.chain.base)
-      return state
+      if (parent) return continueStage(plan.index, await this.#stage(parent))
+      return await this.#fromImage(plan, text)
     } catch (error) {
       throw located(error, plan.from)
     }
@@ -97,16 +129,6 @@ export class Builder {
     return startStage(plan.index, doc, baseChain(base, this.#setup.time))
   }
 
-  async *#step(state: StageState, step: Step, emit: boolean): AsyncGenerator<AnyRecord> {
-    try {
-      const layer = await this.#planStep(state, step)
-      if (layer === undefined) return
-      yield* this.#execute(state, { step, layer, emit })
-    } catch (error) {
-      throw located(error, step)
-    }
-  }
-
   /** Applies what needs no execution; gives what does. */
   async #planStep(state: StageState, step: Step): Promise<LayerStep | undefined> {
     const { instruction } = step
@@ -116,7 +138,7 @@ export class Builder {
         throw new ToolError('FROM_UNEXPECTED', 'FROM cannot stand here')
       case 'run': {
         const sources = new Map<string, Source>()
-        const request = { instruction, expand, setup: this.#setup, cacheDir: this.#workshop.cacheDir }
+        const request = { instruction, expand, setup: this.#setup, cacheDir: this.#workshop.cache.cacheDir() }
         return await planRun(state, request, async from => {
           const found = sources.get(from ?? '') ?? (await this.#source(state, from))
           sources.set(from ?? '', found)
@@ -167,34 +189,19 @@ export class Builder {
   async #source(state: StageState, from: string | undefined): Promise<Source> {
     if (from === undefined) return this.#sources.context()
     const stage = findStage(this.#plan, from, state.stage)
-    if (stage) {
-      const built = this.#stage(stage, false)
-      for (let next = await built.next(); ; next = await built.next())
-        if (next.done) return chainSource(next.value.chain)
-    }
+    if (stage) return chainSource((await this.#stage(stage)).chain)
     return await this.#sources.named(from)
   }
 
-  async *#execute(
-    state: StageState,
-    { step, layer, emit }: { readonly step: Step; readonly layer: LayerStep; readonly emit: boolean },
-  ): AsyncGenerator<AnyRecord> {
-    const before = state.chain
-    const plainKey = keyOf(before.key, layer.key)
-    // A first step of a key never used makes all that follow new too: their keys begin with it.
-    const isNew = this.#setup.nonce !== undefined && before.steps.length === 0
-    const key = isNew ? keyOf(before.key, { ...layer.key, nonce: this.#setup.nonce }) : plainKey
-    const done = await this.#workshop.step(before, { key, plainKey, layer, title: titleOf(step) })
-    const created = this.#setup.time.fixed ? this.#setup.time.created : done.created
-    const index = addHistory(state, { created, created_by: layer.createdBy, comment: HISTORY_COMMENT })
-    state.chain = { base: before.base, steps: [...before.steps, done], key: done.cacheKey }
-    if (!emit) return
-    yield await this.#workshop.record(before, done, {
-      image: IMAGE,
-      index,
-      createdBy: layer.createdBy,
-      created,
+  #addStep(state: StageState, step: Step, layer: LayerStep): void {
+    const planned = this.#workshop.plan(state.chain, {
+      layer,
+      title: titleOf(step),
+      located: error => located(error, step),
     })
+    state.chain = planned.chain
+    const index = addHistory(state, { created_by: layer.createdBy, comment: HISTORY_COMMENT })
+    state.timed.set(index, planned.step)
   }
 
   #addEmpty(state: StageState, line: string): void {
@@ -203,21 +210,8 @@ export class Builder {
     addHistory(state, { ...time, created_by: line, comment: HISTORY_COMMENT, empty_layer: true })
   }
 
-  #finish(state: StageState): Record<string, unknown> {
-    const { time } = this.#setup
-    const history = fillTimes(state.doc.history, state.inherited, time.created)
-    return { ...state.doc, created: newest(history) ?? time.created, history }
-  }
-
   #globalWord(text: string, record: Step['record']): string {
     return expandWord(text, { env: this.#outer.globals, ...escapeOf(record) })
-  }
-}
-
-function* baseRecords(base: BaseImage | undefined): Generator<AnyRecord> {
-  for (const { descriptor, diffID, path, from } of base?.layers ?? []) {
-    const { mediaType, digest, size } = descriptor
-    yield { type: 'layer', image: IMAGE, mediaType, digest, size, diffID, path, ...(from ? { from } : {}) }
   }
 }
 

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { ToolError } from '@pipelayer/errors'
-import type { Note, Reply, Request, StartRequest, TreeForm } from './executor-protocol.js'
+import type { Note, Numbered, Reply, Request, StartRequest, TreeForm } from './executor-protocol.js'
 
 export interface ExecutorOptions {
   /** The program: `node SCRIPT`. */
@@ -42,7 +42,9 @@ export class ExecutorChild {
   readonly #ended: Promise<string>
   readonly #options: ExecutorOptions
   readonly #stop: () => void
-  #waiting: ((reply: Reply | undefined) => void) | undefined
+  readonly #waiting = new Map<number, (reply: Reply | undefined) => void>()
+  #count = 0
+  #isClosed = false
 
   private constructor(options: ExecutorOptions) {
     this.#options = options
@@ -67,8 +69,8 @@ export class ExecutorChild {
       this.#child.on('close', (code, signal) => resolve(signal ? `killed by ${signal}` : `status ${code}`))
     })
     this.#lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })
-    this.#lines.on('line', line => this.#take(JSON.parse(line) as Note | Reply))
-    this.#lines.on('close', () => this.#settle(undefined))
+    this.#lines.on('line', line => this.#take(JSON.parse(line) as Note | Numbered<Reply>))
+    this.#lines.on('close', () => this.#lost())
     // A write to one that died is told by its end.
     this.#child.stdin?.on('error', () => {})
     this.#stop = () => this.#child.stdin?.destroy()
@@ -90,16 +92,18 @@ export class ExecutorChild {
   }
 
   /**
-   * Sends a request and waits for its reply.
+   * Sends a request and waits for its reply. Others may be under way.
    *
    * @throws {ToolError} as the executor replied; `EXECUTOR_DIED` when it is gone
    */
   async ask(request: Request): Promise<{ readonly form?: TreeForm }> {
     this.#options.signal.throwIfAborted()
+    const id = this.#count++
     const replied = new Promise<Reply | undefined>(resolve => {
-      this.#waiting = resolve
+      if (this.#isClosed) resolve(undefined)
+      else this.#waiting.set(id, resolve)
     })
-    this.#child.stdin?.write(`${JSON.stringify(request)}\n`)
+    this.#child.stdin?.write(`${JSON.stringify({ id, ...request })}\n`)
     const reply = await replied
     if (reply?.ok) return reply
     this.#options.signal.throwIfAborted()
@@ -116,15 +120,19 @@ export class ExecutorChild {
     removeWork(this.#options.work)
   }
 
-  #take(line: Note | Reply): void {
-    if ('note' in line) this.#options.onNote(line)
-    else this.#settle(line)
+  #take(line: Note | Numbered<Reply>): void {
+    if ('note' in line) {
+      this.#options.onNote(line)
+      return
+    }
+    this.#waiting.get(line.id)?.(line)
+    this.#waiting.delete(line.id)
   }
 
-  #settle(reply: Reply | undefined): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.(reply)
+  #lost(): void {
+    this.#isClosed = true
+    for (const settle of this.#waiting.values()) settle(undefined)
+    this.#waiting.clear()
   }
 
   async #died(request: Request): Promise<ToolError> {

@@ -1,6 +1,6 @@
 /**
- * What kf-run and its executor say to each other: one JSON object a line, one request at a time, each answered by any
- * number of notes and then one reply. Names of files are binary strings.
+ * What kf-run and its executor say to each other: one JSON object a line. Any number of requests are worked on at a time,
+ * each answered by one reply; notes come in between. Names of files are binary strings.
  *
  * @module
  */
@@ -104,12 +104,41 @@ export interface UnpackRequest {
   readonly layers: readonly LayerToUnpack[]
 }
 
-export interface LayerToUnpack {
+/** A blob of the store, and what it must be. */
+export interface LayerBlobFile {
+  /** Its path. */
   readonly blob: string
   readonly digest: string
   readonly size: number
   readonly diffID: string
+}
+
+export interface LayerToUnpack extends LayerBlobFile {
   readonly dir: string
+}
+
+/** Makes the folder of a step from the layer that it was packed into; without a layer it changed nothing. */
+export interface RestoreRequest {
+  readonly op: 'restore'
+  readonly lowers: readonly string[]
+  readonly dir: string
+  readonly created: string
+  readonly createdBy: string
+  readonly layer?: LayerBlobFile
+}
+
+/** Packs what a step changed, in the usual way, and remembers it in the store. */
+export interface PackRequest {
+  readonly op: 'pack'
+  readonly store: string
+  readonly cacheKey: string
+  readonly created: string
+  /** Nearest first. */
+  readonly lowers: readonly string[]
+  /** An upper directory, or a whole tree. */
+  readonly content: string
+  readonly form: TreeForm
+  readonly epoch?: number
 }
 
 export interface StartRequest {
@@ -123,12 +152,15 @@ export interface StartRequest {
 
 export type RuntimeName = 'auto' | 'runc' | 'crun' | 'chroot'
 
-export type Request = StartRequest | UnpackRequest | StepRequest
+export type Request = StartRequest | UnpackRequest | RestoreRequest | StepRequest | PackRequest
 
 /** How the executor keeps trees apart: overlay mounts, or whole copies. */
 export type TreeForm = 'overlay' | 'tree'
 
 export type Note = { readonly note: 'warning' | 'info'; readonly message: string }
+
+/** A request has a number, which its reply repeats. */
+export type Numbered<T> = T & { readonly id: number }
 
 export type Reply =
   | { readonly ok: true; readonly form?: TreeForm }

@@ -9,7 +9,9 @@ import fs from 'node:fs'
 import { createInterface } from 'node:readline'
 import { ToolError } from '@pipelayer/errors'
 import { Bench } from './bench.js'
-import type { Note, Reply, Request } from './executor-protocol.js'
+import type { Note, Numbered, Reply, Request } from './executor-protocol.js'
+import { packStep } from './pack-step.js'
+import { restoreStep } from './restore-step.js'
 import { executeStep } from './step.js'
 import { unpackLayers } from './unpack-layers.js'
 
@@ -22,7 +24,11 @@ export async function runExecutor(): Promise<void> {
   // The pid namespace goes with us, and every mount and container in it.
   lines.on('close', () => process.exit(0))
   const session = new Session()
-  for await (const line of lines) write(await session.answer(JSON.parse(line) as Request))
+  for await (const line of lines) void answer(session, JSON.parse(line) as Numbered<Request>)
+}
+
+async function answer(session: Session, { id, ...request }: Numbered<Request>): Promise<void> {
+  write({ id, ...(await session.answer(request as Request)) })
 }
 
 const O_CLOEXEC = 0o2000000
@@ -59,9 +65,21 @@ class Session {
     }
     const bench = this.#bench
     if (bench === undefined) throw new Error('the executor was not started')
-    if (request.op === 'unpack') await unpackLayers(bench, request)
-    else await executeStep(bench, request)
+    await work(bench, request)
     return { ok: true }
+  }
+}
+
+async function work(bench: Bench, request: Exclude<Request, { op: 'start' }>): Promise<void> {
+  switch (request.op) {
+    case 'unpack':
+      return await unpackLayers(bench, request)
+    case 'restore':
+      return await restoreStep(bench, request)
+    case 'step':
+      return await executeStep(bench, request)
+    case 'pack':
+      return await packStep(bench, request)
   }
 }
 
@@ -69,6 +87,6 @@ function note(kind: Note['note'], message: string): void {
   write({ note: kind, message })
 }
 
-function write(line: Note | Reply): void {
+function write(line: Note | Numbered<Reply>): void {
   fs.writeSync(1, `${JSON.stringify(line)}\n`)
 }

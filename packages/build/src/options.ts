@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { ToolError } from '@pipelayer/errors'
 import {
   type CreationTime,
@@ -27,12 +28,20 @@ export interface BuildOptions {
   /** `NAME=value`, or `NAME` for the value of that environment variable. */
   readonly buildArgs?: readonly string[]
   readonly target?: string | undefined
-  /** `os/architecture[/variant]`; of this machine unless said. */
+  /** `os/architecture[/variant]`, or several with commas; of this machine unless said. */
   readonly platform?: string | undefined
   readonly network?: 'host' | 'none'
   readonly runtime?: RuntimeName
   /** Execute every step anew. */
   readonly noCache?: boolean
+  /** Places that caches are taken from. */
+  readonly cacheFrom?: readonly string[]
+  /** Places that the cache of this build is put to. */
+  readonly cacheTo?: readonly string[]
+  /** Give each step as a snapshot, also one that is packed already. */
+  readonly snapshots?: boolean
+  /** Steps executed at the same time, where they do not need each other. */
+  readonly parallel?: number | undefined
   /** Ask registries although the store has the image. */
   readonly pull?: boolean
   /** RFC 3339. */
@@ -63,6 +72,8 @@ export interface BuildSetup {
   readonly platformArgs: ReadonlyMap<string, string>
   readonly parsePlatform: (text: string) => Platform
   readonly network: 'host' | 'none'
+  readonly snapshots: boolean
+  readonly parallel: number
   readonly secrets: ReadonlyMap<string, SecretSource>
   readonly time: CreationTime
   /** Nanoseconds since 1970, for files that a step makes out of nothing. */
@@ -74,18 +85,37 @@ export interface BuildSetup {
   readonly places: Omit<BaseOptions, 'platform'>
 }
 
+/** Fewer would make stages wait for each other that only wait for the network. */
+const LEAST_PARALLEL = 4
+
 /**
- * Reads and checks the options, opens store and context.
+ * Reads and checks the options, opens store and context: one setup for each platform.
  *
  * @param dockerfile - the file that the instructions come from, for its .dockerignore
  * @throws {ToolError} `OPTION_INVALID`, status 2; `TIME_INVALID`, `CONTEXT_INVALID`, `PLATFORM_INVALID`
  */
-export function prepareBuild(options: BuildOptions, dockerfile: string | undefined): BuildSetup {
+export function prepareBuild(options: BuildOptions, dockerfile: string | undefined): readonly BuildSetup[] {
+  const machine = platformOfNode(process)
+  const common = prepareCommon(options, dockerfile)
+  return platformsOf(options.platform, machine).map(platform => ({
+    ...common,
+    platform,
+    platformArgs: new Map([...platformArgs('BUILD', machine), ...platformArgs('TARGET', platform)]),
+  }))
+}
+
+function platformsOf(text: string | undefined, machine: Platform): Platform[] {
+  if (text === undefined) return [machine]
+  const platforms = text.split(',').map(each => normalizePlatform(parsePlatform(each)))
+  return [...new Map(platforms.map(each => [formatPlatform(each), each])).values()]
+}
+
+function prepareCommon(
+  options: BuildOptions,
+  dockerfile: string | undefined,
+): Omit<BuildSetup, 'platform' | 'platformArgs'> {
   const { env, signal } = options
   const store = Store.open(options.store)
-  const machine = platformOfNode(process)
-  const platform =
-    options.platform === undefined ? machine : normalizePlatform(parsePlatform(options.platform))
   const buildArgs = new Map((options.buildArgs ?? []).flatMap(text => buildArg(text, env)))
   const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? env.SOURCE_DATE_EPOCH
   const time = creationTime({ sourceDateEpoch, created: options.created, now: options.now })
@@ -95,10 +125,10 @@ export function prepareBuild(options: BuildOptions, dockerfile: string | undefin
     context: options.context === undefined ? undefined : openContext(options.context, dockerfile),
     contexts: new Map((options.buildContexts ?? []).map(namedContext)),
     buildArgs: sourceDateEpoch ? new Map([['SOURCE_DATE_EPOCH', sourceDateEpoch], ...buildArgs]) : buildArgs,
-    platform,
-    platformArgs: new Map([...platformArgs('BUILD', machine), ...platformArgs('TARGET', platform)]),
     parsePlatform: text => normalizePlatform(parsePlatform(text)),
     network: options.network ?? 'host',
+    snapshots: options.snapshots ?? false,
+    parallel: options.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism()),
     secrets: new Map((options.secrets ?? []).map(secretOption)),
     time,
     timeNs: String(BigInt(Date.parse(time.created)) * 1_000_000n),

@@ -15,7 +15,7 @@ type SourceSetup = Pick<
 export class Sources {
   readonly #setup: SourceSetup
   readonly remotes: RemoteSources
-  readonly #images = new Map<string, BaseImage>()
+  readonly #images = new Map<string, Promise<BaseImage>>()
 
   constructor(setup: SourceSetup) {
     this.#setup = setup
@@ -30,17 +30,19 @@ export class Sources {
   /** The image that FROM names, or `--from` where no stage has the name. */
   async image(text: string, platform?: string): Promise<BaseImage> {
     const key = `${platform ?? ''} ${text}`
-    const known = this.#images.get(key)
-    if (known) return known
+    const known = this.#images.get(key) ?? this.#resolve(text, platform)
+    this.#images.set(key, known)
+    return await known
+  }
+
+  async #resolve(text: string, platform: string | undefined): Promise<BaseImage> {
     const named = this.#setup.contexts.get(text)
     if (named?.kind === 'dir')
       throw new ToolError('NOT_AN_IMAGE', `the build context ${text} is a directory, not an image`)
-    const image = await resolveBase(named?.image ?? text, {
+    return await resolveBase(named?.image ?? text, {
       ...this.#setup.places,
       platform: platform === undefined ? this.#setup.platform : this.#setup.parsePlatform(platform),
     })
-    this.#images.set(key, image)
-    return image
   }
 
   /** What `--from` names where no stage has the name. */

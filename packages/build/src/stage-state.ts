@@ -1,29 +1,55 @@
-import type { Digest } from '@pipelayer/digest'
+import { chainIDs, type Digest } from '@pipelayer/digest'
 import type { CreationTime } from '@pipelayer/oci'
 import type { BaseImage } from './base-image.js'
 import { keyOf } from './cache-key.js'
+import type { TreeForm } from './executor-protocol.js'
 import { envOf, type HistoryEntry, type ImageDocument } from './image-config.js'
 import { Scope } from './scope.js'
+import type { ImportedStep } from './step-imports.js'
 
-/** An executed step in the store. */
-export interface DoneStep {
-  /** Names the content: no two steps of different content share it. */
-  readonly cacheKey: Digest
-  /** Absolute: the folder that holds `upper` or `tree`. */
+/** The folder of an executed step. */
+export interface StepFolder {
+  /** Absolute: it holds `upper` or `tree`. */
   readonly dir: string
-  readonly form: 'overlay' | 'tree'
-  readonly created: string
+  readonly form: TreeForm
 }
 
-/** The file system that a stage has reached: a base, and steps upon it, oldest first. */
+/** A step that is in the store. */
+export interface DoneStep {
+  /** Names the content: no two steps of different content in this store share it. */
+  readonly cacheKey: Digest
+  readonly created: string
+  /** Absent where only the layer is here that the step was packed into. */
+  readonly folder?: StepFolder
+}
+
+/** A step of a chain: known by its key before it is executed, which it is when somebody needs what it makes. */
+export interface ChainStep {
+  readonly cacheKey: Digest
+  /** See {@link Chain.shared}. */
+  readonly shared: Digest
+  /** What it lies on. */
+  readonly below: Chain
+  readonly createdBy: string
+  /** Where a cache has it that was imported. */
+  readonly imported?: ImportedStep
+  /** Finds it or executes it: once, whoever asks and how often. */
+  done(): Promise<DoneStep>
+}
+
+/** The file system that a stage reaches: a base, and steps upon it, oldest first. */
 export interface Chain {
   readonly base: BaseImage | undefined
-  readonly steps: readonly DoneStep[]
-  /** Names the content: chains of different content never share it. The key of the next step begins with it. */
+  readonly steps: readonly ChainStep[]
+  /** Names the content: chains of different content never share it here. The key of the next step begins with it. */
   readonly key: Digest
+  /** Names what it is made of, on every machine the same, whoever executed it and when. */
+  readonly shared: Digest
+  /** The chainID of its layers, empty where it has none; undefined before all its steps are packed. */
+  readonly content: Digest | undefined
 }
 
-/** A stage while it is built. */
+/** A stage while it is planned. */
 export interface StageState {
   readonly stage: number
   readonly doc: ImageDocument
@@ -31,30 +57,46 @@ export interface StageState {
   chain: Chain
   /** Entries of the history that came with the base. */
   readonly inherited: number
+  /** Steps by the place of their history entry: what is to be filled in there is known when they are done. */
+  readonly timed: Map<number, ChainStep>
   /** CMD was set in this stage: a later ENTRYPOINT leaves it. */
   cmdSet: boolean
 }
 
 /** The chain of a base, or of `scratch`. */
 export function baseChain(base: BaseImage | undefined, time: CreationTime): Chain {
+  const chainID = base?.layers.at(-1)?.chainID
   const key = keyOf('', {
-    base: base?.layers.at(-1)?.chainID ?? 'scratch',
+    base: chainID ?? 'scratch',
     ...(time.epoch === undefined ? {} : { epoch: time.epoch }),
   })
-  return { base, steps: [], key }
+  return { base, steps: [], key, shared: key, content: chainID ?? '' }
+}
+
+/** The chainID after one more layer. Spec: image-spec v1.1, config.md, "Layer ChainID". */
+export function contentWith(below: Digest | undefined, diffID: Digest | undefined): Digest | undefined {
+  if (below === undefined || diffID === undefined) return undefined
+  return below === '' ? diffID : chainIDs([below, diffID]).at(-1)
 }
 
 /** A stage on a base. */
 export function startStage(stage: number, doc: ImageDocument, chain: Chain): StageState {
   const scope = new Scope(envOf(doc.config))
-  return { stage, doc, scope, chain, inherited: doc.history.length, cmdSet: false }
+  return { stage, doc, scope, chain, inherited: doc.history.length, timed: new Map(), cmdSet: false }
 }
 
 /** A stage on another: all that it had at its end, but for its ONBUILDs, which have fired. */
 export function continueStage(stage: number, parent: StageState): StageState {
   const doc = structuredClone(parent.doc)
   delete doc.config.OnBuild
-  return { ...parent, stage, doc, scope: parent.scope.clone(), cmdSet: false }
+  return {
+    ...parent,
+    stage,
+    doc,
+    scope: parent.scope.clone(),
+    timed: new Map(parent.timed),
+    cmdSet: false,
+  }
 }
 
 export function addHistory(state: StageState, entry: HistoryEntry): number {

@@ -4,7 +4,8 @@ import { type Digest, isDigest } from '@pipelayer/digest'
 import { errnoOf } from '@pipelayer/errors'
 import type { Store } from '@pipelayer/store'
 import { STEP_NOTE, TREE, type TreeForm, UPPER } from './executor-protocol.js'
-import type { DoneStep } from './stage-state.js'
+import { layerFields, type PackedStep, packedStep } from './packed-step.js'
+import type { DoneStep, StepFolder } from './stage-state.js'
 
 /**
  * The executed steps in the store: `steps/FORM/<key>` for steps in overlay form, `steps/FORM-tree/<key>` for whole
@@ -34,13 +35,27 @@ export class StepCache {
     return path.join(this.#store.root, 'caches', this.#form)
   }
 
+  /** The step of a key: its folder, or at least the layer that it was packed into. */
   find(key: Digest): DoneStep | undefined {
-    for (const form of ['overlay', 'tree'] as const) {
-      const current = this.#current(key, form)
-      const found = (current && this.#read(current, form)) ?? this.#read(key, form)
-      if (found) return found
+    const forms = ['overlay', 'tree'] as const
+    const current = forms.map(form => this.#current(key, form)).find(found => found !== undefined)
+    return (current === undefined ? undefined : this.#find(current)) ?? this.#find(key)
+  }
+
+  /** Remembers the layer of a step whose blob is in the store. */
+  keepPacked(key: Digest, encoding: string, packed: PackedStep): void {
+    const { created } = packed
+    this.#store.putPacked(key, encoding, { type: 'layer', created, ...layerFields(packed) })
+  }
+
+  /** The layers that a step was packed into, by the name of the encoding. */
+  packed(key: Digest): ReadonlyMap<string, PackedStep> {
+    const found = new Map<string, PackedStep>()
+    for (const [encoding, record] of this.#store.listPacked(key)) {
+      const packed = packedStep(record)
+      if (packed) found.set(encoding, packed)
     }
-    return undefined
+    return found
   }
 
   /** Lets a key lead to a step that was executed anew. */
@@ -50,6 +65,15 @@ export class StepCache {
     fs.rmSync(temporary, { force: true })
     fs.symlinkSync(by, temporary)
     fs.renameSync(temporary, link)
+  }
+
+  #find(key: Digest): DoneStep | undefined {
+    for (const form of ['overlay', 'tree'] as const) {
+      const found = this.#read(key, form)
+      if (found) return found
+    }
+    const [packed] = this.packed(key).values()
+    return packed && { cacheKey: key, created: packed.created }
   }
 
   #current(key: Digest, form: TreeForm): Digest | undefined {
@@ -70,7 +94,7 @@ export class StepCache {
         typeof note === 'object' && note !== null ? Reflect.get(note, 'created') : undefined
       if (typeof created !== 'string') return undefined
       this.#store.touch(dir)
-      return { cacheKey: key, dir, form, created }
+      return { cacheKey: key, folder: { dir, form }, created }
     } catch (error) {
       // A damaged note costs an execution, not the build.
       if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
@@ -80,8 +104,8 @@ export class StepCache {
 }
 
 /** What a step left: its upper directory, or the whole tree. */
-export function contentDir(step: DoneStep): string {
-  return path.join(step.dir, step.form === 'overlay' ? UPPER : TREE)
+export function contentDir({ dir, form }: StepFolder): string {
+  return path.join(dir, form === 'overlay' ? UPPER : TREE)
 }
 
 function formName(form: string, kind: TreeForm): string {

@@ -34,12 +34,17 @@ export async function executeStep(bench: Bench, request: StepRequest): Promise<v
   try {
     if (bench.form === 'overlay') await onOverlay(bench, request, dir)
     else await onCopy(bench, request, dir)
-    const note: StepNote = { created: request.created, createdBy: request.createdBy }
-    fs.writeFileSync(path.join(dir, STEP_NOTE), JSON.stringify(note))
-    publish(dir, request.dir)
+    publishStep(dir, request)
   } finally {
     fs.rmSync(dir, { recursive: true, force: true })
   }
+}
+
+/** Writes the note of a step whose content lies in `dir`, and puts it in its place. */
+export function publishStep(dir: string, step: Pick<StepRequest, 'created' | 'createdBy' | 'dir'>): void {
+  const note: StepNote = { created: step.created, createdBy: step.createdBy }
+  fs.writeFileSync(path.join(dir, STEP_NOTE), JSON.stringify(note))
+  publish(dir, step.dir)
 }
 
 async function onOverlay(bench: Bench, request: StepRequest, dir: string): Promise<void> {
@@ -82,8 +87,8 @@ export async function copyTree(from: string, to: string): Promise<void> {
     throw new ToolError('COPY_FAILED', `cannot copy the tree "${from}": cp ended with ${ended}`)
 }
 
-// The root of a merged tree is the upper itself: it begins as the directory that it covers.
-function copyRoot(lower: string | undefined, upper: string): void {
+/** The root of a merged tree is the upper itself: it begins as the directory that it covers. */
+export function copyRoot(lower: string | undefined, upper: string): void {
   if (lower === undefined) {
     fs.chmodSync(upper, 0o755)
     return

@@ -4,7 +4,7 @@ import { Hasher, verified } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { applyLayer, applyLayerOverlay } from '@pipelayer/layer'
 import type { Bench } from './bench.js'
-import type { LayerToUnpack, UnpackRequest } from './executor-protocol.js'
+import type { LayerBlobFile, LayerToUnpack, UnpackRequest } from './executor-protocol.js'
 import { copyTree, publish } from './step.js'
 
 /**
@@ -25,21 +25,34 @@ async function unpack(bench: Bench, layer: LayerToUnpack, below: readonly string
   // The directory becomes the root of an image: open to all users in it, behind a parent that is not.
   fs.chmodSync(dir, 0o755)
   try {
-    const hasher = new Hasher()
-    const tar = hashed(decompress(verified(fs.createReadStream(layer.blob), layer)), hasher)
-    const options = { onWarning: bench.warn }
-    if (bench.form === 'overlay')
-      await applyLayerOverlay(tar, dir, { ...options, lowers: below, xattrs: bench.xattrs })
-    else {
-      const [lower] = below
-      if (lower !== undefined) await copyTree(lower, dir)
-      await applyLayer(tar, dir, options)
-    }
-    checkDiffID(hasher, layer)
+    await applyBlob(bench, layer, { dir, below })
     publish(dir, layer.dir)
   } finally {
     fs.rmSync(dir, { recursive: true, force: true })
   }
+}
+
+/**
+ * Unpacks a blob into `dir`, onto the directories below it: in overlay form its changes only, else onto a copy.
+ *
+ * @throws {ToolError} `DIFFID_MISMATCH`, `DIGEST_MISMATCH`
+ */
+export async function applyBlob(
+  bench: Bench,
+  layer: LayerBlobFile,
+  { dir, below }: { readonly dir: string; readonly below: readonly string[] },
+): Promise<void> {
+  const hasher = new Hasher()
+  const tar = hashed(decompress(verified(fs.createReadStream(layer.blob), layer)), hasher)
+  const options = { onWarning: bench.warn }
+  if (bench.form === 'overlay')
+    await applyLayerOverlay(tar, dir, { ...options, lowers: below, xattrs: bench.xattrs })
+  else {
+    const [lower] = below
+    if (lower !== undefined) await copyTree(lower, dir)
+    await applyLayer(tar, dir, options)
+  }
+  checkDiffID(hasher, layer)
 }
 
 async function* hashed(source: AsyncIterable<Buffer>, hasher: Hasher): AsyncGenerator<Buffer> {
@@ -49,7 +62,7 @@ async function* hashed(source: AsyncIterable<Buffer>, hasher: Hasher): AsyncGene
   }
 }
 
-function checkDiffID(hasher: Hasher, layer: LayerToUnpack): void {
+function checkDiffID(hasher: Hasher, layer: LayerBlobFile): void {
   const got = hasher.digest()
   if (got !== layer.diffID)
     throw new ToolError(

@@ -1,154 +1,162 @@
-import fs from 'node:fs'
-import type { Digest } from '@pipelayer/digest'
+import { type Digest, isDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import type { AnyRecord, SnapshotRecord } from '@pipelayer/records'
-import { ExecutorChild } from './executor-child.js'
-import type { LayerToUnpack, SourceRoot, TreeForm } from './executor-protocol.js'
-import type { LayerStep, TreeRef } from './layer-step.js'
+import { limitTo } from '@pipelayer/places'
+import { keyOf } from './cache-key.js'
+import type { LayerStep } from './layer-step.js'
 import type { BuildOptions, BuildSetup } from './options.js'
-import type { Chain, DoneStep } from './stage-state.js'
-import { contentDir, StepCache } from './step-cache.js'
-
-interface Running {
-  readonly executor: ExecutorChild
-  readonly form: TreeForm
-}
+import { type Chain, type ChainStep, contentWith, type DoneStep } from './stage-state.js'
+import { StepCache } from './step-cache.js'
+import type { ImportedStep, StepImports } from './step-imports.js'
+import { StepTrees } from './step-trees.js'
+import { usualLayer } from './usual-layer.js'
 
 export interface WantedStep {
-  readonly key: Digest
-  /** The key without the nonce of --no-cache: what a later build looks for. */
-  readonly plainKey: Digest
   readonly layer: LayerStep
   readonly title: string
+  /** An error of this step, with its place. */
+  readonly located: (error: unknown) => unknown
+  /** Asked right before it is executed. @throws {ToolError} where it cannot be */
+  readonly check?: () => void
 }
 
-/** The steps of a build: from the cache, else by the executor, which is started when the first is missing. */
+/**
+ * The steps of a build: from the cache of the store, from one that was imported, else executed, once somebody needs
+ * them. Steps that do not lie on each other are executed at the same time.
+ */
 export class Workshop {
+  readonly cache: StepCache
+  readonly trees: StepTrees
   readonly #options: BuildOptions
   readonly #setup: BuildSetup
-  readonly #cache: StepCache
-  #running: Promise<Running> | undefined
+  readonly #imports: StepImports
+  readonly #turn: ReturnType<typeof limitTo>
+  /** What the chains of this build are called on other machines. */
+  readonly #shared = new Map<Digest, Digest>()
+  readonly #failure: Promise<never>
+  #fail: (error: unknown) => void = () => {}
 
-  constructor(options: BuildOptions, setup: BuildSetup) {
+  constructor(options: BuildOptions, setup: BuildSetup, imports: StepImports) {
     this.#options = options
     this.#setup = setup
-    this.#cache = new StepCache(setup.store, setup.form)
-  }
-
-  /** Where caches of `--mount=type=cache` live. */
-  get cacheDir(): string {
-    return this.#cache.cacheDir()
-  }
-
-  /** The step of a key on a chain. */
-  async step(chain: Chain, wanted: WantedStep): Promise<DoneStep> {
-    const { key, layer, title } = wanted
-    const known = this.#cache.find(key)
-    this.#options.onInfo?.(known ? `${title} (cached)` : title)
-    if (known) return known
-    const { executor, form } = await this.#start()
-    const lowers = await this.#ready(chain, form)
-    await executor.ask({
-      op: 'step',
-      lowers,
-      dir: this.#cache.dir(key, form),
-      created: this.#setup.time.created,
-      createdBy: layer.createdBy,
-      action: await layer.action(tree => this.#locate(tree, form)),
+    this.#imports = imports
+    this.cache = new StepCache(setup.store, setup.form)
+    this.trees = new StepTrees(options, setup, this.cache)
+    this.#turn = limitTo(setup.parallel)
+    this.#failure = new Promise((_, reject) => {
+      this.#fail = reject
     })
-    if (wanted.plainKey !== key) this.#cache.replace(wanted.plainKey, key, form)
-    const done = this.#cache.find(key)
+    this.#failure.catch(() => {})
+  }
+
+  /** A chain with one more step, which is not executed yet. */
+  plan(below: Chain, wanted: WantedStep): { readonly chain: Chain; readonly step: ChainStep } {
+    const { layer } = wanted
+    const { nonce } = this.#setup
+    const shared = keyOf(below.shared, this.#sharedForm(layer.key))
+    const plainKey = keyOf(below.key, layer.key)
+    // A first step of a key never used makes all that follow new too: their keys begin with it.
+    const isNew = nonce !== undefined && below.steps.length === 0
+    const key = isNew ? keyOf(below.key, { ...layer.key, nonce }) : plainKey
+    const step = { shared, below, createdBy: layer.createdBy }
+    const known = this.#cached(key, wanted)
+    if (known) return this.#extended({ ...step, cacheKey: known.cacheKey, done: async () => known })
+    const imported = nonce === undefined ? this.#imports.find(shared, below.content) : undefined
+    if (imported) return this.#extended({ ...step, ...this.#imported(below, wanted, imported) })
+    const execute = (): Promise<DoneStep> => this.#execute(below, wanted, { key, plainKey })
+    return this.#extended({ ...step, cacheKey: key, done: this.#memo(execute, wanted) })
+  }
+
+  /** What a step gives, or the first thing that went wrong in the build. */
+  async done(step: ChainStep): Promise<DoneStep> {
+    return await Promise.race([step.done(), this.#failure])
+  }
+
+  /** Ends what is under way, and waits for it. */
+  async close(): Promise<void> {
+    await this.trees.close()
+  }
+
+  #cached(key: Digest, { title }: WantedStep): DoneStep | undefined {
+    const known = this.cache.find(key)
+    if (known) this.#options.onInfo?.(`${title} (cached)`)
+    return known
+  }
+
+  // Under a key of its own: what a cache says is believed by the builds that ask that cache, by no others.
+  #imported(
+    below: Chain,
+    wanted: WantedStep,
+    imported: ImportedStep,
+  ): Pick<ChainStep, 'cacheKey' | 'imported' | 'done'> {
+    const { diffID = '', blob } = imported.packed
+    // The digest is proven when it is fetched, the diffID only when it is unpacked: both say what it is.
+    const key = keyOf(below.key, { ...wanted.layer.key, imported: [diffID, blob?.digest ?? 'empty'] })
+    const here = this.cache.find(key)
+    this.#options.onInfo?.(`${wanted.title} (cached in ${imported.name})`)
+    const fetch = async (): Promise<DoneStep> => {
+      if (here) return here
+      await imported.fetch()
+      this.cache.keepPacked(key, imported.encoding, imported.packed)
+      return { cacheKey: key, created: imported.packed.created }
+    }
+    return { cacheKey: key, imported, done: this.#memo(fetch, wanted) }
+  }
+
+  #extended(step: ChainStep): { readonly chain: Chain; readonly step: ChainStep } {
+    const { below, cacheKey, shared, imported } = step
+    const packed = imported?.packed ?? usualLayer(this.cache.packed(cacheKey), this.#setup.time)?.packed
+    const content =
+      packed?.blob === undefined ? packed && below.content : contentWith(below.content, packed.diffID)
+    this.#shared.set(cacheKey, shared)
+    return {
+      step,
+      chain: { base: below.base, steps: [...below.steps, step], key: cacheKey, shared, content },
+    }
+  }
+
+  #memo(work: () => Promise<DoneStep>, { located }: WantedStep): () => Promise<DoneStep> {
+    let done: Promise<DoneStep> | undefined
+    return () => {
+      if (done) return done
+      done = work().catch(error => {
+        const found = located(error)
+        this.#fail(found)
+        throw found
+      })
+      // Whoever waits for it hears of it; that nobody may yet is no accident.
+      done.catch(() => {})
+      return done
+    }
+  }
+
+  async #execute(
+    below: Chain,
+    { layer, title, check }: WantedStep,
+    { key, plainKey }: { readonly key: Digest; readonly plainKey: Digest },
+  ): Promise<DoneStep> {
+    check?.()
+    const { executor, form } = await this.trees.start()
+    const [lowers, action] = await Promise.all([
+      this.trees.lowers(below),
+      layer.action(tree => this.trees.locate(tree)),
+    ])
+    const { created } = this.#setup.time
+    const dir = this.cache.dir(key, form)
+    await this.#turn(async () => {
+      this.#options.onInfo?.(title)
+      await executor.ask({ op: 'step', lowers, dir, created, createdBy: layer.createdBy, action })
+    })
+    if (plainKey !== key) this.cache.replace(plainKey, key, form)
+    const done = this.cache.find(key)
     if (!done)
       throw new ToolError('STEP_LOST', `the step ${key} is not in the store, although it was executed`)
     return done
   }
 
-  /** What goes down the pipe for a step: where its changes lie, and what they lie on. */
-  async record(
-    below: Chain,
-    done: DoneStep,
-    meta: Pick<SnapshotRecord, 'image' | 'index' | 'createdBy' | 'created'>,
-  ): Promise<AnyRecord> {
-    const lowers = await this.#lowersOnDisk(below, done.form)
-    const [before] = lowers
-    const where =
-      done.form === 'overlay'
-        ? { lowers, upper: contentDir(done), xattrs: this.#setup.idMap ? 'user' : 'trusted' }
-        : { ...(before === undefined ? {} : { before }), after: contentDir(done) }
-    const { idMap } = this.#setup
-    return {
-      type: 'snapshot',
-      ...meta,
-      ...where,
-      ...(idMap ? { idMap } : {}),
-      cacheKey: done.cacheKey,
-    } as AnyRecord
-  }
-
-  /** Ends the executor. Safe to call when there is none. */
-  async close(): Promise<void> {
-    const running = await this.#running?.catch(() => undefined)
-    await running?.executor.close()
-  }
-
-  #start(): Promise<Running> {
-    this.#running ??= ExecutorChild.start({
-      script: this.#options.executor,
-      work: this.#setup.store.tempDir('run'),
-      runtime: this.#options.runtime ?? 'auto',
-      env: this.#options.env,
-      uid: process.geteuid?.() ?? 0,
-      signal: this.#options.signal,
-      onNote: ({ note, message }) =>
-        note === 'warning' ? this.#options.onWarning?.(message) : this.#options.onInfo?.(message),
-    })
-    return this.#running
-  }
-
-  async #locate(tree: TreeRef, form: TreeForm): Promise<SourceRoot> {
-    if (tree.kind === 'context') return tree
-    return { kind: 'chain', lowers: await this.#ready(tree.chain, form) }
-  }
-
-  // A cached step is read by whoever packs it, and that reads what lies below it too.
-  async #lowersOnDisk(chain: Chain, form: TreeForm): Promise<string[]> {
-    const lowers = this.#lowers(chain, form)
-    if (lowers.every(dir => fs.existsSync(dir))) return lowers
-    return await this.#ready(chain, (await this.#start()).form)
-  }
-
-  /** The directories of a chain, nearest first, its base unpacked. */
-  async #ready(chain: Chain, form: TreeForm): Promise<string[]> {
-    const lowers = this.#lowers(chain, form)
-    const layers = this.#layersOf(chain, form)
-    if (layers.some(({ dir }) => lowers.includes(dir) && !fs.existsSync(dir))) {
-      this.#options.onInfo?.(`unpacking ${layers.length} layers of the base image`)
-      await (await this.#start()).executor.ask({ op: 'unpack', layers })
-    }
-    return lowers
-  }
-
-  #lowers(chain: Chain, form: TreeForm): string[] {
-    const lowers: string[] = []
-    for (const step of chain.steps.toReversed()) {
-      lowers.push(contentDir(step))
-      // A whole tree needs nothing below it.
-      if (step.form === 'tree') return lowers
-    }
-    const base = this.#layersOf(chain, form)
-      .map(layer => layer.dir)
-      .reverse()
-    if (form === 'tree') return [...lowers, ...base.slice(0, 1)]
-    return [...lowers, ...base]
-  }
-
-  #layersOf(chain: Chain, form: TreeForm): LayerToUnpack[] {
-    return (chain.base?.layers ?? []).map(({ descriptor, diffID, chainID, path }) => ({
-      blob: path,
-      digest: descriptor.digest,
-      size: descriptor.size,
-      diffID,
-      dir: this.#cache.layerDir(chainID, form),
-    }))
+  // Names of trees in a key are exchanged for those that every machine knows them by.
+  #sharedForm(key: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const exchange = (_: string, value: unknown): unknown =>
+      typeof value === 'string' && isDigest(value) ? (this.#shared.get(value) ?? value) : value
+    return JSON.parse(JSON.stringify(key, exchange)) as Record<string, unknown>
   }
 }

@@ -6,33 +6,14 @@
 import path from 'node:path'
 import { verifyEngine } from '@pipelayer/compress'
 import { ToolError } from '@pipelayer/errors'
-import {
-  type CompressOptions,
-  diffTrees,
-  encodingOf,
-  type PackedLayer,
-  type PackOptions,
-  packChanges,
-  packTar,
-} from '@pipelayer/layer'
+import { diffTrees, encodingOf, type PackedLayer, packChanges, packTar } from '@pipelayer/layer'
 import type { AnyRecord, LayerBeginRecord, LayerRecord } from '@pipelayer/records'
-import type { Store } from '@pipelayer/store'
 import { blobContents } from './blob-contents.js'
+import { howOf, type LayerPackOptions } from './how.js'
+import { knownLayer } from './known-layer.js'
 import { LayerReader } from './layer-reader.js'
 
-export interface LayerPackOptions {
-  readonly store: Store
-  readonly compress: CompressOptions
-  readonly workers?: number
-  /** Take changes that do not match their `layer-end`, as a filter leaves them. They never enter the cache. */
-  readonly filtered?: boolean
-  readonly mtimeNs?: boolean
-  readonly family?: 'oci' | 'docker'
-  /** Seconds since 1970. */
-  readonly sourceDateEpoch?: number
-  readonly onWarning?: (message: string, code: string) => void
-  readonly signal?: AbortSignal
-}
+export type { LayerPackOptions } from './how.js'
 
 /** What a layer that comes from no stream says of itself. */
 export interface Origin {
@@ -43,10 +24,11 @@ export interface Origin {
 /**
  * The records from `layer-begin` to `layer-end` become one `layer`, its blob being in the store; other records pass.
  *
- * A step that was packed in the same way before is known by its cacheKey; then no file is read.
+ * A step that was packed in the same way before is known by its cacheKey; then no file is read. A layer that kf-run took
+ * from its cache becomes the one that is asked for: see {@link knownLayer}.
  *
  * @throws ToolError `LAYER_INCOMPLETE`, `RECORD_MISPLACED`, `CHANGES_MISMATCH` where a filter altered the changes;
- *   those of packChanges; `ENGINE_UNKNOWN`
+ *   those of packChanges; `ENGINE_UNKNOWN`; `STEP_PACKED`
  */
 export async function* layerPack(
   records: AsyncIterable<AnyRecord>,
@@ -61,7 +43,10 @@ export async function* layerPack(
         yield await packLayer(record as LayerBeginRecord, iterator, { options, engine })
       else if (record.type === 'change' || record.type === 'layer-end')
         throw new ToolError('RECORD_MISPLACED', `cannot take a "${record.type}" record outside of a layer`)
-      else yield record
+      else
+        yield record.type === 'layer' && record.encoding !== undefined
+          ? await knownLayer(record as LayerRecord, options)
+          : record
     }
   } finally {
     await iterator.return?.()
@@ -154,18 +139,6 @@ function originOf({
     ...(createdBy === undefined ? {} : { createdBy }),
     ...(created === undefined ? {} : { created }),
     ...(cacheKey === undefined ? {} : { cacheKey }),
-  }
-}
-
-function howOf(options: LayerPackOptions): PackOptions {
-  const { compress, workers, mtimeNs, family, sourceDateEpoch, signal } = options
-  return {
-    compress,
-    ...(workers === undefined ? {} : { workers }),
-    ...(mtimeNs === undefined ? {} : { mtimeNs }),
-    ...(family === undefined ? {} : { family }),
-    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
-    ...(signal === undefined ? {} : { signal }),
   }
 }
 

@@ -1,0 +1,123 @@
+import { type Digest, digestOf } from '@pipelayer/digest'
+import type { Descriptor } from '@pipelayer/oci'
+import { MEDIA_TYPES } from '@pipelayer/oci'
+import { openPlace, type Place } from '@pipelayer/places'
+import { CACHE_CONFIG_TYPE, cacheConfig, cacheManifest, type SharedStep } from './cache-document.js'
+import { cachePlace } from './cache-place.js'
+import type { BuildOptions, BuildSetup } from './options.js'
+import { type Chain, type ChainStep, contentWith } from './stage-state.js'
+import { contentDir } from './step-cache.js'
+import { type EncodedLayer, usualLayer } from './usual-layer.js'
+import type { Workshop } from './workshop.js'
+
+interface Export {
+  readonly options: BuildOptions
+  readonly setup: BuildSetup
+  readonly workshop: Workshop
+}
+
+/** A step, and the cache that has its blob where the store does not. */
+interface ExportedStep extends SharedStep {
+  readonly origin?: Place
+}
+
+/**
+ * Puts the steps of a build to the places of `--cache-to`, those of stages that are in no image too. What layer-pack has
+ * not packed yet is packed now. Steps that nobody needed, and that neither the store nor an imported cache has, are left
+ * out.
+ *
+ * @throws {ToolError} those of packing and of the places
+ */
+export async function exportCache(chains: readonly Chain[], work: Export): Promise<void> {
+  const places = work.options.cacheTo ?? []
+  if (places.length === 0) return
+  const steps = new Map<string, ExportedStep>()
+  for (const chain of chains)
+    for (const step of await exportedSteps(chain, work)) steps.set(`${step.key} ${step.on}`, step)
+  for (const text of places) await putCache([...steps.values()], cachePlace(text, 'to'), work)
+}
+
+async function exportedSteps(chain: Chain, work: Export): Promise<ExportedStep[]> {
+  const steps: ExportedStep[] = []
+  let on = chain.steps[0]?.below.content
+  for (const step of chain.steps) {
+    const found = await layerOf(step, work)
+    if (found === undefined || on === undefined) break
+    steps.push({ key: step.shared, on, ...found })
+    const { blob, diffID } = found.packed
+    on = blob === undefined ? on : contentWith(on, diffID)
+  }
+  return steps
+}
+
+async function layerOf(
+  step: ChainStep,
+  { setup, workshop }: Export,
+): Promise<(EncodedLayer & { readonly origin?: Place }) | undefined> {
+  const { cache, trees } = workshop
+  const known = usualLayer(cache.packed(step.cacheKey), setup.time)
+  if (known) return known
+  const { imported } = step
+  if (imported) return { packed: imported.packed, encoding: imported.encoding, origin: imported.place }
+  const found = cache.find(step.cacheKey)
+  if (found?.folder === undefined) return undefined
+  const lowers = await trees.lowers(step.below)
+  const { executor } = await trees.start()
+  const { epoch } = setup.time
+  await executor.ask({
+    op: 'pack',
+    store: setup.store.root,
+    cacheKey: step.cacheKey,
+    created: found.created,
+    lowers,
+    content: contentDir(found.folder),
+    form: found.folder.form,
+    ...(epoch === undefined ? {} : { epoch }),
+  })
+  return usualLayer(cache.packed(step.cacheKey), setup.time)
+}
+
+async function putCache(
+  steps: readonly ExportedStep[],
+  name: string,
+  { options, setup }: Export,
+): Promise<void> {
+  const { store } = setup
+  options.onInfo?.(`writing the cache to ${name}`)
+  const place = openPlace(name, { ...setup.places, store: store.root })
+  try {
+    for (const { packed, origin } of steps)
+      if (packed.blob) await putLayer(place, packed.blob, { setup, origin })
+    const bytes = cacheConfig(steps)
+    const config = descriptorOf(CACHE_CONFIG_TYPE, bytes)
+    if (!(await place.write.hasBlob(config))) await place.write.putBlob(config, () => whole(bytes))
+    const manifest = cacheManifest(config, steps)
+    await place.write.publish({
+      descriptor: descriptorOf(MEDIA_TYPES.ociManifest, manifest),
+      bytes: manifest,
+    })
+  } finally {
+    await place.close()
+  }
+}
+
+async function putLayer(
+  place: Place,
+  blob: Descriptor,
+  { setup: { store }, origin }: { readonly setup: BuildSetup; readonly origin: Place | undefined },
+): Promise<void> {
+  if (await place.write.hasBlob(blob)) return
+  const open = (): AsyncIterable<Buffer> =>
+    origin === undefined || store.hasBlob(blob.digest, blob.size)
+      ? store.openBlob(blob.digest)
+      : origin.read.blob(blob)
+  await place.write.putBlob(blob, open, origin === undefined ? [] : [origin.text])
+}
+
+function descriptorOf(mediaType: string, bytes: Buffer): Descriptor & { readonly digest: Digest } {
+  return { mediaType, digest: digestOf(bytes), size: bytes.length }
+}
+
+async function* whole(bytes: Buffer): AsyncGenerator<Buffer> {
+  yield bytes
+}

@@ -1,0 +1,129 @@
+import fs from 'node:fs'
+import { ToolError } from '@pipelayer/errors'
+import { ExecutorChild } from './executor-child.js'
+import type { LayerToUnpack, Request, SourceRoot, TreeForm } from './executor-protocol.js'
+import type { TreeRef } from './layer-step.js'
+import type { BuildOptions, BuildSetup } from './options.js'
+import type { Chain, ChainStep, StepFolder } from './stage-state.js'
+import { contentDir, type StepCache } from './step-cache.js'
+
+interface Running {
+  readonly executor: ExecutorChild
+  readonly form: TreeForm
+}
+
+/** The trees of chains on disk. What is missing is unpacked by the executor, which is started when something is. */
+export class StepTrees {
+  readonly #options: BuildOptions
+  readonly #setup: BuildSetup
+  readonly #cache: StepCache
+  readonly #unpacking = new Map<string, Promise<unknown>>()
+  #running: Promise<Running> | undefined
+  #isClosed = false
+
+  constructor(options: BuildOptions, setup: BuildSetup, cache: StepCache) {
+    this.#options = options
+    this.#setup = setup
+    this.#cache = cache
+  }
+
+  /** How trees are kept, and the executor that keeps them so. */
+  start(): Promise<Running> {
+    if (this.#isClosed) throw new ToolError('STOPPED', 'the build has ended')
+    this.#running ??= ExecutorChild.start({
+      script: this.#options.executor,
+      work: this.#setup.store.tempDir('run'),
+      runtime: this.#options.runtime ?? 'auto',
+      env: this.#options.env,
+      uid: process.geteuid?.() ?? 0,
+      signal: this.#options.signal,
+      onNote: ({ note, message }) =>
+        note === 'warning' ? this.#options.onWarning?.(message) : this.#options.onInfo?.(message),
+    })
+    return this.#running
+  }
+
+  /** Ends the executor. Safe to call when there is none. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const running = await this.#running?.catch(() => undefined)
+    await running?.executor.close()
+  }
+
+  async locate(tree: TreeRef): Promise<SourceRoot> {
+    return tree.kind === 'context' ? tree : { kind: 'chain', lowers: await this.lowers(tree.chain) }
+  }
+
+  /** The directories of a chain, nearest first, all of them there. */
+  async lowers(chain: Chain): Promise<string[]> {
+    const lowers: string[] = []
+    for (const step of chain.steps.toReversed()) {
+      const folder = await this.folder(step)
+      lowers.push(contentDir(folder))
+      // A whole tree needs nothing below it.
+      if (folder.form === 'tree') return lowers
+    }
+    return [...lowers, ...(await this.#base(chain))]
+  }
+
+  /** Where a step lies; one of which only the layer is here is unpacked. */
+  async folder(step: ChainStep): Promise<StepFolder> {
+    const { cacheKey, folder, created } = await step.done()
+    if (folder) return folder
+    const { form } = await this.start()
+    const dir = this.#cache.dir(cacheKey, form)
+    if (fs.existsSync(dir)) return { dir, form }
+    const lowers = await this.lowers(step.below)
+    const [packed] = this.#cache.packed(cacheKey).values()
+    if (packed === undefined)
+      throw new ToolError('STEP_LOST', `the layer of step ${cacheKey} is not in the store any more`)
+    const layer = packed.blob && {
+      ...packed.blob,
+      blob: this.#setup.store.blobPath(packed.blob.digest),
+      diffID: packed.diffID ?? '',
+    }
+    const { createdBy } = step
+    await this.#once(dir, { op: 'restore', lowers, dir, created, createdBy, ...(layer ? { layer } : {}) })
+    return { dir, form }
+  }
+
+  async #base(chain: Chain): Promise<string[]> {
+    if (chain.base === undefined) return []
+    // Where nothing is to be unpacked, nothing has to be started to find out the form: it shows.
+    const form = this.#formOnDisk(chain) ?? (await this.start()).form
+    const layers = this.#layersOf(chain, form)
+    const dirs = layers.map(layer => layer.dir).reverse()
+    const needed = form === 'tree' ? dirs.slice(0, 1) : dirs
+    if (needed.some(dir => !fs.existsSync(dir))) {
+      this.#options.onInfo?.(`unpacking ${layers.length} layers of the base image`)
+      await this.#once(needed[0] ?? '', { op: 'unpack', layers })
+    }
+    return needed
+  }
+
+  #formOnDisk(chain: Chain): TreeForm | undefined {
+    const isHere = (form: TreeForm): boolean => {
+      const dirs = this.#layersOf(chain, form).map(layer => layer.dir)
+      return (form === 'tree' ? dirs.slice(-1) : dirs).every(dir => fs.existsSync(dir))
+    }
+    if (this.#running !== undefined) return undefined
+    return (['overlay', 'tree'] as const).find(isHere)
+  }
+
+  async #once(dir: string, request: Request): Promise<void> {
+    const { executor } = await this.start()
+    const asked = this.#unpacking.get(dir) ?? executor.ask(request)
+    this.#unpacking.set(dir, asked)
+    await asked
+  }
+
+  #layersOf(chain: Chain, form: TreeForm): LayerToUnpack[] {
+    return (chain.base?.layers ?? []).map(({ descriptor, diffID, chainID, path }) => ({
+      blob: path,
+      digest: descriptor.digest,
+      size: descriptor.size,
+      diffID,
+      dir: this.#cache.layerDir(chainID, form),
+    }))
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * How layers are packed.
+ *
+ * @module
+ */
+import type { CompressOptions, PackOptions } from '@pipelayer/layer'
+import type { Store } from '@pipelayer/store'
+
+export interface LayerPackOptions {
+  readonly store: Store
+  readonly compress: CompressOptions
+  readonly workers?: number
+  /** Take changes that do not match their `layer-end`, as a filter leaves them. They never enter the cache. */
+  readonly filtered?: boolean
+  readonly mtimeNs?: boolean
+  readonly family?: 'oci' | 'docker'
+  /** Seconds since 1970. */
+  readonly sourceDateEpoch?: number
+  readonly onWarning?: (message: string, code: string) => void
+  readonly signal?: AbortSignal
+}
+
+/** The same, for the package that packs. */
+export function howOf(options: LayerPackOptions): PackOptions {
+  const { compress, workers, mtimeNs, family, sourceDateEpoch, signal } = options
+  return {
+    compress,
+    ...(workers === undefined ? {} : { workers }),
+    ...(mtimeNs === undefined ? {} : { mtimeNs }),
+    ...(family === undefined ? {} : { family }),
+    ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),
+    ...(signal === undefined ? {} : { signal }),
+  }
+}
