@@ -7,6 +7,6 @@
 
 export type { Args, OptionSpec, OptionTable, Positionals } from './options.js'
 export { printable } from './printable.js'
-export { readInput } from './read-input.js'
+export { readBytes, readInput } from './read-input.js'
 export { type ByteTool, type Input, runTool, type Tool, type ToolContext } from './run-tool.js'
 export type { TextForm } from './text-writer.js'

@@ -2,6 +2,8 @@ import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { systemError, ToolError } from '@pipelayer/errors'
 
+const READ_BYTES = 256 * 1024
+
 /**
  * The bytes of a file that is read as a whole; `-` is stdin.
  *
@@ -24,4 +26,17 @@ export async function readInput(
     throw systemError(error, `read ${JSON.stringify(file)}`)
   }
   return Buffer.concat(chunks)
+}
+
+/**
+ * The bytes of a file, piece by piece; `-` is stdin.
+ *
+ * @throws ToolError the system's
+ */
+export async function* readBytes(file: string, stdin: Readable): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* file === '-' ? stdin : createReadStream(file, { highWaterMark: READ_BYTES })
+  } catch (error) {
+    throw systemError(error, `read ${JSON.stringify(file)}`)
+  }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { type ArchiveContent, archiveContent, archiveName } from './archive.js'
 export type { ClosedImage, Part } from './parts.js'
 export { isRoot, PartsInStream } from './parts.js'
 export type { Planned, Put, PutOptions } from './put.js'

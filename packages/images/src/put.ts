@@ -14,7 +14,7 @@ const MAX_DEPTH = 4
 export interface PutOptions {
   readonly root: ManifestRecord
   readonly image: ClosedImage
-  readonly source: BlobSource
+  readonly source: Pick<BlobSource, 'opener'>
   readonly writer: PlaceWriter
   /** Only look. */
   readonly dryRun?: boolean | undefined

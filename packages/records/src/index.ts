@@ -24,6 +24,7 @@ export type {
   ErrorRecord,
   FailedRecord,
   FindingRecord,
+  HaveRecord,
   Heredoc,
   IdMap,
   InstructionRecord,
@@ -37,5 +38,6 @@ export type {
   SnapshotRecord,
   SourceLines,
   TriggerFields,
+  WantRecord,
 } from './types.js'
 export { formatRecord, RecordWriter } from './write.js'

@@ -112,12 +112,19 @@ export interface FindingRecord extends AnyRecord {
   readonly endLine?: number
 }
 
-/** A reference to an image in a place. */
+/** A reference to an image in a place. Made by kf-images, registry-ls and users. */
 export interface ReferenceRecord extends AnyRecord {
   readonly type: 'reference'
   readonly reference: string
   /** `os/architecture[/variant]`. */
   readonly platform?: string
+  /** The file that names it, and the line there, from 1. */
+  readonly file?: string
+  readonly line?: number
+  /** What names it there. */
+  readonly foundIn?: 'container' | 'image' | 'line' | 'list' | 'chart' | 'values' | 'template'
+  /** It may be none, and others may be missing: the chart that names it was not rendered. */
+  readonly guess?: true
 }
 
 /** Which ids of the file system stand for which ids of the image. */
@@ -283,6 +290,24 @@ export interface PlanRecord extends AnyRecord {
   readonly digest: string
   /** Bytes. */
   readonly size: number
+}
+
+/** A blob that a store holds. Made by blob-have, for whoever sends blobs to that store. */
+export interface HaveRecord extends AnyRecord {
+  readonly type: 'have'
+  readonly digest: string
+  /** Bytes that are there. */
+  readonly size: number
+  /** `size` is what came of it so far, its first bytes. */
+  readonly partial?: true
+}
+
+/** A blob of an image that a store lacks. Made by blob-want, before the record of the blob. */
+export interface WantRecord extends AnyRecord, DescriptorFields {
+  readonly type: 'want'
+  readonly image: string
+  /** So many bytes of it are there: the rest is wanted. */
+  readonly offset?: number
 }
 
 export interface BundleRecord extends AnyRecord {

@@ -40,23 +40,36 @@ function isDescriptor(value: unknown): value is StoredDescriptor {
   return Number.isSafeInteger(size) && (size as number) >= 0 && typeof mediaType === 'string'
 }
 
-/** The index with `descriptor` under `name`, which no other entry keeps; without a name, listed once. */
-export function withEntry(
-  index: LayoutIndex,
-  descriptor: StoredDescriptor,
-  name: string | undefined,
-): LayoutIndex {
-  if (name === undefined) {
-    const listed = index.manifests.some(entry => entry.digest === descriptor.digest)
-    return listed ? index : { ...index, manifests: [...index.manifests, descriptor] }
-  }
-  const named = { ...descriptor, annotations: { ...descriptor.annotations, [REF_NAME]: name } }
+/** An entry for index.json, under `name` where given. */
+export interface NamedEntry {
+  readonly descriptor: StoredDescriptor
+  readonly name?: string | undefined
+}
+
+/**
+ * The index with each entry under its name, which no other entry keeps, the last of several; without a name, listed
+ * once. Linear in the entries of both.
+ */
+export function withEntries(index: LayoutIndex, entries: readonly NamedEntry[]): LayoutIndex {
+  const named = new Map<string, StoredDescriptor>()
+  for (const { descriptor, name } of entries) if (name !== undefined) named.set(name, descriptor)
+  const digests = new Set([...named.values()].map(({ digest }) => digest))
   // What another name pointed to keeps its entry; an entry without a name gives way to the named one.
   const others = index.manifests.filter(entry => {
-    const entryName = entry.annotations?.[REF_NAME]
-    return entryName === undefined ? entry.digest !== descriptor.digest : entryName !== name
+    const name = entry.annotations?.[REF_NAME]
+    return name === undefined ? !digests.has(entry.digest) : !named.has(name)
   })
-  return { ...index, manifests: [...others, named] }
+  for (const { digest } of others) digests.add(digest)
+  const added: StoredDescriptor[] = []
+  for (const { descriptor, name } of entries) {
+    if (name !== undefined || digests.has(descriptor.digest)) continue
+    digests.add(descriptor.digest)
+    added.push(descriptor)
+  }
+  for (const [name, descriptor] of named) {
+    added.push({ ...descriptor, annotations: { ...descriptor.annotations, [REF_NAME]: name } })
+  }
+  return added.length === 0 ? index : { ...index, manifests: [...others, ...added] }
 }
 
 /** The entries that a name stands for: of that name, or of that digest. */

@@ -6,7 +6,15 @@ import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import { BlobWriter, type ExpectedBlob, type StoredBlob } from './blob-writer.js'
 import type { StoredDescriptor } from './descriptor.js'
 import { replaceFile } from './durable.js'
-import { EMPTY_INDEX, entriesOf, type LayoutIndex, parseLayoutIndex, withEntry } from './index-file.js'
+import {
+  EMPTY_INDEX,
+  entriesOf,
+  type LayoutIndex,
+  type NamedEntry,
+  parseLayoutIndex,
+  withEntries,
+} from './index-file.js'
+import { blobsBelow } from './listing.js'
 import { withLock } from './lock.js'
 import { PartialFolder } from './partial.js'
 
@@ -173,7 +181,17 @@ export class Layout {
    * publishing an image: its blobs must be there. Atomic; idempotent.
    */
   tag(descriptor: StoredDescriptor, name?: string): void {
-    this.updateIndex(index => withEntry(index, descriptor, name))
+    this.tagAll([{ descriptor, name }])
+  }
+
+  /** {@link tag} of many images in one step. */
+  tagAll(entries: readonly NamedEntry[]): void {
+    if (entries.length > 0) this.updateIndex(index => withEntries(index, entries))
+  }
+
+  /** Every blob that is here, in byte order of their digests. @throws {ToolError} the system's */
+  blobs(): Generator<ExpectedBlob, void, undefined> {
+    return blobsBelow(path.join(this.root, 'blobs'))
   }
 
   /** Replaces index.json by what `change` makes of it, under the lock. Nothing is written when nothing changes. */

@@ -28,6 +28,11 @@ export interface PartialHome {
   blobWriter(expected?: ExpectedBlob): BlobWriter
 }
 
+/** Where the first bytes of a blob are kept. */
+export function partialName(root: string, digest: Digest): string {
+  return path.join(root, 'partial', `${algorithmOf(digest)}-${encodedOf(digest)}`)
+}
+
 /** See `Store.resumeBlob`. Where no lock can be had, nothing is kept: two writers would spoil each other's file. */
 export async function openPartial(
   home: PartialHome,
@@ -37,7 +42,7 @@ export async function openPartial(
   const digest = parseDigest(expected.digest)
   if (!isAvailable()) return home.blobWriter(expected)
   return firstWriter({
-    temporary: path.join(home.root, 'partial', `${algorithmOf(digest)}-${encodedOf(digest)}`),
+    temporary: partialName(home.root, digest),
     expected,
     signal,
     isThere: () => home.hasBlob(digest, expected.size),

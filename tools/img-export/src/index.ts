@@ -1,0 +1,122 @@
+/**
+ * img-export: writes images of the store, or what of them is missing elsewhere, as an archive.
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import { isRoot, type Part, PartsInStream, putImage } from '@pipelayer/images'
+import { bare, type Descriptor } from '@pipelayer/oci'
+import type { PlaceWriter } from '@pipelayer/places'
+import type { AnyRecord, ManifestRecord } from '@pipelayer/records'
+import { Store } from '@pipelayer/store'
+import { ArchiveWriter } from './archive-writer.js'
+import { Missing } from './missing.js'
+
+export interface ImgExportOptions {
+  /** The folder of the store that has the blobs. */
+  readonly store: string
+}
+
+/**
+ * Yields the bytes of an archive: the blobs of each image when its root record comes, the index last. Blobs that `have`
+ * and `want` records tell to be at the reader already are left out; manifests never are.
+ *
+ * Blobs are read from the store alone, by their digest: records may have been on another machine, and their paths are
+ * not believed. Memory: some hundred bytes for each blob.
+ *
+ * @throws ToolError `IMAGE_MISSING`, `IMAGE_INCOMPLETE`, `BLOB_MISSING`, `CONFIG_EDITED`, `DIGEST_MISMATCH`: there is no
+ * index then; `IMAGES_FAILED` when some of several images are left out of an archive that is whole
+ */
+export async function* imgExport(
+  records: AsyncIterable<AnyRecord>,
+  options: ImgExportOptions,
+): AsyncGenerator<Buffer, void, undefined> {
+  const task = new Export(options.store)
+  yield* task.archive.begin()
+  for await (const record of records) yield* task.take(record)
+  task.check()
+  yield* task.archive.end()
+  task.confess()
+}
+
+class Export {
+  readonly archive: ArchiveWriter
+  readonly #root: string
+  #opened: Store | undefined
+  readonly #parts = new PartsInStream()
+  readonly #missing = new Missing()
+  readonly #failures: ToolError[] = []
+
+  constructor(root: string) {
+    this.#root = root
+    this.archive = new ArchiveWriter(digest => this.#store().openBlob(digest))
+  }
+
+  async *take(record: AnyRecord): AsyncGenerator<Buffer, void, undefined> {
+    if (this.#missing.add(record)) return
+    if (record.type === 'failed') this.#failures.push(new ToolError('IMAGES_FAILED', String(record.message)))
+    this.#parts.add(record)
+    if (!isRoot(record)) return
+    const put = await this.#plan(record)
+    if (put === undefined) return
+    for (const part of put) yield* this.archive.blob(part, this.#missing.offset(part))
+    this.archive.name(bare(record), record.reference)
+  }
+
+  /** @throws ToolError when there is nothing to be read from the archive */
+  check(): void {
+    const [failure] = this.#failures
+    const [open] = this.#parts.open()
+    if (open !== undefined) {
+      const why = 'no root manifest came for it; is manifest-gen missing?'
+      throw new ToolError('IMAGE_INCOMPLETE', `cannot export image ${JSON.stringify(open)}: ${why}`)
+    }
+    if (this.archive.images > 0) return
+    throw failure ?? new ToolError('IMAGE_MISSING', 'there is nothing to export: no image came')
+  }
+
+  /** @throws ToolError `IMAGES_FAILED` */
+  confess(): void {
+    const [first] = this.#failures
+    if (first === undefined) return
+    const count = `${this.#failures.length} of ${this.#failures.length + this.archive.images} images`
+    throw new ToolError('IMAGES_FAILED', `${count} are not in the archive, one because: ${first.message}`)
+  }
+
+  // One that cannot be exported costs itself only.
+  async #plan(root: ManifestRecord): Promise<readonly Part[] | undefined> {
+    const image = this.#parts.take(root.image)
+    try {
+      const writer = this.#reader()
+      const source = { opener: (part: Part) => this.#opener(part) }
+      const put = await putImage({ root, image, source, writer, dryRun: true, known: new Map() })
+      return 'put' in put ? put.put : []
+    } catch (error) {
+      if (!(error instanceof ToolError)) throw error
+      this.#failures.push(error)
+      return undefined
+    }
+  }
+
+  // What is planned is asked of whoever will read the archive.
+  #reader(): PlaceWriter {
+    const has = async (descriptor: Descriptor): Promise<boolean> => this.#missing.has(descriptor)
+    const refuse = (): never => {
+      throw new Error('nothing is put while an export is planned')
+    }
+    return { hasBlob: has, hasManifest: has, putBlob: refuse, putManifest: refuse, publish: refuse }
+  }
+
+  // Only once an image came: what is wrong above is told first.
+  #store(): Store {
+    this.#opened ??= Store.open(this.#root, { create: false })
+    return this.#opened
+  }
+
+  // Looked for at once: the archive must not break in the middle of an image.
+  #opener({ digest, size }: Part): () => AsyncIterable<Buffer> {
+    if (this.#store().hasBlob(digest, size)) return () => this.#store().openBlob(digest)
+    const why = 'it is not in the store; img-pull brings it there'
+    throw new ToolError('BLOB_MISSING', `cannot export blob ${digest}: ${why}`)
+  }
+}

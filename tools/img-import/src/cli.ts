@@ -1,0 +1,25 @@
+import { readBytes, runTool } from '@pipelayer/cli'
+import { defaultStorePath } from '@pipelayer/store'
+import { imgImport } from './index.js'
+
+runTool({
+  name: 'img-import',
+  summary: 'read images from an archive into the store',
+  options: {
+    tag: { type: 'string', alias: 't', value: 'REFERENCE', describe: 'name the only image of the archive' },
+    store: {
+      type: 'string',
+      value: 'DIR',
+      describe: 'the store (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
+    },
+  },
+  positionals: { synopsis: '[FILE]', min: 0, max: 1 },
+  input: 'none',
+  run: (_records, args, context) =>
+    imgImport(readBytes(args._[0] ?? '-', context.stdin), {
+      tag: args.tag,
+      store: args.store ?? defaultStorePath(context.env),
+      signal: context.signal,
+      warn: context.warn,
+    }),
+})

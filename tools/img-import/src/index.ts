@@ -1,0 +1,78 @@
+/**
+ * img-import: reads images from an archive into the store.
+ *
+ * @module
+ */
+import { ToolError } from '@pipelayer/errors'
+import { bare } from '@pipelayer/oci'
+import type { AnyRecord, FailedRecord } from '@pipelayer/records'
+import { type NamedEntry, Store } from '@pipelayer/store'
+import { ArchiveReader } from './archive-reader.js'
+import { type ArchivedImage, imagesIn } from './images.js'
+import { checkWhole } from './whole.js'
+
+export interface ImgImportOptions {
+  /** The store's folder; made where there is none. */
+  readonly store: string
+  /** The name of the only image, in place of its own. */
+  readonly tag?: string | undefined
+  readonly signal?: AbortSignal
+  readonly warn?: (message: string, code?: string) => void
+}
+
+const TOOL = 'img-import'
+
+/**
+ * Brings the blobs of an archive into the store, each checked before it has its name. When the archive has ended well, the
+ * images of which everything is there are named, all in one step, and a `reference` record tells each.
+ *
+ * What came of an archive that is cut stays, down to the first bytes of a blob: nothing is named, and the next archive
+ * may leave it out.
+ *
+ * @param archive - an OCI layout in a tar; see `archive.ts` of the package images
+ * @throws ToolError `ARCHIVE_INCOMPLETE`, `ARCHIVE_INVALID`, `TAR_INVALID`, `TAR_TRUNCATED`, `DIGEST_MISMATCH`,
+ * `BLOB_MISSING`; of several images one that lacks a blob is a `failed` record
+ */
+export async function* imgImport(
+  archive: AsyncIterable<Buffer>,
+  options: ImgImportOptions,
+): AsyncGenerator<AnyRecord, void, undefined> {
+  const store = Store.open(options.store)
+  const reader = new ArchiveReader(store, options)
+  const images = imagesIn(await reader.read(archive), options.tag)
+  const failed = new Map<ArchivedImage, ToolError>()
+  for (const image of images) {
+    const error = failureOf(store, image)
+    if (error !== undefined && images.length === 1) throw error
+    if (error !== undefined) failed.set(image, error)
+  }
+  store.tagAll(images.filter(image => !failed.has(image)).map(entryOf))
+  for (const image of images) {
+    const error = failed.get(image)
+    yield error === undefined ? referenceOf(image) : failedRecord(image, error)
+  }
+}
+
+function failureOf(store: Store, { descriptor }: ArchivedImage): ToolError | undefined {
+  try {
+    checkWhole(store, descriptor)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    return error
+  }
+}
+
+function entryOf({ descriptor, name }: ArchivedImage): NamedEntry {
+  return { descriptor: { ...bare(descriptor) }, name }
+}
+
+// What img-pull reads: an image without a name by its digest.
+function referenceOf({ descriptor, name }: ArchivedImage): AnyRecord {
+  return { type: 'reference', reference: `store:${name ?? descriptor.digest}`, ...bare(descriptor) }
+}
+
+function failedRecord({ descriptor, name }: ArchivedImage, { code, message }: ToolError): FailedRecord {
+  const item = { digest: descriptor.digest, ...(name !== undefined && { reference: name }) }
+  return { type: 'failed', tool: TOOL, code, message, item }
+}

@@ -1,0 +1,253 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { digestOf } from '@pipelayer/digest'
+import { archiveName } from '@pipelayer/images'
+import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
+import { REF_NAME, Store } from '@pipelayer/store'
+import { END_BLOCKS, encodeHeader, padding, type TarType } from '@pipelayer/tar'
+import { RecordWriter, type Scope, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { imgImport } from '../src/index.js'
+
+const NAME = 'docker.io/library/app:1'
+const BIG = 'x'.repeat(300_000)
+
+interface Entry {
+  readonly name: string
+  readonly content: string
+  readonly type?: TarType
+}
+
+function tar(entries: readonly Entry[]): Buffer {
+  const parts = entries.flatMap(({ name, content, type = 'file' }) => {
+    const bytes = Buffer.from(content)
+    const mtime = { seconds: 0, nanoseconds: 0 }
+    const head = encodeHeader({
+      name,
+      type,
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      size: bytes.length,
+      mtime,
+      linkname: 'x',
+    })
+    return type === 'file' ? [head, bytes, padding(bytes.length)] : [head]
+  })
+  return Buffer.concat([...parts, END_BLOCKS])
+}
+
+/** Entries of all blobs of an image, and one of an index that names it. */
+function archiveOf(image: readonly AnyRecord[], annotations: object = { [REF_NAME]: NAME }): Entry[] {
+  const blobs = image.map(({ digest, path: file }) => {
+    return { name: archiveName(String(digest)), content: fs.readFileSync(String(file), 'utf8') }
+  })
+  return [...blobs, indexOf([{ image, annotations }])]
+}
+
+function indexOf(images: readonly { image: readonly AnyRecord[]; annotations?: object }[]): Entry {
+  const manifests = images.map(({ image, annotations }) => {
+    const { mediaType, digest, size } = image.at(-1) as AnyRecord
+    return { mediaType, digest, size, ...(annotations && { annotations }) }
+  })
+  return { name: 'index.json', content: JSON.stringify({ schemaVersion: 2, manifests }) }
+}
+
+interface Lab {
+  readonly store: Store
+  take(archive: Buffer | readonly Entry[], options?: { tag?: string; chunk?: number }): Promise<AnyRecord[]>
+  readonly warnings: (string | undefined)[]
+  names(): unknown[]
+}
+
+function lab(t: Scope): Lab {
+  const store = Store.open(path.join(tempDir(t, 'import'), 'store'))
+  const warnings: (string | undefined)[] = []
+  return {
+    store,
+    warnings,
+    take: async (archive, { tag, chunk = 1000 } = {}) => {
+      const bytes = Buffer.isBuffer(archive) ? archive : tar(archive as readonly Entry[])
+      const warn = (_message: string, code?: string): void => void warnings.push(code)
+      const out = await collect(imgImport(chunks(bytes, chunk), { store: store.root, tag, warn }))
+      for (const record of out) checkRecord(record)
+      return out
+    },
+    names: () => store.index().manifests.map(({ annotations }) => annotations?.[REF_NAME]),
+  }
+}
+
+async function* chunks(bytes: Buffer, size: number): AsyncGenerator<Buffer, void, undefined> {
+  for (let at = 0; at < bytes.length; at += size) yield Buffer.from(bytes.subarray(at, at + size))
+}
+
+const writerOf = (t: Scope): RecordWriter => new RecordWriter(tempDir(t, 'blobs'))
+
+t.test('an image comes in', async t => {
+  const image = writerOf(t).image('1', ['lower', BIG])
+  const whole = archiveOf(image)
+  const other = [
+    { name: 'manifest.json', content: '[]' },
+    { name: 'blobs/sha256', content: '', type: 'dir' as const },
+    { name: `blobs/sha256/${'a'.repeat(64)}`, content: '', type: 'symlink' as const },
+    { name: 'blobs/sha256/../../../escape', content: 'x' },
+    { name: 'blobs/md5/abc', content: 'x' },
+  ]
+  const rows: readonly { entries: readonly Entry[]; chunk?: number; why: string }[] = [
+    { entries: whole, why: 'as img-export writes it' },
+    { entries: whole, chunk: 1_000_000, why: 'in one chunk' },
+    { entries: [...whole].reverse(), why: 'the index first' },
+    { entries: [...other, ...whole, ...other], why: 'with what we do not know' },
+    { entries: [...whole, ...whole.slice(0, 1)], why: 'a blob twice' },
+    {
+      entries: whole.map(({ name, content }) => ({ name: `./${name}`, content })),
+      why: 'names as tar writes them',
+    },
+  ]
+  for (const { entries, chunk, why } of rows) {
+    const { store, take, names, warnings } = lab(t)
+    const { digest, size, mediaType } = image.at(-1) as AnyRecord
+    const out = await take(entries, chunk === undefined ? {} : { chunk })
+    t.same(out, [{ type: 'reference', reference: `store:${NAME}`, mediaType, digest, size }], why)
+    t.same([names(), warnings], [[NAME], []])
+    for (const { digest, size } of image) t.ok(store.hasBlob(String(digest), Number(size)))
+    t.equal([...store.blobs()].length, image.length, 'and nothing else')
+  }
+})
+
+t.test('what it is called', async t => {
+  const image = writerOf(t).image('1', ['layer'])
+  const digest = String(image.at(-1)?.digest)
+  const rows: readonly { annotations: object; tag?: string; name: string | undefined; why: string }[] = [
+    { annotations: {}, name: undefined, why: 'nothing: by its digest' },
+    { annotations: { [REF_NAME]: '12' }, name: undefined, why: 'a tag alone, as skopeo writes it' },
+    { annotations: { [REF_NAME]: 'app:1' }, name: NAME, why: 'a short name' },
+    { annotations: { [REF_NAME]: 'Not A:Name' }, name: undefined, why: 'what is no name' },
+    {
+      annotations: { [REF_NAME]: '1', 'io.containerd.image.name': NAME },
+      name: NAME,
+      why: 'as containerd names it',
+    },
+    { annotations: { [REF_NAME]: 'x/y:1' }, tag: 'app:1', name: NAME, why: '--tag' },
+  ]
+  for (const { annotations, tag, name, why } of rows) {
+    const { take, names } = lab(t)
+    const [record] = await take(archiveOf(image, annotations), tag === undefined ? {} : { tag })
+    t.same([names(), record?.reference], [[name], `store:${name ?? digest}`], why)
+  }
+  const { take } = lab(t)
+  const two = indexOf([{ image }, { image }])
+  await t.rejects(take([...archiveOf(image).slice(0, -1), two], { tag: 'app:1' }), {
+    code: 'REFERENCE_AMBIGUOUS',
+  })
+})
+
+t.test('an archive that is cut names nothing, and what came stays', async t => {
+  const image = writerOf(t).image('1', ['lower', BIG])
+  const bytes = tar(archiveOf(image))
+  const indexAt = bytes.length - END_BLOCKS.length - 1024
+  for (const at of [0, 1, 511, 512, 600, 1024, 5000, 280_000, indexAt, indexAt + 600]) {
+    const { store, take, names } = lab(t)
+    await t.rejects(
+      take(bytes.subarray(0, at)),
+      { code: /ARCHIVE_INCOMPLETE|TAR_TRUNCATED/ },
+      `at byte ${at}`,
+    )
+    t.same(names(), [])
+    const part = [...store.partialBlobs()]
+    if (at === 5000) t.ok((part[0]?.size ?? 0) > 3000, 'the first bytes of a blob stay')
+    await take(bytes)
+    t.same([names(), [...store.partialBlobs()]], [[NAME], []], 'the whole archive mends it')
+  }
+})
+
+t.test('the rest of a blob', async t => {
+  const image = writerOf(t).image('1', ['lower', BIG])
+  const [lower, upper, ...others] = archiveOf(image) as [Entry, Entry, ...Entry[]]
+  const digest = String(image[1]?.digest)
+  const rest = (offset: number): Entry => ({ name: archiveName(digest, offset), content: BIG.slice(offset) })
+  const rows: readonly { kept: string; from: number; code?: string; why: string }[] = [
+    { kept: BIG.slice(0, 100_000), from: 100_000, why: 'right after what is there' },
+    { kept: BIG.slice(0, 100_000), from: 90_000, why: 'more came meanwhile' },
+    {
+      kept: BIG.slice(0, 100_000),
+      from: 100_001,
+      code: 'REST_MISPLACED',
+      why: 'less is there than was said',
+    },
+    { kept: 'y'.repeat(100_000), from: 100_000, code: 'DIGEST_MISMATCH', why: 'what was there is damaged' },
+  ]
+  for (const { kept, from, code, why } of rows) {
+    const { store, take, names, warnings } = lab(t)
+    fs.mkdirSync(path.join(store.root, 'partial'))
+    fs.writeFileSync(path.join(store.root, 'partial', digest.replace(':', '-')), kept)
+    const archive = [lower, rest(from), ...others]
+    if (code === undefined) await take(archive)
+    else await t.rejects(take(archive), { code: 'BLOB_MISSING' }, why)
+    t.same([names(), warnings], code === undefined ? [[NAME], []] : [[], [code]], why)
+    await take([lower, upper, ...others])
+    t.same(names(), [NAME], 'the whole blob mends it')
+  }
+})
+
+t.test('what is refused', async t => {
+  const image = writerOf(t).image('1', ['lower', BIG])
+  const [lower, upper, config, manifest, index] = archiveOf(image) as [Entry, Entry, Entry, Entry, Entry]
+  const rows: readonly { archive: Buffer | Entry[]; code: string; why: string }[] = [
+    {
+      archive: [{ ...lower, content: 'lowed' }, upper, config, manifest, index],
+      code: 'DIGEST_MISMATCH',
+      why: 'another blob',
+    },
+    {
+      archive: [lower, { ...upper, content: `y${BIG.slice(1)}` }, config, manifest, index],
+      code: 'DIGEST_MISMATCH',
+      why: 'another big blob',
+    },
+    { archive: [upper, config, manifest, index], code: 'BLOB_MISSING', why: 'a blob that is nowhere' },
+    { archive: [lower, upper, config, index], code: 'BLOB_MISSING', why: 'no manifest' },
+    { archive: [lower, upper, config, manifest], code: 'ARCHIVE_INCOMPLETE', why: 'no index' },
+    {
+      archive: [lower, upper, config, manifest, index, index],
+      code: 'ARCHIVE_INVALID',
+      why: 'two indexes: readers would differ',
+    },
+    {
+      archive: [{ name: 'index.json', content: '{' }],
+      code: 'LAYOUT_INVALID',
+      why: 'an index that is no JSON',
+    },
+    {
+      archive: [{ name: 'index.json', content: '{"manifests":[{"digest":"x"}]}' }],
+      code: 'LAYOUT_INVALID',
+      why: 'no descriptor',
+    },
+    { archive: Buffer.from('no tar'.repeat(200)), code: 'TAR_INVALID', why: 'something else' },
+  ]
+  for (const { archive, code, why } of rows) {
+    const { take, names, store } = lab(t)
+    await t.rejects(take(archive), { code }, why)
+    t.same([names(), [...store.partialBlobs()]], [[], []])
+    t.notOk([...store.blobs()].some(({ digest }) => digest === digestOf('lowed')))
+  }
+})
+
+t.test('of several images each stands alone', async t => {
+  const writer = writerOf(t)
+  const [one, two] = [writer.image('1', ['one']), writer.image('2', ['two'])]
+  const { take, names, store } = lab(t)
+  const index = indexOf([
+    { image: one, annotations: { [REF_NAME]: 'one:1' } },
+    { image: two, annotations: { [REF_NAME]: 'two:1' } },
+  ])
+  const out = await take([...archiveOf(one).slice(1, -1), ...archiveOf(two).slice(0, -1), index])
+  t.match(out, [
+    { type: 'failed', code: 'BLOB_MISSING', item: { reference: 'docker.io/library/one:1' } },
+    { type: 'reference', reference: 'store:docker.io/library/two:1' },
+  ])
+  t.same(names(), ['docker.io/library/two:1'])
+  const many = writer.index('3', [one, two])
+  store.putBytes(Buffer.from('one'))
+  await take(archiveOf(many.slice(-1)), { tag: 'many' })
+  t.same(names().at(-1), 'docker.io/library/many:latest', 'an index whose images came before')
+})
