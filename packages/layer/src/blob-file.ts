@@ -9,7 +9,7 @@ import { type Digest, Hasher, verified } from '@pipelayer/digest'
 import { systemError, ToolError } from '@pipelayer/errors'
 
 /** Read ahead from disk at a time. */
-const READ_BYTES = 1 << 20
+const READ_BYTES = 1 << 18
 
 /** What may come out of a blob: a small one can hold more than a disk. */
 export interface TarLimits {
@@ -41,9 +41,12 @@ export interface OpenTar {
   readonly finish: () => string
 }
 
-/** The bytes of a blob, checked against digest and size as they are read. */
+/**
+ * The bytes of a blob, checked against digest and size as they are read. Nothing of a chunk may be kept when the next
+ * one is asked for: its memory is used again.
+ */
 export function openBlob({ file, expected }: Pick<BlobFile, 'file' | 'expected'>): AsyncIterable<Buffer> {
-  const bytes = fileBytes(file)
+  const bytes = bytesInTurns(file)
   return expected === undefined ? bytes : verified(bytes, expected)
 }
 
@@ -80,4 +83,35 @@ export async function* fileBytes(file: string): AsyncGenerator<Buffer, void, voi
   } catch (error) {
     throw systemError(error, `read "${file}"`)
   }
+}
+
+/** Through two buffers: a stream makes one for each read, and dozens of them wait for the garbage collector. */
+async function* bytesInTurns(file: string): AsyncGenerator<Buffer, void, void> {
+  const fd = await reading(file, done => fs.open(file, done))
+  const buffers: [Buffer, Buffer] = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)]
+  const fill = (): Promise<number> => {
+    const size = reading<number>(file, done => fs.read(fd, buffers[0], 0, READ_BYTES, null, done))
+    // It may fail long before anyone asks for it.
+    size.catch(() => undefined)
+    return size
+  }
+  let next = fill()
+  try {
+    for (let size = await next; size > 0; size = await next) {
+      const bytes = buffers[0].subarray(0, size)
+      buffers.reverse()
+      next = fill()
+      yield bytes
+    }
+  } finally {
+    // What is under way needs the descriptor, and a buffer that nobody has let go of yet.
+    await next.catch(() => undefined)
+    fs.closeSync(fd)
+  }
+}
+
+function reading<T>(file: string, call: (done: (error: Error | null, value: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) =>
+    call((error, value) => (error === null ? resolve(value) : reject(systemError(error, `read "${file}"`)))),
+  )
 }

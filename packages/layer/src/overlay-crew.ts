@@ -18,7 +18,7 @@ export interface CrewOptions extends ApplyOptions {
   readonly xattrs: XattrForm
   /** File of a program that calls `serveLayerThread`; without it, or with a selection, layers come one after the other. */
   readonly program?: string | undefined
-  /** Layers that are unpacked at a time. Each costs some 40 MB. */
+  /** Layers that are unpacked at a time. Each costs some 30 MB. */
   readonly atATime: number
 }
 
