@@ -1,5 +1,5 @@
 /**
- * Which container images manifests, charts and lists of images name. Texts in, references with their lines out.
+ * Which container images manifests, charts and lists of images name, with files and lines.
  *
  * @module
  */
@@ -8,5 +8,6 @@ export { type ChartFile, type ChartFiles, guessedImages, renderedImages } from '
 export type { FoundImage, FoundIn } from './found.js'
 export { type AuthorizedList, authorizedList, imageListImages, type RegistryLogin } from './image-list.js'
 export { manifestImages } from './manifest.js'
+export { type ScanOptions, type ScanResult, scan, textImages } from './scan.js'
 export { sealerImage, sealerImages } from './sealer-lines.js'
 export { templateImages, type ValueOfAction } from './template-lines.js'

@@ -1,0 +1,104 @@
+/**
+ * Which files of a folder name images.
+ *
+ * @module
+ */
+
+import fs from 'node:fs'
+import path from 'node:path'
+import { attempt } from '@pipelayer/errors'
+
+/** What a file is read as. A chart is a folder, or an archive of one. */
+export type SourceKind = 'manifest' | 'list' | 'authorized-list' | 'chart' | 'chart-archive'
+
+export interface Source {
+  readonly kind: SourceKind
+  /** The path given, and what lies below it. */
+  readonly file: string
+}
+
+const LIST = 'imageList'
+const AUTHORIZED_LIST = 'imageListWithAuth.yaml'
+/** What makes a folder a root filesystem. */
+const ROOTFS_PARTS = ['manifests', 'charts', 'application', AUTHORIZED_LIST, path.join('images', 'shim')]
+
+/**
+ * What is to be read below `file`: itself when it is no folder; one chart; of a root filesystem its `manifests/`, `charts/`
+ * and `application/`, the lists of `images/shim/` and `imageListWithAuth.yaml`; of any other folder what `manifests/` may have.
+ * Folders are walked in byte order; symlinks are not followed.
+ */
+export function* sourcesOf(file: string): Generator<Source, void, void> {
+  if (!attempt(`read ${JSON.stringify(file)}`, () => fs.statSync(file)).isDirectory()) {
+    yield { kind: kindOf(file) ?? 'list', file }
+    return
+  }
+  if (isChart(file)) yield { kind: 'chart', file }
+  else if (ROOTFS_PARTS.some(part => typeOf(path.join(file, part)) !== undefined)) yield* rootfs(file)
+  else yield* manifests(file, file)
+}
+
+function* rootfs(root: string): Generator<Source, void, void> {
+  const authorized = path.join(root, AUTHORIZED_LIST)
+  if (typeOf(authorized) === 'file') yield { kind: 'authorized-list', file: authorized }
+  for (const name of ['application', 'charts']) yield* charts(path.join(root, name), name === 'application')
+  for (const name of entries(path.join(root, 'images', 'shim'))) {
+    const file = path.join(root, 'images', 'shim', name)
+    if (typeOf(file) === 'file') yield { kind: 'list', file }
+  }
+  yield* manifests(path.join(root, 'manifests'), path.join(root, 'manifests'))
+}
+
+function* manifests(dir: string, top: string): Generator<Source, void, void> {
+  for (const name of entries(dir)) {
+    const file = path.join(dir, name)
+    const type = typeOf(file)
+    if (type === 'dir' && isChart(file)) yield { kind: 'chart', file }
+    else if (type === 'dir') yield* manifests(file, top)
+    else if (type === 'file') {
+      const kind = name === LIST ? (dir === top ? 'list' : undefined) : kindOf(file)
+      if (kind !== undefined && kind !== 'chart-archive') yield { kind, file }
+    }
+  }
+}
+
+/** Charts in charts are rendered with what holds them. */
+function* charts(dir: string, withManifests: boolean): Generator<Source, void, void> {
+  for (const name of entries(dir)) {
+    const file = path.join(dir, name)
+    const type = typeOf(file)
+    if (type === 'dir' && isChart(file)) yield { kind: 'chart', file }
+    else if (type === 'dir') yield* charts(file, withManifests)
+    else if (type === 'file') {
+      const kind = kindOf(file)
+      if (kind !== undefined && (kind === 'chart-archive' || withManifests)) yield { kind, file }
+    }
+  }
+}
+
+function kindOf(file: string): SourceKind | undefined {
+  const name = path.basename(file)
+  if (name === LIST) return 'list'
+  if (name === AUTHORIZED_LIST) return 'authorized-list'
+  if (/\.(?:ya?ml|json|tmpl)$/i.test(name)) return 'manifest'
+  return /\.tgz$/i.test(name) ? 'chart-archive' : undefined
+}
+
+/** sealer's rule, and Helm's: the values and the templates may be missing. */
+function isChart(dir: string): boolean {
+  return typeOf(path.join(dir, 'Chart.yaml')) === 'file'
+}
+
+/** `undefined` when there is nothing; symlinks and special files are `other`. */
+function typeOf(file: string): 'file' | 'dir' | 'other' | undefined {
+  const stat = fs.lstatSync(file, { throwIfNoEntry: false })
+  if (stat === undefined) return undefined
+  return stat.isFile() ? 'file' : stat.isDirectory() ? 'dir' : 'other'
+}
+
+/** Names in byte order; none where there is no folder. */
+function entries(dir: string): readonly string[] {
+  if (typeOf(dir) !== 'dir') return []
+  return attempt(`read the folder ${JSON.stringify(dir)}`, () => fs.readdirSync(dir)).sort((a, b) =>
+    Buffer.compare(Buffer.from(a), Buffer.from(b)),
+  )
+}

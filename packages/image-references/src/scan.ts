@@ -1,0 +1,88 @@
+/**
+ * A file or folder read for the images that it names.
+ *
+ * @module
+ */
+
+import { ToolError } from '@pipelayer/errors'
+import { chartArchiveImages, chartFolderImages, helmImages } from './chart-folder.js'
+import { type Source, sourcesOf } from './files.js'
+import type { FoundImage } from './found.js'
+import { authorizedList, imageListImages, type RegistryLogin } from './image-list.js'
+import { manifestImages } from './manifest.js'
+import { sealerImages } from './sealer-lines.js'
+import { templateImages } from './template-lines.js'
+import { readText } from './text-file.js'
+
+export interface ScanOptions {
+  /** Read manifests line by line as sealer does, JSON not at all. */
+  readonly isSealer?: boolean
+  /** The helm program; without it charts are guessed at. */
+  readonly helm?: string | undefined
+  readonly signal?: AbortSignal
+}
+
+/** `failure`: one file could not be read; the others are. */
+export type ScanResult =
+  | { readonly type: 'image'; readonly image: FoundImage }
+  | { readonly type: 'login'; readonly login: RegistryLogin }
+  | { readonly type: 'failure'; readonly file: string; readonly error: ToolError }
+
+/**
+ * What the files below `file` name, file by file, in the order of each.
+ *
+ * A file that cannot be read is one `failure`: `YAML_INVALID`, `YAML_TOO_LARGE`, `IMAGE_LIST_INVALID`, `CHART_INVALID`,
+ * `FILE_TOO_LARGE`, `FILE_INVALID` or the system's code.
+ *
+ * @throws ToolError what the system says of `file` itself
+ */
+export async function* scan(file: string, options: ScanOptions = {}): AsyncGenerator<ScanResult, void, void> {
+  for (const source of sourcesOf(file)) {
+    try {
+      yield* scanSource(source, options)
+    } catch (error) {
+      if (!(error instanceof ToolError) || options.signal?.aborted) throw error
+      yield { type: 'failure', file: source.file, error }
+    }
+  }
+}
+
+/** The images of a manifest's text. A text with `{{` that is no YAML is a template: of that, guesses. */
+export function textImages(text: string, file: string, isSealer = false): readonly FoundImage[] {
+  if (isSealer) return [...sealerImages(text, file)]
+  try {
+    return [...manifestImages(text, file)]
+  } catch (error) {
+    const isTemplate = error instanceof ToolError && error.code === 'YAML_INVALID' && text.includes('{{')
+    if (isTemplate) return [...templateImages(text, file)]
+    throw error
+  }
+}
+
+async function* scanSource(
+  { kind, file }: Source,
+  options: ScanOptions,
+): AsyncGenerator<ScanResult, void, void> {
+  if (kind === 'chart' || kind === 'chart-archive') {
+    yield* each(await chartImages(kind, file, options))
+  } else if (kind === 'authorized-list') {
+    const { images, logins } = authorizedList(readText(file), file)
+    for (const login of logins) yield { type: 'login', login }
+    yield* each(images)
+  } else if (kind === 'list') yield* each(imageListImages(readText(file), file))
+  else if (!options.isSealer || !/\.json$/i.test(file))
+    yield* each(textImages(readText(file), file, options.isSealer))
+}
+
+function chartImages(
+  kind: 'chart' | 'chart-archive',
+  file: string,
+  { helm, signal }: ScanOptions,
+): Promise<readonly FoundImage[]> | readonly FoundImage[] {
+  if (helm !== undefined) return helmImages(file, helm, signal)
+  return kind === 'chart' ? chartFolderImages(file) : chartArchiveImages(file)
+}
+
+function* each(images: Iterable<FoundImage>): Generator<ScanResult, void, void> {
+  for (const image of images) yield { type: 'image', image }
+}
