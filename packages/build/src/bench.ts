@@ -18,7 +18,7 @@ export class Bench {
   readonly notify: Notify
   readonly overlays: OverlayMounter
   readonly #wanted: StartRequest['runtime']
-  #runtime: Runtime | undefined
+  #runtime: Promise<Runtime> | undefined
   #count = 0
 
   private constructor(
@@ -70,9 +70,18 @@ export class Bench {
     return dir
   }
 
+  /** The name of a new file in memory, only ours. */
+  newSecretFile(): string {
+    return path.join(this.memory, `secret-${this.#count++}`)
+  }
+
   /** What runs commands; found at the first RUN, and named then. */
-  async runtime(): Promise<Runtime> {
-    if (this.#runtime !== undefined) return this.#runtime
+  runtime(): Promise<Runtime> {
+    this.#runtime ??= this.#probe()
+    return this.#runtime
+  }
+
+  async #probe(): Promise<Runtime> {
     const { runtime, refused } = await probeRuntime({
       wanted: this.#wanted,
       searchPath: this.env.PATH,
@@ -82,7 +91,6 @@ export class Bench {
     })
     const name = runtime.kind === 'oci' ? runtime.name : 'chroot in new namespaces'
     this.notify('info', `RUN uses ${name}${refused.length > 0 ? ` (${refused.join('; ')})` : ''}`)
-    this.#runtime = runtime
     return runtime
   }
 

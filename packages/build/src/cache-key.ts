@@ -1,9 +1,10 @@
 import { createHash, type Hash } from 'node:crypto'
-import fs from 'node:fs'
+import type fs from 'node:fs'
 import { type Digest, digestOf } from '@pipelayer/digest'
 import { lgetxattr, llistxattr } from '@pipelayer/sys'
 import { sourcePattern } from './copy-paths.js'
 import type { TransferAction } from './executor-protocol.js'
+import { FileDigests } from './file-digests.js'
 import { isCarried } from './file-meta.js'
 import { nameMatcher } from './name-matcher.js'
 import { Rooted } from './rooted.js'
@@ -11,8 +12,7 @@ import { findSources, type SourceTree } from './source-find.js'
 import { linkText, type SourceEntry, walkSource } from './source-walk.js'
 
 /** Goes up when the same instruction begins to give another layer. */
-const VERSION = 1
-const CHUNK = 1 << 20
+const VERSION = 2
 
 /** A key over anything JSON can hold; the order of fields is part of it. */
 export function keyOf(parent: string, parts: Readonly<Record<string, unknown>>): Digest {
@@ -24,12 +24,14 @@ export function keyOf(parent: string, parts: Readonly<Record<string, unknown>>):
  * times, so that a fresh clone finds its cache. Under SOURCE_DATE_EPOCH layers are to be equal whatever the clock of
  * a file said, so min(mtime, epoch) is part of it.
  *
+ * @param files - what is known of contents already: instructions that take the same file have it read once
  * @throws {ToolError} `NOT_FOUND`
  */
 export function contextDigest(
   context: { readonly dir: string; readonly ignore: readonly string[] },
   action: Pick<TransferAction, 'sources' | 'parents' | 'excludes'>,
   epoch: number | undefined,
+  files: FileDigests = new FileDigests(),
 ): Digest {
   const root = Rooted.open(context.dir)
   try {
@@ -40,7 +42,7 @@ export function contextDigest(
       add(hash, ['source', found.length])
       for (const { name, real, selection } of found) {
         add(hash, ['match', name])
-        new TreeHasher(hash, epoch).add(walkSource(root, real, selection))
+        new TreeHasher(hash, { epoch, files }).add(walkSource(root, real, selection))
       }
     }
     return `sha256:${hash.digest('hex')}`
@@ -52,11 +54,16 @@ export function contextDigest(
 class TreeHasher {
   readonly #hash: Hash
   readonly #epoch: bigint | undefined
+  readonly #files: FileDigests
   /** First names of files with several. */
   readonly #links = new Map<string, string>()
 
-  constructor(hash: Hash, epoch: number | undefined) {
+  constructor(
+    hash: Hash,
+    { epoch, files }: { readonly epoch: number | undefined; readonly files: FileDigests },
+  ) {
     this.#hash = hash
+    this.#files = files
     this.#epoch = epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n
   }
 
@@ -84,15 +91,7 @@ class TreeHasher {
       return
     }
     if (stat.nlink > 1n) this.#links.set(key, name)
-    add(this.#hash, ['file', String(stat.size)])
-    const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
-    try {
-      const buffer = Buffer.allocUnsafe(CHUNK)
-      for (let size = fs.readSync(fd, buffer); size > 0; size = fs.readSync(fd, buffer))
-        this.#hash.update(buffer.subarray(0, size))
-    } finally {
-      fs.closeSync(fd)
-    }
+    add(this.#hash, ['file', this.#files.of(path, stat)])
   }
 }
 

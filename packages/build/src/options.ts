@@ -16,6 +16,7 @@ import { Store } from '@pipelayer/store'
 import type { BaseOptions } from './base-image.js'
 import { type BuildContext, openContext } from './context.js'
 import type { RuntimeName, SecretSource } from './executor-protocol.js'
+import { FileDigests } from './file-digests.js'
 
 /** What a build is asked for, as a command line says it. */
 export interface BuildOptions {
@@ -67,6 +68,8 @@ export interface BuildSetup {
   readonly store: Store
   readonly context: BuildContext | undefined
   readonly contexts: ReadonlyMap<string, NamedContext>
+  /** Contents of files of contexts that were read already. */
+  readonly files: FileDigests
   readonly buildArgs: ReadonlyMap<string, string>
   readonly platform: Platform
   readonly platformArgs: ReadonlyMap<string, string>
@@ -123,6 +126,7 @@ function prepareCommon(
   return {
     store,
     context: options.context === undefined ? undefined : openContext(options.context, dockerfile),
+    files: new FileDigests(),
     contexts: new Map((options.buildContexts ?? []).map(namedContext)),
     buildArgs: sourceDateEpoch ? new Map([['SOURCE_DATE_EPOCH', sourceDateEpoch], ...buildArgs]) : buildArgs,
     parsePlatform: text => normalizePlatform(parsePlatform(text)),

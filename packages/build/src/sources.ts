@@ -8,7 +8,7 @@ import { baseChain, type Chain } from './stage-state.js'
 
 type SourceSetup = Pick<
   BuildSetup,
-  'context' | 'contexts' | 'places' | 'platform' | 'parsePlatform' | 'time' | 'secrets'
+  'context' | 'contexts' | 'places' | 'platform' | 'parsePlatform' | 'time' | 'secrets' | 'files'
 >
 
 /** The trees that a build reads besides its own stages: the context, named contexts, images. Each image once. */
@@ -67,7 +67,7 @@ export class Sources {
     const context = { dir, ignore }
     return {
       tree: { kind: 'context', ...context },
-      key: what => contextDigest(context, what, this.#setup.time.epoch),
+      key: what => contextDigest(context, what, this.#setup.time.epoch, this.#setup.files),
     }
   }
 }

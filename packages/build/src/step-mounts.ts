@@ -164,8 +164,8 @@ function secret(bench: Bench, wanted: BoundSecret): Place {
   const content = secretBytes(wanted.id, wanted.from, bench.env)
   const env = wanted.env === undefined ? {} : { env: [wanted.env, content.toString('utf8')] as const }
   if (wanted.target === undefined) return env
-  const file = path.join(bench.memory, `secret-${createHash('sha256').update(wanted.id).digest('hex')}`)
-  fs.rmSync(file, { force: true })
+  // Of this step alone: another that runs at the same time may have the same secret.
+  const file = bench.newSecretFile()
   fs.writeFileSync(file, content, { mode: 0o600 })
   fs.chownSync(file, wanted.uid, wanted.gid)
   fs.chmodSync(file, wanted.mode)

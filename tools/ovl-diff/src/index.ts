@@ -45,7 +45,8 @@ const PAUSE_EVERY = 256
 /**
  * Each `snapshot` becomes `layer-begin`, one `change` for each path, and `layer-end`; other records pass.
  *
- * @throws ToolError `SNAPSHOT_INVALID`; those of diffOverlay and diffTrees
+ * @throws ToolError `SNAPSHOT_INVALID`; `STEP_PACKED` where xattrs are asked for that a packed step lost: run kf-run
+ *   with --snapshots; those of diffOverlay and diffTrees
  */
 export async function* ovlDiff(
   records: AsyncIterable<AnyRecord>,
@@ -54,8 +55,20 @@ export async function* ovlDiff(
   for await (const record of records) {
     // The schema has seen to it that the fields are what they are called.
     if (record.type === 'snapshot') yield* diffLayer(record as unknown as LayerSource, options)
-    else yield record
+    else {
+      if (options.allXattrs) refusePacked(record)
+      yield record
+    }
   }
+}
+
+// A step that kf-run took from its cache was packed without them.
+function refusePacked({ type, encoding, createdBy }: AnyRecord): void {
+  if (type !== 'layer' || encoding === undefined) return
+  throw new ToolError(
+    'STEP_PACKED',
+    `cannot keep every xattr of ${JSON.stringify(createdBy ?? 'a step')}: it comes packed from the cache; run kf-run with --snapshots`,
+  )
 }
 
 /** The records of one layer. Throws as {@link ovlDiff} does. */
