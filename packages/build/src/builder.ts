@@ -95,7 +95,8 @@ export class Builder {
     for (const { instruction, record } of plan.steps) {
       if (instruction.kind !== 'copy' || instruction.from === undefined) continue
       try {
-        const stage = findStage(this.#plan, this.#globalWord(instruction.from, record), plan.index)
+        const from = this.#globalWord(instruction.from, record)
+        const stage = this.#isNamed(from) ? undefined : findStage(this.#plan, from, plan.index)
         if (stage) void this.#stage(stage)
       } catch {
         // Told when it is the turn of this step.
@@ -108,12 +109,22 @@ export class Builder {
     try {
       const text = this.#globalWord(instruction.base, record)
       if (text === '') throw new ToolError('FROM_EMPTY', `the image of FROM ${instruction.base} is empty`)
-      const parent = this.#plan.stages.findLast(s => s.index < plan.index && s.name === text.toLowerCase())
+      const parent = this.#earlierStage(text, plan.index)
       if (parent) return continueStage(plan.index, await this.#stage(parent))
       return await this.#fromImage(plan, text)
     } catch (error) {
       throw located(error, plan.from)
     }
+  }
+
+  // A named context takes the place of a stage, too.
+  #isNamed(text: string): boolean {
+    return this.#setup.contexts.has(text)
+  }
+
+  #earlierStage(name: string, before: number): StagePlan | undefined {
+    if (this.#isNamed(name)) return undefined
+    return this.#plan.stages.findLast(s => s.index < before && s.name === name.toLowerCase())
   }
 
   async #fromImage(plan: StagePlan, text: string): Promise<StageState> {
@@ -188,7 +199,7 @@ export class Builder {
   /** The tree that `--from` names: a stage, a build context, an image; without it the context. */
   async #source(state: StageState, from: string | undefined): Promise<Source> {
     if (from === undefined) return this.#sources.context()
-    const stage = findStage(this.#plan, from, state.stage)
+    const stage = this.#isNamed(from) ? undefined : findStage(this.#plan, from, state.stage)
     if (stage) return chainSource((await this.#stage(stage)).chain)
     return await this.#sources.named(from)
   }

@@ -48,7 +48,7 @@ export function applyConfig(
     case 'expose': {
       const ports = [...new Set(step.ports.flatMap(expand.words).flatMap(parsePorts))]
       config.ExposedPorts = { ...config.ExposedPorts, ...emptyObjects(ports) }
-      return createdBy.expose(ports)
+      return createdBy.expose(ports.sort())
     }
     case 'volume': {
       const paths = step.paths.map(expand.word)
@@ -110,7 +110,7 @@ function applyEnv(
 ): string {
   for (const { name, value } of pairs) {
     setEnv(state.doc.config, name, value)
-    state.scope.env.set(name, value)
+    state.scope.set(name, value)
   }
   return createdBy.env(pairs)
 }

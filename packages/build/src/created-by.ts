@@ -1,5 +1,5 @@
 import type { HealthcheckInstruction, Pair } from '@pipelayer/dockerfile'
-import { duration, plainList, plainSet, quoteList, quoteRune } from './go-format.js'
+import { duration, plainList, quoteList, quoteRune } from './go-format.js'
 
 /**
  * `created_by` of a history entry, letter by letter as BuildKit writes it. Steps that changed the file system carry
@@ -31,7 +31,7 @@ export const createdBy = {
     `ARG ${args.map(a => (a.value === undefined ? a.name : `${a.name}=${a.value}`)).join(' ')}`,
   cmd: (argv: readonly string[]): string => `CMD ${quoteList(argv)}`,
   entrypoint: (argv: readonly string[]): string => `ENTRYPOINT ${quoteList(argv)}`,
-  expose: (ports: readonly string[]): string => `EXPOSE ${plainSet(ports)}`,
+  expose: (ports: readonly string[]): string => `EXPOSE ${plainList(ports)}`,
   user: (user: string): string => `USER ${user}`,
   volume: (paths: readonly string[]): string => `VOLUME ${plainList(paths)}`,
   shell: (shell: readonly string[]): string => `SHELL ${plainList(shell)}`,

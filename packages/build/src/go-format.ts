@@ -34,14 +34,6 @@ export function plainList(list: readonly string[]): string {
   return `[${list.join(' ')}]`
 }
 
-/** `%v` of a set, which is a map to empty structs: `map[a:{} b:{}]`, in byte order. */
-export function plainSet(keys: readonly string[]): string {
-  return `map[${[...keys]
-    .sort(compareBytes)
-    .map(key => `${key}:{}`)
-    .join(' ')}]`
-}
-
 /** `%q` of a whole number below 0x110000: Go takes it for a character. */
 export function quoteRune(value: number): string {
   const inner = value === 39 ? "\\'" : value === 34 ? '"' : escape(String.fromCodePoint(value))
@@ -70,10 +62,6 @@ export function duration(ns: number): string {
   const rest = `${seconds % 60}${fraction === '' ? '' : `.${fraction}`}s`
   if (hours > 0) return `${hours}h${minutes}m${rest}`
   return minutes > 0 ? `${minutes}m${rest}` : rest
-}
-
-function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 function escape(char: string): string {

@@ -5,7 +5,7 @@ import type { StagePlan, Step } from './plan.js'
 import type { StageState } from './stage-state.js'
 
 /**
- * The instructions that a base image holds back for its children, to be executed right after FROM. They are taken out
+ * The instructions that a base, an image or a stage, holds back for its children, to be executed right after FROM. They are taken out
  * of the config: a grandchild does not get them.
  *
  * @throws {ToolError} `ONBUILD_INVALID`

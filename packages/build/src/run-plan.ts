@@ -28,7 +28,7 @@ export function runCommand(run: RunInstruction, config: RuntimeConfig): RunComma
   if (!isOnlyHeredoc(command)) return { argv: [...shell, [command, ...run.files.map(reassemble)].join('\n')] }
   const content = first.chomp ? withoutTabs(contentOf(first)) : contentOf(first)
   if (!content.subarray(0, 2).equals(Buffer.from('#!'))) return { argv: [...shell, content.toString('utf8')] }
-  return { argv: [`${SCRIPT_DIR}/${first.name}`], script: { name: first.name, content } }
+  return { argv: [...shell, `${SCRIPT_DIR}/${first.name}`], script: { name: first.name, content } }
 }
 
 /** The bytes of a heredoc. */

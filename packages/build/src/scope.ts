@@ -1,8 +1,5 @@
 import type { ArgInstruction } from '@pipelayer/dockerfile'
 
-/** A declared ARG: the value that expansions and RUN see, or none. */
-export type ArgValues = ReadonlyMap<string, string | undefined>
-
 /** ARGs that RUN gets without being declared, and that neither cache key nor history know. */
 const PROXIES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'all_proxy']
 
@@ -18,37 +15,46 @@ export interface GlobalScope {
 /**
  * The variables of one stage, at one instruction.
  *
- * ENV beats an ARG of the same name, wherever they stand. Spec: Dockerfile reference, "Using ARG variables".
+ * Of an ENV and an ARG of the same name the later one counts; an ARG without a value changes nothing.
+ * Spec: BuildKit, dockerfile2llb/convert.go, dispatchArg: both go into one environment.
  */
 export class Scope {
-  readonly env: Map<string, string>
-  readonly args: Map<string, string | undefined>
+  readonly #values: Map<string, string>
+  readonly #args: Set<string>
 
-  constructor(env: Iterable<readonly [string, string]> = [], args: ArgValues = new Map()) {
-    this.env = new Map(env)
-    this.args = new Map(args)
+  constructor(values: Iterable<readonly [string, string]> = [], args: Iterable<string> = []) {
+    this.#values = new Map(values)
+    this.#args = new Set(args)
   }
 
   /** A child stage starts with what its parent had at its end, ARGs included. */
   clone(): Scope {
-    return new Scope(this.env, this.args)
+    return new Scope(this.#values, this.#args)
   }
 
   get(name: string): string | undefined {
-    return this.env.get(name) ?? this.args.get(name)
+    return this.#values.get(name)
   }
 
-  /** What a command sees, and what expansions see: ARGs with a value, then ENV over them. */
+  /** What ENV says. */
+  set(name: string, value: string): void {
+    this.#values.set(name, value)
+  }
+
+  /** What ARG says. */
+  declare(name: string, value: string | undefined): void {
+    this.#args.add(name)
+    if (value !== undefined) this.#values.set(name, value)
+  }
+
+  /** What a command sees, and what expansions see. */
   values(): Map<string, string> {
-    const values = new Map<string, string>()
-    for (const [name, value] of this.args) if (value !== undefined) values.set(name, value)
-    for (const [name, value] of this.env) values.set(name, value)
-    return values
+    return new Map(this.#values)
   }
 
   /** `NAME=value` of every declared ARG, in order of declaration, as the history of a RUN lists them. */
   declared(): string[] {
-    return [...this.args.keys()].map(name => `${name}=${this.get(name) ?? ''}`)
+    return [...this.#args].map(name => `${name}=${this.get(name) ?? ''}`)
   }
 }
 
@@ -66,7 +72,7 @@ export function declareArg(
   const given = outer.buildArgs.get(arg.name)
   if (given !== undefined) outer.used.add(arg.name)
   const value = given ?? (arg.value === undefined ? outer.globals.get(arg.name) : expand(arg.value))
-  scope.args.set(arg.name, value)
+  scope.declare(arg.name, value)
   return value
 }
 

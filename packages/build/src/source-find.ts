@@ -40,7 +40,7 @@ export function findSources(
     const real = tree.root.resolve(name)
     const found = { name, real, selection: selectionOf(tree, choose) }
     if (!isVisible(tree, name, real)) {
-      if (pattern.optional) return []
+      if (pattern.optional && !isDangling(tree, name, real)) return []
       throw notFound(name, tree)
     }
     if (pattern.include !== undefined) checkIncluded(tree, found, pattern)
@@ -91,6 +91,12 @@ function isVisible(tree: SourceTree, name: string, real: string): boolean {
   const below = walkSource(tree.root, real, { ignored: tree.ignored.matches, prunes: false })
   for (const entry of below) if (entry.name !== '') return true
   return false
+}
+
+// A wildcard that matches nothing is no error; one that matches a symlink to nothing is.
+function isDangling(tree: SourceTree, name: string, real: string): boolean {
+  const isLink = tree.root.lstat(name)?.isSymbolicLink() === true
+  return isLink && tree.root.lstat(real) === undefined && !tree.ignored.matches(cleanName(name))
 }
 
 /** The names that a pattern with wildcards matches, part by part: no wildcard crosses a slash. */

@@ -85,14 +85,12 @@ export function startStage(stage: number, doc: ImageDocument, chain: Chain): Sta
   return { stage, doc, scope, chain, inherited: doc.history.length, timed: new Map(), cmdSet: false }
 }
 
-/** A stage on another: all that it had at its end, but for its ONBUILDs, which have fired. */
+/** A stage on another: all that it had at its end, its ONBUILDs included. */
 export function continueStage(stage: number, parent: StageState): StageState {
-  const doc = structuredClone(parent.doc)
-  delete doc.config.OnBuild
   return {
     ...parent,
     stage,
-    doc,
+    doc: structuredClone(parent.doc),
     scope: parent.scope.clone(),
     timed: new Map(parent.timed),
     cmdSet: false,

@@ -4,7 +4,7 @@ import { ToolError } from '@pipelayer/errors'
 export interface Identity {
   readonly uid: number
   readonly gid: number
-  /** Further groups, of a process whose group was not named. */
+  /** All groups: the first one too, without which what is forbidden to that group would be allowed. */
   readonly groups: readonly number[]
   /** From passwd; `/` where it has no such user. */
   readonly home: string
@@ -46,10 +46,14 @@ export function processIdentity(spec: string, accounts: Accounts): Identity {
   const user = findUser(userPart === '' ? '0' : userPart, accounts)
   const groups = parseGroup(accounts.group)
   const home = user.entry?.home || '/'
-  if (groupPart !== '') return { uid: user.uid, gid: groupID(groupPart, groups), groups: [], home }
+  if (groupPart !== '') {
+    const gid = groupID(groupPart, groups)
+    return { uid: user.uid, gid, groups: [gid], home }
+  }
   const name = user.entry?.name
+  const gid = user.entry?.gid ?? 0
   const extra = name === undefined ? [] : groups.filter(g => g.members.includes(name)).map(g => g.gid)
-  return { uid: user.uid, gid: user.entry?.gid ?? 0, groups: [...new Set(extra)].sort((a, b) => a - b), home }
+  return { uid: user.uid, gid, groups: [...new Set([gid, ...extra])].sort((a, b) => a - b), home }
 }
 
 /**
