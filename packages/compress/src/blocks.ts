@@ -8,38 +8,82 @@
 export interface Block {
   readonly bytes: Buffer
   readonly isLast: boolean
+  /** To be called once when nobody reads `bytes` any more: their memory is used again. */
+  release(): void
 }
 
+/** Told of a chunk of the source which nobody reads any more. */
+export type Free = (chunk: Buffer) => void
+
 const EMPTY = Buffer.alloc(0)
+const nothing = (): void => undefined
 
 /**
- * Blocks of `size` bytes. A chunk that is one as it stands is not copied, so its memory must not be written to again;
- * the others have memory of their own.
+ * Blocks of `size` bytes. A chunk that is one as it stands is not copied, so its memory must not be written to before
+ * `free` is told of it; the others are copied into memory that the blocks before have released.
  */
 export async function* blocksOf(
   source: AsyncIterable<Buffer>,
   size: number,
+  free: Free = nothing,
 ): AsyncGenerator<Block, void, void> {
-  let bytes: Buffer = EMPTY
-  let used = 0
+  const collector = new Collector(size)
+  let full: Block | undefined
   for await (const chunk of source) {
-    if (chunk.length === size && (used === 0 || used === size)) {
+    if (chunk.length === size && collector.isEmpty) {
       // A full block waits until it is known that it is not the last.
-      if (used === size) yield { bytes, isLast: false }
-      bytes = chunk
-      used = size
+      if (full !== undefined) yield full
+      full = { bytes: chunk, isLast: false, release: () => free(chunk) }
       continue
     }
     for (let at = 0; at < chunk.length; ) {
-      if (used === size) yield { bytes, isLast: false }
-      if (used === size || bytes === EMPTY) {
-        bytes = Buffer.allocUnsafeSlow(size)
-        used = 0
-      }
-      const copied = chunk.copy(bytes, used, at)
-      used += copied
-      at += copied
+      if (full !== undefined) yield full
+      full = undefined
+      at += collector.take(chunk, at)
+      if (collector.isFull) full = collector.block()
     }
+    free(chunk)
   }
-  yield { bytes: bytes.subarray(0, used), isLast: true }
+  yield { ...(full ?? collector.block()), isLast: true }
+}
+
+/** Copies chunks into blocks. */
+class Collector {
+  readonly #size: number
+  readonly #spare: Buffer[] = []
+  #bytes: Buffer = EMPTY
+  #used = 0
+
+  constructor(size: number) {
+    this.#size = size
+  }
+
+  get isEmpty(): boolean {
+    return this.#used === 0
+  }
+
+  get isFull(): boolean {
+    return this.#used === this.#size
+  }
+
+  /** How much of `chunk` from `at` on there was room for. */
+  take(chunk: Buffer, at: number): number {
+    if (this.#used === 0) this.#bytes = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#size)
+    const copied = chunk.copy(this.#bytes, this.#used, at)
+    this.#used += copied
+    return copied
+  }
+
+  /** What was taken since the block before. */
+  block(): Block {
+    const bytes = this.#bytes
+    const block = {
+      bytes: bytes.subarray(0, this.#used),
+      isLast: false,
+      release: () => void this.#spare.push(bytes),
+    }
+    this.#bytes = EMPTY
+    this.#used = 0
+    return block
+  }
 }

@@ -13,8 +13,8 @@ import {
   defaultLevel,
   type Engine,
 } from './format.js'
-import { gzip } from './gzip.js'
-import { zstd, zstdEngine } from './zstd.js'
+import { GZIP_BLOCK_SIZE, gzip } from './gzip.js'
+import { ZSTD_FRAME_SIZE, zstd, zstdEngine } from './zstd.js'
 
 export interface CompressOptions {
   readonly format: CompressionFormat
@@ -24,28 +24,40 @@ export interface CompressOptions {
   readonly engine?: Engine | undefined
   /** Blocks that are compressed at a time; 4 unless given, as libuv has 4 threads. Never changes the bytes. */
   readonly workers?: number
+  /** Told of each chunk of the source, as it came, when its memory may be written to again. Never told by `none`. */
+  readonly free?: ((chunk: Buffer) => void) | undefined
+  /** For gzip: the CRC-32 of the whole source where another thread computes it. Asked once, after its end. */
+  readonly checksum?: (() => Promise<number>) | undefined
 }
 
 const WORKERS = 4
+
+/** Bytes of a chunk that is taken as it stands, not copied. */
+export function blockSizeOf(format: CompressionFormat): number {
+  return format === 'zstd' ? ZSTD_FRAME_SIZE : GZIP_BLOCK_SIZE
+}
+
 /**
  * The bytes of `source` compressed: the same for the same format, level and {@link engineOf}, however they are cut and
  * whatever the number of workers. (libisal chooses its code by the processor, and two kinds may differ.)
  *
  * Gives chunks of some 200 KB, and of a few bytes. Many small chunks of input cost time: join them to 64 KiB or more;
- * those of 1 MiB are not even copied, and must not be written to again. Reads ahead at most one block for each worker,
- * of 1 MiB for gzip and of 2 MiB for zstd; its consumer sets the pace.
+ * those of {@link blockSizeOf} are not even copied, and must not be written to before `free` is told of them. Reads
+ * ahead at most one block for each worker; its consumer sets the pace.
  *
  * @throws ToolError COMPRESSION_UNKNOWN for a level that is not, or an engine that has not this format;
  *   COMPRESSION_UNSUPPORTED where the engine is not installed
  */
 export function compress(source: AsyncIterable<Buffer>, options: CompressOptions): AsyncIterable<Buffer> {
-  const { format, engine, level = defaultLevel(format, engine) } = options
+  const { format, engine, level = defaultLevel(format, engine), free, checksum } = options
   const workers = Math.max(1, options.workers ?? WORKERS)
   checkLevel(format, level, engine)
   requireEngine(format, engine)
-  if (format === 'zstd') return zstd(source, { level, workers, ...(engine === 'libzstd' ? { engine } : {}) })
+  if (format === 'zstd')
+    return zstd(source, { level, workers, free, ...(engine === 'libzstd' ? { engine } : {}) })
   if (format === 'none') return source
-  return gzip(source, { level, workers, ...(engine === 'libisal' ? { deflate: isalDeflate } : {}) })
+  const deflate = engine === 'libisal' ? isalDeflate : undefined
+  return gzip(source, { level, workers, free, checksum, deflate })
 }
 
 /**

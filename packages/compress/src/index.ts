@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { type CompressOptions, compress, engineOf } from './compress.js'
+export { blockSizeOf, type CompressOptions, compress, engineOf } from './compress.js'
 export { type DecompressOptions, decompress } from './decompress.js'
 export { decompressExternal, type Spawn } from './external.js'
 export {

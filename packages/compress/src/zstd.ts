@@ -4,7 +4,7 @@
  * Frames of 2 MiB, each with a content checksum as the zstd program writes it, made in the threads of libuv's pool: one
  * after the other they are one stream to every reader (RFC 8878, section 3). The bytes depend on the level and on the
  * library's version, which is in the engine's name, and not on how the input is cut or how many threads there are.
- * Memory: some 10 MiB for each worker at the default level.
+ * Memory: some 10 MiB for each worker at the default level, used again and again.
  *
  * Spec: RFC 8878.
  *
@@ -12,7 +12,7 @@
  */
 import zlib from 'node:zlib'
 import { bundledVersions, libzstdVersion, ZstdDecoder, zstdFrame } from '@pipelayer/sys'
-import { blocksOf } from './blocks.js'
+import { blocksOf, type Free } from './blocks.js'
 import { Driver, type ZlibStream } from './driver.js'
 import { damaged, unsupported } from './errors.js'
 import { ZstdFrames } from './frames.js'
@@ -41,7 +41,7 @@ const D_WINDOW_LOG_MAX = 100
 const WINDOW_LOG_MAX = 27
 const CHUNK_SIZE = 1 << 18
 /** Part of the format's promise, as another size gives other bytes. As large as the window of the default level. */
-const FRAME_SIZE = 1 << 21
+export const ZSTD_FRAME_SIZE = 1 << 21
 
 /**
  * `node-zstd/1.5.7` or `libzstd/1.5.4`.
@@ -60,17 +60,20 @@ export interface ZstdOptions {
   readonly workers: number
   /** The system's library, also where Node has its own. */
   readonly engine?: 'libzstd' | undefined
+  readonly free?: Free | undefined
 }
 
 /** Compresses `source` to frames of 2 MiB each; reads at most `workers` of them ahead of its consumer. */
 export function zstd(
   source: AsyncIterable<Buffer>,
-  { level, workers, engine }: ZstdOptions,
+  { level, workers, engine, free }: ZstdOptions,
 ): AsyncGenerator<Buffer, void, void> {
   const create = engine === undefined ? node.zstdCompress : undefined
   if (create === undefined) presentLibrary()
-  return inOrder(blocksOf(source, FRAME_SIZE), workers, ({ bytes }) =>
-    create === undefined ? zstdFrame(bytes, level) : nodeFrame(bytes, level, create),
+  const frame = (bytes: Buffer): Promise<Buffer> =>
+    create === undefined ? zstdFrame(bytes, level) : nodeFrame(bytes, level, create)
+  return inOrder(blocksOf(source, ZSTD_FRAME_SIZE, free), workers, ({ bytes, release }) =>
+    frame(bytes).finally(release),
   )
 }
 
@@ -79,7 +82,7 @@ function nodeFrame(
   level: number,
   create: NonNullable<NodeZstd['zstdCompress']>,
 ): Promise<Buffer> {
-  const options = { chunkSize: FRAME_SIZE, params: { [C_LEVEL]: level, [C_CHECKSUM]: 1 } }
+  const options = { chunkSize: ZSTD_FRAME_SIZE, params: { [C_LEVEL]: level, [C_CHECKSUM]: 1 } }
   return new Promise((resolve, reject) =>
     create(bytes, options, (error, frame) => (error ? reject(error) : resolve(frame))),
   )

@@ -1,58 +1,84 @@
 /**
- * A digest that another thread computes, while this one reads files.
+ * A digest, and the checksum of gzip, that another thread computes while this one reads files.
  *
  * @module
  */
+import { createHash } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
-import { type Digest, Hasher } from '@pipelayer/digest'
+import zlib from 'node:zlib'
+import type { Digest } from '@pipelayer/digest'
 
-/** Chunks that are kept until a thread is worth its start, some 30 ms. */
-const KEPT_CHUNKS = 4
+/** Bytes that are kept until a thread is worth its start, some 30 ms. */
+const KEPT_BYTES = 4 << 20
 /** The ring through which bytes go: a piece is copied, since shared memory that is made anew is freed too late. */
 const PIECES = 4
 const PIECE_BYTES = 1 << 20
 
 /**
  * The thread's program, as text: a file of its own would have to be found from a bundle, from dist and from sources.
- * In: a piece of the ring, null at the end. Out: null for each piece that is done, the digest in hex.
+ * In: a piece of the ring, null at the end. Out: null for each piece that is done, then the sums.
  */
 const PROGRAM = `
-const { parentPort } = require('node:worker_threads')
+const { parentPort, workerData } = require('node:worker_threads')
+const { crc32 } = require('node:zlib')
 const hash = require('node:crypto').createHash('sha256')
+let crc = 0
 parentPort.on('message', bytes => {
-  if (bytes !== null) hash.update(bytes)
-  parentPort.postMessage(bytes === null ? hash.digest('hex') : null)
+  if (bytes === null) return parentPort.postMessage({ hex: hash.digest('hex'), crc })
+  hash.update(bytes)
+  if (workerData.hasChecksum) crc = crc32(bytes, crc)
+  parentPort.postMessage(null)
 })`
 
-/** Computes the SHA-256 of chunks. Every way out must call {@link close}. */
+/** Node's, which 20.15 and later have. */
+const crc32 = (zlib as { readonly crc32?: (bytes: Buffer, start: number) => number }).crc32
+
+interface Sums {
+  readonly hex: string
+  readonly crc: number
+}
+
+/** Computes the SHA-256 of chunks, and where asked their CRC-32. Every way out must call {@link close}. */
 export class ThreadHasher {
-  readonly #kept: Buffer[] = []
+  readonly #hasChecksum: boolean
+  #kept: Buffer[] = []
+  #keptBytes = 0
   #thread: Worker | undefined
   readonly #ring: Buffer[] = []
   /** Pieces that were sent, and those of them that the thread is not done with. */
   #sent = 0
   #ahead = 0
-  #hex: string | undefined
+  #ended = false
+  #sums: Sums | undefined
   #failure: unknown
   #wake: () => void = () => undefined
 
-  /** Takes `chunk`, which must not be written to again: the first ones are kept. Resolves when the next one may come. */
+  constructor({ checksum }: { readonly checksum: boolean }) {
+    this.#hasChecksum = checksum && crc32 !== undefined
+  }
+
+  /** Takes `chunk`. Resolves when the next one may come, and this one may be written to. */
   async update(chunk: Buffer): Promise<void> {
-    if (this.#thread === undefined && this.#kept.length < KEPT_CHUNKS) {
-      this.#kept.push(chunk)
+    if (this.#thread === undefined && this.#keptBytes + chunk.length <= KEPT_BYTES) {
+      this.#kept.push(Buffer.from(chunk))
+      this.#keptBytes += chunk.length
       return
     }
     const thread = this.#started()
-    for (const kept of this.#kept.splice(0)) await this.#send(thread, kept)
+    const kept = this.#kept
+    this.#kept = []
+    for (const first of kept) await this.#send(thread, first)
     await this.#send(thread, chunk)
   }
 
   /** Ends it: no `update` may follow. */
   async digest(): Promise<Digest> {
-    if (this.#thread === undefined) return this.#digestHere()
-    this.#thread.postMessage(null)
-    while (this.#hex === undefined) await this.#change()
-    return `sha256:${this.#hex}`
+    return `sha256:${(await this.#end()).hex}`
+  }
+
+  /** What gives the CRC-32 and ends it, as {@link digest} does; undefined where it was not asked for, or Node has none. */
+  get checksum(): (() => Promise<number>) | undefined {
+    return this.#hasChecksum ? async () => (await this.#end()).crc : undefined
   }
 
   /** Ends the thread. Idempotent. */
@@ -60,18 +86,35 @@ export class ThreadHasher {
     await this.#thread?.terminate()
   }
 
-  #digestHere(): Digest {
-    const hasher = new Hasher()
-    for (const chunk of this.#kept) hasher.update(chunk)
-    return hasher.digest()
+  async #end(): Promise<Sums> {
+    if (this.#thread === undefined) this.#sums ??= this.#sumsHere()
+    else if (!this.#ended) this.#thread.postMessage(null)
+    this.#ended = true
+    while (this.#sums === undefined) await this.#change()
+    return this.#sums
+  }
+
+  #sumsHere(): Sums {
+    const hash = createHash('sha256')
+    let crc = 0
+    for (const chunk of this.#kept) {
+      hash.update(chunk)
+      if (this.#hasChecksum) crc = crc32?.(chunk, crc) ?? 0
+    }
+    return { hex: hash.digest('hex'), crc }
   }
 
   #started(): Worker {
     if (this.#thread !== undefined) return this.#thread
-    const thread = new Worker(PROGRAM, { eval: true, execArgv: [], env: {} })
-    thread.on('message', (hex: string | null) => {
-      if (hex === null) this.#ahead--
-      else this.#hex = hex
+    const thread = new Worker(PROGRAM, {
+      eval: true,
+      execArgv: [],
+      env: {},
+      workerData: { hasChecksum: this.#hasChecksum },
+    })
+    thread.on('message', (sums: Sums | null) => {
+      if (sums === null) this.#ahead--
+      else this.#sums = sums
       this.#wake()
     })
     thread.on('error', error => {

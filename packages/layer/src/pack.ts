@@ -4,10 +4,11 @@
  * @module
  */
 import { setImmediate } from 'node:timers/promises'
-import { compress, decompress, engineOf } from '@pipelayer/compress'
+import { blockSizeOf, compress, decompress, engineOf } from '@pipelayer/compress'
 import { layerMediaType } from '@pipelayer/oci'
 import type { ChangeRecord } from '@pipelayer/records'
 import { checkedTar } from './checked-tar.js'
+import { ChunkPool } from './chunks.js'
 import { ThreadHasher } from './hash-thread.js'
 import { tarBytes } from './tar-bytes.js'
 import type { BlobSink, PackedLayer, PackOptions } from './types.js'
@@ -30,8 +31,9 @@ export async function packChanges(
   const started = Symbol.asyncIterator in changes ? await startOf(changes) : startAtOnce(changes)
   if (started === undefined) return undefined
   let entries = 0
-  const tar = tarBytes(started, options, () => entries++)
-  const packed = await packBytes(tar, open, options)
+  const pool = new ChunkPool(blockSizeOf(options.compress?.format ?? 'gzip'))
+  const tar = tarBytes(started, { ...options, pool }, () => entries++)
+  const packed = await packBytes(tar, open, { ...options, free: pool.give })
   return { ...packed, entries }
 }
 
@@ -54,12 +56,13 @@ export async function packTar(
 async function packBytes(
   tar: AsyncGenerator<Buffer, void, void>,
   open: OpenSink,
-  options: PackOptions,
+  options: PackOptions & { readonly free?: (chunk: Buffer) => void },
 ): Promise<Omit<PackedLayer, 'entries'>> {
   const { format, engine, level } = options.compress ?? { format: 'gzip' }
   const mediaType = layerMediaType(options.family ?? 'oci', format)
-  const hasher = new ThreadHasher()
-  const how = { format, level, engine, ...workersOf(options) }
+  const hasher = new ThreadHasher({ checksum: format === 'gzip' })
+  const { checksum } = hasher
+  const how = { format, level, engine, checksum, free: options.free, ...workersOf(options) }
   const sink = await open()
   try {
     for await (const chunk of compress(hashed(tar, hasher), how)) {

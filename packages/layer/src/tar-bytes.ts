@@ -7,7 +7,7 @@ import fs from 'node:fs'
 import { systemError, ToolError } from '@pipelayer/errors'
 import { type ChangeRecord, type EntryFields, nameOf } from '@pipelayer/records'
 import { END_BLOCKS, encodeHeader, padding } from '@pipelayer/tar'
-import { Chunks } from './chunks.js'
+import { type ChunkPool, Chunks } from './chunks.js'
 import { ListedCheck } from './listed-check.js'
 import { bytesOf, quoted } from './name.js'
 import { OrderCheck } from './order.js'
@@ -16,10 +16,10 @@ import type { PackOptions } from './types.js'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 
-type TarRules = TimeRules & Pick<PackOptions, 'contents' | 'order'>
+type TarRules = TimeRules & Pick<PackOptions, 'contents' | 'order'> & { readonly pool: ChunkPool }
 
 /**
- * Changes as a tar, in chunks of 1 MiB. Files are read as they are met, synchronously: asynchronous calls cost ten
+ * Changes as a tar, in chunks of the pool. Files are read as they are met, synchronously: asynchronous calls cost ten
  * times as much for each file. Changes that are there without waiting cost no turn of the event loop.
  *
  * @param onEntry - told of each entry
@@ -40,13 +40,14 @@ export async function* tarBytes(
 
 class TarBytes {
   readonly #order: OrderCheck | ListedCheck
-  readonly #chunks = new Chunks()
+  readonly #chunks: Chunks
   readonly #rules: TarRules
   readonly #onEntry: () => void
 
   constructor(rules: TarRules, onEntry: () => void) {
     this.#order = rules.order === 'listed' ? new ListedCheck() : new OrderCheck()
     this.#rules = rules
+    this.#chunks = new Chunks(rules.pool)
     this.#onEntry = onEntry
   }
 

@@ -74,22 +74,32 @@ export async function isalDeflate(block: Buffer, options: IsalOptions): Promise<
   const code = await new Promise<number>((resolve, reject) =>
     bound().deflate.async(call.stream, (error, result) => (error ? reject(error) : resolve(result))),
   )
-  return outputOf(call, code)
+  try {
+    return Buffer.from(outputOf(call, code))
+  } finally {
+    const { stream, levelBuffer, output } = call
+    spare.push({ stream, levelBuffer, output })
+  }
+}
+
+/** What one call works in. New memory for each block would cost the kernel and the collector more than it is worth. */
+interface Scratch {
+  readonly stream: Buffer
+  readonly levelBuffer: Buffer
+  readonly output: Buffer
 }
 
 /** One call. The library knows its buffers by address alone, so all must stay reachable until it is done. */
-interface Call {
-  readonly stream: Buffer
+interface Call extends Scratch {
   readonly block: Buffer
-  readonly output: Buffer
-  readonly levelBuffer: Buffer
 }
+
+/** Not in use: as many as calls were under way at once. */
+const spare: Scratch[] = []
 
 function prepared(block: Buffer, { level, dictionary, isLast }: IsalOptions): Call {
   const { init, setDictionary, addressOf } = bound()
-  const stream = Buffer.allocUnsafeSlow(STREAM_SIZE)
-  const levelBuffer = Buffer.allocUnsafeSlow(LEVEL_BUFFER_BYTES)
-  const output = Buffer.allocUnsafeSlow(block.length + OUTPUT_SLACK)
+  const { stream, levelBuffer, output } = scratchFor(block.length + OUTPUT_SLACK)
   init(stream)
   stream.writeUInt32LE(level, LEVEL)
   stream.writeUInt32LE(LEVEL_BUFFER_BYTES, LEVEL_BUFFER_SIZE)
@@ -103,6 +113,16 @@ function prepared(block: Buffer, { level, dictionary, isLast }: IsalOptions): Ca
   stream.writeBigUInt64LE(addressOf(output), NEXT_OUT)
   stream.writeUInt32LE(output.length, AVAIL_OUT)
   return { stream, block, output, levelBuffer }
+}
+
+function scratchFor(size: number): Scratch {
+  const used = spare.pop()
+  if (used !== undefined && used.output.length >= size) return used
+  return {
+    stream: Buffer.allocUnsafeSlow(STREAM_SIZE),
+    levelBuffer: Buffer.allocUnsafeSlow(LEVEL_BUFFER_BYTES),
+    output: Buffer.allocUnsafeSlow(size),
+  }
 }
 
 function outputOf({ stream, block, output, levelBuffer }: Call, code: number): Buffer {

@@ -13,7 +13,6 @@ const PROTOTYPES = {
   isError: 'unsigned int ZSTD_isError(size_t code)',
   getErrorName: 'const char *ZSTD_getErrorName(size_t code)',
   createCCtx: 'void *ZSTD_createCCtx()',
-  freeCCtx: 'size_t ZSTD_freeCCtx(void *context)',
   setCParameter: 'size_t ZSTD_CCtx_setParameter(void *context, int parameter, int value)',
   compress2:
     'size_t ZSTD_compress2(void *context, void *dst, size_t dstSize, const void *src, size_t srcSize)',
@@ -67,21 +66,36 @@ export function libzstdVersion(): string | undefined {
  * @throws ZstdError
  */
 export async function zstdFrame(bytes: Buffer, level: number): Promise<Buffer> {
-  const context = opened(call('createCCtx')())
+  const encoder = encoderFor(Number(call('compressBound')(bytes.length)))
+  const { context, output } = encoder
   try {
     checkedCode(call('setCParameter')(context, C_LEVEL, level))
     checkedCode(call('setCParameter')(context, C_CHECKSUM, 1))
-    const output = Buffer.allocUnsafeSlow(Number(call('compressBound')(bytes.length)))
     const compress2 = call('compress2') as unknown as AsyncCompress
     const code = await new Promise<number>((resolve, reject) =>
       compress2.async(context, output, output.length, bytes, bytes.length, (error, result) =>
         error ? reject(error) : resolve(result),
       ),
     )
-    return output.subarray(0, checkedCode(code))
+    return Buffer.from(output.subarray(0, checkedCode(code)))
   } finally {
-    call('freeCCtx')(context)
+    spare.push(encoder)
   }
+}
+
+/** What one frame is made with: new memory for each would cost more than it is worth. */
+interface Encoder {
+  readonly context: Context
+  readonly output: Buffer
+}
+
+/** Not in use: as many as frames were made at once, 10 MiB each at the default level; they go with the process. */
+const spare: Encoder[] = []
+
+function encoderFor(size: number): Encoder {
+  const used = spare.pop()
+  if (used !== undefined && used.output.length >= size) return used
+  return { context: used?.context ?? opened(call('createCCtx')()), output: Buffer.allocUnsafeSlow(size) }
 }
 
 interface AsyncCompress {
