@@ -11,100 +11,148 @@ import type { Scope } from '@pipelayer/testkit'
 
 export type Fault = 'none' | 'status 500' | 'status 404' | 'wrong digest' | 'half a blob'
 
-const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
+export const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 
-/** Serves one image, `a/b:1`, with a fault in it; returns `127.0.0.1:PORT`. Stops with the test. */
-export async function badRegistry(t: Scope, fault: Fault): Promise<string> {
-  const image = smallImage()
-  const server = http.createServer((request, response) => answer({ fault, image, request, response }))
+/** What one request is answered with; false: the registry answers it well. */
+export type Answer = (exchange: Exchange) => boolean
+
+export interface Exchange {
+  readonly image: Image
+  /** The path and the query. */
+  readonly url: string
+  readonly method: string
+  readonly request: http.IncomingMessage
+  readonly response: http.ServerResponse
+  /** `127.0.0.1:PORT` of this server. */
+  readonly host: string
+}
+
+export interface BadRegistry {
+  readonly host: string
+  readonly image: Image
+  /** `METHOD URL`, then a blank and the Authorization where there was one. */
+  readonly seen: readonly string[]
+}
+
+/** Serves one image, `a/b:1`, but for what `answer` answers otherwise. Stops with the test. */
+export async function misbehaving(t: Scope, answer: Answer, image = imageOf()): Promise<BadRegistry> {
+  const seen: string[] = []
+  const server = http.createServer((request, response) => {
+    const { method = '', url = '', headers } = request
+    seen.push([method, url, headers.authorization ?? ''].join(' ').trim())
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    request.resume()
+    if (!answer({ image, url, method, request, response, host })) answerWell(image, method, url, response)
+  })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.closeAllConnections()
     server.close()
   })
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, image, seen }
 }
 
-interface Image {
+/** Serves one image, `a/b:1`, with a fault in it; returns `127.0.0.1:PORT`. Stops with the test. */
+export async function badRegistry(t: Scope, fault: Fault): Promise<string> {
+  return (await misbehaving(t, exchange => answerBadly(fault, exchange))).host
+}
+
+export interface Image {
   readonly manifest: Buffer
+  readonly mediaType: string
   readonly layerDigest: string
   readonly blobs: ReadonlyMap<string, Buffer>
 }
 
-interface Exchange {
-  readonly fault: Fault
-  readonly image: Image
-  readonly request: http.IncomingMessage
-  readonly response: http.ServerResponse
-}
-
-function answer({ fault, image, request, response }: Exchange): void {
+function answerBadly(fault: Fault, { image, url, response }: Exchange): boolean {
   const status = fault.match(/^status (\d+)$/)?.[1]
-  if (status && request.url !== '/v2/') return void response.writeHead(Number(status)).end('{"errors":[]}')
-  if (request.url === '/v2/') return void response.writeHead(200).end('{}')
-  if (request.url?.includes('/manifests/')) {
-    response.writeHead(200, { 'content-type': MANIFEST, 'docker-content-digest': digestOf(image.manifest) })
-    return void response.end(request.method === 'HEAD' ? undefined : image.manifest)
+  if (status && url !== '/v2/') {
+    response.writeHead(Number(status)).end('{"errors":[]}')
+    return true
   }
-  const digest = request.url?.match(/\/blobs\/(sha256:[0-9a-f]+)$/)?.[1] ?? ''
-  const blob = image.blobs.get(digest)
-  if (!blob) return void response.writeHead(404).end()
-  sendBlob({ fault: digest === image.layerDigest ? fault : 'none', blob, response })
-}
-
-function sendBlob({
-  fault,
-  blob,
-  response,
-}: {
-  fault: Fault
-  blob: Buffer
-  response: http.ServerResponse
-}): void {
+  const blob = url.endsWith(image.layerDigest) ? image.blobs.get(image.layerDigest) : undefined
+  if (blob === undefined || !['wrong digest', 'half a blob'].includes(fault)) return false
   response.writeHead(200, { 'content-length': blob.length, 'content-type': 'application/octet-stream' })
-  if (fault === 'wrong digest') return void response.end(Buffer.alloc(blob.length, 'x'))
-  if (fault !== 'half a blob') return void response.end(blob)
-  response.write(blob.subarray(0, blob.length >> 1), () => response.destroy())
+  if (fault === 'wrong digest') response.end(Buffer.alloc(blob.length, 'x'))
+  else response.write(blob.subarray(0, blob.length >> 1), () => response.destroy())
+  return true
 }
 
-function smallImage(): Image {
+function answerWell(image: Image, method: string, url: string, response: http.ServerResponse): void {
+  if (url === '/v2/') return void response.writeHead(200).end('{}')
+  const isManifest = url.includes('/manifests/')
+  const digest = url.match(/\/(sha256:[0-9a-f]+)$/)?.[1] ?? ''
+  const bytes = isManifest && !image.blobs.has(digest) ? image.manifest : image.blobs.get(digest)
+  if (bytes === undefined) return void response.writeHead(404).end('{"errors":[]}')
+  const type = isManifest ? typeOf(bytes, image) : 'application/octet-stream'
+  const known = isManifest ? { 'docker-content-digest': digestOf(bytes) } : {}
+  response.writeHead(200, { 'content-type': type, 'content-length': bytes.length, ...known })
+  response.end(method === 'HEAD' ? undefined : bytes)
+}
+
+function typeOf(bytes: Buffer, image: Image): string {
+  if (bytes === image.manifest) return image.mediaType
+  return /"mediaType":"([^"]*index[^"]*)"/.exec(bytes.toString())?.[1] ?? MANIFEST
+}
+
+/** An image of what was changed in its documents; texts stand for documents that no object can be. */
+export function imageOf(change: ImageChange = {}): Image {
   // An empty tar: two blocks of zeros.
   const tar = Buffer.alloc(1024)
-  const layer = zlib.gzipSync(tar)
+  const layer = change.layer ?? zlib.gzipSync(tar)
   const config = json({
     architecture: 'amd64',
     os: 'linux',
     config: {},
-    rootfs: { type: 'layers', diff_ids: [digestOf(tar)] },
+    rootfs: { type: 'layers', diff_ids: [digestOf(change.layer ?? tar)] },
     history: [{ created_by: 'test' }],
+    ...change.config,
   })
-  const manifest = json({
+  const described = {
     schemaVersion: 2,
     mediaType: MANIFEST,
-    config: {
-      mediaType: 'application/vnd.oci.image.config.v1+json',
-      digest: digestOf(config),
-      size: config.length,
-    },
-    layers: [
-      {
-        mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
-        digest: digestOf(layer),
-        size: layer.length,
-      },
-    ],
-  })
+    config: describe('application/vnd.oci.image.config.v1+json', config),
+    layers: [describe('application/vnd.oci.image.layer.v1.tar+gzip', layer)],
+  }
+  const changed = change.manifest?.(described) ?? described
   return {
-    manifest,
+    manifest: Buffer.isBuffer(changed) ? changed : json(changed),
+    mediaType: change.mediaType ?? MANIFEST,
     layerDigest: digestOf(layer),
-    blobs: new Map([config, layer].map(blob => [digestOf(blob), blob])),
+    blobs: new Map([config, layer, ...(change.blobs ?? [])].map(blob => [digestOf(blob), blob])),
   }
 }
 
-function json(value: unknown): Buffer {
+export interface ImageChange {
+  readonly layer?: Buffer
+  readonly config?: object
+  readonly manifest?: (good: GoodManifest) => object | Buffer
+  /** Content-Type of the manifest. */
+  readonly mediaType?: string
+  /** Further blobs, and manifests by digest. */
+  readonly blobs?: readonly Buffer[]
+}
+
+export interface GoodManifest {
+  readonly config: DescriptorOf
+  readonly layers: readonly DescriptorOf[]
+  readonly [field: string]: unknown
+}
+
+interface DescriptorOf {
+  readonly mediaType: string
+  readonly digest: string
+  readonly size: number
+}
+
+export function describe(mediaType: string, bytes: Buffer): DescriptorOf {
+  return { mediaType, digest: digestOf(bytes), size: bytes.length }
+}
+
+export function json(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value))
 }
 
-function digestOf(bytes: Buffer): string {
+export function digestOf(bytes: Buffer): string {
   return `sha256:${crypto.createHash('sha256').update(bytes).digest('hex')}`
 }
