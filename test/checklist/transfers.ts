@@ -18,16 +18,13 @@ const at =
   (
     when: (exchange: Exchange) => boolean,
     status: number,
-    headers:
-      | Record<string, string>
-      | ((exchange: Exchange) => Record<string, string | readonly string[]>) = {},
+    headers: http.OutgoingHttpHeaders | ((exchange: Exchange) => http.OutgoingHttpHeaders) = {},
     body: string | Buffer = '',
   ): Answer =>
   exchange => {
     if (!when(exchange)) return false
     const { response, method } = exchange
-    const sent: http.OutgoingHttpHeaders = typeof headers === 'function' ? headers(exchange) : headers
-    response.writeHead(status, sent)
+    response.writeHead(status, typeof headers === 'function' ? headers(exchange) : headers)
     response.end(method === 'HEAD' ? undefined : body)
     return true
   }
