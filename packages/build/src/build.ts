@@ -41,7 +41,7 @@ export async function* executeBuild(
     warnOfUnused(builders, options)
   } finally {
     await workshop.close()
-    for (const { builder } of builders) builder.close()
+    common.temp.close()
     await imports.close()
   }
 }

@@ -50,11 +50,6 @@ export class Builder {
     return this.#outer
   }
 
-  /** Removes what this build alone needed. */
-  close(): void {
-    this.#sources.close()
-  }
-
   /** The target, planned. */
   async target(): Promise<StageState> {
     return await this.#stage(this.#plan.target)
@@ -119,7 +114,7 @@ export class Builder {
 
   // A named context takes the place of a stage, too.
   #isNamed(text: string): boolean {
-    return this.#setup.contexts.has(text)
+    return this.#sources.has(text)
   }
 
   #earlierStage(name: string, before: number): StagePlan | undefined {
@@ -169,7 +164,7 @@ export class Builder {
           timeNs: this.#setup.timeNs,
           epoch: this.#setup.time.epoch,
           source,
-          remotes: this.#sources.remotes,
+          remotes: this.#setup.remotes,
         })
       }
       case 'workdir':

@@ -2,13 +2,14 @@ import { createHash, type Hash } from 'node:crypto'
 import type fs from 'node:fs'
 import { type Digest, digestOf } from '@pipelayer/digest'
 import { lgetxattr, llistxattr } from '@pipelayer/sys'
+import type { BuildContext } from './context.js'
 import { sourcePattern } from './copy-paths.js'
 import type { TransferAction } from './executor-protocol.js'
 import { FileDigests } from './file-digests.js'
 import { isCarried } from './file-meta.js'
-import { nameMatcher } from './name-matcher.js'
 import { Rooted } from './rooted.js'
-import { findSources, type SourceTree } from './source-find.js'
+import { findSources } from './source-find.js'
+import { contextTree } from './source-root.js'
 import { linkText, type SourceEntry, walkSource } from './source-walk.js'
 
 /** Goes up when the same instruction begins to give another layer. */
@@ -28,21 +29,22 @@ export function keyOf(parent: string, parts: Readonly<Record<string, unknown>>):
  * @throws {ToolError} `NOT_FOUND`
  */
 export function contextDigest(
-  context: { readonly dir: string; readonly ignore: readonly string[] },
+  context: BuildContext,
   action: Pick<TransferAction, 'sources' | 'parents' | 'excludes'>,
   epoch: number | undefined,
   files: FileDigests = new FileDigests(),
 ): Digest {
   const root = Rooted.open(context.dir)
   try {
-    const tree: SourceTree = { root, ignored: nameMatcher(context.ignore), owner: { uid: 0, gid: 0 } }
+    const tree = contextTree(root, context)
     const hash = createHash('sha256')
     for (const source of action.sources) {
       const found = findSources(tree, sourcePattern(source, action), action.excludes)
       add(hash, ['source', found.length])
       for (const { name, real, selection } of found) {
         add(hash, ['match', name])
-        new TreeHasher(hash, { epoch, files }).add(walkSource(root, real, selection))
+        const options = { epoch, files, owners: tree.owner === undefined }
+        new TreeHasher(hash, options).add(walkSource(root, real, selection))
       }
     }
     return `sha256:${hash.digest('hex')}`
@@ -51,19 +53,25 @@ export function contextDigest(
   }
 }
 
+interface TreeHasherOptions {
+  readonly epoch: number | undefined
+  readonly files: FileDigests
+  /** Owners count: the files of an archive have some. */
+  readonly owners: boolean
+}
+
 class TreeHasher {
   readonly #hash: Hash
   readonly #epoch: bigint | undefined
   readonly #files: FileDigests
+  readonly #owners: boolean
   /** First names of files with several. */
   readonly #links = new Map<string, string>()
 
-  constructor(
-    hash: Hash,
-    { epoch, files }: { readonly epoch: number | undefined; readonly files: FileDigests },
-  ) {
+  constructor(hash: Hash, { epoch, files, owners }: TreeHasherOptions) {
     this.#hash = hash
     this.#files = files
+    this.#owners = owners
     this.#epoch = epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n
   }
 
@@ -78,6 +86,7 @@ class TreeHasher {
     }
     const mtime =
       this.#epoch === undefined ? '' : String(stat.mtimeNs < this.#epoch ? stat.mtimeNs : this.#epoch)
+    if (this.#owners) add(this.#hash, ['owner', String(stat.uid), String(stat.gid)])
     add(this.#hash, [kind, name, String(stat.mode), String(stat.rdev), mtime, ...xattrsOf(path)])
     if (stat.isSymbolicLink()) add(this.#hash, ['link', linkText(path)])
     if (stat.isFile()) this.#file(name, stat, path)

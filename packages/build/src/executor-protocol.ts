@@ -4,12 +4,16 @@
  *
  * @module
  */
+import type { BuildContext } from './context.js'
 import type { CacheMount, SecretMount, TmpfsMount } from './mounts.js'
 
 /** Trees that can be copied from or bound. */
 export type SourceRoot =
-  /** A directory of the user's: what .dockerignore's patterns match is not there, and all belongs to root. */
-  | { readonly kind: 'context'; readonly dir: string; readonly ignore: readonly string[] }
+  /**
+   * A directory of the user's: what .dockerignore's patterns match is not there, and all belongs to root, but where an
+   * archive said to whom.
+   */
+  | ({ readonly kind: 'context' } & BuildContext)
   /** A stage or an image: directories as in `lowerdir`. */
   | { readonly kind: 'chain'; readonly lowers: readonly string[] }
 

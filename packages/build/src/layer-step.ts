@@ -1,11 +1,12 @@
 import type { Digest } from '@pipelayer/digest'
 import type { contextDigest } from './cache-key.js'
+import type { BuildContext } from './context.js'
 import type { Action, SourceRoot } from './executor-protocol.js'
 import type { Chain } from './stage-state.js'
 
 /** A tree to copy from, before it is known in which form the executor keeps trees. */
 export type TreeRef =
-  | { readonly kind: 'context'; readonly dir: string; readonly ignore: readonly string[] }
+  | ({ readonly kind: 'context' } & BuildContext)
   | { readonly kind: 'chain'; readonly chain: Chain }
 
 /** A source of COPY, ADD or a mount: where it lies, and what stands for it in a cache key. */

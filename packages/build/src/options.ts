@@ -14,9 +14,18 @@ import {
 import type { IdMap } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import type { BaseOptions } from './base-image.js'
-import { type BuildContext, openContext } from './context.js'
+import {
+  type ContextSource,
+  contextName,
+  type NamedContext,
+  readContext,
+  readNamedContext,
+} from './context.js'
+import { ContextFolders } from './context-folders.js'
 import type { RuntimeName, SecretSource } from './executor-protocol.js'
 import { FileDigests } from './file-digests.js'
+import { type RemoteSetup, RemoteSources } from './remote-sources.js'
+import { TempFolders } from './temp-folders.js'
 
 /** What a build is asked for, as a command line says it. */
 export interface BuildOptions {
@@ -59,17 +68,19 @@ export interface BuildOptions {
   readonly onWarning?: (message: string) => void
 }
 
-export type NamedContext =
-  | ({ readonly kind: 'dir' } & BuildContext)
-  | { readonly kind: 'image'; readonly image: string }
-
 /** The same, read and opened. */
 export interface BuildSetup {
   readonly store: Store
-  readonly context: BuildContext | undefined
+  readonly context: ContextSource | undefined
+  /** By {@link contextName}, perhaps with `::PLATFORM` behind. */
   readonly contexts: ReadonlyMap<string, NamedContext>
   /** Contents of files of contexts that were read already. */
   readonly files: FileDigests
+  /** Directories of contexts, whatever they are. */
+  readonly folders: ContextFolders
+  readonly remotes: RemoteSources
+  /** What the build alone needs of them: close it. */
+  readonly temp: TempFolders
   readonly buildArgs: ReadonlyMap<string, string>
   readonly platform: Platform
   readonly platformArgs: ReadonlyMap<string, string>
@@ -123,9 +134,12 @@ function prepareCommon(
   const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? env.SOURCE_DATE_EPOCH
   const time = creationTime({ sourceDateEpoch, created: options.created, now: options.now })
   const ids = idMapOf(process.geteuid?.() ?? 0, process.getegid?.() ?? 0)
+  const places = { store, pull: options.pull ?? false, env, signal, plainHttp: options.plainHttp ?? false }
+  const secrets = new Map((options.secrets ?? []).map(secretOption))
   return {
     store,
-    context: options.context === undefined ? undefined : openContext(options.context, dockerfile),
+    context: options.context === undefined ? undefined : readContext(options.context, dockerfile),
+    ...fetching({ places, secrets, onWarning: options.onWarning }),
     files: new FileDigests(),
     contexts: new Map((options.buildContexts ?? []).map(namedContext)),
     buildArgs: sourceDateEpoch ? new Map([['SOURCE_DATE_EPOCH', sourceDateEpoch], ...buildArgs]) : buildArgs,
@@ -133,7 +147,7 @@ function prepareCommon(
     network: options.network ?? 'host',
     snapshots: options.snapshots ?? false,
     parallel: options.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism()),
-    secrets: new Map((options.secrets ?? []).map(secretOption)),
+    secrets,
     time,
     timeNs: String(BigInt(Date.parse(time.created)) * 1_000_000n),
     ...(options.noCache ? { nonce: randomBytes(16).toString('hex') } : {}),
@@ -142,8 +156,14 @@ function prepareCommon(
         ? 'root'
         : `user-${createHash('sha256').update(JSON.stringify(ids)).digest('hex').slice(0, 16)}`,
     idMap: ids,
-    places: { store, pull: options.pull ?? false, env, signal, plainHttp: options.plainHttp ?? false },
+    places,
   }
+}
+
+function fetching(setup: RemoteSetup): Pick<BuildSetup, 'folders' | 'remotes' | 'temp'> {
+  const temp = new TempFolders(setup.places.store)
+  const remotes = new RemoteSources(setup, temp)
+  return { temp, remotes, folders: new ContextFolders(setup, remotes, temp) }
 }
 
 // An ordinary user's namespace has one id, root, which is the user outside.
@@ -172,10 +192,9 @@ function namedContext(text: string): [string, NamedContext] {
   const at = text.indexOf('=')
   if (at < 1 || at === text.length - 1)
     throw invalid(`--build-context ${text}: expected NAME=DIR or NAME=PLACE`)
-  const [name, value] = [text.slice(0, at), text.slice(at + 1)]
-  if (fs.existsSync(value)) return [name, { kind: 'dir', ...openContext(value, undefined) }]
-  const image = value.startsWith('docker-image://') ? value.slice('docker-image://'.length) : value
-  return [name, { kind: 'image', image }]
+  const [name = '', platform] = text.slice(0, at).split('::', 2)
+  const key = contextName(name) + (platform === undefined ? '' : `::${platform}`)
+  return [key, readNamedContext(text.slice(at + 1))]
 }
 
 function secretOption(text: string): [string, SecretSource] {

@@ -1,5 +1,3 @@
-import fs from 'node:fs'
-import path from 'node:path'
 import { type GitRef, parseGitRef } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import type { FetchedSource } from './executor-protocol.js'
@@ -10,8 +8,9 @@ import { fetchHttp, httpFileName } from './http-source.js'
 import type { BuildSetup } from './options.js'
 import { binaryOf } from './rooted.js'
 import { secretBytes } from './secrets.js'
+import type { TempFolders } from './temp-folders.js'
 
-type RemoteSetup = Pick<BuildSetup, 'places' | 'secrets'> & {
+export type RemoteSetup = Pick<BuildSetup, 'places' | 'secrets'> & {
   readonly onWarning?: ((message: string) => void) | undefined
 }
 
@@ -44,10 +43,11 @@ function gitRefOf(source: string): GitRef | undefined {
 export class RemoteSources {
   readonly #setup: RemoteSetup
   readonly #trees = new Map<string, Promise<string>>()
-  #folder: string | undefined
+  readonly #temp: TempFolders
 
-  constructor(setup: RemoteSetup) {
+  constructor(setup: RemoteSetup, temp: TempFolders) {
     this.#setup = setup
+    this.#temp = temp
   }
 
   /** Finds a source: asks a repository for a commit, brings a file that no checksum names. */
@@ -60,13 +60,6 @@ export class RemoteSources {
   async tree(ref: GitRef, wish: RemoteWish = {}): Promise<string> {
     const { found, options } = await this.#resolve(ref, wish)
     return await this.#checkout(ref, found, options)
-  }
-
-  /** Removes what was checked out. */
-  close(): void {
-    if (this.#folder !== undefined) fs.rmSync(this.#folder, { recursive: true, force: true })
-    this.#folder = undefined
-    this.#trees.clear()
   }
 
   async #http(address: string, { checksum, unpack = false }: RemoteWish): Promise<Remote> {
@@ -133,9 +126,7 @@ export class RemoteSources {
   }
 
   async #write(remote: string, found: GitCommit, options: CheckoutOptions): Promise<string> {
-    this.#folder ??= this.#setup.places.store.tempDir('git')
-    const dir = path.join(this.#folder, String(this.#trees.size))
-    fs.mkdirSync(dir, { mode: 0o755 })
+    const dir = this.#temp.make()
     await checkoutCommit(remote, found, dir, options)
     return dir
   }

@@ -1,4 +1,5 @@
 import type { Bench } from './bench.js'
+import type { BuildContext } from './context.js'
 import type { SourceRoot } from './executor-protocol.js'
 import { nameMatcher } from './name-matcher.js'
 import { Rooted } from './rooted.js'
@@ -13,7 +14,7 @@ export async function withSource<T>(
   root: SourceRoot,
   work: (tree: SourceTree) => Promise<T>,
 ): Promise<T> {
-  if (root.kind === 'context') return await withDirectory(root.dir, work, root.ignore)
+  if (root.kind === 'context') return await withDirectory(root, work)
   const chain = bench.openChain(root.lowers)
   try {
     return await reading(chain.dir, rooted => work({ root: rooted, ignored: nameMatcher([]) }))
@@ -22,13 +23,17 @@ export async function withSource<T>(
   }
 }
 
-/** The same with a directory that is no chain: all in it belongs to root. */
+/** The same with a directory that is no chain. */
 export async function withDirectory<T>(
-  dir: string,
+  context: BuildContext,
   work: (tree: SourceTree) => Promise<T>,
-  ignore: readonly string[] = [],
 ): Promise<T> {
-  return await reading(dir, root => work({ root, ignored: nameMatcher(ignore), owner: CONTEXT_OWNER }))
+  return await reading(context.dir, root => work(contextTree(root, context)))
+}
+
+/** A context as a tree to copy from. */
+export function contextTree(root: Rooted, { ignore, keepsOwners }: BuildContext): SourceTree {
+  return { root, ignored: nameMatcher(ignore), ...(keepsOwners ? {} : { owner: CONTEXT_OWNER }) }
 }
 
 async function reading<T>(dir: string, work: (root: Rooted) => Promise<T>): Promise<T> {

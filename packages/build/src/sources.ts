@@ -1,30 +1,30 @@
 import { ToolError } from '@pipelayer/errors'
+import { formatPlatform, type Platform, parseConfig } from '@pipelayer/oci'
 import { type BaseImage, resolveBase } from './base-image.js'
 import { contextDigest } from './cache-key.js'
+import { type BuildContext, contextName, type NamedContext } from './context.js'
+import { scratchDocument } from './image-config.js'
 import type { Source } from './layer-step.js'
 import type { BuildSetup } from './options.js'
-import { RemoteSources } from './remote-sources.js'
 import { baseChain, type Chain } from './stage-state.js'
 
 type SourceSetup = Pick<
   BuildSetup,
-  'context' | 'contexts' | 'places' | 'platform' | 'parsePlatform' | 'time' | 'secrets' | 'files'
+  'context' | 'contexts' | 'folders' | 'places' | 'platform' | 'parsePlatform' | 'time' | 'files'
 >
 
 /** The trees that a build reads besides its own stages: the context, named contexts, images. Each image once. */
 export class Sources {
   readonly #setup: SourceSetup
-  readonly remotes: RemoteSources
   readonly #images = new Map<string, Promise<BaseImage>>()
 
   constructor(setup: SourceSetup) {
     this.#setup = setup
-    this.remotes = new RemoteSources(setup)
   }
 
-  /** Removes what was fetched for this build alone. */
-  close(): void {
-    this.remotes.close()
+  /** Whether `--build-context` says what a name means; then no stage and no image is meant. */
+  has(name: string): boolean {
+    return this.#named(name) !== undefined
   }
 
   /** The image that FROM names, or `--from` where no stage has the name. */
@@ -36,26 +36,27 @@ export class Sources {
   }
 
   async #resolve(text: string, platform: string | undefined): Promise<BaseImage> {
-    const named = this.#setup.contexts.get(text)
-    if (named?.kind === 'dir')
-      throw new ToolError('NOT_AN_IMAGE', `the build context ${text} is a directory, not an image`)
-    return await resolveBase(named?.image ?? text, {
-      ...this.#setup.places,
-      platform: platform === undefined ? this.#setup.platform : this.#setup.parsePlatform(platform),
-    })
+    const wanted = platform === undefined ? this.#setup.platform : this.#setup.parsePlatform(platform)
+    const named = this.#named(text, wanted)
+    if (named !== undefined && named.kind !== 'image')
+      throw new ToolError('NOT_AN_IMAGE', `the build context ${text} holds files, it is no image`)
+    const image = named?.image ?? text
+    if (named !== undefined && image === 'scratch') return scratchImage(wanted)
+    return await resolveBase(image, { ...this.#setup.places, platform: wanted })
   }
 
   /** What `--from` names where no stage has the name. */
   async named(from: string): Promise<Source> {
-    const named = this.#setup.contexts.get(from)
-    if (named?.kind === 'dir') return this.#directory(named)
+    const named = this.#named(from)
+    if (named !== undefined && named.kind !== 'image')
+      return this.#directory(await this.#setup.folders.open(named))
     return chainSource(baseChain(await this.image(from), this.#setup.time))
   }
 
   /** The context. It is missed only when something is asked of it: a heredoc needs none. */
-  context(): Source {
-    const { context } = this.#setup
-    if (context !== undefined) return this.#directory(context)
+  async context(): Promise<Source> {
+    const { context, folders } = this.#setup
+    if (context !== undefined) return this.#directory(await folders.open(context))
     const why = 'it needs files of a build context: say which with --context DIR'
     const missed = (): never => {
       throw new ToolError('CONTEXT_MISSING', why)
@@ -63,13 +64,26 @@ export class Sources {
     return { tree: { kind: 'context', dir: '', ignore: [] }, key: missed }
   }
 
-  #directory({ dir, ignore }: { readonly dir: string; readonly ignore: readonly string[] }): Source {
-    const context = { dir, ignore }
+  // One for a platform comes before one for all.
+  #named(name: string, platform: Platform = this.#setup.platform): NamedContext | undefined {
+    const { contexts } = this.#setup
+    const plain = contextName(name)
+    return contexts.get(`${plain}::${formatPlatform(platform)}`) ?? contexts.get(plain)
+  }
+
+  #directory({ dir, ignore, keepsOwners }: BuildContext): Source {
+    const context = { dir, ignore, ...(keepsOwners ? { keepsOwners } : {}) }
     return {
       tree: { kind: 'context', ...context },
       key: what => contextDigest(context, what, this.#setup.time.epoch, this.#setup.files),
     }
   }
+}
+
+// A name for what has no files: its config is that of FROM scratch.
+function scratchImage(platform: Platform): BaseImage {
+  const document = { ...scratchDocument(platform), rootfs: { type: 'layers', diff_ids: [] } }
+  return { config: parseConfig(Buffer.from(JSON.stringify(document))), layers: [] }
 }
 
 /** A stage, or an image, as a tree to copy from. */

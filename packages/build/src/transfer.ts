@@ -80,7 +80,7 @@ class Transfer {
       await copier.file(source, this.#place(copier, { name: source.name, isDir: false }))
       return
     }
-    await withDirectory(source.dir, async tree => {
+    await withDirectory({ dir: source.dir, ignore: [] }, async tree => {
       for (const found of findSources(tree, { base: '', optional: false }, this.#action.excludes))
         await this.#copy(tree, found, copier)
     })

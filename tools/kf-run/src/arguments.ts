@@ -12,13 +12,13 @@ import { NETWORKS, RUNTIMES } from './index.js'
 export const OPTIONS = {
   context: {
     type: 'string',
-    value: 'DIR',
+    value: 'DIR|TAR|URL',
     alias: 'c',
-    describe: 'the directory that COPY and ADD take files from (default: none)',
+    describe: 'where COPY and ADD take files from: a directory, a tar, a git or http address (default: none)',
   },
   'build-context': {
     type: 'array',
-    value: 'NAME=DIR|PLACE',
+    value: 'NAME=DIR|TAR|URL|PLACE',
     describe: 'what FROM, --from and mounts mean by NAME; repeatable',
   },
   'build-arg': {

@@ -46,15 +46,13 @@ export class Lab {
 
   start(dockerfile: string, args = '', options: RunOptions = {}): RunningPipe {
     const program = path.resolve('dist/cli.cjs')
-    return startPipe(
-      `${options.before ?? ''} '${process.execPath}' '${program}' --context '${this.context}' ${args}`,
-      {
-        cwd: this.dir,
-        env: { PIPELAYER_STORE: this.store, ...options.env },
-        input: recordsOf(dockerfile),
-        timeoutMs: 60_000,
-      },
-    )
+    const context = /^-c /.test(args) ? '' : `--context '${this.context}'`
+    return startPipe(`${options.before ?? ''} '${process.execPath}' '${program}' ${context} ${args}`, {
+      cwd: this.dir,
+      env: { PIPELAYER_STORE: this.store, ...options.env },
+      input: recordsOf(dockerfile),
+      timeoutMs: 60_000,
+    })
   }
 
   async run(dockerfile: string, args = '', options: RunOptions = {}): Promise<Run> {

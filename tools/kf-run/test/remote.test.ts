@@ -120,3 +120,73 @@ t.test('ADD of a git repository', { skip }, async t => {
   t.equal(content((await here.run(`FROM scratch\nADD ${url} /d\n`)).snapshots[0], 'd/f'), '3', 'a new commit')
   t.same(fs.readdirSync(path.join(here.store, 'tmp')), [], 'nothing checked out stays')
 })
+
+t.test('contexts that are no directory', { skip: skip || need('zstd') }, async t => {
+  const dir = tempDir(t, 'context')
+  const here = new Lab(path.join(dir, 'lab'))
+  here.file('f', '1')
+  here.file('.dockerignore', 'f')
+  here.file('out', '->../../../../etc/passwd')
+  const repo = repository(path.join(dir, 'srv/r.git'), { 'in/f': '1', f: '2' })
+  git(repo, 'tag', 'v1')
+  const pack = (...flags: string[]): Buffer =>
+    execFileSync('tar', [
+      '-c',
+      ...flags,
+      '--owner=5',
+      '--group=6',
+      '-C',
+      here.context,
+      'f',
+      '.dockerignore',
+      'out',
+    ])
+  fs.writeFileSync(path.join(dir, 'c.tar'), pack())
+  fs.writeFileSync(path.join(dir, 'c.zst'), pack('--zstd'))
+  fs.writeFileSync(path.join(dir, 'none'), 'no archive')
+  const repos = await serveGit(t, path.join(dir, 'srv'))
+  const web = await serve(t, (request, response) => response.end(request.url === '/c' ? pack('-z') : 'text'))
+  const url = `${repos.url}/r.git/.git`
+  const kept = ['add f file 0644 5:6']
+  const rows: readonly [args: string, step: string, want: readonly string[] | RegExp, why: string][] = [
+    ['-c ../c.tar', 'COPY f /', kept, 'a tar keeps owners, .dockerignore means nothing'],
+    ['-c ../c.zst', 'COPY f /', kept, 'compressed'],
+    ['-c <(cat ../c.tar)', 'COPY f /', kept, 'through a pipe'],
+    ['-c ../c.tar', 'COPY --chown=0 f /', ['add f file 0644 0:0'], 'unless --chown says'],
+    ['-c ../c.tar', 'COPY out /', /not found.*\[NOT_FOUND\]/, 'a symlink that leaves it'],
+    ['-c ../none', 'COPY f /', /neither a directory nor a tar.*\[CONTEXT_INVALID\]/, 'no tar'],
+    ['-c ../missing', 'COPY f /', /\[ENOENT\]/, 'nothing'],
+    [`-c ${url}`, 'COPY f /', ['add f file 0644 0:0'], 'a repository'],
+    [`-c "${url}#v1:in"`, 'COPY . /d', ['add d dir 0755 0:0', 'add d/f file 0644 0:0'], 'a folder of it'],
+    [`-c "${url}#v1:../in"`, 'COPY . /d', /\[GIT_SUBDIR_INVALID\]/, 'out of it'],
+    [`-c ${web.url}/c`, 'COPY f /', kept, 'a tar of the web'],
+    [`-c ${web.url}/t`, 'COPY context /', ['add context file 0600 0:0'], 'a file of the web'],
+    [
+      `--build-context n=${web.url}/c`,
+      'COPY --from=n context /',
+      ['add context file 0600 0:0'],
+      'is not unpacked',
+    ],
+    ['--build-context n=../c.tar', 'COPY --from=n f /', kept, 'a named tar'],
+    [`--build-context n=${url}`, 'COPY --from=n in/f /', ['add f file 0644 0:0'], 'a named repository'],
+    ['--build-context n=.', 'COPY --from=n out /', /not found/, 'a named directory'],
+    [
+      '--build-context debian:latest=docker-image://scratch',
+      'COPY --from=debian x* /',
+      [],
+      'an image by another name',
+    ],
+  ]
+  for (const [args, step, want, why] of rows) {
+    const run = await here.run(
+      `FROM scratch\n${step}\n`,
+      args.replace(/(=|-c )\.\.\//g, `$1${dir}/`).replace('cat ../', `cat ${dir}/`),
+    )
+    if (want instanceof RegExp) t.match(run.stderr, want, `${args}: ${why}`)
+    else t.same(run.snapshots[0] ? changes(run.snapshots[0]) : [], want, `${args}: ${why} ${run.stderr}`)
+  }
+  const staged = 'FROM scratch AS n\nCOPY missing /\nFROM scratch\nCOPY --from=n f /\n'
+  const instead = await here.run(staged, `--build-context n=${dir}/c.tar`)
+  t.same(changes(instead.snapshots[0]), kept, 'a context in place of a stage')
+  t.same(fs.readdirSync(path.join(here.store, 'tmp')), [], 'nothing unpacked stays')
+})
