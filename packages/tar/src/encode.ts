@@ -16,6 +16,9 @@ import { formatPaxRecord, MAX_SPECIAL_SIZE } from './pax.js'
 import { formatPaxTime } from './time.js'
 import { xattrKey } from './xattr.js'
 
+const SPACE = 0x20
+const ZERO = 0x30
+
 /**
  * The header of `entry`: 512 bytes, or with a PAX header a multiple of that. The caller adds the content, and
  * {@link padding} after it. A directory's name gets its `/`; the size of what is not a file is written as 0.
@@ -90,10 +93,10 @@ function paxHeader(name: string, records: ReadonlyMap<string, string>): Buffer {
   if (text.length > MAX_SPECIAL_SIZE) throw new FieldError(`PAX records of ${text.length} bytes`)
   const block = Buffer.from(EMPTY_HEADER)
   putText(block, FIELDS.name, paxName(name))
-  block.write('x', FIELDS.typeflag[0], 'latin1')
+  putText(block, FIELDS.typeflag, 'x')
   block.fill(0, FIELDS.devmajor[0], FIELDS.prefix[0])
   putNumber(block, FIELDS.size, text.length)
-  return Buffer.concat([sealed(block), Buffer.from(text, 'latin1'), padding(text.length)])
+  return Buffer.concat([sealed(block, checksumOf(block)), Buffer.from(text, 'latin1'), padding(text.length)])
 }
 
 /** `dir/PaxHeaders.0/base`, its path cleaned, ASCII, 100 bytes. Readers ignore it. */
@@ -119,23 +122,29 @@ function cleaned(path: string, rooted: boolean): string {
 function headerBlock(entry: TarEntry): Buffer {
   if (entry.type === 'other') throw new FieldError('its type is not of tar')
   const block = Buffer.from(EMPTY_HEADER)
-  putText(block, FIELDS.name, withoutSlashAtCut(ascii(entry.name)))
-  putText(block, FIELDS.linkname, withoutSlashAtCut(ascii(entry.linkname ?? '')))
-  block[FIELDS.typeflag[0]] = FLAG_OF_TYPE[entry.type].charCodeAt(0)
-  putNumber(block, FIELDS.mode, entry.mode & 0o7777)
-  putNumber(block, FIELDS.uid, entry.uid)
-  putNumber(block, FIELDS.gid, entry.gid)
-  putNumber(block, FIELDS.size, entry.size)
-  putNumber(block, FIELDS.mtime, entry.mtime.seconds)
-  putText(block, FIELDS.uname, ascii(entry.uname ?? ''))
-  putText(block, FIELDS.gname, ascii(entry.gname ?? ''))
-  putDevice(block, FIELDS.devmajor, entry.devmajor ?? 0)
-  putDevice(block, FIELDS.devminor, entry.devminor ?? 0)
-  return sealed(block)
+  const sum =
+    EMPTY_SUM +
+    putText(block, FIELDS.name, withoutSlashAtCut(ascii(entry.name))) +
+    putText(block, FIELDS.linkname, withoutSlashAtCut(ascii(entry.linkname ?? ''))) +
+    putText(block, FIELDS.typeflag, FLAG_OF_TYPE[entry.type]) +
+    putNumber(block, FIELDS.mode, entry.mode & 0o7777) +
+    putNumber(block, FIELDS.uid, entry.uid) +
+    putNumber(block, FIELDS.gid, entry.gid) +
+    putNumber(block, FIELDS.size, entry.size) +
+    putNumber(block, FIELDS.mtime, entry.mtime.seconds) +
+    putText(block, FIELDS.uname, ascii(entry.uname ?? '')) +
+    putText(block, FIELDS.gname, ascii(entry.gname ?? '')) +
+    putDevice(block, FIELDS.devmajor, entry.devmajor ?? 0) +
+    putDevice(block, FIELDS.devminor, entry.devminor ?? 0)
+  return sealed(block, sum)
 }
 
-/** What every header starts as: copied, so that only what is not 0 or empty is written. 80,000 files make as many. */
+/**
+ * What every header starts as: copied, so that only what is not 0 or empty is written, and the checksum is its own and
+ * what was put on top. 80,000 files make as many.
+ */
 const EMPTY_HEADER = emptyHeader()
+const EMPTY_SUM = checksumOf(EMPTY_HEADER)
 
 function emptyHeader(): Buffer {
   const { magic, mode, uid, gid, size, mtime, devmajor, devminor } = FIELDS
@@ -147,24 +156,42 @@ function emptyHeader(): Buffer {
 }
 
 /** Puts the block's checksum: six digits, NUL, space. */
-function sealed(block: Buffer): Buffer {
+function sealed(block: Buffer, sum: number): Buffer {
   const [offset, width] = FIELDS.checksum
-  block.write(`${formatOctal(checksumOf(block), width - 1)} `, offset, 'latin1')
+  putOctal(block, offset, width - 2, sum)
+  block[offset + width - 2] = 0
+  block[offset + width - 1] = SPACE
   return block
 }
 
-function putText(block: Buffer, [offset, width]: Field, text: string): void {
-  if (text !== '') block.write(text, offset, width, 'latin1')
+/** Puts ASCII, cut to its field, over NULs; what that adds to the checksum. */
+function putText(block: Buffer, [offset, width]: Field, text: string): number {
+  let sum = 0
+  const length = Math.min(text.length, width)
+  for (let i = 0; i < length; i++) sum += block[offset + i] = text.charCodeAt(i)
+  return sum
 }
 
-function putNumber(block: Buffer, [offset, width]: Field, value: number): void {
-  if (value !== 0 && fitsInOctal(value, width))
-    block.write(formatOctal(value, width), offset, width, 'latin1')
+/** Puts a number over zeros, or nothing where it does not fit; what that adds to the checksum. */
+function putNumber(block: Buffer, [offset, width]: Field, value: number): number {
+  return value !== 0 && fitsInOctal(value, width) ? putOctal(block, offset, width - 1, value) : 0
 }
 
-function putDevice(block: Buffer, field: Field, value: number): void {
+/** Octal digits from the last one on; their sum. */
+function putOctal(block: Buffer, offset: number, digits: number, value: number): number {
+  let sum = 0
+  for (let at = offset + digits - 1, left = value; at >= offset; at--) {
+    const digit = left % 8
+    block[at] = ZERO + digit
+    sum += digit
+    left = (left - digit) / 8
+  }
+  return sum
+}
+
+function putDevice(block: Buffer, field: Field, value: number): number {
   if (!fitsInOctal(value, field[1])) throw new FieldError(`device number ${value} does not fit`)
-  putNumber(block, field, value)
+  return putNumber(block, field, value)
 }
 
 /** Old readers take a cut name that ends in a slash for a directory's. */
