@@ -87,7 +87,11 @@ export class DockerSources {
   }
 
   #left(): Source[] {
-    return this.#sources.filter(source => !this.#failed.has(source))
+    const { connections } = this.#options
+    const isLast = (source: Source): boolean => this.#sources.at(-1) === source
+    return this.#sources.filter(
+      source => !this.#failed.has(source) && (isLast(source) || !connections?.isDown(source.domain)),
+    )
   }
 
   // The failure of the last one is the answer.
@@ -95,6 +99,7 @@ export class DockerSources {
     if (!(error instanceof ToolError) || this.#left().at(-1) === source || this.#options.signal?.aborted)
       throw error
     this.#failed.add(source)
+    if (error.status === 75) this.#options.connections?.leave(source.domain)
     this.#options.warn?.(
       `${nameOf(source)} did not serve: ${error.message}; asking the next host`,
       'MIRROR_FAILED',

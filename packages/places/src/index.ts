@@ -22,4 +22,4 @@ export type {
   Published,
 } from './place.js'
 export type { Remote, RemoteArgs, RemoteContext, RemoteOptions } from './remote.js'
-export { REMOTE_OPTIONS, remoteOptions, sessionOptions } from './remote.js'
+export { Connections, REMOTE_OPTIONS, remoteOptions, sessionOptions } from './remote.js'

@@ -1,6 +1,13 @@
 import type { Router } from '@pipelayer/mirrors'
 import type { Descriptor, Index, Manifest } from '@pipelayer/oci'
-import type { Budget, CredentialSource, RetryOptions, Timeouts, TlsSettings } from '@pipelayer/registry'
+import type {
+  Budget,
+  Connections,
+  CredentialSource,
+  RetryOptions,
+  Timeouts,
+  TlsSettings,
+} from '@pipelayer/registry'
 
 /** A manifest or an index in a place, its bytes checked against its digest. */
 export interface PlacedManifest {
@@ -84,6 +91,8 @@ export interface PlaceOptions {
   readonly certificates?: readonly string[]
   /** The way to a repository: its mirrors. Without it there are none. */
   readonly route?: Router
+  /** What the places of a run share of their registries. Without it each has its own. */
+  readonly connections?: Connections
   /** How many requests each host gets. */
   readonly budget?: Budget
   readonly retry?: Partial<RetryOptions>

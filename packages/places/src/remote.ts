@@ -3,6 +3,7 @@ import { ToolError } from '@pipelayer/errors'
 import { mirrorFiles, readMirrors } from '@pipelayer/mirrors'
 import {
   Budget,
+  Connections,
   certificateDirs,
   certificatesFor,
   credentialFiles,
@@ -12,6 +13,8 @@ import {
   type TlsSettings,
 } from '@pipelayer/registry'
 import type { PlaceOptions } from './place.js'
+
+export { Connections }
 
 /** The options of every tool that talks to registries: rows of its option table. */
 export const REMOTE_OPTIONS = {
@@ -84,7 +87,7 @@ export interface Remote {
  * @throws ToolError `CERTIFICATE_INVALID`
  */
 export function sessionOptions(options: PlaceOptions, remote: Remote): SessionOptions {
-  const { env = {}, warn, retry, timeouts, signal, budget } = options
+  const { env = {}, warn, retry, timeouts, signal, budget, connections } = options
   const { domain, path, skipVerify } = remote
   const found = certificatesFor(domain, options.certificates ?? certificateDirs(env))
   const sets = [options.tls ?? {}, remote, found]
@@ -100,6 +103,7 @@ export function sessionOptions(options: PlaceOptions, remote: Remote): SessionOp
     timeouts,
     signal,
     budget,
+    connections,
     warn,
     plainHttp: options.plainHttp || (remote.plainHttp ?? (hasTls ? false : undefined)),
     tls: { authorities, identity, skipVerify },

@@ -1,4 +1,5 @@
 import { type Challenge, parseChallenges } from './challenge.js'
+import type { Connections } from './connections.js'
 import type { CredentialSource, Credentials } from './credentials.js'
 import type { RetryPolicy } from './retry.js'
 import { mergeScopes } from './scopes.js'
@@ -13,11 +14,13 @@ export interface AuthorizerOptions {
   readonly path: string
   readonly credentials: CredentialSource | undefined
   readonly retry: RetryPolicy
+  /** Remembers what the registry asks for. */
+  readonly connections?: Connections | undefined
 }
 
 /**
  * Knows what to put into the Authorization header for one repository. Nothing is sent before the registry has asked
- * for it; tokens are kept for each set of scopes.
+ * for it, this repository or another of the run; tokens are kept for each set of scopes.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions
@@ -27,6 +30,7 @@ export class Authorizer {
 
   constructor(options: AuthorizerOptions) {
     this.#options = options
+    this.#challenge = options.connections?.challenge(options.registry.origin)
   }
 
   /** The header for a request, as far as the registry's last challenge tells. */
@@ -51,6 +55,7 @@ export class Authorizer {
     const chosen = bearer ?? challenges.find(challenge => challenge.scheme === 'basic')
     if (chosen === undefined) return false
     this.#challenge = chosen
+    this.#options.connections?.learn(response.url.origin, chosen)
     await this.#forget(sent)
     const next = await this.header(scopes)
     return next !== undefined && next !== sent

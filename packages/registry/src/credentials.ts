@@ -30,11 +30,12 @@ const HUB_KEY = 'https://index.docker.io/v1/'
  */
 export function credentialFiles(paths: readonly string[]): CredentialSource {
   const files = new Map<string, Promise<JsonObject | undefined>>()
+  const ask = askedOnce()
   return async (domain, path) => {
     for (const name of paths) {
       const config = files.get(name) ?? readConfig(name)
       files.set(name, config)
-      const found = await lookUp((await config) ?? {}, domain, path)
+      const found = await lookUp((await config) ?? {}, domain, path, ask)
       if (found !== undefined) return found
     }
     return undefined
@@ -56,10 +57,11 @@ export async function lookUp(
   config: JsonObject,
   domain: string,
   path: string,
+  ask: typeof getFromHelper = getFromHelper,
 ): Promise<Credentials | undefined> {
   const helper = helperFor(config, domain)
   if (helper !== undefined) {
-    const found = await getFromHelper(helper, serverOf(domain))
+    const found = await ask(helper, serverOf(domain))
     if (found !== undefined) return found
   }
   const auths = Object.entries(objectIn(config, 'auths')).map(
@@ -71,6 +73,17 @@ export async function lookUp(
     if (found !== undefined) return found
   }
   return undefined
+}
+
+// A helper is a program, and a run may ask for thousands of repositories of one host.
+function askedOnce(): typeof getFromHelper {
+  const answers = new Map<string, Promise<Credentials | undefined>>()
+  return (helper, server) => {
+    const key = JSON.stringify([helper, server])
+    const answer = answers.get(key) ?? getFromHelper(helper, server)
+    answers.set(key, answer)
+    return answer
+  }
 }
 
 /** @internal The helper that keeps the credentials of a host, if one does. */

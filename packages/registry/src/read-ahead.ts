@@ -24,8 +24,8 @@ const PARTS = 4
 /** One connection that brings so much is not what holds us up. */
 const FAST_BYTES_PER_MS = 50_000
 
-/** Sessions in which a blob is being read in parts: one at a time, to bound the memory. */
-const busy = new WeakSet<Session>()
+/** Sessions, or what they share, in which a blob is being read in parts: one at a time, to bound the memory. */
+const busy = new WeakSet<object>()
 
 /**
  * Fetches a blob from a position on, in order, as it comes. A transfer that breaks goes on where it stopped.
@@ -41,12 +41,12 @@ export async function* streamBlob(
 ): AsyncGenerator<Buffer, void, undefined> {
   if (from > 0 && from >= descriptor.size) return
   const stream = new BlobStream({ session, descriptor }, from)
-  if (descriptor.size - from >= MIN_BYTES && !busy.has(session)) {
-    busy.add(session)
+  if (descriptor.size - from >= MIN_BYTES && !busy.has(session.memory)) {
+    busy.add(session.memory)
     try {
       yield* inParts(session, descriptor, stream)
     } finally {
-      busy.delete(session)
+      busy.delete(session.memory)
     }
     return
   }

@@ -1,6 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
 import { Authorizer } from './authorizer.js'
 import type { Budget } from './budget.js'
+import type { Connections } from './connections.js'
 import type { CredentialSource } from './credentials.js'
 import type { TlsSettings } from './dispatchers.js'
 import { endpointOf } from './endpoint.js'
@@ -24,6 +25,8 @@ export interface SessionOptions {
   readonly signal?: AbortSignal | undefined
   readonly tls?: TlsSettings | undefined
   readonly budget?: Budget | undefined
+  /** Shared with other repositories of the run; without it this one has its own. */
+  readonly connections?: Connections | undefined
   /** Told what the registry warns of, each text once. */
   readonly warn?: ((message: string) => void) | undefined
   /** For proxies. */
@@ -47,7 +50,10 @@ export class Session {
   readonly retry: RetryPolicy
   readonly domain: string
   readonly path: string
+  /** The same for all sessions that share what they may use. */
+  readonly memory: object
   readonly #transport: Transport
+  readonly #isShared: boolean
   readonly #authorizer: Authorizer
   readonly #warn: SessionOptions['warn']
   readonly #warned = new Set<string>()
@@ -59,7 +65,11 @@ export class Session {
     this.path = path
     this.registry = endpointOf(domain, options.plainHttp)
     this.retry = { ...DEFAULT_RETRY, ...options.retry, signal: options.signal, onRetry: options.onRetry }
-    this.#transport = new Transport({ ...options, origin: this.registry.origin })
+    const { connections } = options
+    const { origin } = this.registry
+    this.#isShared = connections !== undefined
+    this.#transport = connections?.transport({ ...options, origin }) ?? new Transport({ ...options, origin })
+    this.memory = connections ?? this
     const { registry, retry } = this
     this.#authorizer = new Authorizer({
       transport: this.#transport,
@@ -68,6 +78,7 @@ export class Session {
       path,
       credentials,
       retry,
+      connections,
     })
   }
 
@@ -96,8 +107,8 @@ export class Session {
     return typeof target === 'string' ? new URL(`${this.path}/${target}`, this.registry) : target
   }
 
-  close(): Promise<void> {
-    return this.#transport.close()
+  async close(): Promise<void> {
+    if (!this.#isShared) await this.#transport.close()
   }
 
   // Of the registry itself only: no other has a say.

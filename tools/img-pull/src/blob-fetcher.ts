@@ -4,10 +4,18 @@ import { fetchBlob, type Limit, limitTo, type PlaceOptions, type PlaceReader } f
 import type { Store } from '@pipelayer/store'
 
 /** Transfers at a time: enough to fill a line, few enough for a registry that counts connections. */
-const PARALLEL = 5
+const PARALLEL = 6
+
+/** A transfer, and the images that wait for it. */
+interface Transfer {
+  readonly path: Promise<string>
+  readonly abort: AbortController
+  readonly users: Set<ImageFetcher>
+}
 
 /**
- * Brings blobs into the store, several at a time and each once. What is there already is not fetched again.
+ * Brings blobs into the store, several at a time and each once, whichever images want it. What is there already is not
+ * fetched again.
  *
  * Memory: a few hundred KiB for each transfer, 32 MiB for the one big blob that is fetched in parts. The store checks
  * size and digest before a blob has its name.
@@ -15,38 +23,93 @@ const PARALLEL = 5
 export class BlobFetcher {
   readonly #store: Store
   readonly #limit: Limit = limitTo(PARALLEL)
-  readonly #running = new Map<string, Promise<string>>()
+  readonly #transfers = new Map<string, Transfer>()
   readonly #warn: PlaceOptions['warn']
-  #stop = new AbortController()
 
   constructor(store: Store, warn?: PlaceOptions['warn']) {
     this.#store = store
     this.#warn = warn
   }
 
-  /**
-   * Starts a transfer, or joins the one that runs.
-   *
-   * @returns where the blob lies, once it is whole
-   * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`; whatever the place throws
-   */
-  fetch(descriptor: Descriptor, place: PlaceReader): Promise<string> {
-    const { digest } = descriptor
-    const known = this.#running.get(digest)
-    if (known !== undefined) return known
-    const options = { store: this.#store, reader: place, signal: this.#stop.signal, warn: this.#warn }
-    const transfer = this.#limit(() => fetchBlob(descriptor, options))
-    this.#running.set(digest, transfer)
-    // Whoever waits for it sees the failure; a later image may try again.
-    transfer.catch(() => this.#running.delete(digest))
-    return transfer
+  /** The transfers of one image. */
+  forImage(): ImageFetcher {
+    return new ImageFetcher(this)
   }
 
-  /** Gives up what runs, and waits until nothing is written any more. */
-  async stop(): Promise<void> {
-    this.#stop.abort(new ToolError('STOPPED', 'the transfer was given up'))
-    await Promise.allSettled(this.#running.values())
-    this.#running.clear()
-    this.#stop = new AbortController()
+  /** @internal Starts a transfer, or joins the one that runs; says which. */
+  join(
+    user: ImageFetcher,
+    descriptor: Descriptor,
+    place: PlaceReader,
+  ): { readonly transfer: Transfer; readonly isOwn: boolean } {
+    const known = this.#transfers.get(descriptor.digest)
+    known?.users.add(user)
+    if (known !== undefined) return { transfer: known, isOwn: false }
+    const abort = new AbortController()
+    const options = { store: this.#store, reader: place, signal: abort.signal, warn: this.#warn }
+    const path = this.#limit(() => fetchBlob(descriptor, options))
+    const transfer = { path, abort, users: new Set([user]) }
+    this.#transfers.set(descriptor.digest, transfer)
+    // Whoever waits for it sees the failure; another image may try again.
+    path.catch(() => this.#forget(descriptor.digest, transfer))
+    return { transfer, isOwn: true }
   }
+
+  /** @internal One image wants a blob no more; a transfer that no other wants is given up. */
+  async leave(user: ImageFetcher, digest: string, transfer: Transfer): Promise<void> {
+    transfer.users.delete(user)
+    if (transfer.users.size > 0) return
+    this.#forget(digest, transfer)
+    transfer.abort.abort(stopped())
+    await transfer.path.catch(() => undefined)
+  }
+
+  #forget(digest: string, transfer: Transfer): void {
+    if (this.#transfers.get(digest) === transfer) this.#transfers.delete(digest)
+  }
+}
+
+/** What one image has fetched. */
+export class ImageFetcher {
+  readonly #fetcher: BlobFetcher
+  readonly #joined = new Map<string, Transfer>()
+  #isStopped = false
+
+  constructor(fetcher: BlobFetcher) {
+    this.#fetcher = fetcher
+  }
+
+  /**
+   * Fetches a blob, or waits for whoever does. When another image's place could not give it, this one's is asked.
+   *
+   * @returns where the blob lies, once it is whole
+   * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `STOPPED`; whatever the place throws
+   */
+  async fetch(descriptor: Descriptor, place: PlaceReader): Promise<string> {
+    if (this.#isStopped) throw stopped()
+    const { digest } = descriptor
+    const joined = this.#joined.get(digest)
+    if (joined !== undefined) return joined.path
+    const { transfer, isOwn } = this.#fetcher.join(this, descriptor, place)
+    this.#joined.set(digest, transfer)
+    if (isOwn) return transfer.path
+    try {
+      return await transfer.path
+    } catch {
+      this.#joined.delete(digest)
+      return this.fetch(descriptor, place)
+    }
+  }
+
+  /** Gives up what runs for this image alone, and waits until nothing is written for it any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    const joined = [...this.#joined]
+    this.#joined.clear()
+    await Promise.all(joined.map(([digest, transfer]) => this.#fetcher.leave(this, digest, transfer)))
+  }
+}
+
+function stopped(): ToolError {
+  return new ToolError('STOPPED', 'the transfer was given up')
 }

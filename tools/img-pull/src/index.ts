@@ -5,8 +5,9 @@
  */
 import { encodedOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
+import { type Closing, named, sideBySide } from '@pipelayer/images'
 import { bare, type Platform, parsePlatform } from '@pipelayer/oci'
-import { openPlace, type Place, type PlacedManifest, type PlaceOptions } from '@pipelayer/places'
+import { Connections, openPlace, type Place, type PlacedManifest, type PlaceOptions } from '@pipelayer/places'
 import type { AnyRecord, FailedRecord, ManifestRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { BlobFetcher } from './blob-fetcher.js'
@@ -33,48 +34,90 @@ export interface ImgPullOptions extends PlaceOptions {
 }
 
 const TOOL = 'img-pull'
+/** References at work at a time: the next ones are resolved while the blobs of the first come. */
+const PARALLEL = 8
 /** Of one image, those of its referrers included. */
 const MAX_REFERRERS = 1000
 /** Failures of the store itself: no other image would fare better. */
 const FATAL = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOSPC', 'EROFS'])
 
 /**
- * Pulls one image after the other; the blobs of each come side by side. Records of other types pass through.
+ * Pulls images, several at a time, and writes their records in the order of the references, those of each image together.
+ * All share connections and blobs: none is fetched twice. Records of other types pass through, in their place.
  *
  * Of an index the manifest for `platform` is taken, and stands for the image: its record is the root. An image is
  * named in the store when all of it is there, before its root record is written. With several references one that
  * fails costs itself only: a `failed` record takes its place.
+ *
+ * Memory: that of {@link BlobFetcher}, and the records of eight images.
  */
 export async function* imgPull(
   records: AsyncIterable<AnyRecord>,
   options: ImgPullOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
-  const wanted = wantedPlatforms(options)
-  const store = options.noStore ? undefined : Store.open(options.store)
-  const context: Context = {
-    store,
-    options,
-    wanted,
-    keeper: store === undefined ? nothingKept : storeKeeper(store, new BlobFetcher(store, options.warn)),
-    count: 0,
-    image: undefined,
-  }
-  const isAlone = options.references.length === 1 && !options.references.includes('-')
-  for await (const record of incoming(records, options.references)) {
-    if (record.type !== 'reference') yield record
-    else if (isAlone) yield* pullOne(context, record)
-    else yield* pullOneOfMany(context, record)
+  const connections = new Connections()
+  const run = openRun({ ...options, connections })
+  try {
+    yield* named(pullAll(records, run))
+  } finally {
+    await connections.close()
   }
 }
 
-interface Context {
+/** What all images of a run share. */
+interface Run {
   readonly store: Store | undefined
+  readonly fetcher: BlobFetcher | undefined
   readonly options: ImgPullOptions
   readonly wanted: readonly Platform[]
+}
+
+/** One reference at work. */
+interface Context extends Run {
   readonly keeper: Keeper
+  /** Its place among the references, from 1: makes keys unique. */
+  readonly number: number
+  /** How many images came of it so far. */
   count: number
   /** Key of the image at work, once it is known. */
   image: string | undefined
+}
+
+function openRun(options: ImgPullOptions): Run {
+  const wanted = wantedPlatforms(options)
+  const store = options.noStore ? undefined : Store.open(options.store)
+  const fetcher = store === undefined ? undefined : new BlobFetcher(store, options.warn)
+  return { store, fetcher, options, wanted }
+}
+
+function openContext(run: Run, number: number): Context {
+  const { store, fetcher } = run
+  const keeper =
+    store === undefined || fetcher === undefined ? nothingKept : storeKeeper(store, fetcher.forImage())
+  return { ...run, keeper, number, count: 0, image: undefined }
+}
+
+async function* pullAll(
+  records: AsyncIterable<AnyRecord>,
+  run: Run,
+): AsyncGenerator<Closing, void, undefined> {
+  const { references } = run.options
+  const items = incoming(records, references)
+  if (references.length === 1 && !references.includes('-')) {
+    for await (const record of items) yield* pullOne(openContext(run, 1), record)
+    return
+  }
+  let count = 0
+  yield* sideBySide(items, PARALLEL, (record, signal) => {
+    if (record.type !== 'reference') return passed(record)
+    const context = openContext(run, ++count)
+    signal.addEventListener('abort', () => void context.keeper.stop(), { once: true })
+    return pullOneOfMany(context, record)
+  })
+}
+
+async function* passed(record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
+  yield { record }
 }
 
 function wantedPlatforms({ platforms = [], machine }: ImgPullOptions): readonly Platform[] {
@@ -96,10 +139,7 @@ async function* incoming(
   }
 }
 
-async function* pullOneOfMany(
-  context: Context,
-  record: AnyRecord,
-): AsyncGenerator<AnyRecord, void, undefined> {
+async function* pullOneOfMany(context: Context, record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
   try {
     yield* pullOne(context, record)
   } catch (error) {
@@ -108,11 +148,11 @@ async function* pullOneOfMany(
     const item = { reference, ...(platform !== undefined && { platform }) }
     const { code, message } = error
     const image = context.image === undefined ? {} : { image: context.image }
-    yield { type: 'failed', tool: TOOL, ...image, code, message, item } satisfies FailedRecord
+    yield { record: { type: 'failed', tool: TOOL, ...image, code, message, item } satisfies FailedRecord }
   }
 }
 
-async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<AnyRecord, void, undefined> {
+async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
   const { keeper, options } = context
   context.image = undefined
   const text = String(record.reference)
@@ -123,7 +163,7 @@ async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Any
     const digests = yield* pullWhole(context, { place, found, reference: place.reference })
     if (options.referrers) yield* pullReferrers(context, place, digests)
   } catch (error) {
-    throw named(error, text)
+    throw explained(error, text)
   } finally {
     await Promise.all([place.close(), keeper.stop()])
   }
@@ -142,21 +182,23 @@ interface Resolved {
 async function* pullWhole(
   context: Context,
   { place, found, reference, subject }: Resolved,
-): AsyncGenerator<AnyRecord, string[], undefined> {
+): AsyncGenerator<Closing, string[], undefined> {
   const { keeper, store, options } = context
+  const image = keyOf(found, context)
   context.count++
-  const image = keyOf(found, context.count)
   context.image = image
   const digests: string[] = []
   let last: AnyRecord | undefined
   for await (const next of pullImage({ place, keeper, image }, found)) {
-    if (last !== undefined) yield last
+    if (last !== undefined) yield { record: last }
     last = next
     if (next.type === 'manifest' || next.type === 'index') digests.push(String(next.digest))
   }
-  if (reference !== undefined && !options.noTag) store?.tag(bare(found.descriptor), reference)
-  const name = { ...(reference !== undefined && { reference }), ...(subject !== undefined && { subject }) }
-  yield { ...last, root: true, ...name } as ManifestRecord
+  const isNamed = reference !== undefined && !options.noTag && store !== undefined
+  const entry = { descriptor: bare(found.descriptor), name: reference }
+  const known = { ...(reference !== undefined && { reference }), ...(subject !== undefined && { subject }) }
+  const record = { ...last, root: true, ...known } as ManifestRecord
+  yield { record, ...(isNamed && { name: { layout: store, entry } }) }
   context.image = undefined
   return digests
 }
@@ -166,7 +208,7 @@ async function* pullReferrers(
   context: Context,
   place: Place,
   digests: readonly string[],
-): AsyncGenerator<AnyRecord, void, undefined> {
+): AsyncGenerator<Closing, void, undefined> {
   const waiting = [...digests]
   const seen = new Set(digests)
   for (let subject = waiting.shift(); subject !== undefined; subject = waiting.shift()) {
@@ -183,13 +225,14 @@ async function* pullReferrers(
 }
 
 // Unlike the number of a line, a digest does not tell the user which image it was.
-function named(error: unknown, text: string): unknown {
+function explained(error: unknown, text: string): unknown {
   if (!(error instanceof ToolError) || error.message.includes(text)) return error
   const { code, status } = error
   return new ToolError(code, `cannot pull ${text}: ${error.message}`, { cause: error, status })
 }
 
 // Unique in this stream, and in one that several runs of this tool make together.
-function keyOf({ descriptor }: PlacedManifest, count: number): string {
-  return `${encodedOf(descriptor.digest).slice(0, 12)}-${count}`
+function keyOf({ descriptor }: PlacedManifest, { number, count }: Context): string {
+  const key = `${encodedOf(descriptor.digest).slice(0, 12)}-${number}`
+  return count === 0 ? key : `${key}r${count}`
 }

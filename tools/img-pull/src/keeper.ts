@@ -1,7 +1,7 @@
 import type { Descriptor } from '@pipelayer/oci'
 import { type PlacedManifest, type PlaceReader, readDocument } from '@pipelayer/places'
 import type { Store } from '@pipelayer/store'
-import type { BlobFetcher } from './blob-fetcher.js'
+import type { ImageFetcher } from './blob-fetcher.js'
 
 /** Where something is kept: its file, or, of a document, its bytes in base64. */
 export interface Kept {
@@ -23,7 +23,7 @@ export interface Keeper {
 }
 
 /** Everything goes into the store. */
-export function storeKeeper(store: Store, fetcher: BlobFetcher): Keeper {
+export function storeKeeper(store: Store, fetcher: ImageFetcher): Keeper {
   return {
     hasPaths: true,
     blob: async (descriptor, from) => ({ path: await fetcher.fetch(descriptor, from) }),

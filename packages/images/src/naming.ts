@@ -1,0 +1,110 @@
+import type { AnyRecord } from '@pipelayer/records'
+import type { Layout, NamedEntry } from '@pipelayer/store'
+
+/** So much longer than an index took to be written it is left alone: names cost a twentieth of the time. */
+const REST_FACTOR = 20
+/** Records that wait for a name to be written; beyond, it is written at once. */
+const MAX_HELD = 1000
+
+/** A name that is to be written into the index of a layout. */
+export interface Name {
+  readonly layout: Layout
+  readonly entry: NamedEntry
+}
+
+/** A record, and, of the root of an image, the name that has to be written before it goes out. */
+export interface Closing {
+  readonly record: AnyRecord
+  readonly name?: Name | undefined
+}
+
+/**
+ * Writes the names of images, and passes their records on, each root after its name is written.
+ *
+ * An index is replaced as a whole, which for thousands of names, one by one, would take time in proportion to their
+ * square. So names that come fast are written together, and what follows them waits; names that come slowly are written
+ * at once. Where the source fails, what was complete is named. A crash costs the names that were held, not the blobs.
+ *
+ * @param now - a clock that never goes back, in milliseconds
+ */
+export async function* named(
+  source: AsyncIterable<Closing>,
+  now: () => number = () => performance.now(),
+): AsyncGenerator<AnyRecord, void, undefined> {
+  const batch = new Batch(now)
+  const records = source[Symbol.asyncIterator]()
+  let isOver = false
+  try {
+    let next = records.next()
+    for (;;) {
+      const result = await batch.unlessDue(next)
+      if (result === undefined) {
+        yield* batch.write()
+        continue
+      }
+      isOver = result.done === true
+      if (result.done) break
+      next = records.next()
+      // Its failure is seen when its turn comes.
+      next.catch(() => undefined)
+      yield* batch.take(result.value)
+    }
+  } catch (error) {
+    isOver = true
+    yield* batch.write()
+    throw error
+  } finally {
+    if (!isOver) await records.return?.()
+  }
+  yield* batch.write()
+}
+
+class Batch {
+  readonly #now: () => number
+  #held: AnyRecord[] = []
+  #names: Name[] = []
+  /** When the next write is due. */
+  #due = 0
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** What comes, or undefined when names have to be written before. */
+  async unlessDue<T>(next: Promise<T>): Promise<T | undefined> {
+    if (this.#names.length === 0) return next
+    let timer: NodeJS.Timeout | undefined
+    const due = new Promise<undefined>(resolve => {
+      timer = setTimeout(() => resolve(undefined), Math.max(0, this.#due - this.#now()))
+    })
+    try {
+      return await Promise.race([next, due])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  *take({ record, name }: Closing): Generator<AnyRecord, void, undefined> {
+    if (name === undefined && this.#held.length === 0) {
+      yield record
+      return
+    }
+    this.#held.push(record)
+    if (name !== undefined) this.#names.push(name)
+    if (this.#now() >= this.#due || this.#held.length > MAX_HELD) yield* this.write()
+  }
+
+  *write(): Generator<AnyRecord, void, undefined> {
+    const started = this.#now()
+    const layouts = new Map(this.#names.map(({ layout }) => [layout.root, layout]))
+    const names = this.#names
+    this.#names = []
+    for (const layout of layouts.values()) {
+      layout.tagAll(names.filter(name => name.layout.root === layout.root).map(({ entry }) => entry))
+    }
+    if (layouts.size > 0) this.#due = this.#now() + (this.#now() - started) * REST_FACTOR
+    const held = this.#held
+    this.#held = []
+    yield* held
+  }
+}

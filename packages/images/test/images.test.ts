@@ -1,0 +1,158 @@
+import path from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import type { AnyRecord } from '@pipelayer/records'
+import { Layout } from '@pipelayer/store'
+import { RecordWriter, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { archiveContent, archiveName, type Closing, named, sideBySide } from '../src/index.js'
+
+const HEX = 'a'.repeat(64)
+
+t.test('names in archives', async t => {
+  const rows: readonly { name: string; content: object; why: string }[] = [
+    {
+      name: archiveName(`sha256:${HEX}`),
+      content: { kind: 'blob', digest: `sha256:${HEX}`, offset: 0 },
+      why: 'a blob',
+    },
+    {
+      name: archiveName(`sha256:${HEX}`, 7),
+      content: { kind: 'blob', digest: `sha256:${HEX}`, offset: 7 },
+      why: 'a rest',
+    },
+    {
+      name: `././blobs/sha256/${HEX}`,
+      content: { kind: 'blob', digest: `sha256:${HEX}`, offset: 0 },
+      why: 'of tar',
+    },
+    { name: 'index.json', content: { kind: 'index' }, why: 'the index' },
+    { name: 'x/index.json', content: { kind: 'other' }, why: 'another index' },
+    { name: `blobs/sha256/${HEX.slice(1)}`, content: { kind: 'other' }, why: 'a digit short' },
+    { name: `blobs/sha256/${HEX}/`, content: { kind: 'other' }, why: 'a directory' },
+    { name: `rests/sha256/${HEX}.-1`, content: { kind: 'other' }, why: 'before its start' },
+    { name: `blobs/sha256/../sha256/${HEX}`, content: { kind: 'other' }, why: 'a way around' },
+    { name: `blobs/md5/${HEX.slice(0, 32)}`, content: { kind: 'other' }, why: 'what we cannot check' },
+  ]
+  for (const { name, content, why } of rows) t.same(archiveContent(name), content, why)
+})
+
+t.test('side by side, in order', async t => {
+  const most: number[] = []
+  let running = 0
+  const work = async function* (item: number): AsyncGenerator<string> {
+    most.push(++running)
+    // The later ones are done first.
+    for (let turn = 0; turn < 20 - item; turn++) await setImmediate()
+    yield `${item}a`
+    yield `${item}b`
+    running--
+  }
+  const items = [0, 1, 2, 3, 4, 5, 6]
+  t.same(
+    await all(sideBySide(each(items), 3, work)),
+    items.flatMap(item => [`${item}a`, `${item}b`]),
+  )
+  t.equal(Math.max(...most), 3, 'three at a time')
+  t.same(await all(sideBySide(each([]), 3, work)), [], 'nothing')
+  t.same(await all(sideBySide(each([1, 2]), 1, work)), ['1a', '1b', '2a', '2b'], 'one after the other')
+})
+
+t.test('side by side: what fails, and who leaves', async t => {
+  const seen: string[] = []
+  let stopped = 0
+  const work = async function* (item: number, signal: AbortSignal): AsyncGenerator<string> {
+    signal.addEventListener('abort', () => stopped++)
+    yield `${item}`
+    if (item === 2) throw new Error('two')
+    for (let count = 0; item === 3 && count < 1000; count++) yield 'many'
+  }
+  await t.rejects(
+    (async () => {
+      for await (const one of sideBySide(each([1, 2, 3, 4]), 4, work)) seen.push(one)
+    })(),
+    /two/,
+  )
+  t.same([seen, stopped], [['1', '2'], 1], 'told in its turn; what still runs is stopped')
+
+  for await (const _ of sideBySide(each([3, 3, 3]), 2, work)) break
+  t.equal(stopped, 3, 'the reader leaves')
+
+  const broken = async function* (): AsyncGenerator<number> {
+    yield 1
+    throw new Error('input')
+  }
+  const out = all(sideBySide(broken(), 2, work))
+  await t.rejects(out, /input/, 'the input breaks')
+})
+
+t.test('names are written together when they come fast', async t => {
+  const layout = Layout.open(path.join(tempDir(t, 'naming'), 'layout'), { create: true })
+  let writes = 0
+  const tagAll = layout.tagAll.bind(layout)
+  layout.tagAll = entries => {
+    writes++
+    tagAll(entries)
+  }
+  const images = 500
+  const closing = async function* (): AsyncGenerator<Closing> {
+    for (let count = 1; count <= images; count++) {
+      yield { record: { type: 'layer', image: `${count}` } }
+      const { digest, size } = layout.putBytes(Buffer.from('manifest'))
+      const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size }
+      yield {
+        record: { type: 'manifest', count },
+        name: { layout, entry: { descriptor, name: `app:${count}` } },
+      }
+    }
+  }
+  const out: AnyRecord[] = []
+  // Each look at the clock takes a millisecond, so each write takes one, and the next is due 20 looks later.
+  let clock = 0
+  for await (const record of named(closing(), () => clock++)) {
+    out.push(record)
+    const { count } = record
+    if (typeof count === 'number' && count % 50 === 0)
+      t.equal(layout.resolve(`app:${count}`).length, 1, 'a root comes out once it is named')
+  }
+  t.same(
+    out.map(({ image, count }) => image ?? count),
+    Array.from({ length: images }, (_, index) => [`${index + 1}`, index + 1]).flat(),
+    'all of it, in order',
+  )
+  t.ok(writes < images / 5, `${writes} writes for ${images} names`)
+})
+
+t.test('names that come slowly are written at once, and at the end', async t => {
+  const dir = tempDir(t, 'naming')
+  const layout = Layout.open(path.join(dir, 'layout'), { create: true })
+  const [root] = new RecordWriter(dir).image('1', ['x']).slice(-1)
+  const { mediaType, digest, size } = root as AnyRecord
+  const descriptor = { mediaType: String(mediaType), digest: String(digest), size: Number(size) }
+  const closing = (name: string): Closing => {
+    return { record: { type: 'manifest', name }, name: { layout, entry: { descriptor, name } } }
+  }
+  const slow = async function* (): AsyncGenerator<Closing> {
+    yield closing('a')
+    yield closing('b')
+    throw new Error('broke')
+  }
+  const seen: unknown[] = []
+  await t.rejects(
+    (async () => {
+      for await (const { name } of named(slow())) seen.push(name)
+    })(),
+    /broke/,
+  )
+  t.same(seen, ['a', 'b'], 'what was complete when the source failed')
+  t.same([layout.resolve('a').length, layout.resolve('b').length], [1, 1])
+})
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const item of items) found.push(item)
+  return found
+}
