@@ -21,6 +21,8 @@ export interface BaseImage {
   readonly config: ImageConfig
   /** Lowest first. */
   readonly layers: readonly BaseLayer[]
+  /** Of its manifest. */
+  readonly annotations: Readonly<Record<string, string>>
 }
 
 export interface BaseLayer {
@@ -111,7 +113,7 @@ async function fetchImage(place: Place, options: BaseOptions): Promise<BaseImage
     path: store.blobPath(descriptor.digest),
     ...(place.text === 'store:' ? {} : { from: [place.text] }),
   }))
-  return { config, layers: layers as BaseLayer[] }
+  return { config, layers: layers as BaseLayer[], annotations: manifest.annotations ?? {} }
 }
 
 // The store may hold the image of another platform under this name; the registry is asked then.

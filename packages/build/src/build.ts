@@ -1,6 +1,9 @@
 import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
 import { Builder } from './builder.js'
 import { exportCache } from './cache-export.js'
+import { ClassicBuilder } from './classic-builder.js'
+import { classicPlan, kubefileRecords } from './kubefile-plan.js'
+import { NewerBuilder } from './newer-builder.js'
 import { type BuildOptions, type BuildSetup, prepareBuild } from './options.js'
 import { makePlan } from './plan.js'
 import { unusedBuildArgs } from './scope.js'
@@ -9,7 +12,7 @@ import { targetRecords } from './target-records.js'
 import { Workshop } from './workshop.js'
 
 /**
- * Executes the instructions of a Dockerfile: `layer` records of the base, a `snapshot` (or a known `layer`) for every
+ * Executes the instructions of a Dockerfile or a Kubefile: `layer` records of the base, a `snapshot` (or a known `layer`) for every
  * step that makes a layer, as it is done, and the `config` last; so for each platform. Records that are no instructions
  * go through first.
  *
@@ -27,13 +30,13 @@ export async function* executeBuild(
     if (record.type === 'instruction') instructions.push(record as InstructionRecord)
     else yield record
   }
-  const plan = makePlan(instructions, options.target)
+  const makeBuilder = builderOf(instructions, options)
   const setups = prepareBuild(options, instructions[0]?.source.file)
   const [common] = setups
   if (common === undefined) return
   const imports = await StepImports.open(options, common)
   const workshop = new Workshop(options, common, imports)
-  const builders = setups.map(setup => ({ setup, builder: new Builder(plan, setup, workshop) }))
+  const builders = setups.map(setup => ({ setup, builder: makeBuilder(setup, workshop) }))
   try {
     yield* images(builders, workshop)
     for (const { builder } of builders)
@@ -46,9 +49,25 @@ export async function* executeBuild(
   }
 }
 
+/** What plans an image: of a Dockerfile, or of a Kubefile in one of its dialects. */
+type ImageBuilder = Pick<Builder, 'outer' | 'target' | 'chains'>
+type MakeBuilder = (setup: BuildSetup, workshop: Workshop) => ImageBuilder
+
+function builderOf(instructions: readonly InstructionRecord[], options: BuildOptions): MakeBuilder {
+  const kubefile = kubefileRecords(instructions)
+  if (kubefile === undefined) {
+    const plan = makePlan(instructions, options.target)
+    return (setup, workshop) => new Builder(plan, setup, workshop)
+  }
+  if (kubefile[0]?.dialect === 'kubefile')
+    return (setup, workshop) => new NewerBuilder(kubefile, setup, workshop)
+  const plan = classicPlan(kubefile)
+  return (setup, workshop) => new ClassicBuilder(plan, setup, workshop)
+}
+
 interface PlatformBuild {
   readonly setup: BuildSetup
-  readonly builder: Builder
+  readonly builder: ImageBuilder
 }
 
 // All are under way before the first record of the first is taken; the records come image by image.

@@ -36,14 +36,14 @@ export async function runContainer(
   wish: ContainerWish,
   places: ContainerPlaces,
 ): Promise<Ended> {
-  if (runtime.kind === 'chroot') return start(chrootCommand(wish, runtime.tools))
+  if (runtime.kind === 'chroot') return runProgram(chrootCommand(wish, runtime.tools))
   const id = `kf-run-${path.basename(path.dirname(places.state)).slice(-12)}-${++count}`
   const bundle = path.join(places.bundles, id)
   fs.mkdirSync(bundle, { mode: 0o700 })
   fs.writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(runtimeSpec(wish)))
   try {
     const args = ['--root', places.state, 'run', '--no-new-keyring', '--bundle', bundle, id]
-    return await start({ program: runtime.program, args, env: PLAIN_ENV }, places.log)
+    return await runProgram({ program: runtime.program, args, env: PLAIN_ENV }, places.log)
   } finally {
     fs.rmSync(bundle, { recursive: true, force: true })
   }
@@ -67,12 +67,13 @@ function isExecutable(file: string): boolean {
   }
 }
 
-function start(command: ChrootCommand, log?: string): Promise<Ended> {
+/** Runs a program to its end, its output to `log`, else to our stderr. */
+export function runProgram(command: ChrootCommand & { readonly cwd?: string }, log?: string): Promise<Ended> {
   // stdout is the line to kf-run, which only the executor may write to.
   const output = log === undefined ? 2 : fs.openSync(log, 'w', 0o600)
   const ended = new Promise<Ended>((resolve, reject) => {
     const stdio: ['ignore', number, number] = ['ignore', output, output]
-    const child = spawn(command.program, [...command.args], { stdio, env: command.env })
+    const child = spawn(command.program, [...command.args], { stdio, env: command.env, cwd: command.cwd })
     child.on('error', error =>
       reject(
         new ToolError('PROGRAM_MISSING', `cannot run ${command.program}: ${error.message}`, { cause: error }),

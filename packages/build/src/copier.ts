@@ -21,6 +21,8 @@ export interface CopyRules {
   /** Of every entry made; without it each keeps its own. */
   readonly owner?: { readonly uid: number; readonly gid: number }
   readonly mode?: ModeChange
+  /** Permission bits of directories that are made on the way; 0755 unless said. */
+  readonly dirMode?: number
   /** Nanoseconds since 1970, of directories that no source stands behind. */
   readonly timeNs: bigint
   readonly onWarning: (message: string) => void
@@ -42,26 +44,31 @@ export class Copier {
     this.#rules = rules
   }
 
-  /** Makes a resolved name a directory, with its parents: 0755, owned as the copy is. One that is there stays as it is. */
+  /** Makes a resolved name a directory, with its parents, owned as the copy is. One that is there stays as it is. */
   makeDirs(real: string): void {
     const stat = this.#root.lstat(real)
     if (stat?.isDirectory()) return
     if (stat) throw notDirectory(real)
     const slash = real.lastIndexOf('/')
     this.makeDirs(real.slice(0, Math.max(0, slash)))
+    const mode = this.#rules.dirMode ?? 0o755
     this.#inParent(real, (fd, name) => {
-      fs.mkdirSync(at(fd, name), 0o755)
+      fs.mkdirSync(at(fd, name), mode)
       this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })
-      fchmodat(fd, bytesOf(name), 0o755)
+      fchmodat(fd, bytesOf(name), mode)
     })
     this.#made.push(real)
   }
 
   /** Gives the directories of {@link makeDirs} their time: call it when nothing more goes into them. */
   finish(): void {
-    for (const real of this.#made)
-      this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeSpec(this.#rules.timeNs)))
+    for (const real of this.#made) this.date(real, this.#rules.timeNs)
     this.#made.length = 0
+  }
+
+  /** Gives something that is there another time. */
+  date(real: string, timeNs: bigint): void {
+    this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeSpec(timeNs)))
   }
 
   /** Copies one entry of a walk to the resolved name `real`. */

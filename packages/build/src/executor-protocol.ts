@@ -55,6 +55,8 @@ export interface TransferAction {
   readonly excludes: readonly string[]
   /** Unpack sources that are tars. */
   readonly unpack: boolean
+  /** A directory is copied as itself, below the destination, not its contents: as a Kubefile's COPY does. */
+  readonly keepsNames?: boolean
   /** What the files of a context were when the key of the step was made. */
   readonly expected?: { readonly digest: string; readonly epoch?: number }
   /** Nanoseconds since 1970, of what has no source: directories on the way, heredocs. */
@@ -88,9 +90,24 @@ export interface RunAction {
   /** Base64 of a script to be found under /dev/pipes. */
   readonly script?: { readonly name: string; readonly content: string }
   readonly mounts: readonly StepMount[]
+  /** For a root filesystem that need not have a shell, see {@link runInRootfs}; else its own programs are run. */
+  readonly programs?: 'any' | 'host'
 }
 
-export type Action = WorkdirAction | TransferAction | RunAction
+/** Brings the container images that a root filesystem names into its registry. */
+export interface ImagesAction {
+  readonly kind: 'images'
+  /** What is searched: the layers of this build without the base. */
+  readonly fresh: SourceRoot
+  /** `imageListWithAuth.yaml` of the context. */
+  readonly list?: string
+  readonly platform: string
+  readonly plainHttp: boolean
+  /** The programs of the pipe, each with what starts it. */
+  readonly programs: Readonly<Record<'kf-images' | 'img-pull' | 'blob-put', readonly string[]>>
+}
+
+export type Action = WorkdirAction | TransferAction | RunAction | ImagesAction
 
 export interface StepRequest {
   readonly op: 'step'

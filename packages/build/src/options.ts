@@ -54,6 +54,10 @@ export interface BuildOptions {
   readonly parallel?: number | undefined
   /** Ask registries although the store has the image. */
   readonly pull?: boolean
+  /** RUN of a Kubefile works on this machine itself, as sealer's did. */
+  readonly hostRun?: boolean
+  /** Bring no container images into a cluster image. */
+  readonly bareImages?: boolean
   /** RFC 3339. */
   readonly created?: string | undefined
   /** `id=ID,src=FILE` or `id=ID,env=NAME`. */
@@ -88,6 +92,9 @@ export interface BuildSetup {
   readonly network: 'host' | 'none'
   readonly snapshots: boolean
   readonly parallel: number
+  readonly hostRun: boolean
+  readonly bareImages: boolean
+  readonly executor: string
   readonly secrets: ReadonlyMap<string, SecretSource>
   readonly time: CreationTime
   /** Nanoseconds since 1970, for files that a step makes out of nothing. */
@@ -146,6 +153,9 @@ function prepareCommon(
     parsePlatform: text => normalizePlatform(parsePlatform(text)),
     network: options.network ?? 'host',
     snapshots: options.snapshots ?? false,
+    hostRun: options.hostRun ?? false,
+    bareImages: options.bareImages ?? false,
+    executor: options.executor,
     parallel: options.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism()),
     secrets,
     time,

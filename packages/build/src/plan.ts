@@ -33,7 +33,7 @@ export interface Plan {
  * Reads instruction records.
  *
  * @param target - name or number of a stage; the last one unless said
- * @throws {ToolError} `NOT_A_DOCKERFILE`, `NO_STAGE`, `TARGET_UNKNOWN`, `DOCKERFILE_INVALID`
+ * @throws {ToolError} `NO_STAGE`, `TARGET_UNKNOWN`, `DOCKERFILE_INVALID`
  */
 export function makePlan(records: readonly InstructionRecord[], target?: string): Plan {
   const steps = records.map(toStep)
@@ -67,12 +67,6 @@ export function findStage(plan: Plan, name: string, before: number): StagePlan |
 }
 
 function toStep(record: InstructionRecord): Step {
-  const dialect = record.dialect ?? 'dockerfile'
-  if (dialect !== 'dockerfile')
-    throw new ToolError(
-      'NOT_A_DOCKERFILE',
-      `${placeOf(record)}: kf-run executes Dockerfiles; this is a Kubefile (${dialect})`,
-    )
   return { record, instruction: interpret(record as unknown as InstructionFields) }
 }
 

@@ -57,7 +57,7 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
 }
 
 /** What a step ended with, in words: the caller adds which step it was. */
-function failed({ status, signal }: Ended): ToolError {
+export function failed({ status, signal }: Ended): ToolError {
   const number = status - 128
   const how =
     signal !== undefined

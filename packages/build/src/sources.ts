@@ -49,14 +49,14 @@ export class Sources {
   async named(from: string): Promise<Source> {
     const named = this.#named(from)
     if (named !== undefined && named.kind !== 'image')
-      return this.#directory(await this.#setup.folders.open(named))
+      return directorySource(await this.#setup.folders.open(named), this.#setup)
     return chainSource(baseChain(await this.image(from), this.#setup.time))
   }
 
   /** The context. It is missed only when something is asked of it: a heredoc needs none. */
   async context(): Promise<Source> {
     const { context, folders } = this.#setup
-    if (context !== undefined) return this.#directory(await folders.open(context))
+    if (context !== undefined) return directorySource(await folders.open(context), this.#setup)
     const why = 'it needs files of a build context: say which with --context DIR'
     const missed = (): never => {
       throw new ToolError('CONTEXT_MISSING', why)
@@ -70,20 +70,24 @@ export class Sources {
     const plain = contextName(name)
     return contexts.get(`${plain}::${formatPlatform(platform)}`) ?? contexts.get(plain)
   }
-
-  #directory({ dir, ignore, keepsOwners }: BuildContext): Source {
-    const context = { dir, ignore, ...(keepsOwners ? { keepsOwners } : {}) }
-    return {
-      tree: { kind: 'context', ...context },
-      key: what => contextDigest(context, what, this.#setup.time.epoch, this.#setup.files),
-    }
-  }
 }
 
 // A name for what has no files: its config is that of FROM scratch.
 function scratchImage(platform: Platform): BaseImage {
   const document = { ...scratchDocument(platform), rootfs: { type: 'layers', diff_ids: [] } }
-  return { config: parseConfig(Buffer.from(JSON.stringify(document))), layers: [] }
+  return { config: parseConfig(Buffer.from(JSON.stringify(document))), layers: [], annotations: {} }
+}
+
+/** A directory as a tree to copy from. */
+export function directorySource(
+  { dir, ignore, keepsOwners }: BuildContext,
+  { time, files }: Pick<BuildSetup, 'time' | 'files'>,
+): Source {
+  const context = { dir, ignore, ...(keepsOwners ? { keepsOwners } : {}) }
+  return {
+    tree: { kind: 'context', ...context },
+    key: what => contextDigest(context, what, time.epoch, files),
+  }
 }
 
 /** A stage, or an image, as a tree to copy from. */

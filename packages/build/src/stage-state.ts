@@ -2,6 +2,7 @@ import { chainIDs, type Digest } from '@pipelayer/digest'
 import type { CreationTime } from '@pipelayer/oci'
 import type { BaseImage } from './base-image.js'
 import { keyOf } from './cache-key.js'
+import type { ConfigExtras } from './cluster-config.js'
 import type { TreeForm } from './executor-protocol.js'
 import { envOf, type HistoryEntry, type ImageDocument } from './image-config.js'
 import { Scope } from './scope.js'
@@ -61,6 +62,8 @@ export interface StageState {
   readonly timed: Map<number, ChainStep>
   /** CMD was set in this stage: a later ENTRYPOINT leaves it. */
   cmdSet: boolean
+  /** What else the config and the manifest say, asked for when all steps are done. */
+  extras?: () => Promise<ConfigExtras>
 }
 
 /** The chain of a base, or of `scratch`. */

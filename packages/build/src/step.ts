@@ -18,8 +18,10 @@ import {
   UPPER,
   type WorkdirAction,
 } from './executor-protocol.js'
+import { bringImages } from './images-run.js'
 import { unmount } from './overlay.js'
 import { cleanName, Rooted } from './rooted.js'
+import { runInRootfs } from './rootfs-run.js'
 import { runStep } from './run-step.js'
 import { withSource } from './source-root.js'
 import { transfer } from './transfer.js'
@@ -101,7 +103,9 @@ export function copyRoot(lower: string | undefined, upper: string): void {
 
 async function act(bench: Bench, action: Action, target: string): Promise<void> {
   if (action.kind === 'workdir') return makeWorkdir(action, target, bench)
-  if (action.kind === 'run') return await runStep(bench, action, target)
+  if (action.kind === 'run')
+    return await (action.programs === undefined ? runStep : runInRootfs)(bench, action, target)
+  if (action.kind === 'images') return await bringImages(bench, action, target)
   await withSource(bench, action.root, source => transfer(action, { target, source, onWarning: bench.warn }))
   if (action.root.kind === 'context') checkUnchanged(action, action.root)
 }

@@ -40,8 +40,14 @@ export async function* targetRecords(
     })
   }
   const filled = fillTimes(history, state.inherited, setup.time.created)
-  const config = { ...doc, created: newest(filled) ?? setup.time.created, history: filled }
-  yield { type: 'config', image, config }
+  const extras = await state.extras?.()
+  const config = {
+    ...doc,
+    ...extras?.fields,
+    created: newest(filled) ?? setup.time.created,
+    history: filled,
+  }
+  yield { type: 'config', image, config, ...(extras?.annotations ? { annotations: extras.annotations } : {}) }
 }
 
 function* baseRecords(base: BaseImage | undefined, image: string): Generator<AnyRecord> {

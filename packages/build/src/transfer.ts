@@ -51,13 +51,15 @@ class Transfer {
   readonly #owner: { readonly uid: number; readonly gid: number } | undefined
   readonly #mode: ModeChange | undefined
   readonly #copiers: Copier[] = []
+  /** Of the directory whose contents came last: what they were copied to takes its time. */
+  #dirTimeNs: bigint | undefined
 
   constructor(action: TransferAction, context: TransferContext, target: Rooted) {
     this.#action = action
     this.#context = context
     this.#target = target
     this.#dest = destination(action.dest, action.workdir)
-    this.#owner = action.chown === undefined ? undefined : ownerIdentity(action.chown, accountsIn(target))
+    this.#owner = action.chown === undefined ? undefined : this.#ownerOf(action.chown)
     this.#mode = action.chmod === undefined ? undefined : parseMode(action.chmod)
   }
 
@@ -84,6 +86,7 @@ class Transfer {
       for (const found of findSources(tree, { base: '', optional: false }, this.#action.excludes))
         await this.#copy(tree, found, copier)
     })
+    this.#dirTimeNs = undefined
   }
 
   inline(name: string, content: Buffer): void {
@@ -96,14 +99,20 @@ class Transfer {
 
   finish(): void {
     for (const copier of this.#copiers) copier.finish()
+    const real = this.#target.resolve(this.#dest.path)
+    if (this.#dirTimeNs !== undefined && real !== '') this.#copiers.at(-1)?.date(real, this.#dirTimeNs)
   }
 
   async #copy({ root }: SourceTree, source: FoundSource, copier: Copier): Promise<void> {
-    const isDir = root.lstat(source.real)?.isDirectory() === true
-    const place = this.#place(copier, { name: source.name, isDir })
+    const stat = root.lstat(source.real)
+    const isDir = stat?.isDirectory() === true
+    this.#dirTimeNs = isDir && !this.#action.parents ? stat?.mtimeNs : undefined
+    // What is copied as itself takes its own name; of a directory, else, only what is in it is copied.
+    const isWhole = !isDir || (this.#action.keepsNames === true && source.name !== '')
+    const place = this.#place(copier, { name: source.name, isDir: !isWhole })
     const skip = (name: string): void => this.#context.onWarning(`socket "${showName(name)}" left out`)
     for (const entry of walkSource(root, source.real, source.selection, skip))
-      if (entry.name !== '' || !isDir) await copier.entry(entry, join(place, entry.name))
+      if (entry.name !== '' || isWhole) await copier.entry(entry, join(place, entry.name))
   }
 
   /** Where a source goes, its parents made. */
@@ -124,6 +133,7 @@ class Transfer {
     try {
       return await unpackArchive(fd, {
         onWarning: this.#context.onWarning,
+        ...(this.#owner === undefined ? {} : { owner: this.#owner }),
         directory: () => {
           const real = this.#target.resolve(this.#dest.path)
           copier.makeDirs(real)
@@ -135,15 +145,27 @@ class Transfer {
     }
   }
 
+  #ownerOf(chown: string): { readonly uid: number; readonly gid: number } {
+    return ownerIdentity(chown, accountsIn(this.#target), why =>
+      this.#context.onWarning(`--chown=${chown}: ${why}: root is taken`),
+    )
+  }
+
   #copier(owner: { readonly uid: number; readonly gid: number } | undefined): Copier {
     const chosen = this.#owner ?? owner
     const copier = new Copier(this.#target, {
       ...(chosen === undefined ? {} : { owner: chosen }),
       ...(this.#mode === undefined ? {} : { mode: this.#mode }),
+      ...(isOctal(this.#action.chmod) ? { dirMode: this.#mode?.(0o755, true) ?? 0o755 } : {}),
       timeNs: BigInt(this.#action.timeNs),
       onWarning: this.#context.onWarning,
     })
     this.#copiers.push(copier)
     return copier
   }
+}
+
+// Directories on the way take an octal mode, a symbolic one has nothing there to begin with.
+function isOctal(chmod: string | undefined): boolean {
+  return chmod !== undefined && /^[0-7]+$/.test(chmod)
 }

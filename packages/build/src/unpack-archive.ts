@@ -11,6 +11,8 @@ export interface UnpackOptions {
   /** Called when it is an archive: makes the directory that it is unpacked into, absolute. */
   readonly directory: () => string
   readonly onWarning: (message: string) => void
+  /** Of all that is unpacked, whatever the archive says. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
 }
 
 /**
@@ -20,7 +22,12 @@ export interface UnpackOptions {
 export async function unpackArchive(fd: number, options: UnpackOptions): Promise<boolean> {
   if (!(await isArchive(fd))) return false
   // `tar --append` writes a name again: the last one counts, as for tar itself.
-  await applyLayer(inflate(fd), options.directory(), { onWarning: options.onWarning, repeated: 'last' })
+  const { onWarning, owner } = options
+  await applyLayer(inflate(fd), options.directory(), {
+    onWarning,
+    repeated: 'last',
+    ...(owner === undefined ? {} : { owner }),
+  })
   return true
 }
 

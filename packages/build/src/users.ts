@@ -58,19 +58,31 @@ export function processIdentity(spec: string, accounts: Accounts): Identity {
 
 /**
  * The owner that `--chown=user[:group]` stands for. A number alone is user and group; a name alone brings its group.
+ * A name that the image does not know is root, as for BuildKit: `onUnknown` hears why.
  *
- * @throws {ToolError} `USER_UNKNOWN`, `USER_INVALID`
+ * @throws {ToolError} `USER_INVALID`
  */
 export function ownerIdentity(
   spec: string,
   accounts: Accounts,
+  onUnknown: (why: string) => void,
 ): { readonly uid: number; readonly gid: number } {
   const [userPart = '', groupPart = ''] = spec.split(':', 2)
   const user = /^\d+$/.test(userPart)
     ? { uid: checkID(userPart), entry: undefined }
-    : findUser(userPart === '' ? '0' : userPart, accounts)
-  if (groupPart !== '') return { uid: user.uid, gid: groupID(groupPart, parseGroup(accounts.group)) }
-  return { uid: user.uid, gid: user.entry?.gid ?? user.uid }
+    : known(() => findUser(userPart === '' ? '0' : userPart, accounts), { uid: 0 }, onUnknown)
+  if (groupPart === '') return { uid: user.uid, gid: user.entry?.gid ?? user.uid }
+  return { uid: user.uid, gid: known(() => groupID(groupPart, parseGroup(accounts.group)), 0, onUnknown) }
+}
+
+function known<T>(find: () => T, root: T, onUnknown: (why: string) => void): T {
+  try {
+    return find()
+  } catch (error) {
+    if (!(error instanceof ToolError && error.code === 'USER_UNKNOWN')) throw error
+    onUnknown(error.message)
+    return root
+  }
 }
 
 function findUser(text: string, accounts: Accounts): { uid: number; entry?: PasswdEntry } {

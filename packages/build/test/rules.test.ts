@@ -111,9 +111,15 @@ t.test('who a user is', async t => {
     'an id that wraps: CVE-2024-40635',
   )
   t.throws(() => processIdentity('4294967296', accounts), { code: 'USER_INVALID' }, 'would be root')
-  t.same(ownerIdentity('joe', accounts), { uid: 1000, gid: 100 }, 'a name brings its group')
-  t.same(ownerIdentity('7', accounts), { uid: 7, gid: 7 }, 'a number is both')
-  t.same(ownerIdentity('joe:20', accounts), { uid: 1000, gid: 20 })
+  const unknown: string[] = []
+  const owner = (spec: string): unknown => ownerIdentity(spec, accounts, why => unknown.push(why))
+  t.same(owner('joe'), { uid: 1000, gid: 100 }, 'a name brings its group')
+  t.same(owner('7'), { uid: 7, gid: 7 }, 'a number is both')
+  t.same(owner('joe:20'), { uid: 1000, gid: 20 })
+  t.same(unknown, [])
+  t.same(owner('ann'), { uid: 0, gid: 0 }, 'BuildKit takes root for who is not there')
+  t.same(owner('joe:nogroup'), { uid: 1000, gid: 0 })
+  t.match(unknown, [/"ann"/, /"nogroup"/], 'and it is said')
 })
 
 t.test('words of Go', async t => {

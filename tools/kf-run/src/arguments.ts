@@ -39,6 +39,11 @@ export const OPTIONS = {
     value: 'id=ID,src=FILE|env=NAME',
     describe: 'a secret for RUN --mount=type=secret; repeatable',
   },
+  'host-run': {
+    type: 'boolean',
+    describe: 'RUN of a Kubefile works on this machine itself, as it did in sealer 0.8 and before',
+  },
+  'no-images': { type: 'boolean', describe: 'bring no container images into a cluster image' },
   'no-cache': { type: 'boolean', describe: 'execute every step anew' },
   'cache-from': {
     type: 'array',
@@ -77,6 +82,8 @@ export function readArguments(
     network: args.network === 'none' ? 'none' : 'host',
     runtime: RUNTIMES.find(name => name === args.runtime) ?? 'auto',
     secrets: args.secret,
+    hostRun: args['host-run'],
+    bareImages: args['no-images'],
     noCache: args['no-cache'],
     cacheFrom: args['cache-from'],
     cacheTo: args['cache-to'],

@@ -1,0 +1,194 @@
+import { interpret } from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import { type Platform, platformOf } from '@pipelayer/oci'
+import { type ConfigExtras, clusterFacts, imageFields } from './cluster-config.js'
+import type { Action } from './executor-protocol.js'
+import { alignHistory } from './history.js'
+import { childDocument, scratchDocument } from './image-config.js'
+import { IMAGE_LIST, imagesStep } from './images-step.js'
+import { kubefileArgs } from './kubefile-args.js'
+import { type ClassicPlan, type KubefileRecord, valueOf } from './kubefile-plan.js'
+import type { LayerStep, Source } from './layer-step.js'
+import type { BuildSetup } from './options.js'
+import { isRemote } from './remote-sources.js'
+import type { GlobalScope } from './scope.js'
+import { directorySource, Sources } from './sources.js'
+import { addHistory, baseChain, type Chain, type StageState, startStage } from './stage-state.js'
+import { located, titleOf } from './step-place.js'
+import { planTransfer } from './transfer-request.js'
+import type { Workshop } from './workshop.js'
+
+/** Where sealer looks for a name without a domain. */
+const SEALER_REGISTRY = 'registry.cn-qingdao.aliyuncs.com/sealer-io'
+
+/**
+ * Plans a Kubefile of the classic dialect, as sealer 0.7 builds it in lite mode: COPY and RUN make layers, CMD is
+ * recorded, and the images that the new layers name come into `registry/` with the last one.
+ */
+export class ClassicBuilder {
+  readonly outer: GlobalScope
+  readonly #plan: ClassicPlan
+  readonly #setup: BuildSetup
+  readonly #workshop: Workshop
+  readonly #sources: Sources
+  readonly #args: ReadonlyMap<string, string>
+  #state: Promise<StageState> | undefined
+
+  constructor(plan: ClassicPlan, setup: BuildSetup, workshop: Workshop) {
+    this.#plan = plan
+    this.#workshop = workshop
+    this.#setup = setup
+    this.#sources = new Sources(setup)
+    this.#args = kubefileArgs(plan.args, setup.buildArgs)
+    // Undeclared ones are taken, too.
+    this.outer = { buildArgs: new Map(), globals: new Map(), used: new Set() }
+  }
+
+  async target(): Promise<StageState> {
+    this.#state ??= this.#planned()
+    return await this.#state
+  }
+
+  async chains(): Promise<Chain[]> {
+    return [(await this.target()).chain]
+  }
+
+  async #planned(): Promise<StageState> {
+    const state = await this.#begin()
+    for (const record of this.#plan.steps) {
+      try {
+        await this.#step(state, record)
+      } catch (error) {
+        throw located(error, { record })
+      }
+    }
+    const fresh = state.chain
+    if (!this.#setup.bareImages)
+      this.#add(state, { layer: await imagesStep(this.#setup, fresh), record: this.#plan.from })
+    state.extras = () => this.#extras(state)
+    return state
+  }
+
+  async #begin(): Promise<StageState> {
+    const { from } = this.#plan
+    const [text = ''] = from.args
+    const { platform, time } = this.#setup
+    try {
+      if (text === 'scratch') return startStage(0, bareDocument(platform), baseChain(undefined, time))
+      const base = await this.#base(text)
+      const doc = childDocument(base.config, platformOf(base.config) ?? platform)
+      doc.history = alignHistory(doc.history, base.layers.length)
+      return startStage(0, doc, baseChain(base, time))
+    } catch (error) {
+      throw located(error, { record: from })
+    }
+  }
+
+  // A name without a domain is one of this store, or sealer's.
+  async #base(text: string): ReturnType<Sources['image']> {
+    if (!isShortName(text) || this.#sources.has(text)) return await this.#sources.image(text)
+    try {
+      return await this.#sources.image(`store:${text}`)
+    } catch (error) {
+      if (!(error instanceof ToolError) || error.status !== 1) throw error
+      return await this.#sources.image(`${SEALER_REGISTRY}/${text}`)
+    }
+  }
+
+  async #step(state: StageState, record: KubefileRecord): Promise<void> {
+    if (record.name === 'CMD') {
+      const { fixed, created } = this.#setup.time
+      const time = fixed ? { created } : {}
+      addHistory(state, { ...time, created_by: lineOf(record), empty_layer: true })
+      return
+    }
+    const layer = record.name === 'COPY' ? await this.#copy(state, record) : this.#run(record)
+    this.#add(state, { layer, record })
+  }
+
+  /** The destination is always a directory, and a directory keeps its own name below it. */
+  async #copy(state: StageState, record: KubefileRecord): Promise<LayerStep> {
+    const [source = '', dest = ''] = record.args
+    const remote = isRemote(source)
+    const flags = remote ? ['--keep-git-dir=true'] : []
+    const args = [source, `/${dest}/`]
+    const instruction = interpret({ ...record, name: remote ? 'ADD' : 'COPY', form: 'words', args, flags })
+    if (instruction.kind !== 'copy' && instruction.kind !== 'add')
+      throw new Error('COPY is read as something else')
+    const plain = (word: string): string => word
+    const { time, timeNs } = this.#setup
+    const layer = await planTransfer(state, {
+      instruction: instruction.kind === 'add' ? { ...instruction, unpack: false } : instruction,
+      expand: { word: plain, words: word => [word] },
+      timeNs,
+      epoch: time.epoch,
+      source: await this.#context(),
+      remotes: this.#setup.remotes,
+    })
+    return {
+      createdBy: lineOf(record),
+      key: { ...layer.key, keepsNames: true },
+      action: async locate => ({ ...(await layer.action(locate)), keepsNames: true }) as Action,
+    }
+  }
+
+  // What .dockerignore says is for Dockerfiles. A list of passwords is for the build alone.
+  async #context(): Promise<Source> {
+    const { context, folders } = this.#setup
+    if (context === undefined) return await this.#sources.context()
+    const folder = await folders.open(context)
+    return directorySource({ ...folder, ignore: [IMAGE_LIST] }, this.#setup)
+  }
+
+  #run(record: KubefileRecord): LayerStep {
+    const action = {
+      kind: 'run',
+      argv: ['/bin/sh', '-c', valueOf(record)],
+      cwd: '/',
+      user: '',
+      network: this.#setup.network,
+      mounts: [],
+      env: [...this.#args],
+      programs: this.#setup.hostRun ? 'host' : 'any',
+    } as const
+    return { createdBy: lineOf(record), key: action, action: async () => action }
+  }
+
+  #add(
+    state: StageState,
+    { layer, record }: { readonly layer: LayerStep; readonly record: KubefileRecord },
+  ): void {
+    const planned = this.#workshop.plan(state.chain, {
+      layer,
+      title: layer.createdBy.startsWith('BASE') ? layer.createdBy : titleOf({ record }),
+      located: error => located(error, { record }),
+    })
+    state.chain = planned.chain
+    const index = addHistory(state, { created_by: layer.createdBy })
+    state.timed.set(index, planned.step)
+  }
+
+  async #extras(state: StageState): Promise<ConfigExtras> {
+    const facts = clusterFacts(await this.#workshop.trees.lowers(state.chain), this.#setup.platform)
+    const labels = state.doc.config.Labels ?? {}
+    return { fields: imageFields(facts, { args: this.#args, labels }) }
+  }
+}
+
+/** A root filesystem is no container: nothing is said of how one would run. */
+function bareDocument(platform: Platform): ReturnType<typeof scratchDocument> {
+  return { ...scratchDocument(platform), config: {} }
+}
+
+function lineOf(record: KubefileRecord): string {
+  return `${record.name} ${valueOf(record)}`
+}
+
+function isShortName(text: string): boolean {
+  const [first = ''] = text.split('/')
+  return (
+    !text.includes('://') &&
+    !/^[a-z-]+:\/|^(?:oci|dir|store|docker-archive|oci-archive):/.test(text) &&
+    !(text.includes('/') && /[.:]|^localhost$/.test(first))
+  )
+}

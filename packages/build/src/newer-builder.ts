@@ -1,0 +1,214 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { expandWord } from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import {
+  type Application,
+  type ApplicationSource,
+  type KubefileMeaning,
+  kubefileMeaning,
+} from '@pipelayer/kubefile'
+import type { InstructionRecord } from '@pipelayer/records'
+import { Builder } from './builder.js'
+import { type ConfigExtras, clusterFacts } from './cluster-config.js'
+import { HISTORY_COMMENT } from './created-by.js'
+import { imagesStep } from './images-step.js'
+import type { KubefileRecord } from './kubefile-plan.js'
+import type { BuildSetup } from './options.js'
+import { makePlan } from './plan.js'
+import type { GlobalScope } from './scope.js'
+import { Sources } from './sources.js'
+import { addHistory, type Chain, type StageState } from './stage-state.js'
+import { located } from './step-place.js'
+import type { Workshop } from './workshop.js'
+
+/** The annotation of a manifest that says what is installed, and how. Spec: sealerio/sealer v0.11.0, pkg/define/image/v1 */
+const EXTENSION = 'sealer.image.extension'
+const APP_ROOT = 'application/apps'
+const MAX_FILES = 100_000
+
+/** Plans a Kubefile of the newer dialect: the Dockerfile that it means, then the images that it names. */
+export class NewerBuilder {
+  readonly #records: readonly KubefileRecord[]
+  readonly #setup: BuildSetup
+  readonly #workshop: Workshop
+  readonly #sources: Sources
+  #meaning:
+    | Promise<{ readonly meaning: KubefileMeaning<KubefileRecord>; readonly builder: Builder }>
+    | undefined
+  #state: Promise<StageState> | undefined
+  #outer: GlobalScope
+
+  constructor(records: readonly KubefileRecord[], setup: BuildSetup, workshop: Workshop) {
+    this.#records = records
+    this.#setup = setup
+    this.#workshop = workshop
+    this.#sources = new Sources(setup)
+    this.#outer = { buildArgs: setup.buildArgs, globals: new Map(), used: new Set() }
+  }
+
+  get outer(): GlobalScope {
+    return this.#outer
+  }
+
+  async target(): Promise<StageState> {
+    this.#state ??= this.#planned()
+    return await this.#state
+  }
+
+  async chains(): Promise<Chain[]> {
+    await this.target()
+    return (await (await this.#meaning)?.builder.chains()) ?? []
+  }
+
+  async #planned(): Promise<StageState> {
+    this.#meaning ??= this.#read()
+    const { meaning, builder } = await this.#meaning
+    const state = await builder.target()
+    const [first] = this.#records
+    if (!this.#setup.bareImages && first !== undefined) {
+      const layer = await imagesStep(this.#setup, state.chain)
+      const planned = this.#workshop.plan(state.chain, {
+        layer,
+        title: layer.createdBy,
+        located: error => located(error, { record: first }),
+      })
+      state.chain = planned.chain
+      const index = addHistory(state, { created_by: layer.createdBy, comment: HISTORY_COMMENT })
+      state.timed.set(index, planned.step)
+    }
+    state.extras = () => this.#extras(state, meaning)
+    return state
+  }
+
+  async #read(): Promise<{ meaning: KubefileMeaning<KubefileRecord>; builder: Builder }> {
+    const meaning = kubefileMeaning(this.#records, {
+      appRoot: APP_ROOT,
+      arch: this.#setup.platform.architecture,
+      inherited: await this.#inherited(),
+      source: await this.#applicationSources(),
+    })
+    const records = meaning.dockerfile.map(
+      ({ of, fields }, index): InstructionRecord => ({
+        ...fields,
+        type: 'instruction',
+        dialect: 'dockerfile',
+        stage: of.stage,
+        index,
+      }),
+    )
+    const builder = new Builder(makePlan(records), this.#setup, this.#workshop)
+    this.#outer = builder.outer
+    return { meaning, builder }
+  }
+
+  /** Applications that the base brings. */
+  async #inherited(): Promise<readonly Application[]> {
+    const from = this.#records.findLast(record => record.name === 'FROM')
+    const text = from === undefined ? '' : expandWord(from.args[0] ?? '', { env: this.#globals() })
+    const stages = this.#records.filter(record => record.name === 'FROM').map(record => record.args[2])
+    if (text === '' || text === 'scratch' || stages.includes(text)) return []
+    const platform = from?.flags.find(flag => flag.startsWith('--platform='))?.slice('--platform='.length)
+    const { annotations } = await this.#sources.image(text, platform)
+    return inheritedApplications(annotations[EXTENSION])
+  }
+
+  #globals(): Map<string, string> {
+    const globals = new Map(this.#setup.platformArgs)
+    for (const record of this.#records) {
+      if (record.name === 'FROM') break
+      for (const arg of record.args) {
+        const [name = '', ...value] = arg.split('=')
+        globals.set(name, this.#setup.buildArgs.get(name) ?? value.join('='))
+      }
+    }
+    return globals
+  }
+
+  /** What lies under the names of the context. */
+  async #applicationSources(): Promise<(name: string) => ApplicationSource> {
+    const { context, folders } = this.#setup
+    if (context === undefined) return name => ({ name })
+    const { dir } = await folders.open(context)
+    return name => {
+      const full = path.join(dir, path.posix.resolve('/', name))
+      const isDir = fs.lstatSync(full, { throwIfNoEntry: false })?.isDirectory() === true
+      return isDir ? { name, files: filesBelow(full) } : { name }
+    }
+  }
+
+  async #extras(state: StageState, meaning: KubefileMeaning<KubefileRecord>): Promise<ConfigExtras> {
+    const facts = clusterFacts(await this.#workshop.trees.lowers(state.chain), this.#setup.platform)
+    const applications = [...meaning.applications.values()].map(app => ({
+      name: app.name,
+      ...(app.type === '' ? {} : { type: app.type }),
+      ...(app.launchFiles.length === 0 ? {} : { launchfiles: app.launchFiles }),
+      ...(Object.keys(app.env).length === 0 ? {} : { env: app.env }),
+      ...(app.cmds.length === 0 ? {} : { cmds: app.cmds }),
+      version: 'v1',
+    }))
+    const extension = {
+      buildClient: { sealerVersion: '', buildahVersion: '' },
+      schemaVersion: 'v1alpha1',
+      type: facts.isCluster ? 'kube-installer' : 'app-installer',
+      ...(applications.length === 0 ? {} : { applications }),
+      ...(Object.keys(meaning.env).length === 0 ? {} : { env: meaning.env }),
+      launch: {
+        ...(meaning.cmds.length === 0 ? {} : { cmds: meaning.cmds }),
+        ...(meaning.launch.length === 0 ? {} : { app_names: meaning.launch }),
+      },
+    }
+    return { fields: {}, annotations: { [EXTENSION]: JSON.stringify(extension) } }
+  }
+}
+
+function filesBelow(dir: string): string[] {
+  const files: string[] = []
+  for (const entry of fs.readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) continue
+    files.push(path.relative(dir, path.join(entry.parentPath, entry.name)))
+    if (files.length > MAX_FILES)
+      throw new ToolError('SOURCE_INVALID', `an application of more than ${MAX_FILES} files`)
+  }
+  return files.sort()
+}
+
+/** Applications of a base, by its annotation; what is no such document brings none. */
+function inheritedApplications(text: string | undefined): Application[] {
+  if (text === undefined) return []
+  try {
+    const list: unknown = Reflect.get(JSON.parse(text) as object, 'applications')
+    return Array.isArray(list) ? list.flatMap(inheritedApplication) : []
+  } catch (error) {
+    throw new ToolError(
+      'EXTENSION_INVALID',
+      `the annotation ${EXTENSION} of the base: ${(error as Error).message}`,
+    )
+  }
+}
+
+function inheritedApplication(value: unknown): Application[] {
+  if (typeof value !== 'object' || value === null) return []
+  const field = (name: string): unknown => Reflect.get(value, name)
+  const name = field('name')
+  if (typeof name !== 'string' || name === '') return []
+  const type = (['helm', 'kube', 'shell'] as const).find(known => known === field('type')) ?? ''
+  return [
+    {
+      name,
+      type,
+      launchFiles: texts(field('launchfiles')),
+      env: pairs(field('env')),
+      cmds: texts(field('cmds')),
+    },
+  ]
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
+}
+
+function pairs(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => typeof item === 'string'))
+}
