@@ -1,0 +1,97 @@
+// What has broken other builders: each line of the checklist of bad inputs, by the number of its advisory or by its words,
+// against kf-parse and kf-run. A row is refused, with one line that says why, or contained.
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { mountTable, need, ROOT, type Scope } from '@pipelayer/testkit'
+import t from 'tap'
+import { BUILDS, type BuildRow } from './checklist/builds.js'
+import { LINES } from './checklist/lines.js'
+import { type Lab, lab } from './lab.js'
+
+/** busybox as everything that the rows call. */
+const BASE = [
+  'FROM scratch',
+  'COPY sh /bin/busybox',
+  'RUN ["/bin/busybox", "sh", "-c", "/bin/busybox --install -s /bin"]',
+]
+
+type Test = Scope & Pick<typeof t, 'equal' | 'same' | 'match' | 'notOk'>
+
+t.test('builds', { skip: need('root', 'busybox') }, async t => {
+  const mounts = mountTable()
+  for (const row of BUILDS) await t.test(row.why, async t => check(t, row))
+  t.same(mountTable(), mounts, 'no mount is left')
+})
+
+t.test('files that are no ordinary Dockerfile', async t => {
+  const place = lab(t)
+  const text = 'FROM scratch\nRUN true\n'
+  place.write({
+    good: text,
+    bom: `\ufeff${text}`,
+    big: `FROM scratch\nCOPY <<E /x\n${'a\n'.repeat(50_000_000)}E\n`,
+  })
+  fs.symlinkSync('good', place.path('link'))
+  for (const [name, why] of [
+    ['link', 'a symlink that the user names is followed'],
+    ['bom', 'a byte-order mark is no text'],
+  ] as const) {
+    const { stdout } = await place.good(`kf-parse ${name}`)
+    t.match(stdout, /"name":"FROM","form":"words","args":\["scratch"\]/, why)
+  }
+  const { status, stderr } = await place.run('kf-parse big')
+  t.match([status, stderr], [1, /^kf-parse: .*\[FILE_TOO_LARGE\]$/m], 'a heredoc of 100 MB')
+})
+
+t.test('every line of the checklist has its test', async t => {
+  for (const { section, says, file, words } of LINES) {
+    const text = fs.readFileSync(path.join(ROOT, file), 'utf8')
+    t.same(
+      words.filter(each => !text.includes(each)),
+      [],
+      `${section}: ${says}`,
+    )
+  }
+})
+
+async function check(t: Test, row: BuildRow): Promise<void> {
+  const place = lab(t, row.env)
+  const canary = place.path('canary')
+  const named = (text: string): string => text.replaceAll('CANARY', canary)
+  place.write({ 'canary/file': 'canary', 'canary/passwd': 'canary:x:7:7::/:/bin/sh\n', 'canary/dir/': '' })
+  prepare(place, Object.entries(row.files ?? {}), named)
+  fs.writeFileSync(place.path('Dockerfile'), [...BASE, named(row.steps), ''].join('\n'))
+  const before = look(canary)
+  const { statuses, stdout, stderr } = await place.run(
+    `kf-parse Dockerfile | kf-run --context context ${row.options ?? ''} | ovl-diff | layer-pack --compress none`,
+  )
+  t.equal(look(canary), before, `nothing outside has changed: ${stderr}`)
+  if (row.code === undefined) t.same(statuses, [0, 0, 0, 0], stderr)
+  else t.match(stderr, new RegExp(`^[a-z-]+: .*\\[${row.code}\\]$`, 'm'))
+  if (row.secret !== undefined) {
+    t.notOk(`${stdout}${stderr}`.includes(row.secret), 'in no record and no line')
+    t.equal(
+      spawnSync('grep', ['-rlaF', row.secret, place.store], { encoding: 'utf8' }).stdout,
+      '',
+      'in no file',
+    )
+  }
+}
+
+function prepare(place: Lab, files: readonly [string, string][], named: (text: string) => string): void {
+  place.write({ 'context/': '' })
+  fs.copyFileSync('/bin/busybox', place.path('context/sh'))
+  for (const [name, content] of files) {
+    const file = place.path('context', name)
+    fs.mkdirSync(path.dirname(file), { recursive: true })
+    if (content.startsWith('->')) fs.symlinkSync(named(content.slice(2)), file)
+    else fs.writeFileSync(file, content)
+  }
+}
+
+/** Names, types, modes, sizes, times and contents of a folder. */
+function look(dir: string): string {
+  const found = spawnSync('find', [dir, '-printf', '%P %y %m %U %s %T@\\n'], { encoding: 'utf8' }).stdout
+  return `${found.split('\n').sort().join('\n')}${fs.readFileSync(path.join(dir, 'file'), 'utf8')}`
+}
