@@ -15,7 +15,7 @@
 import type { IdMap } from '@pipelayer/records'
 import { TarParser } from '@pipelayer/tar'
 import { Attributer } from './attributes.js'
-import { toDisk } from './ids.js'
+import { always, toDisk } from './ids.js'
 import { LayerUnpacker } from './layer-unpacker.js'
 import { lstat } from './lower-chain.js'
 import { binaryOf } from './name.js'
@@ -97,7 +97,7 @@ interface Options extends ApplyOptions {
 }
 
 async function unpack(tar: AsyncIterable<Buffer>, root: string, options: Options): Promise<UnpackedOverlay> {
-  const attributer = new Attributer(toDisk(options.idMap))
+  const attributer = new Attributer(options.owner ? always(options.owner) : toDisk(options.idMap))
   const tree = new Tree(root, { attributer, form: options.form, lowers: options.lowers })
   const unpacker = new LayerUnpacker(tree, attributer, options)
   const parser = new TarParser({ holes: 'events' })

@@ -33,6 +33,11 @@ export function toDisk(map: IdMap | undefined): OwnerMap {
   return { uid: id => uid(checked(id, 'uid')), gid: id => gid(checked(id, 'gid')) }
 }
 
+/** One owner for all. */
+export function always({ uid, gid }: { readonly uid: number; readonly gid: number }): OwnerMap {
+  return { uid: () => uid, gid: () => gid }
+}
+
 function checked(id: number, kind: 'uid' | 'gid'): number {
   if (id >= 0 && id <= MAX_ID) return id
   throw new ToolError('ID_INVALID', `${kind} ${id} is not from 0 to ${MAX_ID}`)

@@ -52,6 +52,8 @@ export interface OverlayDirs {
 export interface ApplyOptions {
   /** Translates the ids of the image to those on disk; an id that it lacks fails with `ID_UNMAPPED`. */
   readonly idMap?: IdMap
+  /** Ids on disk of all that is unpacked, in place of those that the tar says. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
   /**
    * What a path is that comes twice: in a layer an error unless both are the same (default); in an archive that a user
    * made by `tar --append` the last one counts.
