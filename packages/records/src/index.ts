@@ -15,6 +15,7 @@ export type {
   BlobRecord,
   BundleRecord,
   ChangeRecord,
+  ClusterImageRecord,
   ConfigRecord,
   ContentFields,
   DescriptorFields,

@@ -127,6 +127,24 @@ export interface ReferenceRecord extends AnyRecord {
   readonly guess?: true
 }
 
+/** A cluster image in the store. Made by cluster-image. */
+export interface ClusterImageRecord extends AnyRecord {
+  readonly type: 'cluster-image'
+  /** Fully qualified; absent where the image has no name. */
+  readonly reference?: string
+  /** 64 hexadecimal digits: the id of sealer's document. */
+  readonly id: string
+  /** Of the manifest. */
+  readonly digest: string
+  /** Bytes of the layers as they are stored. */
+  readonly size?: number
+  readonly created?: string
+  /** What was done. */
+  readonly action?: 'saved' | 'loaded' | 'merged' | 'tagged' | 'removed'
+  /** `kind: Image`. */
+  readonly document?: object
+}
+
 /** Which ids of the file system stand for which ids of the image. */
 export interface IdMap {
   /** Rows of: first id in the image, first id on disk, how many. */

@@ -1,0 +1,67 @@
+/**
+ * Whether a folder is the root filesystem of a cluster image.
+ *
+ * @module
+ */
+
+import fs from 'node:fs'
+import path from 'node:path'
+import { messageOf } from '@pipelayer/errors'
+import { clusterfileFor, parseMetadata } from './clusterfile.js'
+
+export interface RootfsFinding {
+  readonly rule: 'missing' | 'wrong-type' | 'invalid'
+  /** `error`: no cluster starts from it; `warning`: an image of applications alone does without. */
+  readonly severity: 'error' | 'warning'
+  /** Below the root. */
+  readonly file: string
+  readonly message: string
+}
+
+/** What sealer's official base images hold, and what starting a cluster reads. */
+const PARTS: readonly (readonly [file: string, type: 'dir' | 'file', purpose: string])[] = [
+  ['bin', 'dir', 'kubeadm, kubectl and kubelet are copied from it'],
+  ['cri', 'dir', 'the container runtime is installed from it'],
+  ['etc', 'dir', 'it holds the settings of kubeadm, kubelet and the registry'],
+  ['images', 'dir', "the registry's own image is loaded from it"],
+  ['registry', 'dir', 'the registry in the cluster serves it'],
+  ['scripts', 'dir', 'init.sh and init-registry.sh are run from it'],
+  ['statics', 'dir', 'the audit policy is taken from it'],
+  ['Kubefile', 'file', 'it says how the image was made'],
+  ['Metadata', 'file', 'it names the platform'],
+]
+
+const MAX_TEXT = 1024 * 1024
+
+/** What is missing or broken, in the order of {@link PARTS}; nothing when all is well. Symlinks are not followed. */
+export function checkRootfs(root: string): readonly RootfsFinding[] {
+  const findings = PARTS.flatMap(([file, type, purpose]): RootfsFinding[] => {
+    const stat = fs.lstatSync(path.join(root, file), { throwIfNoEntry: false })
+    if (stat === undefined)
+      return [{ rule: 'missing', severity: 'warning', file, message: `${file} is missing: ${purpose}` }]
+    if (type === 'dir' ? stat.isDirectory() : stat.isFile()) return []
+    const word = type === 'dir' ? 'directory' : 'regular file'
+    return [{ rule: 'wrong-type', severity: 'error', file, message: `${file} is no ${word}` }]
+  })
+  return [
+    ...findings,
+    ...checkText(root, 'Metadata', parseMetadata),
+    ...checkText(root, 'etc/Clusterfile', parseCluster),
+  ]
+}
+
+function parseCluster(text: string): void {
+  clusterfileFor('check', text)
+}
+
+function checkText(root: string, file: string, parse: (text: string) => unknown): readonly RootfsFinding[] {
+  const stat = fs.lstatSync(path.join(root, file), { throwIfNoEntry: false })
+  if (stat?.isFile() !== true) return []
+  try {
+    if (stat.size > MAX_TEXT) throw new Error(`it has more than ${MAX_TEXT} bytes`)
+    parse(fs.readFileSync(path.join(root, file), 'utf8'))
+    return []
+  } catch (error) {
+    return [{ rule: 'invalid', severity: 'error', file, message: `${file}: ${messageOf(error)}` }]
+  }
+}

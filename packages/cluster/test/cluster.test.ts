@@ -1,0 +1,176 @@
+import { ToolError } from '@pipelayer/errors'
+import t from 'tap'
+import {
+  clusterfileFor,
+  configOf,
+  documentOf,
+  formatDocument,
+  type ImageDocument,
+  imageID,
+  mergeDocuments,
+  parseDocument,
+  platformFrom,
+} from '../src/index.js'
+
+const failure = (work: () => unknown): string => {
+  try {
+    work()
+    return 'accepted'
+  } catch (error) {
+    if (error instanceof ToolError) return error.code
+    throw error
+  }
+}
+
+const SEED = `kind: Image
+metadata:
+  annotations:
+    sea.aliyun.com/ClusterFile: |
+      apiVersion: sealer.cloud/v2
+      kind: Cluster
+  creationTimestamp: null
+  name: my-dashboard:v1
+spec:
+  image_config:
+    args:
+      Version: 4.0.0
+    labels: null
+  layers:
+  - id: sha256:61f2252f21454c39ec65dc86ddb05e8cf3519b3e4e024267c6598d01476ab994
+    type: COPY
+    value: . .
+  - type: CMD
+    value: kubectl apply -f etc/tigera-operator.yaml
+  - id: sha256:1dfe57535815de8a9210b5f78942c5bae837815246677b427f38070613285e5c
+    type: BASE
+    value: registry cache
+  - type: RUN
+    value: echo \${Version}
+  platform:
+    architecture: amd64
+    os: linux
+  sealer_version: latest
+status: {}
+`
+
+t.test('documents', async t => {
+  const document = parseDocument(SEED, 'f')
+  t.equal(formatDocument(document), SEED, 'what was read is what is written')
+  // The digest of the text above: sha256sum.
+  t.equal(imageID(document), 'ea1a450199db2a37407fce3ad4feedf811bc898d1a9c94d54042f3d45abff87d', 'the id')
+  const again = documentOf({ ...configOf(document, '1970-01-01T00:00:00Z') }, 'x')
+  t.same(
+    { ...again, spec: { ...again.spec, id: undefined } },
+    { ...document, spec: { ...document.spec, id: undefined } },
+    'and back from an OCI config',
+  )
+  const withOld = parseDocument(
+    'kind: Image\nspec:\n  image_config:\n    args: {parent: {a: 1, b: 2}, current: {b: 3}}\n',
+    'f',
+  )
+  t.same(withOld.spec.image_config.args, { a: '1', b: '3' }, 'arguments of 0.8')
+  t.same(
+    documentOf({ kind: 'Image', metadata: { name: 'x' }, spec: {} }, 'x').metadata.name,
+    'x',
+    "sealer's own config",
+  )
+  const rows: readonly (readonly [text: string, code: string, why: string])[] = [
+    ['', 'CLUSTER_IMAGE_INVALID', 'nothing'],
+    ['kind: Image\n---\nkind: Image\n', 'CLUSTER_IMAGE_INVALID', 'two documents'],
+    ['kind: Pod', 'CLUSTER_IMAGE_INVALID', 'another kind'],
+    ['kind: Image\nspec: {layers: [{id: x}]}', 'CLUSTER_IMAGE_INVALID', 'an id that is none'],
+  ]
+  for (const [text, code, why] of rows)
+    t.equal(
+      failure(() => parseDocument(text, 'f')),
+      code,
+      why,
+    )
+  t.equal(
+    failure(() => documentOf({ config: {} }, 'x')),
+    'CLUSTER_IMAGE_INVALID',
+    'an image of another kind',
+  )
+})
+
+t.test('a config that was edited does not keep its document', async t => {
+  const config = configOf(parseDocument(SEED, 'f'), '1970-01-01T00:00:00Z')
+  const edited = { ...config, rootfs: { type: 'layers', diff_ids: [] }, history: [] }
+  t.same(documentOf(edited, 'x').spec.layers, [])
+  const short = { ...config, rootfs: { type: 'layers', diff_ids: [] } }
+  t.equal(
+    failure(() => documentOf(short, 'x')),
+    'CLUSTER_IMAGE_INVALID',
+    'more steps than layers',
+  )
+})
+
+t.test('Clusterfile and platform', async t => {
+  t.equal(
+    clusterfileFor('a:1', undefined),
+    'apiVersion: sealer.cloud/v2\nkind: Cluster\nmetadata:\n  creationTimestamp: null\n  name: my-cluster\nspec:\n  image: a:1\n  ssh:\n    port: "22"\n    user: root\nstatus: {}\n',
+    'the default',
+  )
+  t.match(
+    clusterfileFor('a:1', 'kind: Config\n---\nkind: Cluster\nspec: {image: old, env: [a=b]}\n'),
+    /env:\n {2}- a=b\n {2}image: a:1\n/,
+    'that of the image',
+  )
+  t.equal(
+    failure(() => clusterfileFor('a', 'kind: Pod')),
+    'CLUSTERFILE_INVALID',
+  )
+  t.same(platformFrom(undefined), { architecture: 'amd64', os: 'linux' })
+  t.same(platformFrom('{"arch": "arm64", "variant": "v8"}'), {
+    architecture: 'arm64',
+    os: 'linux',
+    variant: 'v8',
+  })
+  t.equal(
+    failure(() => platformFrom('[]')),
+    'METADATA_INVALID',
+  )
+})
+
+t.test('merge', async t => {
+  const image = (name: string, fields: Partial<ImageDocument['spec']>): ImageDocument => ({
+    ...parseDocument('kind: Image', 'f'),
+    metadata: { name, creationTimestamp: null },
+    spec: {
+      image_config: { args: null, labels: null },
+      platform: { os: 'linux', architecture: 'amd64' },
+      ...fields,
+    },
+  })
+  const merged = mergeDocuments('c', [
+    image('a', {
+      image_config: { args: { x: '1', y: '1' }, labels: null },
+      layers: [
+        { type: 'RUN', value: 'true' },
+        { type: 'CMD', value: 'a' },
+      ],
+    }),
+    image('b', {
+      image_config: { args: { x: '2' }, labels: null },
+      layers: [
+        { type: 'CMD', value: 'a' },
+        { type: 'CMD', value: 'b' },
+      ],
+    }),
+  ])
+  t.same(
+    merged.spec.layers,
+    [
+      { type: 'CMD', value: 'a' },
+      { type: 'CMD', value: 'b' },
+    ],
+    'each CMD once, no steps without layers',
+  )
+  t.same(merged.spec.image_config.args, { x: '2', y: '1' }, 'later arguments win')
+  t.equal(
+    failure(() =>
+      mergeDocuments('c', [image('a', {}), image('b', { platform: { os: 'linux', architecture: 'arm64' } })]),
+    ),
+    'PLATFORM_MISMATCH',
+  )
+})

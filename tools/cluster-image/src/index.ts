@@ -1,0 +1,181 @@
+/**
+ * cluster-image: sealer's cluster images in the store.
+ *
+ * @module
+ */
+
+import { CLUSTERFILE, checkRootfs, mergeDocuments } from '@pipelayer/cluster'
+import { ToolError } from '@pipelayer/errors'
+import { bare, type Descriptor, isObject } from '@pipelayer/oci'
+import type { AnyRecord, ClusterImageRecord, FindingRecord, LayerRecord } from '@pipelayer/records'
+import { REF_NAME, Store } from '@pipelayer/store'
+import { byID, clusters, type FoundCluster, findCluster, fullName, recordOf } from './found.js'
+import type { ClusterImageOptions } from './options.js'
+import { putCluster } from './put.js'
+import { loadArchive, saveArchive } from './save.js'
+
+export type { ClusterImageOptions } from './options.js'
+
+type Records = AsyncGenerator<AnyRecord, void, void>
+
+interface Command {
+  readonly synopsis: string
+  readonly min: number
+  readonly max: number
+  run(names: readonly string[], options: ClusterImageOptions): Records
+}
+
+/**
+ * Runs one command: the first word, with the names behind it.
+ *
+ * @throws ToolError `USAGE`; `IMAGE_MISSING`, `ID_AMBIGUOUS`, `CLUSTER_IMAGE_INVALID`; those of save, load and merge
+ */
+export async function* clusterImage(words: readonly string[], options: ClusterImageOptions): Records {
+  const [name = '', ...names] = words
+  const command = COMMANDS.get(name)
+  if (command === undefined)
+    throw usage(`there is no command ${JSON.stringify(name)}: expected ${[...COMMANDS.keys()].join(', ')}`)
+  if (names.length < command.min || names.length > command.max)
+    throw usage(`expected ${name} ${command.synopsis}`)
+  yield* command.run(names, options)
+}
+
+function usage(message: string): ToolError {
+  return new ToolError('USAGE', message, { status: 2 })
+}
+
+const MANY = Number.POSITIVE_INFINITY
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['inspect', { synopsis: 'NAME...', min: 1, max: MANY, run: inspect }],
+  ['history', { synopsis: 'NAME', min: 1, max: 1, run: history }],
+  ['ls', { synopsis: '', min: 0, max: 0, run: list }],
+  ['save', { synopsis: 'NAME -o FILE', min: 1, max: 1, run: save }],
+  ['load', { synopsis: 'FILE', min: 1, max: 1, run: load }],
+  ['merge', { synopsis: '-t NAME NAME...', min: 1, max: MANY, run: merge }],
+  ['tag', { synopsis: 'NAME NEW', min: 2, max: 2, run: tag }],
+  ['rm', { synopsis: 'NAME...', min: 1, max: MANY, run: remove }],
+  ['check', { synopsis: 'DIR', min: 1, max: 1, run: check }],
+])
+
+async function* inspect(names: readonly string[], options: ClusterImageOptions): Records {
+  const store = Store.open(options.store)
+  for (const name of names) {
+    const found = findCluster(store, name)
+    const { document } = found
+    if (options.clusterfile && document.metadata.annotations?.[CLUSTERFILE] === undefined)
+      throw new ToolError('CLUSTERFILE_MISSING', `${name} has no Clusterfile`)
+    yield { ...recordOf(found), document } satisfies ClusterImageRecord
+  }
+}
+
+async function* history([name = '']: readonly string[], options: ClusterImageOptions): Records {
+  const { config, document, id, manifest } = findCluster(Store.open(options.store), name)
+  const times = Array.isArray(config.history) ? config.history : []
+  const blobs = [...manifest.layers]
+  for (const [index, { id: diffID, type = '', value = '' }] of (document.spec.layers ?? []).entries()) {
+    const blob = diffID === undefined ? undefined : blobs.shift()
+    const entry: unknown = times[index]
+    const created = isObject(entry) && typeof entry.created === 'string' ? entry.created : undefined
+    yield {
+      type: 'layer',
+      image: id.slice(0, 12),
+      ...(blob === undefined ? { empty: true } : { ...bare(blob), diffID }),
+      createdBy: `${type} ${value}`.trim(),
+      ...(created !== undefined && { created }),
+    } as LayerRecord
+  }
+}
+
+async function* list(_: readonly string[], options: ClusterImageOptions): Records {
+  for (const found of clusters(Store.open(options.store))) yield recordOf(found)
+}
+
+async function* save([name = '']: readonly string[], options: ClusterImageOptions): Records {
+  if (options.output === undefined) throw usage('save needs -o FILE')
+  const store = Store.open(options.store)
+  const found = findCluster(store, name)
+  await saveArchive(store, found, options.output)
+  yield { ...recordOf(found), action: 'saved', path: options.output }
+}
+
+async function* load([file = '']: readonly string[], options: ClusterImageOptions): Records {
+  const store = Store.open(options.store)
+  const { document, layers } = await loadArchive(store, file, options)
+  const name = options.tag ?? document.metadata.name
+  yield { ...recordOf(putCluster(store, { document, layers, name }, options)), action: 'loaded' }
+}
+
+async function* merge(names: readonly string[], options: ClusterImageOptions): Records {
+  if (options.tag === undefined) throw usage('merge needs -t NAME')
+  const store = Store.open(options.store)
+  const images = names.map(name => findCluster(store, name))
+  const document = mergeDocuments(
+    options.tag,
+    images.map(found => found.document),
+  )
+  const blobs = new Map(images.flatMap(layersByID))
+  const layers = (document.spec.layers ?? []).flatMap(({ id }) => blobs.get(id ?? '') ?? [])
+  yield { ...recordOf(putCluster(store, { document, layers, name: options.tag }, options)), action: 'merged' }
+}
+
+function layersByID({ document, manifest }: FoundCluster): readonly (readonly [string, Descriptor])[] {
+  const ids = (document.spec.layers ?? []).flatMap(({ id }) => id ?? [])
+  if (ids.length !== manifest.layers.length)
+    throw new ToolError(
+      'LAYERS_MISSING',
+      `${document.metadata.name}: its document and its manifest have other layers`,
+    )
+  return ids.flatMap((id, index) => {
+    const layer = manifest.layers[index]
+    return layer === undefined ? [] : [[id, bare(layer)] as const]
+  })
+}
+
+async function* tag([name = '', added = '']: readonly string[], options: ClusterImageOptions): Records {
+  const store = Store.open(options.store)
+  const found = findCluster(store, name)
+  const { mediaType, digest, size } = found.entry
+  const reference = fullName(added)
+  store.tag({ mediaType, digest, size }, reference)
+  yield { ...recordOf(found), reference, action: 'tagged' }
+}
+
+async function* remove(names: readonly string[], options: ClusterImageOptions): Records {
+  const store = Store.open(options.store)
+  for (const name of names) {
+    const entries = toRemove(store, name, options.force === true)
+    const digests = new Set(entries.map(({ entry }) => `${entry.digest} ${entry.annotations?.[REF_NAME]}`))
+    store.updateIndex(index => ({
+      ...index,
+      manifests: index.manifests.filter(one => !digests.has(`${one.digest} ${one.annotations?.[REF_NAME]}`)),
+    }))
+    for (const found of entries) yield { ...recordOf(found), action: 'removed' }
+  }
+}
+
+/** A name loses that name; an id its image, which with several names takes force. */
+function toRemove(store: Store, name: string, force: boolean): readonly FoundCluster[] {
+  const found = findOrNothing(store, name, force)
+  if (found === undefined) return []
+  const isNamed = found.reference !== undefined && !found.id.startsWith(name)
+  const all = force || !isNamed ? byID(store, found.id) : [found]
+  if (!isNamed && all.length > 1 && !force)
+    throw new ToolError('ID_AMBIGUOUS', `image ${name} has ${all.length} names: remove them, or use --force`)
+  return all
+}
+
+function findOrNothing(store: Store, name: string, force: boolean): FoundCluster | undefined {
+  try {
+    return findCluster(store, name)
+  } catch (error) {
+    if (force && error instanceof ToolError && error.code === 'IMAGE_MISSING') return undefined
+    throw error
+  }
+}
+
+async function* check([dir = '']: readonly string[]): Records {
+  for (const { rule, severity, file, message } of checkRootfs(dir)) {
+    yield { type: 'finding', rule: `rootfs-${rule}`, severity, message, file } satisfies FindingRecord
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * Records of cluster images as text.
+ *
+ * @module
+ */
+
+import { printable, type TextForm } from '@pipelayer/cli'
+import { CLUSTERFILE, formatDocument, type ImageDocument } from '@pipelayer/cluster'
+import type { AnyRecord } from '@pipelayer/records'
+
+export const FORMATS = ['records', 'yaml', 'json'] as const
+type Format = (typeof FORMATS)[number]
+
+const ID_SHOWN = 12
+
+/** Undefined for records as they are. `yaml` and `json` show documents; of what has none, a line. */
+export function textForm(
+  format: string,
+  { clusterfile }: { readonly clusterfile: boolean },
+): TextForm | undefined {
+  const known = FORMATS.find(one => one === format)
+  if (clusterfile) return form(record => clusterfileText(record, known ?? 'yaml'))
+  if (known === undefined || known === 'records') return undefined
+  return form(record => documentText(record, known))
+}
+
+function form(record: (record: AnyRecord) => string): TextForm {
+  return { record, end: () => '' }
+}
+
+function clusterfileText(record: AnyRecord, format: Format): string {
+  const text = documentIn(record)?.metadata.annotations?.[CLUSTERFILE] ?? ''
+  return format === 'json' ? `${JSON.stringify(text)}\n` : text
+}
+
+function documentText(record: AnyRecord, format: Format): string {
+  const document = documentIn(record)
+  if (document === undefined) return line(record)
+  return format === 'json' ? `${JSON.stringify(document, null, 2)}\n` : formatDocument(document)
+}
+
+function documentIn({ document }: AnyRecord): ImageDocument | undefined {
+  return typeof document === 'object' && document !== null ? (document as ImageDocument) : undefined
+}
+
+/** Names come from images: nothing in them may steer a terminal. */
+function line(record: AnyRecord): string {
+  const { type, id, reference, created, size, diffID, createdBy, severity, message, digest } = record
+  const cells =
+    type === 'layer'
+      ? [diffID ?? '-', size ?? 0, createdBy]
+      : type === 'finding'
+        ? [severity, message]
+        : [String(id ?? digest).slice(0, ID_SHOWN), reference ?? '-', created ?? '-', size ?? '-']
+  return `${cells.map(cell => printable(String(cell))).join('	')}
+`
+}
