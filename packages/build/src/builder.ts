@@ -2,6 +2,7 @@ import { expandWord, expandWords } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
 import { createdBy, HISTORY_COMMENT } from './created-by.js'
+import { checkEmulator, HINT, isForeign } from './foreign.js'
 import { alignHistory } from './history.js'
 import { childDocument, scratchDocument } from './image-config.js'
 import type { LayerStep, Source } from './layer-step.js'
@@ -21,7 +22,7 @@ import {
 } from './stage-state.js'
 import { located, titleOf } from './step-place.js'
 import { planTransfer } from './transfer-request.js'
-import type { Workshop } from './workshop.js'
+import type { WantedStep, Workshop } from './workshop.js'
 
 /** Plans the stages of a build: those that the target needs, each once. Executing is left to who needs the steps. */
 export class Builder {
@@ -204,10 +205,20 @@ export class Builder {
       layer,
       title: titleOf(step),
       located: error => located(error, step),
+      ...this.#foreign(state, step),
     })
     state.chain = planned.chain
     const index = addHistory(state, { created_by: layer.createdBy, comment: HISTORY_COMMENT })
     state.timed.set(index, planned.step)
+  }
+
+  // A command of another architecture needs an emulator. One that the cache has needs none.
+  #foreign(state: StageState, { instruction }: Step): Pick<WantedStep, 'check' | 'hint'> {
+    const { architecture } = state.doc
+    const { machine } = this.#setup
+    if (instruction.kind !== 'run' || !isForeign(architecture, machine.architecture)) return {}
+    const hint = `it is for ${architecture}, this machine is ${machine.architecture}; if there is no emulator: ${HINT}`
+    return { check: () => checkEmulator(architecture), hint }
   }
 
   #addEmpty(state: StageState, line: string): void {

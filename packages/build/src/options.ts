@@ -87,6 +87,8 @@ export interface BuildSetup {
   readonly temp: TempFolders
   readonly buildArgs: ReadonlyMap<string, string>
   readonly platform: Platform
+  /** What we run on. */
+  readonly machine: Platform
   readonly platformArgs: ReadonlyMap<string, string>
   readonly parsePlatform: (text: string) => Platform
   readonly network: 'host' | 'none'
@@ -121,6 +123,7 @@ export function prepareBuild(options: BuildOptions, dockerfile: string | undefin
   return platformsOf(options.platform, machine).map(platform => ({
     ...common,
     platform,
+    machine,
     platformArgs: new Map([...platformArgs('BUILD', machine), ...platformArgs('TARGET', platform)]),
   }))
 }
@@ -134,7 +137,7 @@ function platformsOf(text: string | undefined, machine: Platform): Platform[] {
 function prepareCommon(
   options: BuildOptions,
   dockerfile: string | undefined,
-): Omit<BuildSetup, 'platform' | 'platformArgs'> {
+): Omit<BuildSetup, 'platform' | 'machine' | 'platformArgs'> {
   const { env, signal } = options
   const store = Store.open(options.store)
   const buildArgs = new Map((options.buildArgs ?? []).flatMap(text => buildArg(text, env)))

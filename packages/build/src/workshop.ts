@@ -17,6 +17,8 @@ export interface WantedStep {
   readonly located: (error: unknown) => unknown
   /** Asked right before it is executed. @throws {ToolError} where it cannot be */
   readonly check?: () => void
+  /** What may be the matter when it fails. */
+  readonly hint?: string
 }
 
 /**
@@ -114,12 +116,12 @@ export class Workshop {
     }
   }
 
-  #memo(work: () => Promise<DoneStep>, { located }: WantedStep): () => Promise<DoneStep> {
+  #memo(work: () => Promise<DoneStep>, { located, hint }: WantedStep): () => Promise<DoneStep> {
     let done: Promise<DoneStep> | undefined
     return () => {
       if (done) return done
       done = work().catch(error => {
-        const found = located(error)
+        const found = located(hint === undefined ? error : withHint(error, hint))
         this.#fail(found)
         throw found
       })
@@ -159,4 +161,9 @@ export class Workshop {
       typeof value === 'string' && isDigest(value) ? (this.#shared.get(value) ?? value) : value
     return JSON.parse(JSON.stringify(key, exchange)) as Record<string, unknown>
   }
+}
+
+function withHint(error: unknown, hint: string): unknown {
+  if (!(error instanceof ToolError) || error.code !== 'RUN_FAILED') return error
+  return new ToolError(error.code, `${error.message}; ${hint}`, { cause: error, status: error.status })
 }
