@@ -101,14 +101,19 @@ async function unpack(tar: AsyncIterable<Buffer>, root: string, options: Options
   const tree = new Tree(root, { attributer, form: options.form, lowers: options.lowers })
   const unpacker = new LayerUnpacker(tree, attributer, options)
   const parser = new TarParser({ holes: 'events' })
+  const { hand, signal } = options
   try {
     for await (const chunk of tar) {
-      options.signal?.throwIfAborted()
+      signal?.throwIfAborted()
       for (const event of parser.push(chunk)) unpacker.take(event)
+      await hand?.turn()
     }
     parser.finish()
+    await hand?.drain()
   } finally {
     unpacker.close()
+    // After a failure too: files are open. It is the first failure that counts.
+    await hand?.drain().catch(() => undefined)
   }
   return { result: unpacker.result(), hasRoot: unpacker.hasRoot }
 }

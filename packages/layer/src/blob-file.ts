@@ -7,6 +7,7 @@ import fs from 'node:fs'
 import { decompress } from '@pipelayer/compress'
 import { type Digest, Hasher, verified } from '@pipelayer/digest'
 import { systemError, ToolError } from '@pipelayer/errors'
+import type { FileHand } from './handed-files.js'
 
 /** Read ahead from disk at a time. */
 const READ_BYTES = 1 << 18
@@ -39,6 +40,8 @@ export interface BlobFile extends ExpectedTar {
 export interface OpenTar {
   readonly tar: AsyncIterable<Buffer>
   readonly finish: () => string
+  /** Where another thread reads: it can write files too. */
+  readonly hand?: FileHand
 }
 
 /**
@@ -87,7 +90,7 @@ export async function* fileBytes(file: string): AsyncGenerator<Buffer, void, voi
 
 /** Through two buffers: a stream makes one for each read, and dozens of them wait for the garbage collector. */
 async function* bytesInTurns(file: string): AsyncGenerator<Buffer, void, void> {
-  const fd = await reading(file, done => fs.open(file, done))
+  const fd = await reading<number>(file, done => fs.open(file, done))
   const buffers: [Buffer, Buffer] = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)]
   const fill = (): Promise<number> => {
     const size = reading<number>(file, done => fs.read(fd, buffers[0], 0, READ_BYTES, null, done))

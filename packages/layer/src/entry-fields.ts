@@ -3,9 +3,8 @@
  *
  * @module
  */
-import type fs from 'node:fs'
 import { type EntryFields, type EntryType, nameFields } from '@pipelayer/records'
-import { majorOf, minorOf } from '@pipelayer/sys'
+import { type FileStat, majorOf, minorOf } from '@pipelayer/sys'
 import { formatPaxTime } from '@pipelayer/tar'
 import type { OwnerMap } from './ids.js'
 import { timeOf } from './time.js'
@@ -15,14 +14,14 @@ import type { Xattrs } from './xattrs.js'
 export interface Found {
   /** Absolute binary string. */
   readonly path: string
-  readonly stat: fs.BigIntStats
+  readonly stat: FileStat
   readonly xattrs: Xattrs
   /** Target of a symlink. */
   readonly linkname?: string
 }
 
 /** Undefined for a socket, which no layer can hold. */
-export function typeOf(stat: fs.BigIntStats): Exclude<EntryType, 'hardlink'> | undefined {
+export function typeOf(stat: FileStat): Exclude<EntryType, 'hardlink'> | undefined {
   if (stat.isFile()) return 'file'
   if (stat.isDirectory()) return 'dir'
   if (stat.isSymbolicLink()) return 'symlink'
@@ -47,12 +46,12 @@ export function hardlinkFields(found: Found, linkname: string, owners: OwnerMap)
   return { type: 'hardlink', ...ownerFields(found.stat, owners), ...linkFields(linkname) }
 }
 
-function ownerFields(stat: fs.BigIntStats, owners: OwnerMap): Omit<EntryFields, 'type'> {
+function ownerFields(stat: FileStat, owners: OwnerMap): Omit<EntryFields, 'type'> {
   return {
     mode: (Number(stat.mode) & 0o7777).toString(8).padStart(4, '0'),
     uid: owners.uid(Number(stat.uid)),
     gid: owners.gid(Number(stat.gid)),
-    mtime: formatPaxTime(timeOf(stat.mtimeNs)),
+    mtime: formatPaxTime(stat.mtimeSpec ?? timeOf(stat.mtimeNs)),
   }
 }
 

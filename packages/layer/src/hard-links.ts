@@ -4,6 +4,7 @@
  * @module
  */
 import fs from 'node:fs'
+import type { FileStat } from '@pipelayer/sys'
 import { lstat, type Merged } from './lower-chain.js'
 import { bytesOf, joined } from './name.js'
 import type { Sides } from './sides.js'
@@ -16,12 +17,12 @@ export interface Start {
 }
 
 /** Device and inode. */
-export function inodeKey(stat: fs.BigIntStats): string {
+export function inodeKey(stat: FileStat): string {
   return `${stat.dev}:${stat.ino}`
 }
 
 /** True for an entry with a second name. A directory's links are its children. */
-export function hasLinks(stat: fs.BigIntStats): boolean {
+export function hasLinks(stat: FileStat): boolean {
   return stat.nlink > 1n && !stat.isDirectory()
 }
 

@@ -8,6 +8,7 @@ import { workerData } from 'node:worker_threads'
 import { ToolError } from '@pipelayer/errors'
 import { unpackOverlay } from './apply.js'
 import { type BlobFile, openTar } from './blob-file.js'
+import { RowWriter } from './handed-files.js'
 import {
   type FromThread,
   SLOT_BYTES,
@@ -26,6 +27,7 @@ export function serveLayerThread(): void {
 class LayerThread {
   readonly #data: ThreadData
   readonly #ring: Buffer
+  readonly #writer: RowWriter
   #slot = 0
   #underWay = 0
   #isStopped = false
@@ -34,12 +36,14 @@ class LayerThread {
   constructor(data: ThreadData) {
     this.#data = data
     this.#ring = Buffer.from(data.ring)
+    this.#writer = new RowWriter(data)
   }
 
   serve(): void {
     this.#data.port.on('message', (message: ToThread) => {
       if (message === 'stop') this.#isStopped = true
       else if ('used' in message) this.#underWay -= message.used
+      else if ('rows' in message) this.#tell(this.#writer.write(message.rows))
       else void this.#run('read' in message ? this.#read(message.read) : this.#unpack(message.unpack))
       this.#wake()
     })

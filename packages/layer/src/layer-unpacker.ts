@@ -8,6 +8,7 @@ import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { closeFile, writeAll } from '@pipelayer/sys'
 import type { ReadEntry, TarEvent } from '@pipelayer/tar'
 import type { Attributer, NewFile } from './attributes.js'
+import { type FileHand, isForHand } from './handed-files.js'
 import { makeDevice, makeHardlink, makeRoom, makeSymlink, makeWhiteout, type Spot } from './make.js'
 import { componentsOf, isAufs, MAX_NAME_BYTES, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './name.js'
 import { PathSet } from './path-set.js'
@@ -22,6 +23,8 @@ interface OpenFile extends NewFile {
   /** Where the next byte goes. */
   position: number
   hasHoles: boolean
+  /** Writes and closes it, where it is not this thread that does. */
+  readonly hand: FileHand | undefined
 }
 
 /** One layer on its way to disk. */
@@ -32,6 +35,7 @@ export class LayerUnpacker {
   readonly #lastCounts: boolean
   readonly #selection: Selection | undefined
   readonly #maxEntries: number
+  readonly #hand: FileHand | undefined
   /** What this layer has made, by {@link spotKey}. */
   readonly #made = new PathSet()
   /** What it has hidden: said again it hides nothing more, and looking through a large directory each time takes hours. */
@@ -52,6 +56,7 @@ export class LayerUnpacker {
     this.#maxEntries = maxEntries
     this.#tree = tree
     this.#attributer = attributer
+    this.#hand = attributer.hasLibc ? options.hand : undefined
     this.#warn = onWarning
     this.#lastCounts = repeated === 'last'
   }
@@ -174,6 +179,7 @@ export class LayerUnpacker {
     const spot = { folder, name }
     this.#made.add(spotKey(spot))
     if (this.#isRepeated(parents, spot, entry)) {
+      this.#hand?.flush()
       this.#repeated = new Repeated(spot, entry)
       return
     }
@@ -254,8 +260,11 @@ export class LayerUnpacker {
       () => folder.create(name, mode),
       () => clear(spot, this.#own()),
     )
+    const hand = isForHand(entry) ? this.#hand : undefined
     const isNeutral = folder.isNeutral(fd)
-    return { fd, path: folder.at(name), mode, isNeutral, entry, position: 0, hasHoles: false }
+    const file = { fd, path: folder.at(name), mode, isNeutral, entry, position: 0, hasHoles: false, hand }
+    if (hand !== undefined) this.#attributer.ownNew(file, entry)
+    return file
   }
 
   #device(spot: Spot, entry: ReadEntry & { type: 'char' | 'block' | 'fifo' }): void {
@@ -269,7 +278,8 @@ export class LayerUnpacker {
     this.#repeated?.compare(bytes)
     const file = this.#file
     if (file === undefined) return
-    if (this.#attributer.hasLibc && !file.hasHoles) writeAll(file.fd, bytes)
+    if (file.hand !== undefined) file.hand.write(file.fd, bytes, file.entry.name)
+    else if (this.#attributer.hasLibc && !file.hasHoles) writeAll(file.fd, bytes)
     else writeAt(file, bytes)
     file.position += bytes.length
   }
@@ -288,6 +298,7 @@ export class LayerUnpacker {
     if (file === undefined) return
     this.#file = undefined
     try {
+      if (file.hand !== undefined) return
       // A hole at the end was skipped, not written.
       if (file.hasHoles) fs.ftruncateSync(file.fd, file.entry.size)
       this.#attributer.setNew(file, file.entry)
@@ -296,8 +307,9 @@ export class LayerUnpacker {
     }
   }
 
-  #close({ fd }: OpenFile): void {
-    if (this.#attributer.hasLibc) closeFile(fd)
+  #close({ fd, hand, entry }: OpenFile): void {
+    if (hand !== undefined) hand.finish(fd, entry.mtime, entry.name)
+    else if (this.#attributer.hasLibc) closeFile(fd)
     else fs.closeSync(fd)
   }
 

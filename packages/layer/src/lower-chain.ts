@@ -7,7 +7,7 @@
  * @module
  */
 import fs from 'node:fs'
-import { lgetxattr } from '@pipelayer/sys'
+import { type FileStat, lgetxattr, lstatOf } from '@pipelayer/sys'
 import { bytesOf, OPAQUE_NAME } from './name.js'
 import type { XattrForm } from './types.js'
 
@@ -18,7 +18,7 @@ export type Merged = readonly string[]
 export interface LowerEntry {
   /** Absolute binary string of the one that is seen. */
   readonly path: string
-  readonly stat: fs.BigIntStats
+  readonly stat: FileStat
   /** Of a directory: all that merge into it. */
   readonly merged: Merged
 }
@@ -35,7 +35,7 @@ export class LowerChain {
   lookup(dirs: Merged, name: string): LowerEntry | undefined {
     // fuse-overlayfs marks opaque directories by this file as well as by the xattr.
     if (name === OPAQUE_NAME && this.#form !== undefined) return undefined
-    let top: { path: string; stat: fs.BigIntStats } | undefined
+    let top: { path: string; stat: FileStat } | undefined
     const merged: string[] = []
     for (const dir of dirs) {
       const path = `${dir}/${name}`
@@ -59,7 +59,7 @@ export class LowerChain {
   }
 
   /** A 0:0 device, or an empty file with the whiteout xattr, which composefs and containers-storage write. */
-  isWhiteout(path: string, stat: fs.BigIntStats): boolean {
+  isWhiteout(path: string, stat: FileStat): boolean {
     if (this.#form === undefined) return false
     if (stat.isCharacterDevice()) return stat.rdev === 0n
     if (!stat.isFile() || stat.size !== 0n) return false
@@ -74,6 +74,6 @@ export class LowerChain {
 }
 
 /** lstat of a binary string; undefined where nothing is, a file in place of a parent included. */
-export function lstat(path: string): fs.BigIntStats | undefined {
-  return fs.lstatSync(bytesOf(path), { bigint: true, throwIfNoEntry: false })
+export function lstat(path: string): FileStat | undefined {
+  return lstatOf(path)
 }

@@ -101,9 +101,10 @@ export class OverlayCrew {
     const at = this.#waiting.indexOf(job)
     if (at >= 0) this.#waiting.splice(at, 1)
     return await this.#counted(async () => {
-      const { tar, finish } = this.#reading.open(job.blob)
+      const { tar, finish, hand } = this.#reading.open(job.blob)
       const unpacked = await unpackOverlay(tar, job.dir, {
         ...this.#options,
+        hand,
         lowers: () => job.lowers,
         signal: this.#aborter.signal,
       })

@@ -36,7 +36,7 @@ export class ReadingThread {
     async function* chunks(): AsyncGenerator<Buffer, void, void> {
       diffID = yield* link.read(blob)
     }
-    return { tar: chunks(), finish: () => diffID }
+    return { tar: chunks(), finish: () => diffID, hand: link.hand }
   }
 
   /** Ends the thread. */

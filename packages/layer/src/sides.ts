@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
-import { isAvailable, lgetxattr, llistxattr } from '@pipelayer/sys'
+import { type FileStat, isAvailable, lgetxattr, llistxattr } from '@pipelayer/sys'
 import { isSame } from './compare.js'
 import type { Found } from './entry-fields.js'
 import { LowerChain, type LowerEntry, lstat, type Merged } from './lower-chain.js'
@@ -60,17 +60,17 @@ export class Sides {
     return upper.stat.mode === lower.stat.mode && isSame(upper, this.lower(lower))
   }
 
-  #found(path: string, stat: fs.BigIntStats): Found {
+  #found(path: string, stat: FileStat): Found {
     const found = { path, stat, xattrs: this.#xattrs(path) }
     return stat.isSymbolicLink() ? { ...found, linkname: fs.readlinkSync(bytesOf(path), 'latin1') } : found
   }
 
   #xattrs(path: string): Xattrs {
-    return this.#hasXattrs ? readXattrs(bytesOf(path), this.#wanted) : NO_XATTRS
+    return this.#hasXattrs ? readXattrs(path, this.#wanted) : NO_XATTRS
   }
 
   /** redirect_dir and metacopy leave names in the upper whose contents lie elsewhere below. */
-  #refuseIndirect(path: string, stat: fs.BigIntStats): void {
+  #refuseIndirect(path: string, stat: FileStat): void {
     if (this.#form === undefined || !(stat.isDirectory() || stat.isFile())) return
     const names = llistxattr(bytesOf(path))
     if (names.length === 0) return

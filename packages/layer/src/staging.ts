@@ -132,7 +132,7 @@ function rootAttributes(dir: string): Attributes {
     uid: Number(stat.uid),
     gid: Number(stat.gid),
     mtime: timeOf(stat.mtimeNs),
-    xattrs: isAvailable() ? readXattrs(path, name => !isOverlayPrivate(name)) : NO_XATTRS,
+    xattrs: isAvailable() ? readXattrs(binaryOf(dir), name => !isOverlayPrivate(name)) : NO_XATTRS,
   }
 }
 

@@ -6,6 +6,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
 import { ToolError } from '@pipelayer/errors'
 import type { BlobFile } from './blob-file.js'
+import { FileHand, type Handed, type HandMemory, ROWS_BYTES } from './handed-files.js'
 import {
   type FromThread,
   SLOT_BYTES,
@@ -20,12 +21,16 @@ import type { Warn } from './types.js'
 /** Slots that are reported used at a time: fewer than there are. */
 const TOGETHER = 4
 
+type Answer = Exclude<FromThread, Handed>
+
 /** One thread; one job at a time. */
 export class ThreadLink {
   readonly #port: MessagePort
   readonly #worker: Worker
   readonly #ring: Buffer
-  readonly #queue: FromThread[] = []
+  readonly #queue: Answer[] = []
+  /** Writes files for whoever reads through this link. */
+  readonly hand: FileHand
   #wake: () => void = () => undefined
 
   /** @param program - file of a program that calls `serveLayerThread` */
@@ -34,10 +39,16 @@ export class ThreadLink {
     const ring = new SharedArrayBuffer(SLOTS * SLOT_BYTES)
     this.#port = port1
     this.#ring = Buffer.from(ring)
-    const workerData: ThreadData = { port: port2, ring, whole }
+    const memory: HandMemory = {
+      ring,
+      rows: new SharedArrayBuffer(ROWS_BYTES),
+      written: new Int32Array(new SharedArrayBuffer(4)),
+    }
+    this.hand = new FileHand(memory, rows => this.#tell({ rows }))
+    const workerData: ThreadData = { ...memory, port: port2, whole }
     this.#worker = new Worker(program, { workerData, transferList: [port2] })
-    this.#worker.on('error', error => this.#take({ bug: String(error.stack) }))
-    this.#worker.on('exit', status => this.#take({ bug: `a thread ended with ${status}` }))
+    this.#worker.on('error', error => this.#end(String(error.stack)))
+    this.#worker.on('exit', status => this.#end(`a thread ended with ${status}`))
     port1.on('message', (message: FromThread) => this.#take(message))
   }
 
@@ -51,7 +62,7 @@ export class ThreadLink {
     try {
       for (let slot = 0; ; slot++) {
         // Not each: a message costs as much as making ten files. What was given out last may still be in use.
-        if (slot > 0 && slot % TOGETHER === 0) this.#tell({ used: TOGETHER })
+        if (slot > 0 && slot % TOGETHER === 0) this.#release()
         const message = this.#next() ?? (await this.#later())
         isAnswered = !('filled' in message)
         if (!('filled' in message)) return diffIDOf(message)
@@ -87,11 +98,17 @@ export class ThreadLink {
   }
 
   /** What has come, without going through the event loop. */
-  #next(): FromThread | undefined {
-    return this.#queue.shift() ?? receiveMessageOnPort(this.#port)?.message
+  #next(): Answer | undefined {
+    for (;;) {
+      const waiting = this.#queue.shift()
+      if (waiting !== undefined) return waiting
+      const message: FromThread | undefined = receiveMessageOnPort(this.#port)?.message
+      if (message === undefined) return undefined
+      this.#take(message)
+    }
   }
 
-  async #later(): Promise<FromThread> {
+  async #later(): Promise<Answer> {
     for (;;) {
       const message = this.#next()
       if (message !== undefined) return message
@@ -102,8 +119,21 @@ export class ThreadLink {
   }
 
   #take(message: FromThread): void {
-    this.#queue.push(message)
-    this.#wake()
+    if ('handed' in message) this.hand.take(message)
+    else {
+      this.#queue.push(message)
+      this.#wake()
+    }
+  }
+
+  #end(bug: string): void {
+    this.#take({ bug })
+    this.hand.fail(new Error(bug))
+  }
+
+  #release(): void {
+    this.hand.send()
+    this.#tell({ used: TOGETHER })
   }
 
   #tell(message: ToThread): void {
@@ -111,12 +141,12 @@ export class ThreadLink {
   }
 }
 
-function diffIDOf(message: FromThread): string {
+function diffIDOf(message: Answer): string {
   if ('diffID' in message) return message.diffID
   throw failureOf(message)
 }
 
-function failureOf(message: FromThread): Error {
+function failureOf(message: Answer): Error {
   if ('bug' in message) return new Error(message.bug)
   if (!('failure' in message)) return new Error('a thread gave another answer than was asked for')
   const { code, message: text, status } = message.failure

@@ -6,6 +6,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { UnpackedOverlay } from './apply.js'
 import type { BlobFile } from './blob-file.js'
+import type { Handed, HandMemory } from './handed-files.js'
 import type { ApplyOptions, XattrForm } from './types.js'
 
 /** Bytes of the tar under way: these slots, each filled by one chunk at most. */
@@ -13,7 +14,7 @@ export const SLOTS = 16
 export const SLOT_BYTES = 1 << 18
 
 /** What both sides have from the start. */
-export interface ThreadData {
+export interface ThreadData extends HandMemory {
   readonly port: MessagePort
   /** Through it go the bytes of a tar, slot after slot; it is used again, so nothing is left to the garbage collector. */
   readonly ring: SharedArrayBuffer
@@ -44,16 +45,21 @@ export interface UnpackedLayer extends UnpackedOverlay {
   readonly diffID: string
 }
 
-/** To the thread: a blob to read, slots used up, that no more is wanted; a layer to unpack. One job at a time. */
+/**
+ * To the thread: a blob to read, slots used up, files to be written, that no more is wanted; a layer to unpack. One job
+ * at a time.
+ */
 export type ToThread =
   | { readonly read: BlobFile }
   | { readonly used: number }
+  | { readonly rows: number }
   | 'stop'
   | { readonly unpack: UnpackJob }
 
-/** From the thread: the length of what is in the next slot, a warning; last what became of the job. */
+/** From the thread: the length of what is in the next slot, files that are written, a warning; last what became of the job. */
 export type FromThread =
   | { readonly filled: number }
+  | Handed
   | { readonly warning: string }
   | { readonly diffID: string }
   | { readonly unpacked: UnpackedLayer }

@@ -225,7 +225,7 @@ export function attributesOf(entry: Pick<LowerEntry, 'path' | 'stat'>): Paramete
     uid: Number(stat.uid),
     gid: Number(stat.gid),
     mtime: timeOf(stat.mtimeNs),
-    xattrs: readXattrs(bytesOf(entry.path), name => !isOverlayPrivate(name)),
+    xattrs: readXattrs(entry.path, name => !isOverlayPrivate(name)),
   }
 }
 

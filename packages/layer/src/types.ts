@@ -6,6 +6,7 @@
 import type { Engine } from '@pipelayer/compress'
 import type { Digest } from '@pipelayer/digest'
 import type { EntryFields, IdMap } from '@pipelayer/records'
+import type { FileHand } from './handed-files.js'
 import type { Selection } from './selection.js'
 
 /** Prefix of overlayfs's private xattrs: `trusted.overlay.` or, under `userxattr`, `user.overlay.`. */
@@ -63,6 +64,8 @@ export interface ApplyOptions {
   readonly selection?: Selection
   /** Entries that the tar may have, chosen or not; more fail with `TOO_MANY_ENTRIES`. */
   readonly maxEntries?: number
+  /** Of the `OpenTar` that is unpacked: writes small files in its thread. */
+  readonly hand?: FileHand | undefined
   readonly onWarning?: Warn
   readonly signal?: AbortSignal
 }

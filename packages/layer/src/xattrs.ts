@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { lgetxattr, llistxattr } from '@pipelayer/sys'
+import { lgetxattr, xattrNamesOf } from '@pipelayer/sys'
+import { bytesOf } from './name.js'
 
 /** By name (a binary string), in byte order. */
 export type Xattrs = ReadonlyMap<string, Buffer>
@@ -26,13 +27,15 @@ export function isImageXattr(name: string): boolean {
   return (name.startsWith('user.') || name === CAPABILITY) && !isOverlayPrivate(name)
 }
 
-/** The xattrs of a file, symlinks not followed, whose names `wanted` takes. */
-export function readXattrs(path: Buffer, wanted: (name: string) => boolean): Xattrs {
-  const names = llistxattr(path).filter(wanted)
-  if (names.length === 0) return NO_XATTRS
+/** The xattrs of a file, a binary string, symlinks not followed, whose names `wanted` takes. */
+export function readXattrs(path: string, wanted: (name: string) => boolean): Xattrs {
+  const all = xattrNamesOf(path)
+  if (all.length === 0) return NO_XATTRS
+  const names = all.filter(wanted)
+  const bytes = bytesOf(path)
   const xattrs = new Map<string, Buffer>()
   for (const name of names.sort()) {
-    const value = lgetxattr(path, Buffer.from(name, 'latin1'))
+    const value = lgetxattr(bytes, Buffer.from(name, 'latin1'))
     if (value !== undefined) xattrs.set(name, name === CAPABILITY ? portableCapability(value) : value)
   }
   return xattrs

@@ -43,8 +43,8 @@ export function plainTarget(dir: string, open: Reader, options: ApplyOptions): T
   return {
     isParallel: false,
     async apply(layer) {
-      const { tar, finish } = open(layer.blob)
-      const result = await applyLayer(tar, dir, options)
+      const { tar, finish, hand } = open(layer.blob)
+      const result = await applyLayer(tar, dir, { ...options, hand })
       return { diffID: finish(), result }
     },
     finish() {},
