@@ -34,6 +34,7 @@ export class Workshop {
   readonly #turn: ReturnType<typeof limitTo>
   /** What the chains of this build are called on other machines. */
   readonly #shared = new Map<Digest, Digest>()
+  readonly #missing = new Map<Digest, () => Promise<DoneStep>>()
   readonly #failure: Promise<never>
   #fail: (error: unknown) => void = () => {}
 
@@ -64,8 +65,11 @@ export class Workshop {
     if (known) return this.#extended({ ...step, cacheKey: known.cacheKey, done: async () => known })
     const imported = nonce === undefined ? this.#imports.find(shared, below.content) : undefined
     if (imported) return this.#extended({ ...step, ...this.#imported(below, wanted, imported) })
+    // Stages and platforms may have steps in common: each is executed once.
     const execute = (): Promise<DoneStep> => this.#execute(below, wanted, { key, plainKey })
-    return this.#extended({ ...step, cacheKey: key, done: this.#memo(execute, wanted) })
+    const done = this.#missing.get(key) ?? this.#memo(execute, wanted)
+    this.#missing.set(key, done)
+    return this.#extended({ ...step, cacheKey: key, done })
   }
 
   /** What a step gives, or the first thing that went wrong in the build. */
