@@ -40,6 +40,7 @@ export {
 export { majorOf, makedev, minorOf, mknod, mknodat } from './device.js'
 export type { SystemCallError } from './failure.js'
 export { ofdLock, ofdUnlock, pollGone, syncfs } from './file.js'
+export { type FileStat, lstatOf, xattrNamesOf } from './file-stat.js'
 export { type IsalOptions, isalDeflate, isalVersion } from './isal.js'
 export {
   MNT_DETACH,

@@ -17,6 +17,7 @@ const PROTOTYPES = {
   flistxattr: 'long flistxattr(int fd, void *list, size_t size)',
   fsetxattr: 'int fsetxattr(int fd, const void *name, const void *value, size_t size, int flags)',
   mknodat: 'int mknodat(int dirfd, const void *path, unsigned int mode, uint64_t dev)',
+  statx: 'int statx(int dirfd, const void *path, int flags, unsigned int mask, void *result)',
   openat: 'int openat(int dirfd, const void *path, int flags, unsigned int mode)',
   mkdirat: 'int mkdirat(int dirfd, const void *path, unsigned int mode)',
   symlinkat: 'int symlinkat(const void *target, int dirfd, const void *path)',

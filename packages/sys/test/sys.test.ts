@@ -234,3 +234,49 @@ t.test('new files: made, written whole, closed; what is there is neither opened 
   for (const [why, call, code] of rows) t.throws(call, { code } as unknown as Error, why)
   fs.closeSync(dirfd)
 })
+
+t.test('lstatOf and xattrNamesOf say what node:fs and llistxattr say', async t => {
+  const top = at('stat')
+  fs.mkdirSync(path.join(top, 'dir'), { recursive: true })
+  const rows: [string, (file: string) => void][] = [
+    ['file', file => fs.writeFileSync(file, 'abc', { mode: 0o640 })],
+    [
+      'sparse, over 4 GiB',
+      file => fs.closeSync(fs.openSync(file, 'w')) ?? fs.truncateSync(file, 5 * 2 ** 30),
+    ],
+    ['symlink', file => fs.symlinkSync('nowhere', file)],
+    ['second name', file => fs.linkSync(path.join(top, 'file'), file)],
+    [
+      'before 1970',
+      file =>
+        fs.writeFileSync(file, '') ?? sys.utimensat(sys.AT_FDCWD, file, { seconds: -2, nanoseconds: 5 }),
+    ],
+    ['after 2038', file => fs.writeFileSync(file, '') ?? fs.utimesSync(file, 2 ** 32 + 7, 2 ** 32 + 7)],
+    ['with xattr', file => fs.writeFileSync(file, '') ?? sys.lsetxattr(file, 'user.a', Buffer.from('b'))],
+    ['fifo', file => sys.mknod(file, fs.constants.S_IFIFO | 0o600)],
+    ['device', file => isRoot && sys.mknod(file, fs.constants.S_IFCHR | 0o600, sys.makedev(300, 70000))],
+  ]
+  for (const [name, make] of rows) make(path.join(top, name))
+  fs.writeFileSync(Buffer.concat([Buffer.from(`${top}/`), Buffer.from([0xff])]), '')
+  for (const name of [...fs.readdirSync(Buffer.from(top), 'latin1'), '.', 'dir']) {
+    const file = `${Buffer.from(top).toString('latin1')}/${name}`
+    const [ours, nodes] = [sys.lstatOf(file), fs.lstatSync(Buffer.from(file, 'latin1'), { bigint: true })]
+    for (const key of ['dev', 'ino', 'mode', 'nlink', 'uid', 'gid', 'rdev', 'size', 'mtimeNs'] as const)
+      t.equal(ours?.[key], nodes[key], `${key} of ${name}`)
+    for (const is of [
+      'isFile',
+      'isDirectory',
+      'isSymbolicLink',
+      'isCharacterDevice',
+      'isBlockDevice',
+      'isFIFO',
+    ] as const)
+      t.equal(ours?.[is](), nodes[is](), `${is} of ${name}`)
+    t.same(sys.xattrNamesOf(file), sys.llistxattr(Buffer.from(file, 'latin1')), `xattrs of ${name}`)
+  }
+  t.equal(sys.lstatOf(`${top}/none`), undefined)
+  t.equal(sys.lstatOf(`${top}/file/below`), undefined, 'a file in place of a parent')
+  t.throws(() => sys.lstatOf(`${top}/${'x'.repeat(300)}`), { code: 'ENAMETOOLONG' })
+  t.throws(() => sys.lstatOf(`${top}/${'x/'.repeat(3000)}`), { code: 'ENAMETOOLONG' }, 'longer than any path')
+  t.throws(() => sys.lstatOf(`${top}/\0`), 'a NUL')
+})

@@ -1,0 +1,204 @@
+/**
+ * lstat and llistxattr for those who look at a hundred thousand files.
+ *
+ * node:fs makes eighteen bigints and four dates of each file: 4.9 us on tmpfs, of which the kernel takes one; statx into
+ * a buffer that is used again takes 2.2 us.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import os from 'node:os'
+import type { TimeSpec } from './at.js'
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from './at.js'
+import { makedev } from './device.js'
+import { failure } from './failure.js'
+import { isPlatformKnown, libc } from './libc.js'
+import { llistxattr } from './xattr.js'
+
+/** What is used of node:fs's own. */
+export interface FileStat
+  extends Pick<
+    fs.BigIntStats,
+    | 'dev'
+    | 'ino'
+    | 'mode'
+    | 'nlink'
+    | 'uid'
+    | 'gid'
+    | 'rdev'
+    | 'size'
+    | 'mtimeNs'
+    | 'isFile'
+    | 'isDirectory'
+    | 'isSymbolicLink'
+    | 'isCharacterDevice'
+    | 'isBlockDevice'
+    | 'isFIFO'
+  > {
+  /** `mtimeNs` in two parts, where they are known without a division. */
+  readonly mtimeSpec?: TimeSpec
+}
+
+/** PATH_MAX, the NUL at the end included: longer paths fail in any case, and so are left to node:fs. */
+const PATH_BYTES = 4096
+const PATH = Buffer.alloc(PATH_BYTES)
+
+/** Spec: linux/stat.h, `struct statx`, in words of 32 bits; the mode is the lower half of its word. */
+const NLINK = 4
+const UID = 5
+const GID = 6
+const MODE = 7
+const INO = 8
+const SIZE = 10
+const MTIME = 28
+const MTIME_NS = 30
+const RDEV = 32
+const DEV = 34
+const STATX_BASIC_STATS = 0x7ff
+const WORDS = new Uint32Array(64)
+const BUFFER = Buffer.from(WORDS.buffer)
+const WORD = 2 ** 32
+
+const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO } = fs.constants
+
+let isUsable: boolean | undefined
+
+/**
+ * lstat; undefined where nothing is, a file in place of a parent included.
+ *
+ * @param path - a binary string, one char for each byte
+ */
+export function lstatOf(path: string): FileStat | undefined {
+  isUsable ??= isStatxUsable()
+  if (!isUsable || !putPath(path)) return nodeStat(path)
+  if (statx() >= 0) return new Statx(WORDS)
+  const error = failure('lstat', Buffer.from(path, 'latin1'))
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+  throw error
+}
+
+/** The names of the xattrs of `path`, a binary string, as `llistxattr` gives them. */
+export function xattrNamesOf(path: string): readonly string[] {
+  // Nearly no file has any: the kernel says so without a list.
+  if (putPath(path) && libc('llistxattr')(PATH, null, 0) === 0) return NO_NAMES
+  return llistxattr(Buffer.from(path, 'latin1'))
+}
+
+const NO_NAMES: readonly string[] = []
+
+/** False where the path is none that C can have. */
+function putPath(path: string): boolean {
+  if (path.length >= PATH_BYTES || path.includes('\0')) return false
+  PATH[PATH.write(path, 'latin1')] = 0
+  return true
+}
+
+function statx(): number {
+  return libc('statx')(AT_FDCWD, PATH, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, BUFFER)
+}
+
+/** A kernel before 4.11 has no statx, and a container's filter may refuse what it does not know. */
+function isStatxUsable(): boolean {
+  if (!isPlatformKnown() || os.endianness() !== 'LE') return false
+  try {
+    putPath('/')
+    return statx() === 0
+  } catch {
+    return false
+  }
+}
+
+function nodeStat(path: string): FileStat | undefined {
+  return fs.lstatSync(Buffer.from(path, 'latin1'), { bigint: true, throwIfNoEntry: false })
+}
+
+/** Keeps small numbers; bigints are made of them when they are asked for. */
+class Statx implements FileStat {
+  readonly #mode: number
+  readonly #nlink: number
+  readonly #uid: number
+  readonly #gid: number
+  readonly #size: number
+  readonly #ino: readonly [low: number, high: number]
+  readonly #dev: readonly [major: number, minor: number]
+  readonly #rdev: readonly [major: number, minor: number]
+  readonly mtimeSpec: TimeSpec
+
+  constructor(words: Uint32Array) {
+    this.#mode = at(words, MODE) & 0xffff
+    this.#nlink = at(words, NLINK)
+    this.#uid = at(words, UID)
+    this.#gid = at(words, GID)
+    this.#size = at(words, SIZE) + at(words, SIZE + 1) * WORD
+    this.#ino = [at(words, INO), at(words, INO + 1)]
+    this.#dev = [at(words, DEV), at(words, DEV + 1)]
+    this.#rdev = [at(words, RDEV), at(words, RDEV + 1)]
+    // The upper half of the seconds is signed.
+    const seconds = at(words, MTIME) + (at(words, MTIME + 1) | 0) * WORD
+    this.mtimeSpec = { seconds, nanoseconds: at(words, MTIME_NS) }
+  }
+
+  get mode(): bigint {
+    return BigInt(this.#mode)
+  }
+
+  get nlink(): bigint {
+    return BigInt(this.#nlink)
+  }
+
+  get uid(): bigint {
+    return BigInt(this.#uid)
+  }
+
+  get gid(): bigint {
+    return BigInt(this.#gid)
+  }
+
+  get size(): bigint {
+    return BigInt(this.#size)
+  }
+
+  get ino(): bigint {
+    return BigInt(this.#ino[0]) + (BigInt(this.#ino[1]) << 32n)
+  }
+
+  get dev(): bigint {
+    return makedev(...this.#dev)
+  }
+
+  get rdev(): bigint {
+    return makedev(...this.#rdev)
+  }
+
+  get mtimeNs(): bigint {
+    return BigInt(this.mtimeSpec.seconds) * 1_000_000_000n + BigInt(this.mtimeSpec.nanoseconds)
+  }
+
+  isFile(): boolean {
+    return (this.#mode & S_IFMT) === S_IFREG
+  }
+
+  isDirectory(): boolean {
+    return (this.#mode & S_IFMT) === S_IFDIR
+  }
+
+  isSymbolicLink(): boolean {
+    return (this.#mode & S_IFMT) === S_IFLNK
+  }
+
+  isCharacterDevice(): boolean {
+    return (this.#mode & S_IFMT) === S_IFCHR
+  }
+
+  isBlockDevice(): boolean {
+    return (this.#mode & S_IFMT) === S_IFBLK
+  }
+
+  isFIFO(): boolean {
+    return (this.#mode & S_IFMT) === S_IFIFO
+  }
+}
+
+function at(words: Uint32Array, index: number): number {
+  return words[index] ?? 0
+}
