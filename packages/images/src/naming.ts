@@ -1,16 +1,10 @@
+import type { Name } from '@pipelayer/places'
 import type { AnyRecord } from '@pipelayer/records'
-import type { Layout, NamedEntry } from '@pipelayer/store'
 
 /** So much longer than an index took to be written it is left alone: names cost a twentieth of the time. */
 const REST_FACTOR = 20
 /** Records that wait for a name to be written; beyond, it is written at once. */
 const MAX_HELD = 1000
-
-/** A name that is to be written into the index of a layout. */
-export interface Name {
-  readonly layout: Layout
-  readonly entry: NamedEntry
-}
 
 /** A record, and, of the root of an image, the name that has to be written before it goes out. */
 export interface Closing {

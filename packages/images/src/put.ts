@@ -5,6 +5,7 @@ import { type Limit, limitTo, type PlaceWriter, type Published, readDocument } f
 import type { ManifestRecord } from '@pipelayer/records'
 import type { ClosedImage, Part } from './parts.js'
 import { type BlobSource, inline } from './source.js'
+import type { Uploads } from './uploads.js'
 
 /** Transfers at a time. */
 const PARALLEL = 5
@@ -18,8 +19,10 @@ export interface PutOptions {
   readonly writer: PlaceWriter
   /** Only look. */
   readonly dryRun?: boolean | undefined
-  /** By digest: a place that this run has put the blob to. */
-  readonly known: ReadonlyMap<string, string>
+  /** Of the run. */
+  readonly uploads: Uploads
+  /** The place, for `uploads`. */
+  readonly place?: string
 }
 
 /** What became of an image: where it is, or, of a dry run, what would be done. */
@@ -80,22 +83,24 @@ class ImagePut {
     await this.#planManifest(root, 0)
     if (dryRun) return this.#planned()
     const blobs = [...this.#plan.blobs.values()]
-    await this.#all(blobs, ({ part, open }) => writer.putBlob(part, open, this.#from(part)))
+    const { uploads, place } = this.#options
+    const target = writer.isStaged ? undefined : place
+    await this.#all(blobs, ({ part, open }) =>
+      uploads.put(part.digest, target, from => writer.putBlob(part, open, origins(part, from))),
+    )
     const last = this.#plan.manifests.pop()
     if (last === undefined) throw new ToolError('BLOB_MISSING', 'there is no manifest to put')
     for (const child of this.#plan.manifests) await writer.putManifest(child)
     return writer.publish(last)
   }
 
-  #from({ digest, from = [] }: Part): readonly string[] {
-    const known = this.#options.known.get(digest)
-    return known === undefined ? from : [known, ...from]
-  }
-
   #planned(): Planned {
     const { blobs, manifests, there } = this.#plan
     const documents = manifests.map(({ descriptor }) => descriptor)
-    const parts = [...blobs.values()].map(({ part }) => ({ ...part, from: this.#from(part) }))
+    const parts = [...blobs.values()].map(({ part }) => ({
+      ...part,
+      from: origins(part, this.#options.uploads.placeOf(part.digest)),
+    }))
     return { put: [...parts, ...documents], there: [...there.values()] }
   }
 
@@ -178,4 +183,8 @@ class ImagePut {
       throw error
     }
   }
+}
+
+function origins({ from = [] }: Part, known: string | undefined): readonly string[] {
+  return known === undefined ? from : [known, ...from]
 }

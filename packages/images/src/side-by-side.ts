@@ -1,6 +1,16 @@
 /** Results of one item that wait for their turn; an item that has more waits too. */
 const MAX_WAITING = 200
 
+/** How many items that are light count as much as one that is not. */
+const LIGHT_ITEMS = 64
+
+export interface SideBySideOptions<I> {
+  /** Items at a time. */
+  readonly count: number
+  /** An item that costs next to nothing: some more of them may wait. */
+  readonly isLight?: (item: I) => boolean
+}
+
 /** Turns an item into what comes of it. `signal` aborts when nobody wants it any more. */
 export type Work<I, O> = (item: I, signal: AbortSignal) => AsyncIterable<O>
 
@@ -9,18 +19,16 @@ export type Work<I, O> = (item: I, signal: AbortSignal) => AsyncIterable<O>
  * other. What an item throws is thrown when its turn comes; whatever ends this, nothing runs any more afterwards.
  *
  * Memory: of each item but the one whose turn it is, up to 200 results.
- *
- * @param count - items at a time
  */
 export async function* sideBySide<I, O>(
   items: AsyncIterable<I>,
-  count: number,
+  { count, isLight = () => false }: SideBySideOptions<I>,
   work: Work<I, O>,
 ): AsyncGenerator<O, void, undefined> {
-  const lane = new Lane<O>(count)
+  const lane = new Lane<O>(count * LIGHT_ITEMS)
   const running = new Map<AbortController, Promise<void>>()
   void readAll(items, lane, item => {
-    const channel = new Channel<O>()
+    const channel = new Channel<O>(isLight(item) ? 1 : LIGHT_ITEMS)
     const abort = new AbortController()
     const run = channel.fill(work(item, abort.signal)).finally(() => running.delete(abort))
     running.set(abort, run)
@@ -75,27 +83,27 @@ class Bell {
 
 /** The items at work, in their order. */
 class Lane<O> {
-  readonly #count: number
+  readonly #limit: number
   readonly #waiting: Channel<O>[] = []
   readonly #room = new Bell()
   readonly #news = new Bell()
   #current: Channel<O> | undefined
   #outcome: Outcome | undefined
+  #weight = 0
   #isClosed = false
 
-  constructor(count: number) {
-    this.#count = count
+  constructor(limit: number) {
+    this.#limit = limit
   }
 
   /** Waits until there is room for one more; false when nobody wants it. */
   async hasRoom(): Promise<boolean> {
-    while (this.#waiting.length + (this.#current ? 1 : 0) >= this.#count && !this.#isClosed) {
-      await this.#room.wait()
-    }
+    while (this.#weight >= this.#limit && !this.#isClosed) await this.#room.wait()
     return !this.#isClosed
   }
 
   put(channel: Channel<O>): void {
+    this.#weight += channel.weight
     this.#waiting.push(channel)
     this.#news.ring()
   }
@@ -117,6 +125,7 @@ class Lane<O> {
   }
 
   leave(): void {
+    this.#weight -= this.#current?.weight ?? 0
     this.#current = undefined
     this.#room.ring()
   }
@@ -131,11 +140,16 @@ class Lane<O> {
 
 /** Results of one item on their way from its work to whoever reads. */
 class Channel<O> {
+  readonly weight: number
   #results: O[] = []
   readonly #room = new Bell()
   readonly #news = new Bell()
   #outcome: Outcome | undefined
   #isStopped = false
+
+  constructor(weight: number) {
+    this.weight = weight
+  }
 
   /** Runs the work to its end; never throws: the reader is told. */
   async fill(source: AsyncIterable<O>): Promise<void> {

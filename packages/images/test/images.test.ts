@@ -49,12 +49,16 @@ t.test('side by side, in order', async t => {
   }
   const items = [0, 1, 2, 3, 4, 5, 6]
   t.same(
-    await all(sideBySide(each(items), 3, work)),
+    await all(sideBySide(each(items), { count: 3 }, work)),
     items.flatMap(item => [`${item}a`, `${item}b`]),
   )
   t.equal(Math.max(...most), 3, 'three at a time')
-  t.same(await all(sideBySide(each([]), 3, work)), [], 'nothing')
-  t.same(await all(sideBySide(each([1, 2]), 1, work)), ['1a', '1b', '2a', '2b'], 'one after the other')
+  t.same(await all(sideBySide(each([]), { count: 3 }, work)), [], 'nothing')
+  t.same(
+    await all(sideBySide(each([1, 2]), { count: 1 }, work)),
+    ['1a', '1b', '2a', '2b'],
+    'one after the other',
+  )
 })
 
 t.test('side by side: what fails, and who leaves', async t => {
@@ -68,20 +72,20 @@ t.test('side by side: what fails, and who leaves', async t => {
   }
   await t.rejects(
     (async () => {
-      for await (const one of sideBySide(each([1, 2, 3, 4]), 4, work)) seen.push(one)
+      for await (const one of sideBySide(each([1, 2, 3, 4]), { count: 4 }, work)) seen.push(one)
     })(),
     /two/,
   )
   t.same([seen, stopped], [['1', '2'], 1], 'told in its turn; what still runs is stopped')
 
-  for await (const _ of sideBySide(each([3, 3, 3]), 2, work)) break
+  for await (const _ of sideBySide(each([3, 3, 3]), { count: 2 }, work)) break
   t.equal(stopped, 3, 'the reader leaves')
 
   const broken = async function* (): AsyncGenerator<number> {
     yield 1
     throw new Error('input')
   }
-  const out = all(sideBySide(broken(), 2, work))
+  const out = all(sideBySide(broken(), { count: 2 }, work))
   await t.rejects(out, /input/, 'the input breaks')
 })
 

@@ -13,6 +13,7 @@ export { parseOci } from './oci.js'
 export type { PlaceName } from './open.js'
 export { openPlace, parsePlace } from './open.js'
 export type {
+  Name,
   OpenBlob,
   Place,
   PlacedManifest,

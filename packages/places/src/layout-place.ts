@@ -15,6 +15,8 @@ export interface LayoutPlaceOptions {
   readonly index?: number
   /** What {@link LayoutPlace.publish} returns. */
   readonly published: Published
+  /** Leave the name to the caller. */
+  readonly defersName: boolean
 }
 
 type Entry = Pick<StoredDescriptor, 'digest'> & Partial<Pick<StoredDescriptor, 'mediaType' | 'size'>>
@@ -77,8 +79,11 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     const layout = this.#create()
     layout.putBytes(bytes, descriptor)
     const { mediaType, digest, size, platform } = descriptor
-    layout.tag({ mediaType, digest, size, ...(platform !== undefined && { platform }) }, this.#options.name)
-    return this.#options.published
+    const { name, published, defersName } = this.#options
+    const named = { mediaType, digest, size, ...(platform !== undefined && { platform }) }
+    if (defersName) return { ...published, name: { layout, entry: { descriptor: named, name } } }
+    layout.tag(named, name)
+    return published
   }
 
   #entry(layout: Layout): StoredDescriptor {

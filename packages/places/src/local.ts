@@ -13,6 +13,7 @@ export function openLocal(rest: string, options: PlaceOptions): Place {
     open: create => Store.open(options.store, { create }),
     text: `store ${options.store}`,
     name,
+    defersName: options.defersNames === true,
     published: { place: `store:${name}`, ...(isName && { reference: name }) },
   })
   const write = isName ? place : refusing(name)

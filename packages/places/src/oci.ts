@@ -2,13 +2,13 @@ import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
 import { Layout } from '@pipelayer/store'
 import { LayoutPlace } from './layout-place.js'
-import type { Place } from './place.js'
+import type { Place, PlaceOptions } from './place.js'
 
 /**
  * `oci:DIR[:TAG]`: an OCI image layout. As in other tools, the first colon ends DIR, and `@N` in place of TAG means
  * the Nth entry of its index, from 0.
  */
-export function openOci(rest: string): Place {
+export function openOci(rest: string, options: Pick<PlaceOptions, 'defersNames'> = {}): Place {
   const { directory, tag, index } = parseOci(rest)
   const root = path.resolve(directory)
   const text = `oci:${root}`
@@ -16,6 +16,7 @@ export function openOci(rest: string): Place {
     open: create => Layout.open(root, { create }),
     text,
     name: tag,
+    defersName: options.defersNames === true,
     ...(index !== undefined && { index }),
     published: { place: tag === undefined ? text : `${text}:${tag}` },
   })

@@ -8,6 +8,7 @@ import type {
   Timeouts,
   TlsSettings,
 } from '@pipelayer/registry'
+import type { Layout, NamedEntry } from '@pipelayer/store'
 
 /** A manifest or an index in a place, its bytes checked against its digest. */
 export interface PlacedManifest {
@@ -42,6 +43,8 @@ export interface PlaceWriter {
   /** Also of manifests. A blob of that digest with another size counts as absent. */
   hasBlob(descriptor: Descriptor): Promise<boolean>
   hasManifest(descriptor: Descriptor): Promise<boolean>
+  /** True where blobs are seen only together with their manifest: each image brings its own. */
+  readonly isStaged?: boolean
   /**
    * Puts a blob, checked on its way: nothing wrong is ever seen in the place. `from` names places that hold it
    * already.
@@ -57,11 +60,19 @@ export interface PlaceWriter {
   publish(manifest: { readonly descriptor: Descriptor; readonly bytes: Uint8Array }): Promise<Published>
 }
 
+/** A name that is to be written into the index of a layout. */
+export interface Name {
+  readonly layout: Layout
+  readonly entry: NamedEntry
+}
+
 export interface Published {
   /** The place, written so that it can be read again. */
   readonly place: string
   /** Its fully qualified reference, where the place has such. */
   readonly reference?: string
+  /** With `defersNames`: the last step, left to the caller. */
+  readonly name?: Name
 }
 
 export interface Place {
@@ -93,6 +104,8 @@ export interface PlaceOptions {
   readonly route?: Router
   /** What the places of a run share of their registries. Without it each has its own. */
   readonly connections?: Connections
+  /** Leave the index of a layout to the caller: it is replaced as a whole, once for many images. */
+  readonly defersNames?: boolean
   /** How many requests each host gets. */
   readonly budget?: Budget
   readonly retry?: Partial<RetryOptions>

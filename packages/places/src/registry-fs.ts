@@ -35,6 +35,7 @@ export function openRegistryFolder(rest: string): Place {
 
 /** Blobs wait under temporary names until a manifest comes, and appear with it: one flush for all of them. */
 class RegistryFolderPlace implements PlaceReader, PlaceWriter {
+  readonly isStaged = true
   readonly #name: FolderName
   #batch: Batch | undefined
 

@@ -4,9 +4,21 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import { BlobSource, isRoot, PartsInStream, type Planned, putImage } from '@pipelayer/images'
+import {
+  BlobSource,
+  type ClosedImage,
+  type Closing,
+  isRoot,
+  named,
+  PartsInStream,
+  type Planned,
+  type Put,
+  putImage,
+  sideBySide,
+  Uploads,
+} from '@pipelayer/images'
 import type { Descriptor } from '@pipelayer/oci'
-import { openPlace, type PlaceOptions, type Published } from '@pipelayer/places'
+import { Connections, openPlace, type Place, type PlaceOptions, type Published } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
 import { takesMany, targetOf } from './target.js'
 
@@ -18,11 +30,14 @@ export interface BlobPutOptions extends PlaceOptions {
 }
 
 const TOOL = 'blob-put'
+/** Images at a time. */
+const PARALLEL = 8
 
 /**
- * Puts images to a place and passes their records on; a root record then says where its image was put.
+ * Puts images to a place, several at a time, and passes the records on in their order; a root record then says where its
+ * image was put.
  *
- * A root record is held back. It is published when the stream has ended well, or when the next image shows that
+ * A root record is held back. Its image is published when the stream has ended well, or when the next image shows that
  * there are several. One of several that fails costs itself only.
  *
  * @throws ToolError of status 2, before a record is read, for a place that cannot be; `IMAGE_INCOMPLETE`, `IMAGE_MISSING`, `PLACE_TAKEN`, `PLACE_MISSING`; those of {@link putImage}
@@ -32,12 +47,14 @@ export async function* blobPut(
   options: BlobPutOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
   checkPlace(options)
-  const put = new StreamPut(options)
+  const connections = new Connections()
+  const put = new StreamPut({ ...options, connections, defersNames: true })
   try {
-    for await (const record of records) yield* put.take(record)
-    yield* put.finish()
+    yield* named(put.run(records))
+    put.check()
   } finally {
     await put.close()
+    await connections.close()
   }
 }
 
@@ -52,40 +69,40 @@ function checkPlace(options: BlobPutOptions): void {
   }
 }
 
+/** A record that passes, or an image whose root came. */
+type Item = { readonly record: AnyRecord } | Job
+
+interface Job {
+  readonly root: ManifestRecord
+  readonly image: ClosedImage
+  /** There is no other in the stream: its failure is the failure of all. */
+  readonly isAlone: boolean
+}
+
 class StreamPut {
   readonly #options: BlobPutOptions
   readonly #source: BlobSource
   readonly #parts = new PartsInStream()
   readonly #taken = new Set<string>()
-  /** By digest: where this run has put it. Some 200 bytes for each blob. */
-  readonly #known = new Map<string, string>()
-  #held: ManifestRecord | undefined
+  readonly #uploads = new Uploads()
   #roots = 0
+  /** The last image that refers to another: registries without an API keep lists of them, which two must not edit. */
+  #referrer: Promise<unknown> = Promise.resolve()
 
   constructor(options: BlobPutOptions) {
     this.#options = options
     this.#source = new BlobSource(options)
   }
 
-  async *take(record: AnyRecord): AsyncGenerator<AnyRecord, void, undefined> {
-    const isPart = this.#parts.add(record)
-    if (isPart && this.#held !== undefined) {
-      const held = this.#held
-      this.#held = undefined
-      yield* this.#putOneOfMany(held)
-    }
-    if (!isRoot(record)) {
-      yield record
-      return
-    }
-    this.#roots++
-    this.#held = record
+  run(records: AsyncIterable<AnyRecord>): AsyncGenerator<Closing, void, undefined> {
+    const isLight = (item: Item): boolean => 'record' in item
+    return sideBySide(this.#items(records), { count: PARALLEL, isLight }, item =>
+      'record' in item ? passed(item) : item.isAlone ? this.#put(item) : this.#putOneOfMany(item),
+    )
   }
 
-  async *finish(): AsyncGenerator<AnyRecord, void, undefined> {
-    const held = this.#held
-    if (held !== undefined && this.#roots === 1) yield* this.#put(held)
-    else if (held !== undefined) yield* this.#putOneOfMany(held)
+  /** @throws ToolError when there is nothing to be found at the place */
+  check(): void {
     const [open] = this.#parts.open()
     if (open !== undefined) {
       const why = 'no root manifest came for it; is manifest-gen missing?'
@@ -100,49 +117,97 @@ class StreamPut {
     return this.#source.close()
   }
 
-  async *#putOneOfMany(root: ManifestRecord): AsyncGenerator<AnyRecord, void, undefined> {
+  async *#items(records: AsyncIterable<AnyRecord>): AsyncGenerator<Item, void, undefined> {
+    let held: ManifestRecord | undefined
+    for await (const record of records) {
+      const isPart = this.#parts.add(record)
+      if (isPart && held !== undefined) {
+        yield this.#job(held, false)
+        held = undefined
+      }
+      if (!isRoot(record)) yield { record }
+      else {
+        this.#roots++
+        held = record
+      }
+    }
+    if (held !== undefined) yield this.#job(held, this.#roots === 1)
+  }
+
+  #job(root: ManifestRecord, isAlone: boolean): Job {
+    return { root, image: this.#parts.take(root.image), isAlone }
+  }
+
+  async *#putOneOfMany(job: Job): AsyncGenerator<Closing, void, undefined> {
+    const { root } = job
     try {
-      yield* this.#put(root)
+      yield* this.#put(job)
     } catch (error) {
       if (!(error instanceof ToolError) || this.#options.signal?.aborted) throw error
       const { code, message } = error
       const item = { digest: root.digest, ...(root.reference && { reference: root.reference }) }
-      yield { type: 'failed', tool: TOOL, image: root.image, code, message, item }
+      yield { record: { type: 'failed', tool: TOOL, image: root.image, code, message, item } }
     }
   }
 
-  async *#put(root: ManifestRecord): AsyncGenerator<AnyRecord, void, undefined> {
-    const image = this.#parts.take(root.image)
-    const text = targetOf(this.#options.place, root)
-    if (this.#taken.has(text) && !(takesMany(this.#options.place) && root.reference === undefined)) {
-      const why = takesMany(this.#options.place)
+  async *#put({ root, image }: Job): AsyncGenerator<Closing, void, undefined> {
+    const text = this.#target(root)
+    const place = openPlace(text, this.#options)
+    try {
+      const put = await this.#inTurn(root, () => this.#putTo(place, root, image))
+      if ('put' in put) {
+        for (const record of planRecords(put, text)) yield { record }
+        yield { record: root }
+      } else yield { record: publishedRecord(root, put), name: put.name }
+    } catch (error) {
+      throw explained(error, text)
+    } finally {
+      await place.close()
+    }
+  }
+
+  async #putTo(place: Place, root: ManifestRecord, image: ClosedImage): Promise<Put> {
+    const { dryRun } = this.#options
+    const uploads = this.#uploads
+    const put = await putImage({
+      root,
+      image,
+      source: this.#source,
+      writer: place.write,
+      dryRun,
+      uploads,
+      place: place.text,
+    })
+    uploads.add(
+      [...image.blobs.values()].map(({ digest }) => digest),
+      place.text,
+    )
+    return put
+  }
+
+  #target(root: ManifestRecord): string {
+    const { place } = this.#options
+    const text = targetOf(place, root)
+    if (this.#taken.has(text) && !(takesMany(place) && root.reference === undefined)) {
+      const why = takesMany(place)
         ? 'its name without the domain is that of another image'
         : 'give a place that ends in "/"'
       throw new ToolError('PLACE_TAKEN', `cannot put a second image to ${text}: ${why}`)
     }
     this.#taken.add(text)
-    const place = openPlace(text, this.#options)
-    try {
-      const { dryRun } = this.#options
-      const put = await putImage({
-        root,
-        image,
-        source: this.#source,
-        writer: place.write,
-        dryRun,
-        known: this.#known,
-      })
-      for (const { digest } of image.blobs.values()) this.#known.set(digest, place.text)
-      if ('put' in put) {
-        yield* planRecords(put, text)
-        yield root
-      } else yield publishedRecord(root, put)
-    } catch (error) {
-      throw named(error, text)
-    } finally {
-      await place.close()
-    }
+    return text
   }
+
+  #inTurn<T>({ subject }: ManifestRecord, work: () => Promise<T>): Promise<T> {
+    if (subject === undefined) return work()
+    const run = this.#referrer.then(work)
+    this.#referrer = run.catch(() => undefined)
+    return run
+  }
+}
+
+async function* passed(item: { readonly record: AnyRecord }): AsyncGenerator<Closing, void, undefined> {
+  yield item
 }
 
 function publishedRecord(root: ManifestRecord, published: Published): AnyRecord {
@@ -164,7 +229,7 @@ function* planRecords({ put, there }: Planned, place: string): Generator<AnyReco
   }
 }
 
-function named(error: unknown, text: string): unknown {
+function explained(error: unknown, text: string): unknown {
   if (!(error instanceof ToolError) || error.message.includes(text)) return error
   const { code, status } = error
   return new ToolError(code, `cannot put the image to ${text}: ${error.message}`, { cause: error, status })

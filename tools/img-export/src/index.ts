@@ -4,7 +4,7 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import { isRoot, type Part, PartsInStream, putImage } from '@pipelayer/images'
+import { isRoot, type Part, PartsInStream, putImage, Uploads } from '@pipelayer/images'
 import { bare, type Descriptor } from '@pipelayer/oci'
 import type { PlaceWriter } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord } from '@pipelayer/records'
@@ -89,7 +89,7 @@ class Export {
     try {
       const writer = this.#reader()
       const source = { opener: (part: Part) => this.#opener(part) }
-      const put = await putImage({ root, image, source, writer, dryRun: true, known: new Map() })
+      const put = await putImage({ root, image, source, writer, dryRun: true, uploads: new Uploads() })
       return 'put' in put ? put.put : []
     } catch (error) {
       if (!(error instanceof ToolError)) throw error

@@ -108,7 +108,8 @@ async function* pullAll(
     return
   }
   let count = 0
-  yield* sideBySide(items, PARALLEL, (record, signal) => {
+  const isLight = ({ type }: AnyRecord): boolean => type !== 'reference'
+  yield* sideBySide(items, { count: PARALLEL, isLight }, (record, signal) => {
     if (record.type !== 'reference') return passed(record)
     const context = openContext(run, ++count)
     signal.addEventListener('abort', () => void context.keeper.stop(), { once: true })
