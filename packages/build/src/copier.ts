@@ -45,13 +45,12 @@ export class Copier {
   }
 
   /** Makes a resolved name a directory, with its parents, owned as the copy is. One that is there stays as it is. */
-  makeDirs(real: string): void {
+  makeDirs(real: string, mode = this.#rules.dirMode ?? 0o755): void {
     const stat = this.#root.lstat(real)
     if (stat?.isDirectory()) return
     if (stat) throw notDirectory(real)
     const slash = real.lastIndexOf('/')
-    this.makeDirs(real.slice(0, Math.max(0, slash)))
-    const mode = this.#rules.dirMode ?? 0o755
+    this.makeDirs(real.slice(0, Math.max(0, slash)), mode)
     this.#inParent(real, (fd, name) => {
       fs.mkdirSync(at(fd, name), mode)
       this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })

@@ -44,9 +44,8 @@ export function findSources(
       throw notFound(name, tree)
     }
     if (pattern.include !== undefined) checkIncluded(tree, found, pattern)
-    // A file that is a source itself is left out by its own name, as one in a directory source is.
-    const isFile = tree.root.lstat(real)?.isDirectory() === false
-    return isFile && choose.excluded(baseName(name)) ? [] : [found]
+    // Patterns of --exclude are for what is in a directory: a file that is a source itself is copied.
+    return [found]
   })
 }
 

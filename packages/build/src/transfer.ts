@@ -106,7 +106,8 @@ class Transfer {
   async #copy({ root }: SourceTree, source: FoundSource, copier: Copier): Promise<void> {
     const stat = root.lstat(source.real)
     const isDir = stat?.isDirectory() === true
-    this.#dirTimeNs = isDir && !this.#action.parents ? stat?.mtimeNs : undefined
+    // The root of a context has no time that means something.
+    this.#dirTimeNs = isDir && source.real !== '' && !this.#action.parents ? stat?.mtimeNs : undefined
     // What is copied as itself takes its own name; of a directory, else, only what is in it is copied.
     const isWhole = !isDir || (this.#action.keepsNames === true && source.name !== '')
     const place = this.#place(copier, { name: source.name, isDir: !isWhole })
@@ -136,7 +137,7 @@ class Transfer {
         ...(this.#owner === undefined ? {} : { owner: this.#owner }),
         directory: () => {
           const real = this.#target.resolve(this.#dest.path)
-          copier.makeDirs(real)
+          copier.makeDirs(real, 0o755)
           return Buffer.concat([bytesOf(`${this.#context.target}/`), bytesOf(real)]).toString()
         },
       })
