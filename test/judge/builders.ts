@@ -5,6 +5,8 @@
  * @module
  */
 import fs from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { type InstructionFields, interpret } from '@pipelayer/dockerfile'
 import type { AnyRecord } from '@pipelayer/records'
@@ -93,8 +95,32 @@ const refusedTransfer: Adapter = ({ in: { cmd, files, name }, want }) => {
     if (!want.expectedError) return 'refused' in got ? { fail: got.refused } : 'pass'
     if ('refused' in got) return 'pass'
     const isEmpty = fs.readdirSync(got.tree).length === 0 && sources.some((one: string) => /[*?[]/.test(one))
-    return isEmpty ? 'policy:buildkit-empty-wildcard' : { fail: 'was built' }
+    if (isEmpty) return 'policy:buildkit-empty-wildcard'
+    const isSeveral = Object.keys(files ?? {}).length > 1 && !dest.endsWith('/')
+    return isSeveral ? 'policy:buildkit-several-to-one' : { fail: 'was built' }
   })
+}
+
+/** Of an address only its path tells a name, as in BuildKit: not the slash at its end, and no header. */
+const downloadName: Adapter = async ({ in: { path: address = '', disposition }, want }) => {
+  const file = address.replace(/^[a-z]+:\/\/[^/]*/, '')
+  const server = http.createServer((_, answer) =>
+    answer.writeHead(200, disposition ? { 'content-disposition': disposition } : {}).end('x'),
+  )
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  try {
+    const { port } = server.address() as AddressInfo
+    const dockerfile = `FROM scratch\nADD ${JSON.stringify([`http://127.0.0.1:${port}${file}`, '/into/'])}\n`
+    return await built({ dockerfile }, got => {
+      if ('refused' in got) return { fail: got.refused }
+      const [name = ''] = fs.readdirSync(path.join(got.tree, 'into'))
+      const verdict = same(name === '__unnamed__' ? '' : name, want.expected)
+      const isOther = disposition !== undefined || file.endsWith('/')
+      return verdict !== 'pass' && isOther ? 'policy:buildkit-url-names' : verdict
+    })
+  } finally {
+    server.close()
+  }
 }
 
 const argument: Adapter = ({ in: { args, dockerfile }, want }) => {
@@ -191,6 +217,7 @@ export const adapters: Record<string, Adapter> = {
   'moby/workdir': workdir,
   'moby/chown-flag': chown,
   'moby/dispatch-errors': refusedTransfer,
+  'moby/add-url-name': downloadName,
   'imagebuilder/args': argument,
   'imagebuilder/build-config': config,
 }
