@@ -5,7 +5,7 @@ import { showName } from '@pipelayer/records'
 import type { SourcePattern } from './copy-paths.js'
 import { type NameMatcher, nameMatcher, textOf } from './name-matcher.js'
 import { cleanName, type Rooted } from './rooted.js'
-import { baseName, join, type Selection, sortedNames, walkSource } from './source-walk.js'
+import { join, type Selection, sortedNames, walkSource } from './source-walk.js'
 
 /** A tree to copy from. */
 export interface SourceTree {
@@ -50,7 +50,6 @@ export function findSources(
 }
 
 interface Chooser {
-  readonly excluded: (name: string) => boolean
   readonly chosen: (name: string) => boolean
   readonly prunes: boolean
 }
@@ -59,7 +58,6 @@ function chooser(pattern: SourcePattern, excludes: readonly string[]): Chooser {
   const exclude = nameMatcher(excludes)
   const include = pattern.include === undefined ? undefined : nameMatcher([pattern.include])
   return {
-    excluded: exclude.matches,
     chosen: name => (include?.matches(name) ?? true) && !exclude.matches(name),
     prunes: include === undefined && !exclude.hasNegation,
   }
