@@ -1,6 +1,6 @@
 /**
  * A step without an OCI runtime: new namespaces, the usual mounts, chroot, the step's user, Docker's capabilities.
- * Weaker than a runtime: no seccomp, no device rules, no supplementary groups.
+ * Weaker than a runtime: no seccomp, no device rules, no masked paths.
  *
  * @module
  */
@@ -26,15 +26,19 @@ export interface ChrootCommand {
 
 /** What to start. Mount destinations in `wish` are resolved already: real names below the root. */
 export function chrootCommand(wish: ContainerWish, tools: ChrootTools): ChrootCommand {
-  const { uid, gid } = wish.user
+  const { uid, gid, groups } = wish.user
   const held = wish.env.filter(entry => LOADER.test(entry))
   const command =
     held.length === 0 ? wish.args : ['/bin/sh', '-c', SET_INSIDE, 'sh', ...held, '--', ...wish.args]
   const kept = CAPABILITY_NAMES.map(name => `+${name}`).join(',')
+  const bounds = wish.insecure ? [] : ['--bounding-set', `-all,${kept}`]
+  const isRoot = uid === 0 && gid === 0 && groups.length === 0
+  // Groups while the right to set them is there; the user last, after the root is changed.
+  const group = [`--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups']
   const enter = [
-    ...[tools.setpriv, '--bounding-set', `-all,${kept}`, '--inh-caps=-all'],
+    ...[tools.setpriv, ...bounds, '--inh-caps=-all', ...(isRoot ? [] : group)],
     ...[tools.unshare, `--root=${wish.rootfs}`, `--wd=${wish.cwd}`],
-    ...(uid === 0 && gid === 0 ? [] : [`--setgid=${gid}`, `--setuid=${uid}`]),
+    ...(isRoot ? [] : [`--setuid=${uid}`]),
   ]
   const script = `${mountScript(wish, tools)}\nexec ${enter.map(quote).join(' ')} -- "$@"`
   const namespaces = [
@@ -59,7 +63,9 @@ function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): st
     'set -e',
     `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
     `${mount} --rbind /sys ${below('sys')}`,
-    `${mount} -o remount,bind,ro,nosuid,noexec,nodev ${below('sys')} 2>/dev/null || :`,
+    ...(wish.insecure
+      ? []
+      : [`${mount} -o remount,bind,ro,nosuid,noexec,nodev ${below('sys')} 2>/dev/null || :`]),
     `${mount} -t tmpfs -o nosuid,mode=755,size=65536k tmpfs ${below('dev')}`,
     ...DEVICES.map(
       name => `: > ${below(`dev/${name}`)}; ${mount} --bind /dev/${name} ${below(`dev/${name}`)}`,

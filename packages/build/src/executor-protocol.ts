@@ -5,7 +5,7 @@
  * @module
  */
 import type { BuildContext } from './context.js'
-import type { CacheMount, SecretMount, TmpfsMount } from './mounts.js'
+import type { CacheMount, SecretMount, SshMount, TmpfsMount } from './mounts.js'
 
 /** Trees that can be copied from or bound. */
 export type SourceRoot =
@@ -78,7 +78,20 @@ export interface BoundSecret extends SecretMount {
   readonly from?: SecretSource
 }
 
-export type StepMount = BoundTree | (CacheMount & { readonly dir: string }) | TmpfsMount | BoundSecret
+export interface BoundAgent extends SshMount {
+  readonly target: string
+  /** The agent's own socket; absent when none was given. */
+  readonly socket?: string
+  /** The step is told of this one, by SSH_AUTH_SOCK. */
+  readonly told: boolean
+}
+
+export type StepMount =
+  | BoundTree
+  | (CacheMount & { readonly dir: string })
+  | TmpfsMount
+  | BoundSecret
+  | BoundAgent
 
 export interface RunAction {
   readonly kind: 'run'
@@ -87,6 +100,8 @@ export interface RunAction {
   readonly cwd: string
   readonly user: string
   readonly network: 'host' | 'none'
+  /** All capabilities and devices, nothing masked. */
+  readonly insecure?: true
   /** Base64 of a script to be found under /dev/pipes. */
   readonly script?: { readonly name: string; readonly content: string }
   readonly mounts: readonly StepMount[]

@@ -47,13 +47,26 @@ export interface SecretMount {
   readonly gid: number
 }
 
-export type RunMount = BindMount | CacheMount | TmpfsMount | SecretMount
+/** The socket of an agent for ssh. */
+export interface SshMount {
+  readonly type: 'ssh'
+  readonly id: string
+  /** Absent: `/run/buildkit/ssh_agent.N`, by its number among those of the step. */
+  readonly target?: string
+  readonly required: boolean
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+export type RunMount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount
 
 const KEYS: Readonly<Record<RunMount['type'], readonly string[]>> = {
   bind: ['target', 'source', 'from', 'writable'],
   cache: ['target', 'id', 'readonly', 'sharing', 'mode', 'uid', 'gid'],
   tmpfs: ['target', 'size'],
   secret: ['target', 'id', 'env', 'required', 'mode', 'uid', 'gid'],
+  ssh: ['target', 'id', 'required', 'mode', 'uid', 'gid'],
 }
 const ALIASES: Readonly<Record<string, string>> = {
   dst: 'target',
@@ -67,13 +80,13 @@ const ALIASES: Readonly<Record<string, string>> = {
 /**
  * Reads one `--mount`. Variables are expanded already; a relative target is below `workdir`.
  *
- * @throws {ToolError} `MOUNT_INVALID`, `NOT_SUPPORTED`
+ * @throws {ToolError} `MOUNT_INVALID`
  */
 export function parseMount(text: string, workdir: string): RunMount {
   const fields = fieldsOf(text)
   const type = fields.get('type') ?? 'bind'
-  if (type === 'ssh') throw new ToolError('NOT_SUPPORTED', `--mount=${text}: type=ssh is not supported yet`)
-  if (!isType(type)) throw invalid(text, `type is bind, cache, tmpfs or secret, not ${JSON.stringify(type)}`)
+  if (!isType(type))
+    throw invalid(text, `type is bind, cache, tmpfs, secret or ssh, not ${JSON.stringify(type)}`)
   // What is true anyway may be said: a bind is read-only, a cache is writable.
   for (const word of type === 'bind' ? ['readonly'] : type === 'cache' ? ['writable'] : [])
     if (flag(fields, word)) fields.delete(word)
@@ -82,7 +95,7 @@ export function parseMount(text: string, workdir: string): RunMount {
       throw invalid(text, `${key} means nothing for type=${type}`)
   const target = fields.get('target')
   const absolute = target === undefined ? undefined : path.posix.resolve('/', workdir, target)
-  if (absolute === undefined && type !== 'secret') throw invalid(text, 'it needs a target')
+  if (absolute === undefined && type !== 'secret' && type !== 'ssh') throw invalid(text, 'it needs a target')
   if (absolute === '/') throw invalid(text, 'the root cannot be a target')
   return build(text, { type, fields, target: absolute ?? '' })
 }
@@ -109,6 +122,7 @@ function build(text: string, { type, fields, target }: Parsed): RunMount {
     const size = fields.get('size')
     return { type, target, ...(size === undefined ? {} : { size }) }
   }
+  if (type === 'ssh') return ssh(text, fields, target)
   return type === 'cache' ? cache(text, fields, target) : secret(text, fields, target)
 }
 
@@ -139,6 +153,16 @@ function secret(text: string, fields: ReadonlyMap<string, string>, target: strin
     ...(place === '' ? {} : { target: place }),
     ...(env === undefined ? {} : { env }),
     ...owner(text, fields, 0o400),
+  }
+}
+
+function ssh(text: string, fields: ReadonlyMap<string, string>, target: string): SshMount {
+  return {
+    type: 'ssh',
+    id: fields.get('id') || 'default',
+    ...(target === '' ? {} : { target }),
+    required: flag(fields, 'required'),
+    ...owner(text, fields, 0o600),
   }
 }
 

@@ -60,6 +60,10 @@ export interface BuildOptions {
   readonly bareImages?: boolean
   /** RFC 3339. */
   readonly created?: string | undefined
+  /** `ID`, for the agent of `$SSH_AUTH_SOCK`, or `ID=SOCKET`. */
+  readonly ssh?: readonly string[]
+  /** What steps may ask for: `security.insecure`. */
+  readonly allow?: readonly string[]
   /** `id=ID,src=FILE` or `id=ID,env=NAME`. */
   readonly secrets?: readonly string[]
   readonly plainHttp?: boolean
@@ -98,6 +102,9 @@ export interface BuildSetup {
   readonly bareImages: boolean
   readonly executor: string
   readonly secrets: ReadonlyMap<string, SecretSource>
+  /** Sockets of agents. */
+  readonly ssh: ReadonlyMap<string, string>
+  readonly allow: ReadonlySet<string>
   readonly time: CreationTime
   /** Nanoseconds since 1970, for files that a step makes out of nothing. */
   readonly timeNs: string
@@ -161,6 +168,8 @@ function prepareCommon(
     executor: options.executor,
     parallel: options.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism()),
     secrets,
+    ssh: new Map((options.ssh ?? []).map(text => sshOption(text, env))),
+    allow: new Set((options.allow ?? []).map(allowance)),
     time,
     timeNs: String(BigInt(Date.parse(time.created)) * 1_000_000n),
     ...(options.noCache ? { nonce: randomBytes(16).toString('hex') } : {}),
@@ -220,6 +229,24 @@ function secretOption(text: string): [string, SecretSource] {
   if (id === undefined || id === '' || (file === undefined && name === undefined))
     throw invalid(`--secret ${text}: expected id=ID,src=FILE or id=ID,env=NAME`)
   return [id, file === undefined ? { env: name ?? '' } : { file: fs.realpathSync(file) }]
+}
+
+function sshOption(text: string, env: BuildOptions['env']): [string, string] {
+  const at = text.indexOf('=')
+  const id = at < 0 ? text : text.slice(0, at)
+  const socket = at < 0 ? env.SSH_AUTH_SOCK : text.slice(at + 1)
+  if (id === '' || !socket)
+    throw invalid(`--ssh ${text}: expected ID=SOCKET, or ID where $SSH_AUTH_SOCK is set`)
+  // A key goes into an agent: it is never read here.
+  if (!fs.statSync(socket, { throwIfNoEntry: false })?.isSocket())
+    throw invalid(`--ssh ${text}: "${socket}" is not the socket of an agent (ssh-agent, ssh-add)`)
+  return [id, fs.realpathSync(socket)]
+}
+
+function allowance(text: string): string {
+  // The network of the host is what every RUN has, unless it is told otherwise.
+  if (text === 'security.insecure' || text === 'network.host') return text
+  throw invalid(`--allow ${text}: known are security.insecure and network.host`)
 }
 
 function invalid(why: string): ToolError {

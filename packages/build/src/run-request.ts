@@ -4,7 +4,7 @@ import type { Expander } from './config-step.js'
 import { createdBy } from './created-by.js'
 import type { RunAction, StepMount } from './executor-protocol.js'
 import type { LayerStep, Locate, Source } from './layer-step.js'
-import { parseMount, type RunMount } from './mounts.js'
+import { parseMount, type RunMount, type SshMount } from './mounts.js'
 import type { BuildSetup } from './options.js'
 import { binaryOf } from './rooted.js'
 import { runCommand } from './run-plan.js'
@@ -25,15 +25,15 @@ export type FindSource = (from: string | undefined) => Promise<Source>
 /**
  * From RUN to what is executed.
  *
- * @throws {ToolError} `NOT_SUPPORTED`, `MOUNT_INVALID`, `NOT_FOUND`
+ * @throws {ToolError} `NOT_ALLOWED`, `NOT_SUPPORTED`, `MOUNT_INVALID`, `NOT_FOUND`
  */
 export async function planRun(state: StageState, request: RunRequest, find: FindSource): Promise<LayerStep> {
   const { instruction, setup } = request
-  refuseUnsupported(instruction)
+  checkAllowed(instruction, setup)
   const { config } = state.doc
   const command = runCommand(instruction, config)
   const cwd = config.WorkingDir || '/'
-  const mounts = await planMounts(request, cwd, find)
+  const mounts = await planMounts(request, { cwd, env: state.scope.values() }, find)
   const env = [...state.scope.values()]
   const network = instruction.network === 'default' ? setup.network : instruction.network
   const script = command.script && {
@@ -46,6 +46,7 @@ export async function planRun(state: StageState, request: RunRequest, find: Find
     cwd: binaryOf(cwd),
     user: config.User ?? '',
     network,
+    ...(instruction.security === 'insecure' ? { insecure: true as const } : {}),
     ...(script === undefined ? {} : { script }),
   }
   return {
@@ -60,9 +61,9 @@ export async function planRun(state: StageState, request: RunRequest, find: Find
   }
 }
 
-function refuseUnsupported(run: RunInstruction): void {
-  if (run.security === 'insecure')
-    throw new ToolError('NOT_SUPPORTED', '--security=insecure is not supported')
+function checkAllowed(run: RunInstruction, setup: BuildSetup): void {
+  if (run.security === 'insecure' && !setup.allow.has('security.insecure'))
+    throw new ToolError('NOT_ALLOWED', '--security=insecure: say --allow security.insecure to allow it')
   if (run.devices.length > 0)
     throw new ToolError('NOT_SUPPORTED', `--device=${run.devices[0]} is not supported`)
 }
@@ -72,13 +73,36 @@ interface PlannedMount {
   readonly make: (locate: Locate) => Promise<StepMount>
 }
 
-async function planMounts(request: RunRequest, cwd: string, find: FindSource): Promise<PlannedMount[]> {
+async function planMounts(
+  request: RunRequest,
+  { cwd, env }: { readonly cwd: string; readonly env: ReadonlyMap<string, string> },
+  find: FindSource,
+): Promise<PlannedMount[]> {
   const mounts = request.instruction.mounts.map(text => parseMount(request.expand.word(text), cwd))
-  return await Promise.all(mounts.map(mount => planMount(mount, request, find)))
+  const agents = mounts.filter(mount => mount.type === 'ssh')
+  return await Promise.all(
+    mounts.map(mount => {
+      if (mount.type !== 'ssh') return planMount(mount, request, find)
+      const number = agents.indexOf(mount)
+      return planAgent(mount, { number, told: number === 0 && !env.has('SSH_AUTH_SOCK') }, request.setup)
+    }),
+  )
+}
+
+// As with secrets: whether an agent was given must not decide what is in an image.
+function planAgent(
+  mount: SshMount,
+  { number, told }: { readonly number: number; readonly told: boolean },
+  { ssh }: BuildSetup,
+): PlannedMount {
+  const target = mount.target ?? `/run/buildkit/ssh_agent.${number}`
+  const socket = ssh.get(mount.id)
+  const bound = { ...mount, target, told, ...(socket === undefined ? {} : { socket }) }
+  return { key: mount, make: async () => bound }
 }
 
 async function planMount(
-  mount: RunMount,
+  mount: Exclude<RunMount, SshMount>,
   { setup, cacheDir }: RunRequest,
   find: FindSource,
 ): Promise<PlannedMount> {

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
 import { accountsIn } from './accounts.js'
 import type { Bench } from './bench.js'
+import { heldCapabilities } from './capabilities.js'
 import { type Ended, runContainer } from './container.js'
 import { Copier } from './copier.js'
 import type { RunAction } from './executor-protocol.js'
@@ -42,6 +43,7 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
         user,
         rootfs: target,
         network: action.network,
+        ...(action.insecure ? { insecure: { capabilities: ownCapabilities() } } : {}),
         mounts: placed,
         hostname: 'build',
         inUserNamespace: bench.inUserNamespace,
@@ -54,6 +56,10 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
     prepared.close()
     root.close()
   }
+}
+
+function ownCapabilities(): string[] {
+  return heldCapabilities(fs.readFileSync('/proc/self/status', 'utf8'))
 }
 
 /** What a step ended with, in words: the caller adds which step it was. */
@@ -95,9 +101,10 @@ function hostFiles(bench: Bench): Mount[] {
 
 function script(bench: Bench, action: RunAction): Mount[] {
   if (action.script === undefined) return []
-  const dir = path.join(bench.memory, 'pipes')
-  fs.rmSync(dir, { recursive: true, force: true })
-  fs.mkdirSync(dir, { mode: 0o755 })
+  // Steps of several stages run at the same time: each has its own.
+  const dir = bench.newSecretFile()
+  fs.mkdirSync(dir)
+  fs.chmodSync(dir, 0o755)
   const name = path.basename(action.script.name)
   fs.writeFileSync(path.join(dir, name), Buffer.from(action.script.content, 'base64'), { mode: 0o755 })
   return [{ destination: SCRIPT_DIR, type: 'bind', source: dir, options: READ_ONLY }]

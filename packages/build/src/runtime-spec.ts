@@ -31,6 +31,8 @@ export interface ContainerWish {
   /** After the standard ones. */
   readonly mounts?: readonly Mount[]
   readonly annotations?: Readonly<Record<string, string>>
+  /** These capabilities in place of Docker's, all devices; nothing is masked or read-only. */
+  readonly insecure?: { readonly capabilities: readonly string[] }
   /** For a runtime without root's rights: a user namespace in which this user is root, and nobody else exists. */
   readonly rootless?: { readonly uid: number; readonly gid: number }
   /** The runtime runs as root of a user namespace made before: what only the real root may do is left out. */
@@ -92,14 +94,15 @@ export function runtimeSpec(wish: ContainerWish): Record<string, unknown> {
 
 function processOf(wish: ContainerWish): Record<string, unknown> {
   const { uid, gid, groups } = wish.user
-  const few = uid === 0 ? CAPABILITIES : []
+  const all = wish.insecure?.capabilities ?? CAPABILITIES
+  const few = uid === 0 ? all : []
   return {
     terminal: wish.terminal ?? false,
     user: { uid, gid, umask: 0o022, ...(groups.length > 0 ? { additionalGids: groups } : {}) },
     args: wish.args,
     env: wish.env,
     cwd: wish.cwd,
-    capabilities: { bounding: CAPABILITIES, effective: few, permitted: few },
+    capabilities: { bounding: all, effective: few, permitted: few },
     // setuid programs (su, sudo, ping) work in a build as they do in Docker's.
     noNewPrivileges: false,
   }
@@ -132,25 +135,24 @@ function standardMounts(wish: ContainerWish): Mount[] {
 // A sysfs can only be mounted by who owns the network namespace: with the host's network and without root's rights
 // the one outside is shown.
 function sysMount(wish: ContainerWish, own: boolean): Mount {
+  const safe = ['nosuid', 'noexec', 'nodev', ...(wish.insecure ? [] : ['ro'])]
   if (own && wish.network === 'host')
     return {
       destination: '/sys',
       type: 'none',
       source: '/sys',
-      options: ['rbind', 'nosuid', 'noexec', 'nodev', 'ro'],
+      options: ['rbind', ...safe],
     }
-  return { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] }
+  return { destination: '/sys', type: 'sysfs', source: 'sysfs', options: safe }
 }
 
 function linuxOf(wish: ContainerWish): Record<string, unknown> {
   const kinds = ['pid', 'ipc', 'uts', 'mount', ...(wish.network === 'none' ? ['network'] : [])]
-  const shared = {
-    maskedPaths: MASKED_PATHS,
-    readonlyPaths: READONLY_PATHS,
-  }
+  const shared = wish.insecure ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }
+  const devices = wish.insecure ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES
   if (wish.rootless === undefined)
     return {
-      ...(wish.inUserNamespace === true ? {} : { resources: { devices: DEVICE_RULES } }),
+      ...(wish.inUserNamespace === true ? {} : { resources: { devices } }),
       namespaces: kinds.map(type => ({ type })),
       ...shared,
     }

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { attempt, ToolError } from '@pipelayer/errors'
 import type { Bench } from './bench.js'
 import { Copier } from './copier.js'
-import type { BoundSecret, BoundTree, SourceRoot, StepMount } from './executor-protocol.js'
+import type { BoundAgent, BoundSecret, BoundTree, SourceRoot, StepMount } from './executor-protocol.js'
 import { lockFile } from './file-lock.js'
 import type { CacheMount } from './mounts.js'
 import { unmount } from './overlay.js'
@@ -14,6 +14,7 @@ import { secretBytes } from './secrets.js'
 import { findSources } from './source-find.js'
 import { withSource } from './source-root.js'
 import { join, walkSource } from './source-walk.js'
+import { serveAgent } from './ssh-agent.js'
 
 /** The mounts of a step, ready for a runtime. */
 export interface Prepared {
@@ -32,7 +33,7 @@ interface Place {
 /**
  * Makes ready what `RUN --mount` asked for.
  *
- * @throws {ToolError} `NOT_FOUND`, `SECRET_MISSING`
+ * @throws {ToolError} `NOT_FOUND`, `SECRET_MISSING`, `SSH_MISSING`
  */
 export async function prepareMounts(bench: Bench, wanted: readonly StepMount[]): Promise<Prepared> {
   const places: Place[] = []
@@ -63,6 +64,7 @@ async function prepare(bench: Bench, wanted: StepMount): Promise<Place> {
     return { mount: { destination: wanted.target, type: 'tmpfs', source: 'tmpfs', options } }
   }
   if (wanted.type === 'secret') return secret(bench, wanted)
+  if (wanted.type === 'ssh') return await agent(bench, wanted)
   return wanted.type === 'cache' ? await cache(bench, wanted) : await bind(bench, wanted)
 }
 
@@ -174,6 +176,18 @@ function secret(bench: Bench, wanted: BoundSecret): Place {
     mount: bindMount(wanted.target, file, false),
     close: () => fs.rmSync(file, { force: true }),
   }
+}
+
+async function agent(bench: Bench, wanted: BoundAgent): Promise<Place> {
+  const { id, socket, target } = wanted
+  if (socket === undefined) {
+    if (!wanted.required) return {}
+    throw new ToolError('SSH_MISSING', `no agent for ssh "${id}" was given: --ssh ${id}`)
+  }
+  const file = bench.newSecretFile()
+  const close = await serveAgent(socket, { ...wanted, file })
+  const env = wanted.told ? { env: ['SSH_AUTH_SOCK', target] as const } : {}
+  return { ...env, mount: bindMount(target, file, true), close }
 }
 
 function bindMount(destination: string, source: string, writable: boolean): Mount {

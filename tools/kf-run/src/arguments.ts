@@ -44,6 +44,16 @@ export const OPTIONS = {
     describe: 'RUN of a Kubefile works on this machine itself, as it did in sealer 0.8 and before',
   },
   'no-images': { type: 'boolean', describe: 'bring no container images into a cluster image' },
+  ssh: {
+    type: 'array',
+    value: 'ID[=SOCKET]',
+    describe: 'an agent for RUN --mount=type=ssh, without SOCKET that of $SSH_AUTH_SOCK; repeatable',
+  },
+  allow: {
+    type: 'array',
+    value: 'security.insecure',
+    describe: 'what a Dockerfile may ask for: RUN --security=insecure; repeatable',
+  },
   'no-cache': { type: 'boolean', describe: 'execute every step anew' },
   'cache-from': {
     type: 'array',
@@ -84,6 +94,8 @@ export function readArguments(
     secrets: args.secret,
     hostRun: args['host-run'],
     bareImages: args['no-images'],
+    ssh: args.ssh,
+    allow: args.allow,
     noCache: args['no-cache'],
     cacheFrom: args['cache-from'],
     cacheTo: args['cache-to'],

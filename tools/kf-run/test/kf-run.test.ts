@@ -1,5 +1,5 @@
 // The built kf-run: real steps on real overlays, its cache, its errors, and what is left when something is killed.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { childrenOf, isAlive, mountsBelow, need, type Scope, tempDir, waitUntil } from '@pipelayer/testkit'
@@ -220,6 +220,8 @@ t.test('RUN', { skip }, async t => {
     ['--runtime runc', 'by runc'],
     ['--runtime chroot --no-cache', 'by chroot'],
   ]
+  const accounts =
+    'COPY <<passwd <<group /etc/\nu:x:7:8::/h:/bin/sh\npasswd\nx:x:8:\ny:x:9:u\nz:x:10:u\ngroup\n'
   for (const [args, why] of rows) {
     const { snapshots, stderr, status } = await here.run(
       `${BUSYBOX}ENV A=1 LD_LIBRARY_PATH=/l\nUSER 7:8\nWORKDIR /w\nRUN echo to stderr; [ "$A $LD_LIBRARY_PATH $(pwd) $(id -u):$(id -g)" = "1 /l /w 7:8" ]\nUSER 0\nRUN ["/bin/sh","-c","echo $HOME > /f; rm /bin/sh"]\n`,
@@ -232,6 +234,12 @@ t.test('RUN', { skip }, async t => {
       [['add w dir 0755 7:8'], [], ['delete bin/sh', 'add f file 0644 0:0']],
       `no mount point stays, ${why}`,
     )
+  }
+  for (const [args, why] of rows) {
+    const groups = `${BUSYBOX}${accounts}USER u\nRUN [ "$(id -G) $HOME" = "8 9 10 /h" ] && ! chroot / true\n`
+    const insecure = `USER 0\nRUN --security=insecure mount -t tmpfs t /etc\nRUN ! mount -t tmpfs t /etc\n`
+    const { stderr, status } = await here.run(groups + insecure, `${args} --allow security.insecure`)
+    t.equal(status, 0, `supplementary groups; all capabilities where they are asked for, ${why}: ${stderr}`)
   }
   const failing: readonly [step: string, want: RegExp, why: string][] = [
     ['RUN exit 7', /Dockerfile:3: RUN exit 7: ended with status 7 \[RUN_FAILED\]/, 'place, text and status'],
@@ -247,7 +255,13 @@ t.test('RUN', { skip }, async t => {
       /\[SECRET_MISSING\]/,
       'a secret that was not given',
     ],
-    ['RUN --security=insecure true', /--security=insecure is not supported/, 'what we do not do'],
+    [
+      'RUN --security=insecure true',
+      /--security=insecure: say --allow.*\[NOT_ALLOWED\]/,
+      'what is not allowed',
+    ],
+    ['RUN --device=v.com/c=1 true', /--device=v.com\/c=1 is not supported/, 'what we do not do'],
+    ['RUN --mount=type=ssh,required true', /\[SSH_MISSING\]/, 'an agent that was not given'],
   ]
   for (const [step, want, why] of failing) {
     const { stderr, status, records } = await here.run(`${BUSYBOX}${step}\n`)
@@ -285,6 +299,31 @@ t.test('mounts of RUN', { skip }, async t => {
   )
   t.equal(content(snapshots[2], 'got'), 'from other\nmore\n')
   t.equal(content(snapshots[4], 'n2'), '1\n2\n', 'a cache is kept')
+})
+
+t.test('an agent for ssh', { skip: skip || need('ssh-agent') }, async t => {
+  const dir = tempDir(t, 'agent')
+  const here = new Lab(path.join(dir, 'lab'))
+  const env = { ...process.env, SSH_AUTH_SOCK: path.join(dir, 'agent') }
+  const agent = spawn('ssh-agent', ['-D', '-a', env.SSH_AUTH_SOCK], { stdio: 'ignore' })
+  t.teardown(() => void agent.kill())
+  await waitUntil('the agent listens', () => fs.existsSync(env.SSH_AUTH_SOCK))
+  fs.writeFileSync(path.join(dir, 'key'), 'a key')
+  const dockerfile = [
+    BUSYBOX.trim(),
+    'USER 7',
+    'RUN --mount=type=ssh [ -z "$SSH_AUTH_SOCK" ] || [ -S "$SSH_AUTH_SOCK" ]',
+    'USER 0',
+    "RUN --mount=type=ssh,mode=0666,uid=7,gid=8 stat -c '%a %u:%g %n' $SSH_AUTH_SOCK > /got",
+    'RUN --mount=type=ssh,id=other,target=/a [ ! -e /a ] && [ -z "$SSH_AUTH_SOCK" ]',
+  ].join('\n')
+  const { snapshots, stderr, status } = await here.run(dockerfile, '--ssh default', { env })
+  t.equal(status, 0, stderr)
+  t.equal(content(snapshots[2], 'got').trim(), '666 7:8 /run/buildkit/ssh_agent.0')
+  t.same(snapshots.slice(1).map(changes), [[], ['add got file 0644 0:0'], []], 'nothing of it is in a layer')
+  const wrong = await here.run('FROM scratch\n', `--ssh default=${dir}/key`)
+  t.match(wrong.stderr, /is not the socket of an agent.*\[OPTION_INVALID\]/)
+  t.equal(wrong.status, 2)
 })
 
 t.test('the cache', { skip }, async t => {
