@@ -3,6 +3,7 @@ import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { messageOf, systemError, ToolError } from '@pipelayer/errors'
 import { deleteBlob, getBlob } from './blobs.js'
+import { Certificate, type CertificateFiles } from './certificate.js'
 import { answerTo } from './errors.js'
 import { Exchange } from './exchange.js'
 import type { Htpasswd } from './htpasswd.js'
@@ -21,8 +22,8 @@ export interface ServerOptions {
   readonly host: string
   /** 0: any that is free. */
   readonly port: number
-  /** PEM. Without it the server speaks plain HTTP. */
-  readonly tls?: { readonly cert: Buffer; readonly key: Buffer }
+  /** Without it the server speaks plain HTTP. The files are read again when they change. */
+  readonly tls?: CertificateFiles
   /** Who may enter; without it, everybody. */
   readonly users?: Htpasswd
   readonly readOnly?: boolean
@@ -112,12 +113,30 @@ export class RegistryServer {
     // An upload may take hours as long as it moves: only the headers have a deadline.
     const limits = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, requestTimeout: 0 }
     const server =
-      tls === undefined
-        ? http.createServer(limits)
-        : tlsServer({ ...limits, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: HEADERS_MS })
+      tls === undefined ? http.createServer(limits) : this.#tlsServer(new Certificate(tls), limits)
     server.timeout = idleMs
     server.on('request', (request, response) => this.#answer(request, response, false))
     server.on('checkContinue', (request, response) => this.#answer(request, response, true))
+    return server
+  }
+
+  #tlsServer(certificate: Certificate, limits: http.ServerOptions): https.Server {
+    const minVersion = 'TLSv1.2'
+    const server = https.createServer({
+      ...limits,
+      ...certificate.pem,
+      minVersion,
+      handshakeTimeout: HEADERS_MS,
+    })
+    // Before the handshake begins: this connection gets the new certificate already.
+    server.prependListener('connection', () => {
+      try {
+        const pem = certificate.changed()
+        if (pem !== undefined) server.setSecureContext({ ...pem, minVersion })
+      } catch (error) {
+        this.#options.warn(`the certificate stays as it was: ${messageOf(error)}`)
+      }
+    })
     return server
   }
 
@@ -195,16 +214,6 @@ export class RegistryServer {
 
 function errorCode(error: unknown): unknown {
   return error instanceof Error ? Reflect.get(error, 'code') : undefined
-}
-
-function tlsServer(options: https.ServerOptions): https.Server {
-  try {
-    return https.createServer(options)
-  } catch (cause) {
-    throw new ToolError('TLS_INVALID', `cannot use the certificate and its key: ${messageOf(cause)}`, {
-      cause,
-    })
-  }
 }
 
 // The answer went out before the body came in: the client may finish, but not for ever.

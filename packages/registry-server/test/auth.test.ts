@@ -4,7 +4,7 @@ import https from 'node:https'
 import path from 'node:path'
 import { Layout } from '@pipelayer/store'
 import { need, tempDir } from '@pipelayer/testkit'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Htpasswd, LayoutStorage, RegistryServer } from '../src/index.js'
 import { digestOf, manifest, push, startLab } from './client.js'
 
@@ -89,32 +89,47 @@ t.test('every address asks for a password', { skip: need('htpasswd') }, async t 
 
 t.test('TLS', { skip: need('openssl') }, async t => {
   const dir = tempDir(t)
-  const made = spawnSync(
-    'openssl',
-    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem'.split(
-      ' ',
-    ),
-    { cwd: dir, encoding: 'utf8' },
-  )
-  t.equal(made.status, 0, made.stderr)
-  const [cert, key] = ['cert.pem', 'key.pem'].map(name => fs.readFileSync(path.join(dir, name))) as [
-    Buffer,
-    Buffer,
-  ]
-  const { server } = await startLab(t, 'layout', { tls: { cert, key } })
+  const [tls, next] = [certify(t, dir, 'one'), certify(t, dir, 'two')]
+  const warnings: string[] = []
+  const { server } = await startLab(t, 'layout', { tls, warn: message => void warnings.push(message) })
   t.match(server.url, /^https:\/\/127\.0\.0\.1:\d+$/)
-  const status = await new Promise((resolve, reject) =>
-    https
-      .get(`${server.url}/v2/`, { ca: cert, agent: false }, answer => resolve(answer.resume().statusCode))
-      .on('error', reject),
-  )
-  t.equal(status, 200)
+  const first = fs.readFileSync(tls.cert)
+  t.equal(await trusts(server.url, first), true)
+  t.equal(await trusts(server.url, fs.readFileSync(next.cert)), false)
+  fs.renameSync(next.cert, tls.cert)
+  t.equal(await trusts(server.url, first), true, 'a certificate whose key has not come yet')
+  t.equal(await trusts(server.url, first), true)
+  t.match(warnings, [/^the certificate stays as it was: cannot use the certificate/], 'said once')
+  fs.renameSync(next.key, tls.key)
+  t.equal(await trusts(server.url, fs.readFileSync(tls.cert)), true, 'both are there')
+  t.equal(await trusts(server.url, first), false, 'the one before is gone')
   const storage = new LayoutStorage(Layout.open(path.join(dir, 'l'), { create: true }))
   const options = { storage, host: '127.0.0.1', port: 0, uploadExpiryMs: 1, now: () => 0, warn: () => {} }
-  await t.rejects(RegistryServer.start({ ...options, tls: { cert: key, key } }), { code: 'TLS_INVALID' })
+  const wrong = { cert: tls.key, key: tls.key }
+  await t.rejects(RegistryServer.start({ ...options, tls: wrong }), { code: 'TLS_INVALID' })
+  const missing = { ...tls, key: path.join(dir, 'none') }
+  await t.rejects(RegistryServer.start({ ...options, tls: missing }), { code: 'ENOENT' })
   const taken = Number(server.address.split(':')[1])
   await t.rejects(RegistryServer.start({ ...options, port: taken }), { code: 'EADDRINUSE', status: 1 })
 })
+
+function certify(t: Pick<Test, 'equal'>, dir: string, name: string): { cert: string; key: string } {
+  const [cert, key] = ['cert', 'key'].map(kind => path.join(dir, `${name}.${kind}`)) as [string, string]
+  const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost'
+  const args = [...request.split(' '), '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert]
+  const made = spawnSync('openssl', args, { encoding: 'utf8' })
+  t.equal(made.status, 0, made.stderr)
+  return { cert, key }
+}
+
+/** Whether a client that trusts only `ca` speaks to the server. */
+function trusts(url: string, ca: Buffer): Promise<boolean> {
+  return new Promise(resolve =>
+    https
+      .get(`${url}/v2/`, { ca, agent: false }, answer => resolve(answer.resume().statusCode === 200))
+      .on('error', () => resolve(false)),
+  )
+}
 
 t.test('names of a layout that others wrote', async t => {
   const lab = await startLab(t, 'layout')

@@ -3,9 +3,7 @@
  *
  * @module
  */
-import fs from 'node:fs'
 import type { Readable } from 'node:stream'
-import { attempt } from '@pipelayer/errors'
 import type { AnyRecord } from '@pipelayer/records'
 import { Htpasswd, RegistryServer } from '@pipelayer/registry-server'
 import { listenAddress } from './address.js'
@@ -17,7 +15,7 @@ export interface RegistryServeOptions {
   readonly kind?: StorageKind
   /** `HOST:PORT`; port 0 is any that is free. */
   readonly listen: string
-  /** PEM files, both or none. */
+  /** PEM files, both or none; read again when they change. */
   readonly tls?: { readonly cert: string; readonly key: string }
   /** A file of `htpasswd -B`. */
   readonly htpasswd?: string
@@ -53,7 +51,7 @@ export async function* registryServe(
     host,
     port,
     readOnly,
-    ...(tls !== undefined && { tls: { cert: readFile(tls.cert), key: readFile(tls.key) } }),
+    ...(tls !== undefined && { tls }),
     ...(htpasswd !== undefined && { users: new Htpasswd(htpasswd) }),
     ...(maxBlobBytes !== undefined && { maxBlobBytes }),
     uploadExpiryMs: options.uploadExpiry * HOUR_MS,
@@ -79,10 +77,6 @@ function* risks(
   if (htpasswd === undefined && !readOnly) yield `everybody who can connect to ${host} may push and delete`
   if (htpasswd !== undefined && tls === undefined)
     yield `passwords come to ${host} in the clear: give --tls-cert`
-}
-
-function readFile(file: string): Buffer {
-  return attempt(`read "${file}"`, () => fs.readFileSync(file))
 }
 
 function ended({ signal, lifeline }: RegistryServeOptions): Promise<void> {

@@ -1,0 +1,69 @@
+import fs from 'node:fs'
+import tls from 'node:tls'
+import { attempt, messageOf, ToolError } from '@pipelayer/errors'
+
+/** PEM files. */
+export interface CertificateFiles {
+  /** The certificate, and its chain. */
+  readonly cert: string
+  readonly key: string
+}
+
+export interface Pem {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
+/**
+ * A certificate and its key. Whatever replaces the files while a server runs, an ACME client as a rule, does so one after
+ * the other: a pair that does not belong together is no pair yet, and the one before stays.
+ */
+export class Certificate {
+  readonly #files: CertificateFiles
+  #state: string
+
+  /** The first pair. */
+  readonly pem: Pem
+
+  /** @throws {ToolError} `TLS_INVALID`; of the system */
+  constructor(files: CertificateFiles) {
+    this.#files = files
+    this.#state = this.#look()
+    this.pem = this.#read()
+  }
+
+  /**
+   * The pair that the files hold now; undefined where they have not changed since they were last looked at.
+   *
+   * @throws {ToolError} `TLS_INVALID`; of the system
+   */
+  changed(): Pem | undefined {
+    const state = this.#look()
+    if (state === this.#state) return undefined
+    this.#state = state
+    return this.#read()
+  }
+
+  // Two calls of stat: microseconds, beside the milliseconds of a handshake.
+  #look(): string {
+    const { cert, key } = this.#files
+    const states = [cert, key].map(file => {
+      const { ino, mtimeMs, size } = attempt(`read "${file}"`, () => fs.statSync(file))
+      return `${ino} ${mtimeMs} ${size}`
+    })
+    return states.join(' ')
+  }
+
+  #read(): Pem {
+    const [cert, key] = [this.#files.cert, this.#files.key].map(file =>
+      attempt(`read "${file}"`, () => fs.readFileSync(file)),
+    ) as [Buffer, Buffer]
+    try {
+      tls.createSecureContext({ cert, key })
+    } catch (cause) {
+      const message = `cannot use the certificate and its key: ${messageOf(cause)}`
+      throw new ToolError('TLS_INVALID', message, { cause })
+    }
+    return { cert, key }
+  }
+}
