@@ -143,6 +143,11 @@ function hasEmptyWildcard(dockerfile: string): boolean {
   return /^\s*(COPY|ADD)\s.*[*?[]/im.test(fs.readFileSync(dockerfile, 'utf8'))
 }
 
+// BuildKit gives what ADD unpacks to whom --chown says, buildah to whom the archive says.
+function givesArchiveAway(dockerfile: string): boolean {
+  return /^\s*ADD\s.*--chown=/im.test(fs.readFileSync(dockerfile, 'utf8'))
+}
+
 function hasContainerIgnore(dockerfile: string, name: string): boolean {
   return fs.existsSync(path.join(dockerfile.slice(0, -name.length), '.containerignore'))
 }
@@ -169,6 +174,7 @@ function judge(row: Row, built: Built, dockerfile: string): Verdict {
   ]
   if (wrong.length === 0) return 'pass'
   if (hasContainerIgnore(dockerfile, row.in.dockerfile)) return 'policy:containerignore'
+  if (givesArchiveAway(dockerfile)) return 'policy:buildkit-chown-of-archives'
   return { fail: wrong.slice(0, 5).join('; ') }
 }
 
