@@ -1,12 +1,11 @@
 /**
- * The Clusterfile that an image brings along, and the platform that its Metadata names.
+ * The Clusterfile that an image brings along, and its Metadata.
  *
  * @module
  */
 
 import { ToolError } from '@pipelayer/errors'
 import { formatYAML, valueOf, yamlDocuments } from '@pipelayer/yaml'
-import type { ClusterPlatform } from './document.js'
 
 const DEFAULT = {
   apiVersion: 'sealer.cloud/v2',
@@ -40,23 +39,6 @@ function clusterOf(text: string): Fields {
     if (fields.kind === 'Cluster') return fields
   }
   throw new ToolError('CLUSTERFILE_INVALID', `${file}: no document of kind Cluster`)
-}
-
-/**
- * The platform that a root filesystem is made for: that of `Metadata`, else linux/amd64.
- *
- * @param metadata - the text of `Metadata`
- * @throws ToolError `METADATA_INVALID` for what is no JSON object
- */
-export function platformFrom(
-  metadata: string | undefined,
-): Required<Pick<ClusterPlatform, 'architecture' | 'os'>> & Pick<ClusterPlatform, 'variant'> {
-  const { arch, variant } = metadata === undefined ? ({} as Fields) : parseMetadata(metadata)
-  return {
-    architecture: typeof arch === 'string' && arch !== '' ? arch : 'amd64',
-    os: 'linux',
-    ...(typeof variant === 'string' && variant !== '' && { variant }),
-  }
 }
 
 /** @throws ToolError `METADATA_INVALID` */

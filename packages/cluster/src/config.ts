@@ -1,11 +1,10 @@
 /**
- * A cluster image as an OCI image: its config says all that the document does.
+ * A cluster image as an OCI image: its config is sealer's own, `kind: Image` beside the fields of every image, and with the
+ * `rootfs.diff_ids` that sealer leaves out.
  *
- * Layers, their types and values are the history; ids are diffIDs; what an OCI config has no field for are labels. So the
+ * Layers, their types and values are the history (`COPY a b`, `CMD x`, `BASE rootfs cache`), their ids are diffIDs. So the
  * image can be carried by every tool and registry, and the document, with its id, comes back from the config alone.
- *
- *     io.pipelayer.cluster.name   the name that it was built under       sea.aliyun.com/ClusterFile   the Clusterfile
- *     io.pipelayer.cluster.args   the build's arguments, as JSON         io.pipelayer.cluster.document   see DOCUMENT
+ * Images of sealer 0.9 and later are ordinary OCI images with an annotation of their manifest, {@link EXTENSION}.
  *
  * @module
  */
@@ -14,6 +13,7 @@ import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import type { HistoryEntry, ImageConfig, JsonObject } from '@pipelayer/oci'
 import { isObject } from '@pipelayer/oci'
+import { clusterfileFor } from './clusterfile.js'
 import {
   CLUSTERFILE,
   type ClusterLayer,
@@ -23,83 +23,73 @@ import {
   withID,
 } from './document.js'
 
-const NAME = 'io.pipelayer.cluster.name'
-const ARGS = 'io.pipelayer.cluster.args'
-/** The whole document, where the rest does not give it back: those that other programs made. */
-const DOCUMENT = 'io.pipelayer.cluster.document'
+/** The annotation by which a manifest is that of a cluster image of sealer 0.9 and later. */
+const EXTENSION = 'sealer.image.extension'
 const STEP = /^(COPY|ADD|RUN|CMD|BASE|CMDS|LAUNCH|APP|APPCMDS|CNI|CSI|KUBEVERSION)(?: (.*))?$/s
 
-export interface ClusterFacts {
+/** What an image consists of, and what it is called here. */
+export interface ClusterParts {
+  readonly config: JsonObject
+  /** Of its manifest. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined
+  /** Of an image that does not say under which name it was built; what messages call it, too. */
   readonly name: string
-  readonly args: Readonly<Record<string, string>>
-  /** See `clusterfileFor`. */
-  readonly clusterfile: string | undefined
 }
 
-type Labels = Readonly<Record<string, string>>
-
-/** The labels that make a cluster image of an image. */
-export function clusterLabels({ name, args, clusterfile }: ClusterFacts): Labels {
-  return {
-    [NAME]: name,
-    ...(clusterfile !== undefined && { [CLUSTERFILE]: clusterfile }),
-    ...(Object.keys(args).length > 0 && { [ARGS]: JSON.stringify(args) }),
-  }
-}
-
-/** The arguments that {@link clusterLabels} kept. */
-export function clusterArgs(labels: Labels): Readonly<Record<string, string>> {
-  return textsOf(parsed(labels[ARGS]))
-}
-
-/** Whether a config is that of a cluster image, ours or sealer's own. */
-export function isClusterConfig(config: JsonObject): boolean {
-  return labelsOf(config)[NAME] !== undefined || (config.kind === 'Image' && isObject(config.spec))
+/** Whether an image is one of a cluster. */
+export function isCluster({ config, annotations }: Omit<ClusterParts, 'name'>): boolean {
+  return (config.kind === 'Image' && isObject(config.spec)) || annotations?.[EXTENSION] !== undefined
 }
 
 /**
- * The document of a cluster image, with its id: made from an OCI config, or the one that sealer's own config is.
+ * The document of a cluster image, with its id.
  *
- * @param name - what messages call the image
  * @throws ToolError `CLUSTER_IMAGE_INVALID` for an image that is none, or whose history and layers differ in number
  */
-export function documentOf(config: JsonObject, name: string): ImageDocument {
-  const labels = labelsOf(config)
-  const own = labels[NAME]
-  if (own === undefined) {
-    if (isClusterConfig(config)) return withID(checkDocument(config, name))
-    throw new ToolError(
-      'CLUSTER_IMAGE_INVALID',
-      `${name} is no cluster image: its config has no label ${NAME}`,
-    )
-  }
-  const kept = labels[DOCUMENT] === undefined ? undefined : keptDocument(labels[DOCUMENT], config, name)
-  if (kept !== undefined) return kept
-  const { [NAME]: _, [ARGS]: __, [DOCUMENT]: ___, [CLUSTERFILE]: clusterfile, ...others } = labels
-  const args = clusterArgs(labels)
-  return withID({
-    kind: 'Image',
-    metadata: {
-      name: own,
-      creationTimestamp: null,
-      ...(clusterfile !== undefined && { annotations: { [CLUSTERFILE]: clusterfile } }),
-    },
-    spec: {
-      image_config: { args: orNull(args), labels: orNull(others) },
-      layers: layersOf(config, name),
-      platform: platformOf(config),
-      sealer_version: SEALER_VERSION,
-    },
-    status: {},
-  })
+export function documentOf({ config, annotations, name }: ClusterParts): ImageDocument {
+  if (!isCluster({ config, annotations }))
+    throw new ToolError('CLUSTER_IMAGE_INVALID', `${name} is no cluster image`)
+  const extension = annotations?.[EXTENSION]
+  if (config.kind !== 'Image')
+    return withID(built(checkDocument(emptyImage(config, extension), name), { config, name }))
+  const document = checkDocument(config, name)
+  return withID(isComplete(document, config) ? document : built(document, { config, name }))
 }
 
 /** Layers are what the config says: a document that names others is of another image, and does not count. */
-function keptDocument(text: string, config: JsonObject, name: string): ImageDocument | undefined {
-  const document = withID(checkDocument(parsed(text), `${name}: ${DOCUMENT}`))
-  const ids = (document.spec.layers ?? []).flatMap(({ id }) => id ?? [])
-  const known = layersOf(config, name).flatMap(({ id }) => id ?? [])
-  return ids.join() === known.join() ? document : undefined
+function isComplete({ spec }: ImageDocument, { rootfs }: JsonObject): boolean {
+  if (spec.layers === undefined) return false
+  if (!isObject(rootfs) || !Array.isArray(rootfs.diff_ids)) return true
+  return spec.layers.flatMap(({ id }) => id ?? []).join() === rootfs.diff_ids.join()
+}
+
+function emptyImage(config: JsonObject, extension: string | undefined): object {
+  const { architecture, os, variant } = config
+  const labels = isObject(config.config) ? config.config.Labels : undefined
+  const metadata = { annotations: { [EXTENSION]: extension } }
+  return {
+    kind: 'Image',
+    metadata,
+    spec: { image_config: { labels }, platform: { architecture, os, variant } },
+  }
+}
+
+/** What a build leaves open is known now: the name, the layers, the Clusterfile with the name in it. */
+function built(document: ImageDocument, { config, name }: ClusterParts): ImageDocument {
+  const { annotations = {}, name: own } = document.metadata
+  const { args, labels } = document.spec.image_config
+  const clusterfile = annotations[CLUSTERFILE]
+  const filled = clusterfile === undefined ? {} : { [CLUSTERFILE]: clusterfileFor(own || name, clusterfile) }
+  return {
+    ...document,
+    metadata: { ...document.metadata, name: own || name, annotations: { ...annotations, ...filled } },
+    spec: {
+      ...document.spec,
+      image_config: { args: orNull(args), labels: orNull(labels) },
+      layers: layersOf(config, name),
+      sealer_version: SEALER_VERSION,
+    },
+  }
 }
 
 /**
@@ -108,30 +98,26 @@ function keptDocument(text: string, config: JsonObject, name: string): ImageDocu
  * @param created - RFC 3339
  */
 export function configOf(document: ImageDocument, created: string): ImageConfig {
-  const config = plainConfigOf(document, created)
-  const name = document.metadata.name
-  if (documentOf(config, name).spec.id === withID(document).spec.id) return config
-  const labels = { ...labelsOf(config), [DOCUMENT]: JSON.stringify(document) }
-  return { ...config, config: { Labels: labels } }
-}
-
-function plainConfigOf({ spec, metadata }: ImageDocument, created: string): ImageConfig {
-  const layers = spec.layers ?? []
-  const { architecture = 'amd64', os = 'linux', variant, os_version } = spec.platform
-  const clusterfile = metadata.annotations?.[CLUSTERFILE]
-  const labels = clusterLabels({ name: metadata.name, args: spec.image_config.args ?? {}, clusterfile })
+  const { kind, metadata, spec } = document
+  // The id follows from the rest.
+  const { id: _, ...kept } = spec
+  const { layers = [], platform, image_config } = spec
+  const { architecture = 'amd64', os = 'linux', variant, os_version } = platform
   return {
     created,
     architecture,
     os,
     ...(variant && { variant }),
     ...(os_version && { 'os.version': os_version }),
-    config: { Labels: { ...spec.image_config.labels, ...labels } },
+    config: image_config.labels === null ? {} : { Labels: image_config.labels },
     rootfs: {
       type: 'layers',
       diff_ids: layers.flatMap(({ id }) => (id === undefined ? [] : [parseDigest(id)])),
     },
     history: layers.map(layer => stepOf(layer, created)),
+    kind,
+    metadata,
+    spec: kept,
   }
 }
 
@@ -157,39 +143,6 @@ function layersOf(config: JsonObject, name: string): readonly ClusterLayer[] {
   return [...layers, ...ids.map(id => ({ id }))]
 }
 
-function platformOf(config: JsonObject): ImageDocument['spec']['platform'] {
-  const text = (field: string): string | undefined => {
-    const value = config[field]
-    return typeof value === 'string' && value !== '' ? value : undefined
-  }
-  const [architecture, os, variant, version] = ['architecture', 'os', 'variant', 'os.version'].map(text)
-  return {
-    ...(architecture && { architecture }),
-    ...(os && { os }),
-    ...(version && { os_version: version }),
-    ...(variant && { variant }),
-  }
-}
-
-function labelsOf({ config }: JsonObject): Labels {
-  return isObject(config) ? textsOf(config.Labels) : {}
-}
-
-function parsed(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function textsOf(value: unknown): Labels {
-  if (!isObject(value)) return {}
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([key, one]) => (typeof one === 'string' ? [[key, one]] : [])),
-  )
-}
-
-function orNull(texts: Labels): Labels | null {
-  return Object.keys(texts).length === 0 ? null : texts
+function orNull(texts: Readonly<Record<string, string>> | null): Readonly<Record<string, string>> | null {
+  return texts === null || Object.keys(texts).length === 0 ? null : texts
 }

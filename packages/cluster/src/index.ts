@@ -5,20 +5,11 @@
  */
 
 export { type ArchivedLayer, archiveBytes, type LayerTar, readArchive } from './archive.js'
-export { clusterfileFor, parseMetadata, platformFrom } from './clusterfile.js'
-export {
-  type ClusterFacts,
-  clusterArgs,
-  clusterLabels,
-  configOf,
-  documentOf,
-  isClusterConfig,
-} from './config.js'
+export { clusterfileFor } from './clusterfile.js'
+export { type ClusterParts, configOf, documentOf, isCluster } from './config.js'
 export {
   CLUSTERFILE,
   type ClusterLayer,
-  type ClusterPlatform,
-  checkDocument,
   formatDocument,
   type ImageDocument,
   imageID,

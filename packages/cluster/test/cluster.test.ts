@@ -9,7 +9,7 @@ import {
   imageID,
   mergeDocuments,
   parseDocument,
-  platformFrom,
+  withID,
 } from '../src/index.js'
 
 const failure = (work: () => unknown): string => {
@@ -58,22 +58,13 @@ t.test('documents', async t => {
   t.equal(formatDocument(document), SEED, 'what was read is what is written')
   // The digest of the text above: sha256sum.
   t.equal(imageID(document), 'ea1a450199db2a37407fce3ad4feedf811bc898d1a9c94d54042f3d45abff87d', 'the id')
-  const again = documentOf({ ...configOf(document, '1970-01-01T00:00:00Z') }, 'x')
-  t.same(
-    { ...again, spec: { ...again.spec, id: undefined } },
-    { ...document, spec: { ...document.spec, id: undefined } },
-    'and back from an OCI config',
-  )
+  const again = documentOf({ config: configOf(document, '1970-01-01T00:00:00Z'), name: 'x' })
+  t.same(again, withID(document), 'and back from an OCI config')
   const withOld = parseDocument(
     'kind: Image\nspec:\n  image_config:\n    args: {parent: {a: 1, b: 2}, current: {b: 3}}\n',
     'f',
   )
   t.same(withOld.spec.image_config.args, { a: '1', b: '3' }, 'arguments of 0.8')
-  t.same(
-    documentOf({ kind: 'Image', metadata: { name: 'x' }, spec: {} }, 'x').metadata.name,
-    'x',
-    "sealer's own config",
-  )
   const rows: readonly (readonly [text: string, code: string, why: string])[] = [
     ['', 'CLUSTER_IMAGE_INVALID', 'nothing'],
     ['kind: Image\n---\nkind: Image\n', 'CLUSTER_IMAGE_INVALID', 'two documents'],
@@ -87,25 +78,64 @@ t.test('documents', async t => {
       why,
     )
   t.equal(
-    failure(() => documentOf({ config: {} }, 'x')),
+    failure(() => documentOf({ config: {}, name: 'x' })),
     'CLUSTER_IMAGE_INVALID',
     'an image of another kind',
   )
 })
 
-t.test('a config that was edited does not keep its document', async t => {
-  const config = configOf(parseDocument(SEED, 'f'), '1970-01-01T00:00:00Z')
-  const edited = { ...config, rootfs: { type: 'layers', diff_ids: [] }, history: [] }
-  t.same(documentOf(edited, 'x').spec.layers, [])
-  const short = { ...config, rootfs: { type: 'layers', diff_ids: [] } }
+t.test('configs', async t => {
+  const annotations = { 'sea.aliyun.com/ClusterFile': 'kind: Cluster\nspec: {env: [a=b]}\n' }
+  const config = {
+    ...{ architecture: 'arm64', os: 'linux', kind: 'Image', metadata: { annotations } },
+    spec: { platform: { architecture: 'arm64', os: 'linux' }, image_config: { args: {}, labels: {} } },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${'a'.repeat(64)}`] },
+    history: [{ created_by: 'COPY a .' }, { created_by: 'CMD x', empty_layer: true }],
+  }
+  const fresh = documentOf({ config, name: 'n:1' })
+  t.match(fresh, {
+    metadata: { name: 'n:1', annotations: { 'sea.aliyun.com/ClusterFile': /\n {2}image: n:1\n/ } },
+    spec: {
+      image_config: { args: null, labels: null },
+      layers: [
+        { type: 'COPY', value: 'a .' },
+        { type: 'CMD', value: 'x' },
+      ],
+    },
+  })
+  t.same(
+    documentOf({ config: { ...config, metadata: { annotations, name: 'n:1' } }, name: 'other' }),
+    fresh,
+    'with a name in it, the same under every name',
+  )
+  const edited = { ...config, rootfs: { type: 'layers', diff_ids: [] } }
   t.equal(
-    failure(() => documentOf(short, 'x')),
+    failure(() => documentOf({ config: edited, name: 'x' })),
     'CLUSTER_IMAGE_INVALID',
     'more steps than layers',
   )
+  const stale = { ...config, spec: { ...config.spec, layers: [{ type: 'RUN', value: 'other' }] } }
+  t.same(
+    documentOf({ config: stale, name: 'n:1' }).spec.layers,
+    fresh.spec.layers,
+    'layers of another image do not count',
+  )
+  const newer = documentOf({
+    config: {
+      architecture: 'amd64',
+      os: 'linux',
+      history: [{ created_by: '/bin/sh -c x', empty_layer: true }],
+    },
+    annotations: { 'sealer.image.extension': '{}' },
+    name: 'n',
+  })
+  t.match(newer, {
+    metadata: { annotations: { 'sealer.image.extension': '{}' } },
+    spec: { layers: [{ value: '/bin/sh -c x' }] },
+  })
 })
 
-t.test('Clusterfile and platform', async t => {
+t.test('the Clusterfile', async t => {
   t.equal(
     clusterfileFor('a:1', undefined),
     'apiVersion: sealer.cloud/v2\nkind: Cluster\nmetadata:\n  creationTimestamp: null\n  name: my-cluster\nspec:\n  image: a:1\n  ssh:\n    port: "22"\n    user: root\nstatus: {}\n',
@@ -119,16 +149,6 @@ t.test('Clusterfile and platform', async t => {
   t.equal(
     failure(() => clusterfileFor('a', 'kind: Pod')),
     'CLUSTERFILE_INVALID',
-  )
-  t.same(platformFrom(undefined), { architecture: 'amd64', os: 'linux' })
-  t.same(platformFrom('{"arch": "arm64", "variant": "v8"}'), {
-    architecture: 'arm64',
-    os: 'linux',
-    variant: 'v8',
-  })
-  t.equal(
-    failure(() => platformFrom('[]')),
-    'METADATA_INVALID',
   )
 })
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { documentOf, type ImageDocument, isClusterConfig } from '@pipelayer/cluster'
+import { documentOf, type ImageDocument, isCluster } from '@pipelayer/cluster'
 import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, type JsonObject, type Manifest, parseManifest, parseObject } from '@pipelayer/oci'
@@ -75,9 +75,10 @@ function readEntry(store: Store, entry: StoredDescriptor): FoundCluster | undefi
   const manifest = readManifest(store, entry)
   if (manifest === undefined || !store.hasBlob(manifest.config.digest)) return undefined
   const config = readConfig(store, manifest)
-  if (config === undefined || !isClusterConfig(config)) return undefined
+  if (config === undefined || !isCluster({ config, annotations: manifest.annotations })) return undefined
   const reference = entry.annotations?.[REF_NAME]
-  const document = documentOf(config, reference ?? entry.digest)
+  const { annotations } = manifest
+  const document = documentOf({ config, annotations, name: reference ?? entry.digest })
   return { entry, reference, manifest, config, document, id: document.spec.id ?? '' }
 }
 

@@ -3,6 +3,7 @@ import { type Descriptor, type Index, parseManifest } from '@pipelayer/oci'
 import type { AnyRecord, ConfigRecord, FailedRecord, LayerRecord, ManifestRecord } from '@pipelayer/records'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import type { Layout } from '@pipelayer/store'
+import { withBuildName } from './cluster-name.js'
 import { familyTypes, indexDocument, indexEntry, readDocument } from './documents.js'
 import { type FinishedImage, type FinishOptions, finishImage } from './finish.js'
 import { type ImageParts, OpenImages } from './parts.js'
@@ -64,7 +65,10 @@ class Describer {
       case 'layer':
         return yield* this.#layer(record as LayerRecord)
       case 'config':
-        this.#partsOf(record as ConfigRecord).config = record as ConfigRecord
+        this.#partsOf(record as ConfigRecord).config = withBuildName(
+          record as ConfigRecord,
+          this.#options.tag,
+        )
         return
       case 'manifest':
         return yield* this.#manifest(record as ManifestRecord)
