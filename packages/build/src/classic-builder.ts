@@ -158,10 +158,12 @@ export class ClassicBuilder {
     state: StageState,
     { layer, record }: { readonly layer: LayerStep; readonly record: KubefileRecord },
   ): void {
+    // Of no instruction of the file.
+    const isLast = record.name === 'FROM'
     const planned = this.#workshop.plan(state.chain, {
       layer,
-      title: layer.createdBy.startsWith('BASE') ? layer.createdBy : titleOf({ record }),
-      located: error => located(error, { record }),
+      title: isLast ? layer.createdBy : titleOf({ record }),
+      located: error => (isLast ? error : located(error, { record })),
     })
     state.chain = planned.chain
     const index = addHistory(state, { created_by: layer.createdBy })

@@ -58,8 +58,8 @@ function pipeline(
   files: { readonly references: string; readonly copied: string; readonly registry: string },
 ): string {
   const http = plainHttp ? ['--plain-http'] : []
-  const pull = [...programs['img-pull'], '-', '--platform', platform, '--keep-index', '--no-store', ...http]
-  const put = [...programs['blob-put'], '--drop-domain', ...http, `registry-fs:${files.registry}`]
+  const pull = [...programs['img-pull'], '-', '--platform', platform, '--no-store', ...http]
+  const put = [...programs['blob-put'], ...http, `registry-fs:${files.registry}`]
   return `${words(pull)} <${word(files.references)} | ${words(put)} >${word(files.copied)}`
 }
 

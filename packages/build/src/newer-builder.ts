@@ -11,7 +11,6 @@ import {
 import type { InstructionRecord } from '@pipelayer/records'
 import { Builder } from './builder.js'
 import { type ConfigExtras, clusterFacts } from './cluster-config.js'
-import { HISTORY_COMMENT } from './created-by.js'
 import { imagesStep } from './images-step.js'
 import type { KubefileRecord } from './kubefile-plan.js'
 import type { BuildSetup } from './options.js'
@@ -19,7 +18,6 @@ import { makePlan } from './plan.js'
 import type { GlobalScope } from './scope.js'
 import { Sources } from './sources.js'
 import { addHistory, type Chain, type StageState } from './stage-state.js'
-import { located } from './step-place.js'
 import type { Workshop } from './workshop.js'
 
 /** The annotation of a manifest that says what is installed, and how. Spec: sealerio/sealer v0.11.0, pkg/define/image/v1 */
@@ -65,16 +63,15 @@ export class NewerBuilder {
     this.#meaning ??= this.#read()
     const { meaning, builder } = await this.#meaning
     const state = await builder.target()
-    const [first] = this.#records
-    if (!this.#setup.bareImages && first !== undefined) {
+    if (!this.#setup.bareImages) {
       const layer = await imagesStep(this.#setup, state.chain)
       const planned = this.#workshop.plan(state.chain, {
         layer,
         title: layer.createdBy,
-        located: error => located(error, { record: first }),
+        located: error => error,
       })
       state.chain = planned.chain
-      const index = addHistory(state, { created_by: layer.createdBy, comment: HISTORY_COMMENT })
+      const index = addHistory(state, { created_by: layer.createdBy })
       state.timed.set(index, planned.step)
     }
     state.extras = () => this.#extras(state, meaning)

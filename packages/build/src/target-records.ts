@@ -47,7 +47,8 @@ export async function* targetRecords(
     created: newest(filled) ?? setup.time.created,
     history: filled,
   }
-  yield { type: 'config', image, config, ...(extras?.annotations ? { annotations: extras.annotations } : {}) }
+  const manifestAnnotations = extras?.annotations
+  yield { type: 'config', image, config, ...(manifestAnnotations ? { manifestAnnotations } : {}) }
 }
 
 function* baseRecords(base: BaseImage | undefined, image: string): Generator<AnyRecord> {

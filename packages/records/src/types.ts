@@ -273,6 +273,8 @@ export interface ConfigRecord extends AnyRecord, Partial<DescriptorFields> {
   readonly config: Readonly<Record<string, unknown>>
   readonly from?: readonly string[]
   readonly partOf?: string
+  /** Of the manifest that is made for this config. */
+  readonly manifestAnnotations?: Readonly<Record<string, string>>
 }
 
 /** A manifest or an index; `root: true` closes its image. */

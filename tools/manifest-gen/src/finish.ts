@@ -38,7 +38,7 @@ export function finishImage(parts: ImageParts, options: FinishOptions, store: La
     family,
     config: bareDescriptor(config),
     layers: finished.layers.map(layer => layerDescriptor(layer, family)),
-    annotations: { ...old?.annotations, ...options.annotations },
+    annotations: { ...old?.annotations, ...parts.config?.manifestAnnotations, ...options.annotations },
   })
   const platform = platformOf(finished.document)
   const isNew = parts.manifest === undefined || !says(old, wanted)
