@@ -238,7 +238,8 @@ export class Layout {
     const foreign = fs
       .readdirSync(this.root)
       .find(name => !['blobs', 'index.json', 'oci-layout'].includes(name))
-    if (foreign !== undefined)
+    // Another process may have finished the layout since we looked, and begun to use it.
+    if (foreign !== undefined && !this.#isLayout())
       throw new ToolError(
         'LAYOUT_INVALID',
         `cannot make an OCI layout in "${this.root}": it holds "${foreign}" already`,
