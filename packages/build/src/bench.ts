@@ -16,6 +16,8 @@ export class Bench {
   readonly xattrs: 'trusted' | 'user'
   readonly env: Readonly<Record<string, string>>
   readonly notify: Notify
+  /** File of the program of the threads that unpack layers; undefined where there is none. */
+  readonly layerThread: string | undefined
   readonly overlays: OverlayMounter
   readonly #wanted: StartRequest['runtime']
   #runtime: Promise<Runtime> | undefined
@@ -24,7 +26,7 @@ export class Bench {
   private constructor(
     request: StartRequest,
     overlays: OverlayMounter,
-    found: { form: TreeForm; notify: Notify },
+    found: { form: TreeForm; notify: Notify; layerThread: string | undefined },
   ) {
     this.work = request.work
     this.xattrs = request.xattrs
@@ -33,9 +35,10 @@ export class Bench {
     this.overlays = overlays
     this.form = found.form
     this.notify = found.notify
+    this.layerThread = found.layerThread
   }
 
-  static start(request: StartRequest, notify: Notify): Bench {
+  static start(request: StartRequest, notify: Notify, layerThread?: string): Bench {
     const overlays = new OverlayMounter(path.join(request.work, 'names'), request.xattrs)
     const memory = path.join(request.work, 'memory')
     fs.mkdirSync(memory, { mode: 0o700 })
@@ -45,7 +48,11 @@ export class Bench {
     fs.mkdirSync(probe)
     const problem = overlayProblem(overlays, probe)
     if (problem !== undefined) notify('warning', `steps are kept as whole copies: ${problem}`)
-    return new Bench(request, overlays, { form: problem === undefined ? 'overlay' : 'tree', notify })
+    return new Bench(request, overlays, {
+      form: problem === undefined ? 'overlay' : 'tree',
+      notify,
+      layerThread,
+    })
   }
 
   /** In memory, for what may hold secrets. */

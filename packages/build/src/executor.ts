@@ -15,15 +15,19 @@ import { restoreStep } from './restore-step.js'
 import { executeStep } from './step.js'
 import { unpackLayers } from './unpack-layers.js'
 
-/** Serves requests from stdin until it closes. */
-export async function runExecutor(): Promise<void> {
+/**
+ * Serves requests from stdin until it closes.
+ *
+ * @param layerThread - file of a program that calls `serveLayerThread`
+ */
+export async function runExecutor(layerThread?: string): Promise<void> {
   // What is made takes its mode from what was asked, not from the caller's shell.
   process.umask(0o022)
   closeInherited()
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })
   // The pid namespace goes with us, and every mount and container in it.
   lines.on('close', () => process.exit(0))
-  const session = new Session()
+  const session = new Session(layerThread)
   for await (const line of lines) void answer(session, JSON.parse(line) as Numbered<Request>)
 }
 
@@ -45,7 +49,12 @@ function closeInherited(): void {
 }
 
 class Session {
+  readonly #layerThread: string | undefined
   #bench: Bench | undefined
+
+  constructor(layerThread: string | undefined) {
+    this.#layerThread = layerThread
+  }
 
   async answer(request: Request): Promise<Reply> {
     try {
@@ -60,7 +69,7 @@ class Session {
 
   async #handle(request: Request): Promise<Reply> {
     if (request.op === 'start') {
-      this.#bench = Bench.start(request, note)
+      this.#bench = Bench.start(request, note, this.#layerThread)
       return { ok: true, form: this.#bench.form }
     }
     const bench = this.#bench

@@ -126,9 +126,10 @@ export class OverlayCrew {
 
   async #inThread(job: Job, program: string): Promise<UnpackedLayer> {
     const thread = this.#idle.pop() ?? this.#start(program)
-    const { xattrs, idMap, repeated, maxEntries, onWarning } = this.#options
+    const { xattrs, idMap, owner, repeated, maxEntries, onWarning } = this.#options
     const options = {
       ...(idMap === undefined ? {} : { idMap }),
+      ...(owner === undefined ? {} : { owner }),
       ...(repeated === undefined ? {} : { repeated }),
       ...(maxEntries === undefined ? {} : { maxEntries }),
     }

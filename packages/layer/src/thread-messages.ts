@@ -32,7 +32,7 @@ export interface OverlayLayer {
 }
 
 /** How it is unpacked, as far as that is plain data. */
-export type PlainOptions = Pick<ApplyOptions, 'idMap' | 'repeated' | 'maxEntries'>
+export type PlainOptions = Pick<ApplyOptions, 'idMap' | 'owner' | 'repeated' | 'maxEntries'>
 
 export interface UnpackJob extends OverlayLayer {
   /** How many layers have to be whole before `lowers` may be looked at. */

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { runExecutor } from '@pipelayer/build'
 
-runExecutor()
+runExecutor(fileURLToPath(new URL('layer-thread.cjs', import.meta.url)))
