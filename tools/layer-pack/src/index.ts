@@ -4,11 +4,11 @@
  * @module
  */
 import path from 'node:path'
-import { verifyEngine } from '@pipelayer/compress'
 import { ToolError } from '@pipelayer/errors'
 import { diffTrees, encodingOf, type PackedLayer, packChanges, packTar } from '@pipelayer/layer'
 import type { AnyRecord, LayerBeginRecord, LayerRecord } from '@pipelayer/records'
 import { blobContents } from './blob-contents.js'
+import { Engine } from './engine.js'
 import { howOf, type LayerPackOptions } from './how.js'
 import { knownLayer } from './known-layer.js'
 import { LayerReader } from './layer-reader.js'
@@ -58,11 +58,11 @@ export async function* packDir(
   dir: string,
   options: LayerPackOptions & Origin,
 ): AsyncGenerator<LayerRecord, void, void> {
-  await new Engine(options).check()
+  const engine = new Engine(options)
   const warn = (message: string): void => options.onWarning?.(message, 'LEFT_OUT')
   const packed = await packChanges(
     diffTrees(undefined, path.resolve(dir), { onWarning: warn }),
-    () => options.store.blobWriter(),
+    () => engine.newBlob(),
     howOf(options),
   )
   yield layerRecord({ image: '1', ...options }, packed)
@@ -73,11 +73,9 @@ export async function* packArchive(
   source: AsyncIterable<Buffer>,
   options: LayerPackOptions & Origin,
 ): AsyncGenerator<LayerRecord, void, void> {
-  await new Engine(options).check()
-  yield layerRecord(
-    { image: '1', ...options },
-    await packTar(source, () => options.store.blobWriter(), howOf(options)),
-  )
+  const engine = new Engine(options)
+  const packed = await packTar(source, () => engine.newBlob(), howOf(options))
+  yield layerRecord({ image: '1', ...options }, packed)
 }
 
 interface Context {
@@ -98,8 +96,7 @@ async function packLayer(
     await reader.skip()
     return { ...known, ...originOf(begin) } as LayerRecord
   }
-  await engine.check()
-  const record = layerRecord(begin, await packReferred(begin, reader, options))
+  const record = layerRecord(begin, await packReferred(begin, reader, { options, engine }))
   if (key !== undefined) store.putPacked(key, encodingOf(options), record)
   return record
 }
@@ -108,13 +105,13 @@ async function packLayer(
 async function packReferred(
   { order }: LayerBeginRecord,
   reader: LayerReader,
-  options: LayerPackOptions,
+  { options, engine }: Context,
 ): Promise<PackedLayer | undefined> {
   const { store, signal } = options
   const contents = blobContents(store, signal)
   const how = { ...howOf(options), contents, ...(order === undefined ? {} : { order }) }
   try {
-    return await packChanges(reader.changes(), () => store.blobWriter(), how)
+    return await packChanges(reader.changes(), () => engine.newBlob(), how)
   } finally {
     await contents.close()
   }
@@ -139,27 +136,5 @@ function originOf({
     ...(createdBy === undefined ? {} : { createdBy }),
     ...(created === undefined ? {} : { created }),
     ...(cacheKey === undefined ? {} : { cacheKey }),
-  }
-}
-
-/** Looks once, before the first layer, whether this zlib gives the bytes that others give. */
-class Engine {
-  readonly #options: LayerPackOptions
-  #isChecked = false
-
-  constructor(options: LayerPackOptions) {
-    this.#options = options
-  }
-
-  /** @throws ToolError `ENGINE_UNKNOWN` under SOURCE_DATE_EPOCH; without it the user is told */
-  async check(): Promise<void> {
-    const { compress, sourceDateEpoch, onWarning } = this.#options
-    if (this.#isChecked || compress.format !== 'gzip' || compress.engine !== undefined) return
-    this.#isChecked = true
-    const { isKnown, engine } = await verifyEngine()
-    if (isKnown) return
-    const message = `${engine} does not give the bytes that Node's own zlib gives: blobs differ from those made elsewhere`
-    if (sourceDateEpoch !== undefined) throw new ToolError('ENGINE_UNKNOWN', message)
-    onWarning?.(message, 'ENGINE_UNKNOWN')
   }
 }
