@@ -1,0 +1,256 @@
+/**
+ * The endpoints of manifests and lists, as calls one after another; the blobs that they name are there.
+ *
+ * @module
+ */
+import { describe, digestOf, manifest, TYPES } from './client.js'
+import { type Call, NONE } from './spec-blobs.js'
+
+const IMAGE = manifest()
+const ARTIFACT = manifest({
+  artifactType: 'application/vnd.example.sbom',
+  subject: describe(TYPES.manifest, IMAGE),
+  annotations: { made: 'by a test' },
+})
+const ORPHAN = manifest({ subject: describe(TYPES.manifest, 'not there') })
+const INDEX = JSON.stringify({
+  schemaVersion: 2,
+  mediaType: TYPES.index,
+  manifests: [describe(TYPES.manifest, IMAGE)],
+})
+const oci = { 'content-type': TYPES.manifest }
+const at = (reference: string): string => `/v2/a/b/manifests/${reference}`
+const referrers = (digest: string, query = ''): string => `/v2/a/b/referrers/${digest}${query}`
+const entry = describe(TYPES.manifest, ARTIFACT, {
+  artifactType: 'application/vnd.example.sbom',
+  annotations: { made: 'by a test' },
+})
+
+/** Manifests, lists, and what is deleted. */
+export const MANIFEST_CALLS: readonly Call[] = [
+  {
+    end: 'end-7',
+    does: 'a manifest',
+    method: 'PUT',
+    url: at('1.0'),
+    headers: oci,
+    body: IMAGE,
+    status: 201,
+    gives: {
+      location: at(digestOf(IMAGE)),
+      'docker-content-digest': digestOf(IMAGE),
+      'oci-subject': undefined,
+    },
+  },
+  {
+    end: 'end-7',
+    does: 'by its digest',
+    method: 'PUT',
+    url: at(digestOf(IMAGE)),
+    headers: oci,
+    body: IMAGE,
+    status: 201,
+  },
+  {
+    end: 'end-7',
+    does: 'by another digest',
+    method: 'PUT',
+    url: at(NONE),
+    headers: oci,
+    body: IMAGE,
+    status: 400,
+    code: 'DIGEST_INVALID',
+  },
+  {
+    end: 'end-7',
+    does: 'of blobs that are not there',
+    method: 'PUT',
+    url: at('2'),
+    headers: oci,
+    body: manifest({}, [describe(TYPES.layer, 'none')]),
+    status: 404,
+    code: 'MANIFEST_BLOB_UNKNOWN',
+  },
+  {
+    end: 'end-7',
+    does: 'what is none',
+    method: 'PUT',
+    url: at('2'),
+    headers: oci,
+    body: 'blablabla',
+    status: 400,
+    code: 'MANIFEST_INVALID',
+  },
+  {
+    end: 'end-7',
+    does: 'without layers',
+    method: 'PUT',
+    url: at('empty'),
+    headers: oci,
+    body: manifest({}, []),
+    status: 201,
+  },
+  {
+    end: 'end-7',
+    does: 'an index',
+    method: 'PUT',
+    url: at('all'),
+    headers: { 'content-type': TYPES.index },
+    body: INDEX,
+    status: 201,
+  },
+  {
+    end: 'end-7',
+    does: 'with a subject',
+    method: 'PUT',
+    url: at(digestOf(ARTIFACT)),
+    headers: oci,
+    body: ARTIFACT,
+    status: 201,
+    gives: { 'oci-subject': digestOf(IMAGE) },
+  },
+  {
+    end: 'end-7',
+    does: 'with a subject that is not there yet',
+    method: 'PUT',
+    url: at(digestOf(ORPHAN)),
+    headers: oci,
+    body: ORPHAN,
+    status: 201,
+    gives: { 'oci-subject': digestOf('not there') },
+  },
+  {
+    end: 'end-3',
+    does: 'by its tag',
+    method: 'GET',
+    url: at('1.0'),
+    headers: { accept: TYPES.manifest },
+    status: 200,
+    gives: { 'content-type': TYPES.manifest, 'docker-content-digest': digestOf(IMAGE) },
+  },
+  {
+    end: 'end-3',
+    does: 'its head',
+    method: 'HEAD',
+    url: at(digestOf(IMAGE)),
+    status: 200,
+    gives: { 'content-type': TYPES.manifest, 'content-length': String(IMAGE.length) },
+  },
+  {
+    end: 'end-3',
+    does: 'the index',
+    method: 'GET',
+    url: at('all'),
+    status: 200,
+    gives: { 'content-type': TYPES.index },
+  },
+
+  {
+    end: 'end-8a',
+    does: 'tags',
+    method: 'GET',
+    url: '/v2/a/b/tags/list',
+    status: 200,
+    json: { name: 'a/b', tags: ['1.0', 'all', 'empty'] },
+  },
+  {
+    end: 'end-8b',
+    does: 'some of them',
+    method: 'GET',
+    url: '/v2/a/b/tags/list?n=1',
+    status: 200,
+    json: { name: 'a/b', tags: ['1.0'] },
+    gives: { link: /^<\/v2\/a\/b\/tags\/list\?.*last=1\.0.*>; ?rel="next"$/ },
+  },
+  {
+    end: 'end-8b',
+    does: 'those behind',
+    method: 'GET',
+    url: '/v2/a/b/tags/list?n=5&last=1.0',
+    status: 200,
+    json: { name: 'a/b', tags: ['all', 'empty'] },
+    gives: { link: undefined },
+  },
+  {
+    end: 'end-8b',
+    does: 'none',
+    method: 'GET',
+    url: '/v2/a/b/tags/list?n=0',
+    status: 200,
+    json: { name: 'a/b', tags: [] },
+  },
+  {
+    end: 'end-8a',
+    does: 'of no repository',
+    method: 'GET',
+    url: '/v2/no/where/tags/list',
+    status: 404,
+    code: 'NAME_UNKNOWN',
+  },
+  {
+    end: 'end-12a',
+    does: 'what refers to it',
+    method: 'GET',
+    url: referrers(digestOf(IMAGE)),
+    status: 200,
+    gives: { 'content-type': TYPES.index, 'oci-filters-applied': undefined },
+    json: { schemaVersion: 2, mediaType: TYPES.index, manifests: [entry] },
+  },
+  {
+    end: 'end-12b',
+    does: 'of a type',
+    method: 'GET',
+    url: referrers(digestOf(IMAGE), '?artifactType=application/vnd.example.sbom'),
+    status: 200,
+    gives: { 'oci-filters-applied': 'artifactType' },
+    json: { manifests: [entry] },
+  },
+  {
+    end: 'end-12b',
+    does: 'of another type',
+    method: 'GET',
+    url: referrers(digestOf(IMAGE), '?artifactType=application/x'),
+    status: 200,
+    json: { manifests: [] },
+  },
+  {
+    end: 'end-12a',
+    does: 'to what is not there',
+    method: 'GET',
+    url: referrers(NONE),
+    status: 200,
+    json: { manifests: [] },
+  },
+  {
+    end: 'end-12a',
+    does: 'to no digest',
+    method: 'GET',
+    url: referrers('latest'),
+    status: 400,
+    code: 'DIGEST_INVALID',
+  },
+
+  { end: 'end-9', does: 'a referrer', method: 'DELETE', url: at(digestOf(ARTIFACT)), status: 202 },
+  {
+    end: 'end-12a',
+    does: 'it refers no more',
+    method: 'GET',
+    url: referrers(digestOf(IMAGE)),
+    status: 200,
+    json: { manifests: [] },
+  },
+  { end: 'end-9', does: 'a tag', method: 'DELETE', url: at('all'), status: 202 },
+  { end: 'end-3', does: 'the tag is gone', method: 'GET', url: at('all'), status: 404 },
+  { end: 'end-9', does: 'the index itself', method: 'DELETE', url: at(digestOf(INDEX)), status: 202 },
+  { end: 'end-9', does: 'by its digest', method: 'DELETE', url: at(digestOf(IMAGE)), status: 202 },
+  { end: 'end-9', does: 'once more', method: 'DELETE', url: at(digestOf(IMAGE)), status: 404 },
+  { end: 'end-3', does: 'its tags are gone too', method: 'GET', url: at('1.0'), status: 404 },
+  {
+    end: 'end-8a',
+    does: 'those that are left',
+    method: 'GET',
+    url: '/v2/a/b/tags/list',
+    status: 200,
+    json: { tags: ['empty'] },
+  },
+]
