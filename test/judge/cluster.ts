@@ -1,6 +1,5 @@
 /**
- * Judges what cluster images need: references in manifests, lists and charts, the names of saved images, and sealer's
- * conversion of Kubefiles.
+ * Judges what cluster images need: references in manifests, lists and charts, the names of saved images, flags.
  *
  * @module
  */
@@ -16,6 +15,7 @@ import {
   sealerImage,
   sealerImages,
 } from '@pipelayer/image-references'
+import { parseListFlag } from '@pipelayer/kubefile'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import { same, type Verdict } from './dockerfile.js'
 
@@ -67,11 +67,18 @@ const savedName: Adapter = ({ in: input, want }) => {
   return same([domain, repository, tag], [want.wantDomain, want.wantRepo, want.wantTag])
 }
 
+const listFlag: Adapter = ({ in: input, want }) => {
+  const flag = parseListFlag(input.input)
+  if (want.err || want.error || want.wantErr) return flag === undefined ? 'pass' : { fail: 'accepted' }
+  return same([flag?.name, flag?.values], [want.expectedKey, want.expectedValues])
+}
+
 export const adapters: Record<string, Adapter> = {
   'manifests/decode-line': line,
   'manifests/helm-charts': chart,
   'manifests/image-list-files': imageList,
   'manifests/kubernetes': manifest,
   'manifests/sealer-apps': manifest,
+  'sealer/flags': listFlag,
   'sealer/save-names': savedName,
 }

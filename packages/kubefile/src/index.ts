@@ -7,6 +7,7 @@
 export { type ApplicationSource, type ApplicationType, applicationType } from './application.js'
 export type { Dialect, KubefileFields } from './fields.js'
 export { dialectOf, dialectOfFile, type KubefileOptions, parseKubefile } from './kubefile.js'
+export { type ListFlag, parseListFlag } from './list-flag.js'
 export {
   type Application,
   type KubefileMeaning,

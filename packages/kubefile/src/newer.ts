@@ -30,6 +30,7 @@ import {
   suggest,
 } from '@pipelayer/dockerfile'
 import { type KubefileFields, refuse } from './fields.js'
+import { parseListFlag } from './list-flag.js'
 
 /** Words that a Dockerfile has too. */
 const SHARED = ['ADD', 'ARG', 'COPY', 'FROM', 'LABEL', 'MAINTAINER', 'RUN', 'ENV'] as const
@@ -114,7 +115,14 @@ export function parseNewer(source: string | Uint8Array, file: string): readonly 
 
 function newerFields(node: SyntaxNode, fields: Omit<KubefileFields, 'dialect'>): KubefileFields {
   const shell = fields.name === 'APPCMDS' && !node.json
-  return { ...fields, ...(shell ? { form: 'shell' } : {}), dialect: 'kubefile' }
+  const flags = fields.name === 'FROM' ? { flags: fields.flags.map(onePlatform) } : {}
+  return { ...fields, ...flags, ...(shell ? { form: 'shell' } : {}), dialect: 'kubefile' }
+}
+
+/** sealer takes `--platform` as a list, and the first of it. */
+function onePlatform(flag: string): string {
+  const list = parseListFlag(flag)
+  return list?.name === 'platform' ? `--platform=${list.values[0]}` : flag
 }
 
 function isShared(name: string): boolean {

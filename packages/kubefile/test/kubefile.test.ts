@@ -9,6 +9,7 @@ import {
   dialectOf,
   kubefileMeaning,
   parseKubefile,
+  parseListFlag,
   parseRawKubefile,
 } from '../src/index.js'
 
@@ -267,4 +268,17 @@ t.test('random input gives a value or a ToolError', async t => {
   }
   fc.assert(fc.property(fc.oneof(text, fc.uint8Array()), survives), { numRuns: 2000 })
   t.pass()
+})
+
+t.test('flags with lists', async t => {
+  const rows: readonly (readonly [text: string, want: unknown, why: string])[] = [
+    ['--k=a,b', { name: 'k', values: ['a', 'b'] }, 'commas'],
+    ['--k=[a, b]', { name: 'k', values: ['a', 'b'] }, 'brackets'],
+    ['k="[a, b,c]"', { name: 'k', values: ['a', 'b', 'c'] }, 'quotes, no dashes'],
+    ['--k=', { name: 'k', values: [''] }, 'nothing'],
+    ['--k', undefined, 'no value'],
+  ]
+  for (const [text, want, why] of rows) t.same(parseListFlag(text), want, why)
+  const [from] = parseKubefile('FROM --platform=[linux/arm64,linux/amd64] a\n', { dialect: 'kubefile' })
+  t.same(from?.flags, ['--platform=linux/arm64'], 'of FROM the first counts')
 })
