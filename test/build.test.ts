@@ -1,0 +1,177 @@
+// What the pipe of a build is as a whole: warm, in another encoding, filtered, for several platforms; and kf-build.
+import fs from 'node:fs'
+import path from 'node:path'
+import { need, podman, ROOT, startRegistry } from '@pipelayer/testkit'
+import t, { type Test } from 'tap'
+import { type Lab, lab } from './lab.js'
+
+const skip = need('root', 'busybox', 'runc')
+const SCRIPT = path.join(ROOT, 'shell/kf-build')
+
+const DOCKERFILE = `FROM scratch AS build
+COPY sh /bin/sh
+RUN echo built > /out
+FROM scratch
+COPY sh /bin/sh
+COPY --from=build /out /out
+RUN echo ran > /ran; rm /out
+RUN true
+CMD ["/bin/sh"]
+`
+
+function buildLab(t: Test, dockerfile = DOCKERFILE): Lab {
+  const place = lab(t)
+  place.write({ 'context/Dockerfile': dockerfile, 'context/f': 'f\n' })
+  fs.copyFileSync('/bin/busybox', place.path('context/sh'))
+  return place
+}
+
+interface Stages {
+  readonly run?: string
+  readonly diff?: string
+  readonly pack?: string
+}
+
+/** A build up to its manifest. */
+function pipe({ run = '', diff = 'ovl-diff', pack = '' }: Stages = {}): string {
+  return `kf-parse context/Dockerfile | kf-run -c context ${run} | ${diff} | layer-pack ${pack} | manifest-gen -t app:1`
+}
+
+function digestsOf(records: readonly Record<string, unknown>[]): unknown[] {
+  return records.filter(({ type }) => type === 'layer' || type === 'manifest').map(({ digest }) => digest)
+}
+
+t.test('a warm build', { skip }, async t => {
+  const [warm, cold] = [buildLab(t), buildLab(t)]
+  const env = { SOURCE_DATE_EPOCH: '1700000000' }
+  const first = await warm.good(pipe(), { env })
+  const second = await warm.good(pipe(), { env })
+  t.same(digestsOf(second.records()), digestsOf(first.records()), 'gives the same image')
+  const zstd = { pack: '--compress zstd:3' }
+  const recoded = await warm.good(pipe(zstd), { env })
+  t.same(
+    digestsOf(recoded.records()),
+    digestsOf((await cold.good(pipe(zstd), { env })).records()),
+    'in another encoding it is the image that a cold build gives in it',
+  )
+  t.same(digestsOf((await warm.good(pipe(zstd), { env })).records()), digestsOf(recoded.records()))
+  const refused: readonly [stages: Stages, status: number, why: string][] = [
+    [{ pack: '--filtered' }, 3, 'a filter that saw no changes'],
+    [{ pack: '--mtime-ns' }, 3, 'other times than were packed'],
+    [{ diff: 'ovl-diff --all-xattrs' }, 2, 'xattrs that were not packed'],
+  ]
+  for (const [stages, at, why] of refused) {
+    const { statuses, stderr } = await warm.run(pipe(stages), { env })
+    t.equal(statuses[at], 1, why)
+    t.match(stderr, /run kf-run with --snapshots \[STEP_PACKED\]/, why)
+    t.same((await warm.run(pipe({ ...stages, run: '--snapshots' }), { env })).statuses, [0, 0, 0, 0, 0], why)
+  }
+})
+
+t.test('packing goes on while the next step is executed', { skip }, async t => {
+  const cache = '--mount=type=cache,target=/c'
+  const place = buildLab(
+    t,
+    `FROM scratch\nCOPY sh /bin/sh\nRUN ${cache} until [ -e /c/go ]; do sleep 0.05; done; rm /c/go\n`,
+  )
+  const running = place.start(pipe())
+  const seen = new Promise<void>(resolve => {
+    let text = ''
+    running.child.stdout?.on('data', chunk => {
+      text += String(chunk)
+      if (/"type":"layer".*COPY sh/.test(text)) resolve()
+    })
+  })
+  await seen
+  const caches = place.path('store/caches/root')
+  const [id] = fs.readdirSync(caches).filter(name => !name.endsWith('.lock'))
+  fs.writeFileSync(path.join(caches, id ?? '', 'go'), '')
+  t.same((await running.done).statuses, [0, 0, 0, 0, 0], 'the layer of the first step was out before')
+})
+
+t.test('kf-build', { skip }, async t => {
+  const registry = await startRegistry(t)
+  const text = fs.readFileSync(SCRIPT, 'utf8')
+  t.ok(text.split('\n').length - 1 < 20, 'has fewer than 20 lines')
+  const rows: readonly [args: string, status: number, why: string][] = [
+    ['--no-such-flag', 2, 'an unknown flag'],
+    ['-o type=docker,dest=x context', 2, 'an unknown output'],
+    ['-f missing context', 1, 'no such file'],
+    ['--target none context', 1, 'an unknown stage'],
+    ['--created yesterday context', 2, 'what a program of the pipe takes for a wrong command line'],
+    ['-t app:1 --build-arg A=1 --label l=1 context', 0, 'the store'],
+    ['-t app:2 -t other:2 --target build context', 0, 'two names'],
+    [`-t ${registry.host}/app:1 -t ${registry.host}/app:2 --push context`, 0, 'a registry'],
+    ['-o tree context', 0, 'a directory'],
+    ['--output type=local,dest=tree2 --no-cache context', 0, 'the same, nothing cached'],
+    ['-o type=tar,dest=tree.tar context', 0, 'a tar'],
+    ['-o type=oci,dest=image.oci -t app:3 context', 0, 'an archive'],
+    ['-f - -t stdin:1 context < context/Dockerfile', 0, 'a Dockerfile from stdin'],
+    ['--cache-to type=local,dest=cache -t app:1 context', 0, 'a cache'],
+  ]
+  const place = buildLab(t)
+  for (const [args, status, why] of rows) {
+    const result = await place.run(`'${SCRIPT}' ${args}`)
+    t.equal(result.status, status, `${why}: ${result.stderr.slice(-500)}`)
+  }
+  t.same(
+    place.tags().sort(),
+    ['app:1', 'app:2', 'other:2', 'stdin:1'].map(name => `docker.io/library/${name}`),
+  )
+  t.equal(fs.readFileSync(place.path('tree/ran'), 'utf8'), 'ran\n')
+  t.ok(fs.existsSync(place.path('tree2/ran')))
+  t.match((await place.good('tar tf tree.tar')).stdout, /^ran$/m)
+  t.match((await place.good('skopeo inspect --config oci-archive:image.oci')).stdout, /"\/bin\/sh"/)
+  const { stdout } = await place.good(`registry-ls docker://${registry.host}/app`)
+  t.match(stdout, /app:1"/)
+  t.match(stdout, /app:2"/)
+  t.equal(fs.existsSync(place.path('cache/index.json')), true)
+  const help = (await place.good(`'${SCRIPT}' --help`)).stdout
+  const page = fs.readFileSync(`${SCRIPT}.md`, 'utf8')
+  t.match(page, help, 'its help is its man page')
+  for (const [, flag = ''] of text.matchAll(/([a-z-]+):?[,|]/g))
+    if (/(flags|words)=|-l "/.test(lineOf(text, flag))) t.match(help, `--${flag}`, `--${flag} is documented`)
+})
+
+function lineOf(text: string, word: string): string {
+  return text.split('\n').find(line => new RegExp(`[,'|]${word}[:|,']`).test(line)) ?? ''
+}
+
+t.test('a broken kf-build publishes nothing', { skip }, async t => {
+  const place = buildLab(t, `${DOCKERFILE}RUN exit 7\n`)
+  for (const args of ['-t app:1', '-o tree', '-o type=tar,dest=x.tar', '-o type=oci,dest=x.oci', '-o -']) {
+    const { status, stdout } = await place.run(`'${SCRIPT}' ${args} context`)
+    t.equal(status, 1, args)
+    if (args === '-o -') t.equal(stdout, '', 'no byte')
+    t.same(place.tags(), [], args)
+    t.same(fs.readdirSync(place.dir).sort(), ['context', 'store'], args)
+  }
+  const gone = await place.run(`'${SCRIPT}' -t app:1 --target build context | true`)
+  t.same(gone.statuses, [141, 0], 'a reader that is gone')
+})
+
+t.test('an index of several platforms', { skip: skip || need('skopeo', 'podman') }, async t => {
+  const place = buildLab(
+    t,
+    'FROM scratch\nARG TARGETARCH TARGETVARIANT\nCOPY f /$TARGETARCH$TARGETVARIANT\nENV A=$TARGETARCH\n',
+  )
+  const platforms = 'linux/amd64,linux/arm64,linux/arm/v7'
+  await place.good(`'${SCRIPT}' -t app:1 --platform ${platforms} -o type=oci,dest=app.oci context`)
+  const index = JSON.parse((await place.good('skopeo inspect --raw oci-archive:app.oci')).stdout)
+  t.same(
+    index.manifests.map(({ platform }: { platform: object }) => platform),
+    [
+      { os: 'linux', architecture: 'amd64' },
+      { os: 'linux', architecture: 'arm64' },
+      { os: 'linux', architecture: 'arm', variant: 'v7' },
+    ],
+  )
+  for (const arch of ['amd64', 'arm64']) {
+    const { stdout } = await place.good(`skopeo --override-arch ${arch} inspect --config oci-archive:app.oci`)
+    t.match(JSON.parse(stdout), { architecture: arch, config: { Env: [/^PATH=/, `A=${arch}`] } })
+  }
+  const engine = podman(place.dir)
+  const id = (await place.good(`${engine} pull -q --arch arm64 oci-archive:app.oci`)).stdout.trim()
+  const { stdout } = await place.good(`${engine} image inspect ${id}`)
+  t.match(JSON.parse(stdout), [{ Architecture: 'arm64' }], 'podman takes the one it is asked for')
+})
