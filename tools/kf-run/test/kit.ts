@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   /** A program that kf-run is started by. */
   readonly before?: string
+  /** Records in place of those of a Dockerfile. */
+  readonly input?: string
 }
 
 /** A folder with a context, a store, and busybox in the context. */
@@ -50,7 +52,7 @@ export class Lab {
     return startPipe(`${options.before ?? ''} '${process.execPath}' '${program}' ${context} ${args}`, {
       cwd: this.dir,
       env: { PIPELAYER_STORE: this.store, ...options.env },
-      input: recordsOf(dockerfile),
+      input: options.input ?? recordsOf(dockerfile),
       timeoutMs: 60_000,
     })
   }
