@@ -32,8 +32,8 @@ watched() {
   ! grep -qE '\b(mount|umount2)\(' "$work/calls" || fails "mounts: $(grep -cE '\b(mount|umount2)\(' "$work/calls")"
   holds 'nothing is mounted'
   # Files are opened below a directory's descriptor, by number: the name at the end of the path is unique here.
-  twice=$(grep -oE '/proc/self/fd/[0-9]+/[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls" | sed 's|.*/\([0-9]*\)".*|\1|' | sort | uniq -d)
-  opened=$(grep -cE '/proc/self/fd/[0-9]+/[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls") || true
+  twice=$(grep -oE '/proc/self/fd/[0-9]+/(src/)?[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls" | sed 's|.*/\([0-9]*\)".*|\1|' | sort | uniq -d)
+  opened=$(grep -cE '/proc/self/fd/[0-9]+/(src/)?[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls") || true
   [ -z "$twice" ] || fails "opened twice: $twice"
   [ "$opened" = 200 ] || fails "$opened files of the context were opened, expected 200"
   holds 'each file of the context is opened once'
