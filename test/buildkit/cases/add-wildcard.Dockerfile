@@ -1,0 +1,3 @@
+FROM scratch
+ADD *.tar /all/
+ADD many/*/*.md /md/

@@ -1,0 +1,2 @@
+FROM docker.io/pipelayer-test/configured:1
+ENTRYPOINT ["new"]

@@ -1,0 +1,2 @@
+FROM scratch
+FLY to the moon

@@ -1,0 +1,1 @@
+FROM docker.io/pipelayer-test/configured:1

@@ -1,0 +1,3 @@
+FROM scratch
+COPY --from=extra . /extra/
+COPY --from=extra sub/three.txt /3

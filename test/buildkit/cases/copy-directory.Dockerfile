@@ -1,0 +1,6 @@
+FROM scratch
+COPY dir /dir
+COPY dir/ /slash/
+COPY dir/sub /sub/
+COPY emptydir /emptydir
+COPY closed /closed

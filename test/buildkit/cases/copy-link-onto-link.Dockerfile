@@ -1,0 +1,2 @@
+FROM docker.io/pipelayer-test/small:1
+COPY --link a.txt /var/run/inside

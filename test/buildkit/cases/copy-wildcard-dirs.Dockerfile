@@ -1,0 +1,4 @@
+FROM scratch
+COPY many/* /all/
+COPY many/t* /some/
+COPY many/*/x /x/

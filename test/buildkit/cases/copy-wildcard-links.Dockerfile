@@ -1,0 +1,3 @@
+FROM scratch
+COPY link* /links/
+COPY dir/l* /more/

@@ -1,0 +1,3 @@
+# check=skip=all
+FROM docker.io/pipelayer-test/small:1
+RUN echo x > /x

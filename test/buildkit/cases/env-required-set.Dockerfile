@@ -1,0 +1,3 @@
+FROM scratch
+ARG GIVEN
+ENV X=${GIVEN:?must-be-set} Y=${GIVEN?also}

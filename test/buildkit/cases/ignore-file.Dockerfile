@@ -1,0 +1,4 @@
+FROM scratch
+COPY . /all/
+COPY logs /logs
+COPY *.txt /txt/

@@ -1,0 +1,6 @@
+FROM docker.io/pipelayer-test/small:1 AS x
+RUN echo first > /f
+FROM docker.io/pipelayer-test/small:1 AS x
+RUN echo second > /f
+FROM scratch
+COPY --from=x /f /f

@@ -1,0 +1,3 @@
+FROM docker.io/pipelayer-test/small:1
+USER nobody-here
+RUN id

@@ -1,0 +1,4 @@
+FROM scratch
+WORKDIR /a/b
+USER 5:6
+WORKDIR /c
