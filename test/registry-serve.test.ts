@@ -76,6 +76,21 @@ for (const kind of KINDS) {
     t.equal(await digestOf(`http://${host}/v2/team/app/manifests/1`), digest, 'its neighbour stays')
   })
 
+  t.test(`umoci, through skopeo, and a ${kind}`, { skip: need('root', 'skopeo', 'umoci') }, async t => {
+    const ours = lab(t)
+    await image(ours)
+    const host = await serve(t, ours, ours.path('images'), `--${kind}`)
+    await ours.good(`img-pull oci:src:1 | blob-put docker://${host}/team/app:1`)
+    await ours.good(`${SKOPEO} docker://${host}/team/app:1 oci:work:1`)
+    await ours.good('umoci unpack --image work:1 bundle && echo more > bundle/rootfs/data')
+    await ours.good('umoci repack --image work:2 bundle && umoci config --image work:2 --config.user 7')
+    await ours.good(`${SKOPEO} oci:work:2 docker://${host}/team/app:2`)
+    await ours.good(`img-pull docker://${host}/team/app:2 | untar tree`)
+    t.equal(fs.readFileSync(ours.path('tree/data'), 'utf8'), 'more\n', 'a layer of umoci')
+    const raw = await ours.good(`skopeo inspect --config --tls-verify=false docker://${host}/team/app:2`)
+    t.equal(JSON.parse(raw.stdout).config.User, '7')
+  })
+
   t.test(`our own tools and a ${kind}`, async t => {
     const ours = lab(t)
     const digest = await image(ours)
