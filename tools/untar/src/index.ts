@@ -109,6 +109,7 @@ class Unpacking {
   readonly #forget: () => void
   readonly #thread: ReadingThread
   readonly #open: Reader = blob => this.#thread.open(blob)
+  #cause: Promise<unknown> | undefined
   #failure: { readonly error: unknown } | undefined
   #onFailure: (error: unknown) => void = () => {}
   /** Resolves when all layers are whole, rejects as soon as one cannot be. */
@@ -156,10 +157,9 @@ class Unpacking {
       this.#lost.add(result)
       return diffID
     } catch (caught) {
-      const error = await causeOf(caught, layer)
-      if (!(error instanceof ToolError)) throw error
-      const { code, message, status } = error
-      throw new ToolError(code, `cannot apply layer ${layer.name}: ${message}`, { cause: error, status })
+      // Layers above fail with it: the first to hear of it is the one that it is about.
+      this.#cause ??= explained(caught, layer)
+      throw await this.#cause
     }
   }
 
@@ -209,6 +209,13 @@ function howOf({ signal, onWarning, selection, idMap, maxEntries }: UntarOptions
     ...(idMap === undefined ? {} : { idMap }),
     ...(maxEntries === undefined ? {} : { maxEntries }),
   }
+}
+
+async function explained(caught: unknown, layer: LayerSource): Promise<unknown> {
+  const error = await causeOf(caught, layer)
+  if (!(error instanceof ToolError)) return error
+  const { code, message, status } = error
+  return new ToolError(code, `cannot apply layer ${layer.name}: ${message}`, { cause: error, status })
 }
 
 /** A damaged blob fails in many ways, as a tar or as gzip: that it is damaged is what the user has to know. */
