@@ -34,37 +34,66 @@ export class Stubs {
     return real
   }
 
-  /** Takes away what was made, and only while it is empty: what the step put there is the step's. */
+  /**
+   * Takes away what was made, and only while it is empty: what the step put there is the step's. Nothing is followed on
+   * the way: the step may have left a symlink to the host where a directory was (CVE-2024-23652).
+   */
   remove(): void {
-    for (const stub of this.#made.reverse()) keepingTimes(this.#parent(stub.real), () => this.#drop(stub))
+    for (const stub of this.#made.reverse()) this.#drop(stub)
     this.#made.length = 0
   }
 
   #make(real: string, kind: 'dir' | 'file'): void {
     if (real === '' || this.#root.lstat(real)) return
-    const slash = real.lastIndexOf('/')
-    this.#make(real.slice(0, Math.max(0, slash)), 'dir')
-    keepingTimes(this.#parent(real), () => {
-      const place = at(this.#root.fd, real)
-      if (kind === 'dir') fs.mkdirSync(place, 0o755)
-      else fs.writeFileSync(place, '', { flag: 'wx', mode: 0o644 })
-    })
+    const { parent, name } = split(real)
+    this.#make(parent, 'dir')
+    const fd = this.#root.openDir(parent)
+    try {
+      keepingTimes(at(fd), () => {
+        if (kind === 'dir') fs.mkdirSync(at(fd, name), 0o755)
+        else fs.writeFileSync(at(fd, name), '', { flag: 'wx', mode: 0o644 })
+      })
+    } finally {
+      fs.closeSync(fd)
+    }
     this.#made.push({ real, kind })
   }
 
   #drop({ real, kind }: Stub): void {
-    const stat = this.#root.lstat(real)
-    const place = at(this.#root.fd, real)
+    const { parent, name } = split(real)
+    const fd = this.#openIfThere(parent)
+    if (fd === undefined) return
     try {
-      if (kind === 'dir' && stat?.isDirectory()) fs.rmdirSync(place)
-      else if (kind === 'file' && stat?.isFile() && stat.size === 0n) fs.unlinkSync(place)
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOTEMPTY') throw error
+      const place = at(fd, name)
+      const stat = fs.lstatSync(place, { throwIfNoEntry: false })
+      if (kind === 'dir' && stat?.isDirectory()) keepingTimes(at(fd), () => removeIfEmpty(place))
+      else if (kind === 'file' && stat?.isFile() && stat.size === 0)
+        keepingTimes(at(fd), () => fs.unlinkSync(place))
+    } finally {
+      fs.closeSync(fd)
     }
   }
 
-  #parent(real: string): Buffer {
-    return at(this.#root.fd, real.slice(0, Math.max(0, real.lastIndexOf('/'))) || '.')
+  #openIfThere(dir: string): number | undefined {
+    try {
+      return this.#root.openDir(dir)
+    } catch (error) {
+      if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV'].includes(errnoOf(error) ?? '')) return undefined
+      throw error
+    }
+  }
+}
+
+function split(real: string): { readonly parent: string; readonly name: string } {
+  const slash = real.lastIndexOf('/')
+  return { parent: real.slice(0, Math.max(0, slash)), name: real.slice(slash + 1) }
+}
+
+function removeIfEmpty(dir: Buffer): void {
+  try {
+    fs.rmdirSync(dir)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTEMPTY') throw error
   }
 }
 

@@ -1,0 +1,171 @@
+// Steps that reach for the host, for each other, for secrets, or for everything there is.
+
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { mountsBelow, need, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { changes, content, Lab } from './kit.js'
+
+const skip = need('root', 'busybox', 'runc', 'unshare', 'setpriv')
+const BUSYBOX = 'FROM scratch\nCOPY sh /bin/sh\n'
+
+t.test('mounts stay inside the image', { skip }, async t => {
+  const here = new Lab(path.join(tempDir(t, 'hostile'), 'lab'))
+  const host = path.join(here.dir, 'host')
+  fs.mkdirSync(path.join(host, 'b'), { recursive: true })
+  fs.utimesSync(host, 1, 1)
+  here.file('up', '->../../../../../../etc')
+  here.file('evil/out', '->/etc')
+  const rows: readonly [step: string, want: readonly string[] | RegExp, why: string][] = [
+    [
+      'RUN --mount=type=bind,source=up/passwd,target=/m true',
+      /not found.*\[NOT_FOUND\]/,
+      'a symlink of the context: CVE-2024-1753',
+    ],
+    [
+      'RUN --mount=type=bind,source=../../../etc/passwd,target=/m true',
+      /\[NOT_FOUND\]/,
+      'a name that climbs',
+    ],
+    [
+      'RUN --mount=type=bind,from=evil,source=/out/shadow,target=/m true',
+      /\[NOT_FOUND\]/,
+      'a symlink of a stage: CVE-2024-9407',
+    ],
+    [
+      `RUN ln -s ${host} /out; true\nRUN --mount=type=tmpfs,target=/out/deep/er echo > /out/deep/er/x`,
+      [],
+      'a target behind a symlink is one of the image: CVE-2024-9675',
+    ],
+    [
+      `RUN --mount=type=tmpfs,target=/a/b mv /a /c; ln -s ${host} /a`,
+      ['add a symlink 0777 0:0', 'add c dir 0755 0:0', 'add c/b dir 0755 0:0'],
+      'a mount point that became a symlink is left alone: CVE-2024-23652',
+    ],
+    ['RUN --mount=type=cache,id=../../x,target=/c echo > /c/y', [], 'the id of a cache is no path'],
+    ['RUN --mount=type=cache,target=/c ln -s /etc /c/z', [], 'a symlink in a cache'],
+    ['RUN --mount=type=cache,target=/c [ -L /c/z ]', [], 'is one still'],
+  ]
+  for (const [step, want, why] of rows) {
+    const { snapshots, stderr, status } = await here.run(
+      `FROM scratch AS evil\nCOPY evil /\n${BUSYBOX}${step}\n`,
+    )
+    if (want instanceof RegExp) t.match(stderr, want, why)
+    else
+      t.same([status, snapshots.length > 0 ? changes(snapshots.at(-1)) : []], [0, want], `${why} ${stderr}`)
+  }
+  t.same(fs.readdirSync(host), ['b'], 'nothing of the host was touched')
+  t.equal(fs.statSync(host).mtimeMs, 1000)
+})
+
+t.test('a secret is nowhere but in the step', { skip }, async t => {
+  const dir = tempDir(t, 'secret')
+  const here = new Lab(path.join(dir, 'lab'))
+  const [first, second] = ['correct-horse-battery', 'staple-of-the-barn']
+  fs.writeFileSync(path.join(dir, 'file'), first)
+  const args = `--secret id=a,src=${dir}/file --secret id=b,env=B`
+  const mounts = '--mount=type=secret,id=a --mount=type=secret,id=b,env=SEEN'
+  for (const [runtime, end] of [
+    ['runc', 'true'],
+    ['chroot', 'true'],
+    ['runc', 'false'],
+    ['chroot', 'false'],
+  ]) {
+    const step = `RUN ${mounts} [ "$(cat /run/secrets/a) $SEEN" = "${first.slice(0, 7)}-horse-battery ${second.slice(0, 6)}-of-the-barn" ] && ${end}`
+    // The words of the step would be found otherwise: it compares with what it puts together.
+    const hidden = step
+      .replace(`${first.slice(0, 7)}-`, '$(printf correct-)')
+      .replace(`${second.slice(0, 6)}-`, '$(printf staple-)')
+    const run = await here.run(`${BUSYBOX}${hidden}\n`, `${args} --runtime ${runtime} --no-cache`, {
+      env: { B: second },
+    })
+    t.equal(run.status, end === 'true' ? 0 : 1, run.stderr)
+    const everything = `${JSON.stringify(run.records)}${run.stderr}`
+    for (const secret of [first, second]) {
+      t.notMatch(everything, secret, `${runtime}, ${end}: in no record and no message`)
+      for (const text of [secret, Buffer.from(secret).toString('base64').slice(0, 20)]) {
+        const found = execFileSync('sh', ['-c', 'grep -rlaF -- "$1" "$2" || :', 'sh', text, here.store])
+        t.equal(found.toString(), '', `${runtime}, ${end}: in no file of the store`)
+      }
+    }
+  }
+})
+
+t.test('what a step leaves, and what it takes', { skip }, async t => {
+  const dir = tempDir(t, 'hostile')
+  const here = new Lab(path.join(dir, 'lab'))
+  for (const runtime of ['runc', 'chroot']) {
+    const mark = `987${process.pid}${runtime.length}`
+    const step = `RUN (setsid sleep ${mark} &) ; nohup sleep ${mark} >/dev/null 2>&1 & echo > /done\n`
+    const { status, stderr, snapshots } = await here.run(`${BUSYBOX}${step}`, `--runtime ${runtime}`)
+    t.equal(status, 0, stderr)
+    t.same(changes(snapshots[1]), ['add done file 0644 0:0'])
+    t.notOk(running(mark), `no process is left, ${runtime}`)
+    const env = { FOO: 'of-the-host', HOME: '/of-the-host' }
+    const seen = await here.run(
+      `${BUSYBOX}ENV HOME=/mine\nRUN env > /e\n`,
+      `--runtime ${runtime} --no-cache`,
+      { env },
+    )
+    t.notMatch(
+      content(seen.snapshots[1], 'e'),
+      'of-the-host',
+      `the host's environment: CVE-2021-3602, ${runtime}`,
+    )
+    t.match(content(seen.snapshots[1], 'e'), 'HOME=/mine', 'the image says where home is')
+  }
+  // A disk that is full at once: the store is on a small one.
+  const small = path.join(dir, 'small')
+  fs.mkdirSync(small)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', small])
+  t.teardown(() => void execFileSync('umount', ['-l', small]))
+  const env = { PIPELAYER_STORE: path.join(small, 'store') }
+  const full = await here.run(`${BUSYBOX}RUN dd if=/dev/zero of=/big bs=1M\n`, '', { env })
+  t.equal(full.status, 1)
+  t.match(full.stderr, /No space left on device.*\[RUN_FAILED\]/s)
+  t.same(fs.readdirSync(path.join(env.PIPELAYER_STORE, 'tmp')), [], 'what it wrote is gone')
+  const after = await here.run(`${BUSYBOX}RUN echo > /small\n`, '', { env })
+  t.equal(after.status, 0, after.stderr)
+  t.match(after.stderr, /COPY sh \/bin\/sh \(cached\)/, 'and the store is whole')
+  t.same(mountsBelow(here.dir), [])
+})
+
+t.test('accounts of an image that is hostile', { skip }, async t => {
+  const here = new Lab(path.join(tempDir(t, 'hostile'), 'lab'))
+  here.file('huge', `root:x:0:0::/root:/bin/sh\n${'#'.repeat(5 * 1024 * 1024)}`)
+  here.file('l/etc/passwd', '->/etc/shadow')
+  here.file('m/etc/passwd', '->../../../../../../../../../../real')
+  here.file('m/real', 'u:x:7:8::/h:/bin/sh\n')
+  const rows: readonly [steps: string, want: RegExp | undefined, why: string][] = [
+    [
+      'COPY huge /etc/passwd\nUSER root\nRUN true',
+      /passwd" has \d+ bytes, more than.*\[FILE_TOO_LARGE\]/,
+      'CVE-2024-9676',
+    ],
+    ['COPY huge /etc/passwd\nCOPY --chown=x sh /y', /\[FILE_TOO_LARGE\]/, 'of files too'],
+    ['COPY l /\nUSER daemon\nRUN true', /\[USER_UNKNOWN\]/, "a symlink to the host's file"],
+    ['COPY m /\nUSER u\nRUN [ "$(id -u):$(id -g)" = 7:8 ]', undefined, 'a symlink inside the image'],
+    [
+      'RUN mkdir -p /etc; mkfifo /etc/passwd\nUSER 7\nRUN true',
+      undefined,
+      'what is no file counts as absent',
+    ],
+    ['USER 4294967296\nRUN true', /\[USER_INVALID\]/, 'an id that would wrap: CVE-2024-40635'],
+  ]
+  for (const [steps, want, why] of rows) {
+    const { status, stderr } = await here.run(`${BUSYBOX}${steps}\n`)
+    if (want === undefined) t.equal(status, 0, `${why} ${stderr}`)
+    else t.match(stderr, want, why)
+  }
+})
+
+function running(mark: string): boolean {
+  return fs.readdirSync('/proc').some(pid => {
+    try {
+      return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`sleep\0${mark}`)
+    } catch {
+      return false
+    }
+  })
+}
