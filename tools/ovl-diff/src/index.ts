@@ -36,6 +36,8 @@ export interface OvlDiffOptions {
   /** Every xattr but overlayfs's own. Such a layer has no cacheKey: it is not the one that the step's key stands for. */
   readonly allXattrs?: boolean
   readonly onWarning?: (message: string) => void
+  /** Told once, where steps come packed and are not compared. */
+  readonly onInfo?: (message: string) => void
   readonly signal?: AbortSignal
 }
 
@@ -52,20 +54,29 @@ export async function* ovlDiff(
   records: AsyncIterable<AnyRecord>,
   options: OvlDiffOptions = {},
 ): AsyncGenerator<AnyRecord, void, void> {
+  let isTold = false
   for await (const record of records) {
     // The schema has seen to it that the fields are what they are called.
     if (record.type === 'snapshot') yield* diffLayer(record as unknown as LayerSource, options)
     else {
-      if (options.allXattrs) refusePacked(record)
+      if (isPacked(record)) {
+        if (options.allXattrs) throw packed(record)
+        if (!isTold)
+          options.onInfo?.('steps that come packed are not compared (kf-run --snapshots gives them)')
+        isTold = true
+      }
       yield record
     }
   }
 }
 
-// A step that kf-run took from its cache was packed without them.
-function refusePacked({ type, encoding, createdBy }: AnyRecord): void {
-  if (type !== 'layer' || encoding === undefined) return
-  throw new ToolError(
+// A layer that kf-run took from its cache.
+function isPacked({ type, encoding }: AnyRecord): boolean {
+  return type === 'layer' && encoding !== undefined
+}
+
+function packed({ createdBy }: AnyRecord): ToolError {
+  return new ToolError(
     'STEP_PACKED',
     `cannot keep every xattr of ${JSON.stringify(createdBy ?? 'a step')}: it comes packed from the cache; run kf-run with --snapshots`,
   )
