@@ -26,10 +26,11 @@ export async function bringImages(bench: Bench, action: ImagesAction, target: st
     if (found === 0) return
     bench.notify('info', `${found} container images come into the registry`)
     const copied = path.join(work, 'copied')
-    const script = pipeline(action, { references, copied, registry: path.join(target, 'registry') })
+    const registry = path.join(target, 'registry')
+    const script = pipeline(action, { references, copied, registry })
     const env = environment(bench.env, auth, work)
     const ended = await runProgram({ program: '/bin/sh', args: ['-c', script], env })
-    await check(copied, ended.status)
+    await check(copied, ended.status, `registry-fs:${registry}:`)
   } finally {
     fs.rmSync(work, { recursive: true, force: true })
   }
@@ -64,14 +65,14 @@ function pipeline(
 }
 
 /** Counts references, and throws when something failed. */
-async function check(file: string, status: number): Promise<number> {
+async function check(file: string, status: number, place = ''): Promise<number> {
   const failures: string[] = []
   let references = 0
   for await (const line of createInterface({ input: fs.createReadStream(file) })) {
     if (line === '') continue
     const record = parseRecord(line) as AnyRecord
     if (record.type === 'reference') references++
-    if (record.type === 'failed' || record.type === 'error') failures.push(nameOf(record))
+    if (record.type === 'failed' || record.type === 'error') failures.push(nameOf(record, place))
   }
   if (failures.length === 0 && status === 0) return references
   const named = failures.slice(0, MAX_NAMED).join('; ')
@@ -82,9 +83,10 @@ async function check(file: string, status: number): Promise<number> {
   })
 }
 
-function nameOf(record: AnyRecord): string {
-  const item = typeof record.item === 'string' ? `${record.item}: ` : ''
-  return `${item}${String(record.message)}`
+/** Where a step works is nobody's place: images are named as the registry will have them. */
+function nameOf(record: AnyRecord, place: string): string {
+  const message = String(record.message)
+  return place === '' ? message : message.replaceAll(place, '')
 }
 
 /** Credentials of the image list before those of the user: podman's place is asked first. */

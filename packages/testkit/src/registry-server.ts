@@ -9,6 +9,8 @@ export interface RegistryOptions {
   readonly user?: { readonly name: string; readonly password: string }
   /** TLS, with a certificate of an authority of its own. */
   readonly tls?: boolean
+  /** Serve this folder, which stays. */
+  readonly storage?: string
 }
 
 /** A docker-registry of this test alone. */
@@ -25,7 +27,7 @@ export interface RegistryServer {
 /** Starts Debian's docker-registry on loopback with its storage in a temporary folder; it stops with the test. */
 export async function startRegistry(t: Scope, options: RegistryOptions = {}): Promise<RegistryServer> {
   const dir = tempDir(t, 'registry')
-  const storage = path.join(dir, 'storage')
+  const storage = options.storage ?? path.join(dir, 'storage')
   fs.writeFileSync(path.join(dir, 'config.json'), JSON.stringify(configuration(dir, storage, options)))
   const child = spawn('docker-registry', ['serve', path.join(dir, 'config.json')], {
     stdio: ['ignore', 'ignore', 'pipe'],
