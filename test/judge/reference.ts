@@ -178,6 +178,12 @@ const badHash: Adapter = ({ in: { input }, want }) => same(isDigest(input), want
 
 const oras: Adapter = row => {
   const { image, raw, input } = row.in
+  if (input !== undefined && row.want.wantErr === true)
+    return judged(
+      () => parseNormalized(input),
+      true,
+      () => 'pass',
+    )
   if (input !== undefined) return 'policy:schemes-in-references'
   if (image?.includes(':@')) return 'policy:empty-tag'
   const wantsError = row.want.error === true
@@ -204,7 +210,7 @@ const oras: Adapter = row => {
 
 const regclient: Adapter = row => {
   const { ref } = row.in
-  if (/^[a-z]+:\/\//.test(ref)) return 'policy:schemes-in-references'
+  if (/^[a-z]+:\/\//.test(ref) && typeof row.want.wantE !== 'string') return 'policy:schemes-in-references'
   if (ref === 'localhost:5000') return 'policy:short-names'
   if (/\.[:/]/.test(ref)) return 'policy:domain-grammar'
   const { registry, repository, tag, digest: hash } = row.want
@@ -217,7 +223,7 @@ const regclient: Adapter = row => {
 
 const host: Adapter = row => {
   const { host: text } = row.in
-  if (/^[a-z]+:\/\//.test(text)) return 'policy:schemes-in-references'
+  if (/^[a-z]+:\/\//.test(text) && typeof row.want.wantE !== 'string') return 'policy:schemes-in-references'
   if (/\.(?::|$)|^\[/.test(text) && typeof row.want.wantE === 'string') return 'policy:domain-grammar'
   return same(GRAMMAR.domain.test(text), typeof row.want.wantE !== 'string')
 }

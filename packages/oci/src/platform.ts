@@ -2,7 +2,7 @@
  * Platforms in text.
  *
  * ```
- * platform = os [ "/" architecture [ "/" variant ] ] / architecture
+ * platform = os [ "/" architecture [ "/" variant ] ] / architecture / "local"
  * os       = name [ "(" [ version ] *( "+" feature ) ")" ]      "%XX" inside the brackets stands for a byte
  * ```
  *
@@ -20,6 +20,8 @@ const ARCHITECTURES = new Set(
   `386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le
   ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm`.split(/\s+/),
 )
+/** What a single word is completed by, unless told. */
+const LINUX: Platform = { os: 'linux', architecture: 'amd64' }
 const OS_PART = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%+-]*)\))?$/
 const PART = /^[A-Za-z0-9_.-]+$/
 
@@ -41,20 +43,18 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 }
 
 /**
- * Reads a platform as users write it: `linux/arm64`, `linux/arm/v7`, `windows(10.0.17763)/amd64`, or a single
- * word, which `local` completes.
+ * Reads a platform as users write it: `linux/arm64`, `linux/arm/v7`, `windows(10.0.17763)/amd64`, a single word,
+ * which `local` completes, or the word `local`, which is all of it.
  *
  * @throws ToolError `PLATFORM_INVALID`; status 1
  */
-export function parsePlatform(
-  text: string,
-  local: Platform = { os: 'linux', architecture: 'amd64' },
-): Platform {
+export function parsePlatform(text: string, local?: Platform): Platform {
+  if (text === 'local' && local !== undefined) return withoutDefault(normalizePlatform(local))
   const parts = text.split('/')
   const [first = '', architecture, variant] = parts
   const os = parseOS(first, text)
   if (parts.length > 3 || !parts.slice(1).every(part => PART.test(part))) throw invalid(text)
-  if (architecture === undefined) return completed(os, text, local)
+  if (architecture === undefined) return completed(os, text, local ?? LINUX)
   const normal = normalizePlatform({ ...os, architecture, ...(variant !== undefined && { variant }) })
   if (variant === undefined) return withoutDefault(normal)
   return normal.architecture === 'arm64' && normal.variant === undefined

@@ -204,6 +204,7 @@ t.test('platforms in text', async t => {
     ['windows(10.0.1+x)/amd64', 'windows(10.0.1+x)/amd64', 'version and feature'],
     ['linux', 'linux/s390x', 'a system: this architecture'],
     ['riscv64', 'freebsd/riscv64', 'an architecture: this system'],
+    ['local', 'freebsd/s390x', 'all of this machine'],
   ]
   const local = { os: 'freebsd', architecture: 's390x' }
   for (const [text, formatted, why] of rows)
@@ -218,6 +219,7 @@ t.test('platforms in text', async t => {
     'nosuch',
     'linux(%)/a',
     'a b/c',
+    'local',
   ]) {
     t.throws(() => parsePlatform(bad), { code: 'PLATFORM_INVALID' }, JSON.stringify(bad))
   }
