@@ -83,7 +83,8 @@ class StreamPut {
   readonly #options: BlobPutOptions
   readonly #source: BlobSource
   readonly #parts = new PartsInStream()
-  readonly #taken = new Set<string>()
+  /** By target: the digest of the image that goes there. */
+  readonly #taken = new Map<string, string>()
   readonly #uploads = new Uploads()
   #roots = 0
   /** The last image that refers to another: registries without an API keep lists of them, which two must not edit. */
@@ -188,13 +189,16 @@ class StreamPut {
   #target(root: ManifestRecord): string {
     const { place } = this.#options
     const text = targetOf(place, root)
-    if (this.#taken.has(text) && !(takesMany(place) && root.reference === undefined)) {
+    const other = this.#taken.get(text)
+    // One image under two spellings of its name is no conflict, nor are images without one.
+    const isFree = takesMany(place) && (root.reference === undefined || other === root.digest)
+    if (other !== undefined && !isFree) {
       const why = takesMany(place)
         ? 'its name without the domain is that of another image'
         : 'give a place that ends in "/"'
       throw new ToolError('PLACE_TAKEN', `cannot put a second image to ${text}: ${why}`)
     }
-    this.#taken.add(text)
+    this.#taken.set(text, root.digest)
     return text
   }
 
