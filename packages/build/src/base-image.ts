@@ -12,7 +12,14 @@ import {
   preferences,
   selectPlatform,
 } from '@pipelayer/oci'
-import { openPlace, type Place, type PlacedManifest, parsePlace, readDocument } from '@pipelayer/places'
+import {
+  openPlace,
+  type Place,
+  type PlacedManifest,
+  parsePlace,
+  type RemoteOptions,
+  readDocument,
+} from '@pipelayer/places'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import type { Store } from '@pipelayer/store'
 
@@ -34,7 +41,7 @@ export interface BaseLayer {
   readonly from?: readonly string[]
 }
 
-export interface BaseOptions {
+export interface BaseOptions extends RemoteOptions {
   readonly store: Store
   /** Ask the registry although the store has the image. */
   readonly pull: boolean

@@ -11,6 +11,7 @@ import {
   parsePlatform,
   platformOfNode,
 } from '@pipelayer/oci'
+import { type RemoteOptions, remoteOptions } from '@pipelayer/places'
 import type { IdMap } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import type { BaseOptions } from './base-image.js'
@@ -151,7 +152,14 @@ function prepareCommon(
   const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? env.SOURCE_DATE_EPOCH
   const time = creationTime({ sourceDateEpoch, created: options.created, now: options.now })
   const ids = idMapOf(process.geteuid?.() ?? 0, process.getegid?.() ?? 0)
-  const places = { store, pull: options.pull ?? false, env, signal, plainHttp: options.plainHttp ?? false }
+  const places = {
+    ...remotes(options),
+    store,
+    pull: options.pull ?? false,
+    env,
+    signal,
+    plainHttp: options.plainHttp ?? false,
+  }
   const secrets = new Map((options.secrets ?? []).map(secretOption))
   return {
     store,
@@ -180,6 +188,13 @@ function prepareCommon(
     idMap: ids,
     places,
   }
+}
+
+/** Mirrors, credentials and certificates of this machine, as for every tool that asks registries. */
+function remotes({ env, signal, plainHttp, onWarning }: BuildOptions): RemoteOptions {
+  const none = { 'tls-ca': [], 'tls-cert': undefined, 'tls-key': undefined, rate: undefined }
+  const warn = (message: string): void => onWarning?.(message)
+  return remoteOptions({ ...none, 'plain-http': plainHttp ?? false }, { env, signal, warn })
 }
 
 function fetching(setup: RemoteSetup): Pick<BuildSetup, 'folders' | 'remotes' | 'temp'> {
