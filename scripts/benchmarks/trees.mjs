@@ -20,6 +20,26 @@ export function debianTree() {
   return inMemory('debian', kept)
 }
 
+/** A Debian of nothing but what it cannot be without; of a small run a busybox. */
+export function plainDebian() {
+  if (options.isSmall) return busyboxTree()
+  const kept = path.join(cache, 'bookworm')
+  madeOnce(
+    kept,
+    making =>
+      `debootstrap --variant=minbase bookworm "${making}" >&2 && rm -rf "${making}/var/cache/apt/archives"`,
+  )
+  return inMemory('bookworm', kept)
+}
+
+function busyboxTree() {
+  const dir = path.join(work, 'busybox')
+  shell(`mkdir -p "${dir}"/{bin,etc,tmp}; cp -L "$(command -v busybox)" "${dir}/bin/busybox"
+    for name in sh cat cp echo find mkdir rm wc; do ln -s busybox "${dir}/bin/$name"; done
+    echo root:x:0:0::/:/bin/sh > "${dir}/etc/passwd"`)
+  return dir
+}
+
 /** Many small files. */
 export function nodeModulesTree() {
   if (options.isSmall) return smallTree('node_modules')
