@@ -192,8 +192,13 @@ async function* pullWhole(
   let last: AnyRecord | undefined
   for await (const next of pullImage({ place, keeper, image }, found)) {
     if (last !== undefined) yield { record: last }
-    last = next
-    if (next.type === 'manifest' || next.type === 'index') digests.push(String(next.digest))
+    last = undefined
+    // The root is known to be it when nothing follows. Layers are not held back: their readers begin with them.
+    if (next.type !== 'manifest' && next.type !== 'index') yield { record: next }
+    else {
+      last = next
+      digests.push(String(next.digest))
+    }
   }
   const isNamed = reference !== undefined && !options.noTag && store !== undefined
   const entry = { descriptor: bare(found.descriptor), name: reference }
