@@ -78,6 +78,13 @@ export interface BoundSecret extends SecretMount {
   readonly from?: SecretSource
 }
 
+export interface BoundCache extends CacheMount {
+  /** Where all caches are. */
+  readonly dir: string
+  /** The tree that a new one begins with, and what stands for it. */
+  readonly origin?: { readonly root: SourceRoot; readonly key: string }
+}
+
 export interface BoundAgent extends SshMount {
   readonly target: string
   /** The agent's own socket; absent when none was given. */
@@ -86,12 +93,7 @@ export interface BoundAgent extends SshMount {
   readonly told: boolean
 }
 
-export type StepMount =
-  | BoundTree
-  | (CacheMount & { readonly dir: string })
-  | TmpfsMount
-  | BoundSecret
-  | BoundAgent
+export type StepMount = BoundTree | BoundCache | TmpfsMount | BoundSecret | BoundAgent
 
 export interface RunAction {
   readonly kind: 'run'

@@ -23,6 +23,10 @@ export interface CacheMount {
   readonly readonly: boolean
   /** `locked` makes others wait; `private` gives them another one. */
   readonly sharing: 'shared' | 'private' | 'locked'
+  /** Stage, image or build context that a new cache begins with; absent: with nothing. */
+  readonly from?: string
+  /** In `from`. */
+  readonly source: string
   readonly mode: number
   readonly uid: number
   readonly gid: number
@@ -63,7 +67,7 @@ export type RunMount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMo
 
 const KEYS: Readonly<Record<RunMount['type'], readonly string[]>> = {
   bind: ['target', 'source', 'from', 'writable'],
-  cache: ['target', 'id', 'readonly', 'sharing', 'mode', 'uid', 'gid'],
+  cache: ['target', 'id', 'readonly', 'sharing', 'from', 'source', 'mode', 'uid', 'gid'],
   tmpfs: ['target', 'size'],
   secret: ['target', 'id', 'env', 'required', 'mode', 'uid', 'gid'],
   ssh: ['target', 'id', 'required', 'mode', 'uid', 'gid'],
@@ -130,11 +134,13 @@ function cache(text: string, fields: ReadonlyMap<string, string>, target: string
   const sharing = fields.get('sharing') ?? 'shared'
   if (sharing !== 'shared' && sharing !== 'private' && sharing !== 'locked')
     throw invalid(text, 'sharing is shared, private or locked')
-  const id = fields.get('id') ?? target
+  const [id, from] = [fields.get('id') ?? target, fields.get('from')]
   return {
     type: 'cache',
     target,
     id,
+    source: fields.get('source') ?? '/',
+    ...(from === undefined ? {} : { from }),
     readonly: flag(fields, 'readonly'),
     sharing,
     ...owner(text, fields, 0o755),

@@ -120,5 +120,17 @@ async function planMount(
     const from = setup.secrets.get(mount.id)
     return { key: mount, make: async () => ({ ...mount, ...(from === undefined ? {} : { from }) }) }
   }
-  return { key: mount, make: async () => (mount.type === 'cache' ? { ...mount, dir: cacheDir } : mount) }
+  if (mount.type === 'cache') {
+    const tree = mount.from === undefined ? undefined : await find(mount.from)
+    const key = tree?.key({ sources: [binaryOf(mount.source)], parents: false, excludes: [] }) ?? ''
+    return {
+      key: mount,
+      make: async locate => ({
+        ...mount,
+        dir: cacheDir,
+        ...(tree ? { origin: { root: await locate(tree.tree), key } } : {}),
+      }),
+    }
+  }
+  return { key: mount, make: async () => mount }
 }

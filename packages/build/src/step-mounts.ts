@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { attempt, ToolError } from '@pipelayer/errors'
+import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import type { Bench } from './bench.js'
 import { Copier } from './copier.js'
-import type { BoundAgent, BoundSecret, BoundTree, SourceRoot, StepMount } from './executor-protocol.js'
+import type {
+  BoundAgent,
+  BoundCache,
+  BoundSecret,
+  BoundTree,
+  SourceRoot,
+  StepMount,
+} from './executor-protocol.js'
 import { lockFile } from './file-lock.js'
 import type { CacheMount } from './mounts.js'
 import { unmount } from './overlay.js'
@@ -130,20 +137,42 @@ async function copied(bench: Bench, root: SourceRoot, source: string): Promise<s
   })
 }
 
-async function cache(bench: Bench, wanted: CacheMount & { readonly dir: string }): Promise<Place> {
-  const id = createHash('sha256').update(wanted.id).digest('hex')
+async function cache(bench: Bench, wanted: BoundCache): Promise<Place> {
+  const { origin } = wanted
+  const name = origin === undefined ? wanted.id : JSON.stringify([wanted.id, origin.key])
+  const id = createHash('sha256').update(name).digest('hex')
   const dir = path.join(wanted.dir, id)
   fs.mkdirSync(wanted.dir, { recursive: true, mode: 0o700 })
   const lock =
     wanted.sharing === 'shared'
       ? undefined
       : await lockFile(`${dir}.lock`, { wait: wanted.sharing === 'locked' })
-  // Somebody has the cache: a private one begins empty, and is gone with this build.
-  const place = wanted.sharing === 'private' && lock === undefined ? bench.newDir('cache') : dir
-  if (!fs.existsSync(place) || place !== dir) makeCache(place, wanted)
+  // Somebody has the cache: a private one begins anew, and is gone with this build.
+  const place =
+    wanted.sharing === 'private' && lock === undefined ? path.join(bench.newDir('cache'), id) : dir
+  if (!fs.existsSync(place)) {
+    if (origin === undefined) makeCache(place, wanted)
+    else await seedCache(bench, place, { root: origin.root, source: wanted.source })
+  }
   return {
     mount: bindMount(wanted.target, place, !wanted.readonly),
     close: () => lock !== undefined && fs.closeSync(lock),
+  }
+}
+
+async function seedCache(
+  bench: Bench,
+  place: string,
+  { root, source }: { readonly root: SourceRoot; readonly source: string },
+): Promise<void> {
+  const made = await copied(bench, root, source)
+  if (!fs.statSync(made).isDirectory())
+    throw new ToolError('MOUNT_INVALID', `a cache begins with a directory, and "/${source}" is none`)
+  try {
+    fs.renameSync(made, place)
+  } catch (error) {
+    // Another step was faster; its cache is as good.
+    if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error
   }
 }
 

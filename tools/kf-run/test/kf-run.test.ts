@@ -289,6 +289,8 @@ t.test('mounts of RUN', { skip }, async t => {
       'RUN --mount=type=bind,from=other,target=/m,rw echo more >> /m/x && cat /m/x > /got',
       'RUN --mount=type=cache,target=/c echo 1 >> /c/n; cat /c/n > /n1',
       'RUN --mount=type=cache,target=/c echo 2 >> /c/n; cat /c/n > /n2',
+      'RUN --mount=type=cache,target=/c,from=other cat /c/x > /seeded; echo changed > /c/x',
+      'RUN --mount=type=cache,target=/c,from=other cat /c/x >> /seeded',
       'RUN --mount=type=tmpfs,target=/t echo > /t/x',
       'RUN --mount=type=secret,id=s --mount=type=secret,id=e,env=E [ "$(cat /run/secrets/s) $E" = "s3cret env" ]',
       'RUN --network=none ! ip link show eth0',
@@ -299,11 +301,22 @@ t.test('mounts of RUN', { skip }, async t => {
   t.equal(status, 0, stderr)
   t.same(
     snapshots.slice(1).map(changes),
-    [[], ['add got file 0644 0:0'], ['add n1 file 0644 0:0'], ['add n2 file 0644 0:0'], [], [], []],
+    [
+      [],
+      ['add got file 0644 0:0'],
+      ['add n1 file 0644 0:0'],
+      ['add n2 file 0644 0:0'],
+      ['add seeded file 0644 0:0'],
+      ['modify seeded file 0644 0:0'],
+      [],
+      [],
+      [],
+    ],
     'nothing of a mount is in a layer',
   )
   t.equal(content(snapshots[2], 'got'), 'from other\nmore\n')
   t.equal(content(snapshots[4], 'n2'), '1\n2\n', 'a cache is kept')
+  t.equal(content(snapshots[6], 'seeded'), 'from other\nchanged\n', 'one begins with a stage')
 })
 
 t.test('an agent for ssh', { skip: skip || need('ssh-agent') }, async t => {
