@@ -27,7 +27,7 @@ export class StepTrees {
     this.#cache = cache
   }
 
-  /** How trees are kept, and the executor that keeps them so. */
+  /** How trees are kept, and the executor that keeps them so. @throws {ToolError} `STOPPED` after {@link close} */
   start(): Promise<Running> {
     if (this.#isClosed) throw new ToolError('STOPPED', 'the build has ended')
     this.#running ??= ExecutorChild.start({
