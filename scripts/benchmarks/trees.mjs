@@ -48,7 +48,7 @@ export function nodeModulesTree() {
     kept,
     making =>
       `mkdir "${making}.npm" && cd "${making}.npm" && echo '{"private":true}' > package.json &&
-       npm install --silent --ignore-scripts --no-audit --no-fund --omit=optional ${MODULES} >&2 &&
+       npm install --silent --ignore-scripts --no-audit --no-fund ${MODULES} >&2 &&
        mv node_modules "${making}" && rm -r "${making}.npm"`,
   )
   return inMemory('node_modules', kept)

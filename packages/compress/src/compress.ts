@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { bundledVersions, isalDeflate, isalVersion } from '@pipelayer/sys'
+import { bundledVersions, gzipMember, isalDeflate, isalVersion, libdeflateVersion } from '@pipelayer/sys'
 import { unsupported } from './errors.js'
 import {
   type Compression,
@@ -13,7 +13,7 @@ import {
   defaultLevel,
   type Engine,
 } from './format.js'
-import { GZIP_BLOCK_SIZE, gzip } from './gzip.js'
+import { GZIP_BLOCK_SIZE, gzip, gzipMembers } from './gzip.js'
 import { ZSTD_FRAME_SIZE, zstd, zstdEngine } from './zstd.js'
 
 export interface CompressOptions {
@@ -56,12 +56,14 @@ export function compress(source: AsyncIterable<Buffer>, options: CompressOptions
   if (format === 'zstd')
     return zstd(source, { level, workers, free, ...(engine === 'libzstd' ? { engine } : {}) })
   if (format === 'none') return source
+  if (engine === 'libdeflate') return gzipMembers(source, { level, workers, free }, gzipMember)
   const deflate = engine === 'libisal' ? isalDeflate : undefined
   return gzip(source, { level, workers, free, checksum, deflate })
 }
 
 /**
- * Name and version of what compresses: `zlib/1.3.1`, `node-zstd/1.5.7`, `libzstd/1.5.4`, `libisal/2.0.30`, `none`.
+ * Name and version of what compresses: `zlib/1.3.1`, `node-zstd/1.5.7`, `libzstd/1.5.4`, `libisal/2.0.30`,
+ * `libdeflate/0-97c734d1` (the library tells no version: a checksum of what it makes of a sample), `none`.
  *
  * @throws ToolError COMPRESSION_UNKNOWN, COMPRESSION_UNSUPPORTED as {@link compress}
  */
@@ -69,6 +71,7 @@ export function engineOf(format: CompressionFormat, engine?: Engine): string {
   requireEngine(format, engine)
   if (format === 'zstd') return zstdEngine(engine === 'libzstd' ? engine : undefined)
   if (format === 'none') return 'none'
+  if (engine === 'libdeflate') return `libdeflate/${libdeflateVersion()}`
   return engine === 'libisal' ? `libisal/${isalVersion()}` : `zlib/${bundledVersions().zlib}`
 }
 
@@ -77,5 +80,9 @@ function requireEngine(format: CompressionFormat, engine: Engine | undefined): v
   if (engine === 'libisal' && isalVersion() === undefined)
     throw unsupported(
       'libisal.so.2 does not load or fails its test: install libisal2, or leave the engine out',
+    )
+  if (engine === 'libdeflate' && libdeflateVersion() === undefined)
+    throw unsupported(
+      'libdeflate.so.0 does not load or fails its test: install libdeflate0, or leave the engine out',
     )
 }

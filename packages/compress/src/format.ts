@@ -10,9 +10,12 @@ export type CompressionFormat = 'gzip' | 'zstd' | 'none'
 
 /**
  * What compresses in place of the usual: `libisal` is the system's ISA-L, five times as fast as zlib for output a tenth
- * larger; `libzstd` the system's, also where Node has its own. Never chosen by what is installed.
+ * larger; `libdeflate` gives what is a little smaller in three quarters of the time; `libzstd` is the system's, also
+ * where Node has its own. Never chosen by what is installed.
  */
-export type Engine = 'libisal' | 'libzstd'
+export type Engine = 'libisal' | 'libdeflate' | 'libzstd'
+
+type GzipEngine = Exclude<Engine, 'libzstd'>
 
 /** What bytes can turn out to be. */
 export type DetectedCompression = CompressionFormat | 'bzip2' | 'xz'
@@ -36,12 +39,19 @@ interface Levels {
  * 466 MB, ours 131.5), and level 6 would save 4 % for 1.5 times the time. zstd 3 is the zstd program's.
  * zstd above 22 does not exist, and up to 22 a reader with a window of 128 MiB can read it.
  */
-const LEVELS: Readonly<Record<CompressionFormat | 'libisal', Levels>> = {
+const LEVELS: Readonly<Record<CompressionFormat | GzipEngine, Levels>> = {
   gzip: { min: 0, max: 9, usual: 4 },
   zstd: { min: 1, max: 22, usual: 3 },
   none: { min: 0, max: 0, usual: 0 },
   /** Level 3 takes twice the time of 2 to save 5 %. */
   libisal: { min: 0, max: 3, usual: 2 },
+  /** Level 5 takes a quarter more time to save 2 %. */
+  libdeflate: { min: 1, max: 12, usual: 4 },
+}
+
+/** What levels mean. */
+function levelsOf(format: CompressionFormat, engine: Engine | undefined): CompressionFormat | GzipEngine {
+  return engine === undefined || engine === 'libzstd' ? format : engine
 }
 
 /**
@@ -63,18 +73,18 @@ export function parseCompression(text: string, engine?: Engine): Compression {
 
 /** The level that is used where none is asked for. */
 export function defaultLevel(format: CompressionFormat, engine?: Engine): number {
-  return LEVELS[engine === 'libisal' ? engine : format].usual
+  return LEVELS[levelsOf(format, engine)].usual
 }
 
 /** @throws ToolError COMPRESSION_UNKNOWN, status 2, where the engine has not this format */
 export function checkEngine(format: CompressionFormat, engine: Engine | undefined): void {
-  if (engine !== undefined && format !== (engine === 'libisal' ? 'gzip' : 'zstd'))
+  if (engine !== undefined && format !== (engine === 'libzstd' ? 'zstd' : 'gzip'))
     throw unknown(`${engine} makes no ${format} layers`)
 }
 
 /** @throws ToolError COMPRESSION_UNKNOWN, status 2 */
 export function checkLevel(format: CompressionFormat, level: number, engine?: Engine): void {
-  const name = engine === 'libisal' ? engine : format
+  const name = levelsOf(format, engine)
   const { min, max } = LEVELS[name]
   if (!Number.isInteger(level) || level < min || level > max) {
     throw unknown(`${name} level ${level} is not from ${min} to ${max}`)

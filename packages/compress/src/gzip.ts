@@ -83,6 +83,21 @@ function trailer(crc: number, size: number): Buffer {
   return bytes
 }
 
+/**
+ * gzip in members of one block each, by a library that compresses whole buffers. A reader takes them for one stream.
+ *
+ * @param member - makes one, in another thread
+ */
+export function gzipMembers(
+  source: AsyncIterable<Buffer>,
+  { level, workers, free }: Pick<GzipOptions, 'level' | 'workers' | 'free'>,
+  member: (bytes: Buffer, level: number) => Promise<Buffer>,
+): AsyncGenerator<Buffer, void, void> {
+  return inOrder(blocksOf(source, GZIP_BLOCK_SIZE, free), workers, ({ bytes, release }) =>
+    member(bytes, level).finally(release),
+  )
+}
+
 /** Every parameter is named: a default that changes would change the bytes. */
 const zlibDeflate: Deflate = (block, { level, dictionary, isLast }) => {
   const options: zlib.ZlibOptions = {

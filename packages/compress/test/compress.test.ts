@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import zlib from 'node:zlib'
-import { isalVersion, libzstdVersion } from '@pipelayer/sys'
+import { isalVersion, libdeflateVersion, libzstdVersion } from '@pipelayer/sys'
 import fc from 'fast-check'
 import t from 'tap'
 import { crc32, tableCrc32 } from '../src/crc32.js'
@@ -132,11 +132,14 @@ t.test('the engine', async t => {
 
 const ENGINES = [
   ['libisal', 'gzip', 3, /^libisal\/2[.\d]*$/],
+  ['libdeflate', 'gzip', 12, /^libdeflate\/0-[\da-f]{8}$/],
   ['libzstd', 'zstd', 22, /^libzstd\/\d+\.\d+\.\d+$/],
 ] as const
 
+const INSTALLED = { libisal: isalVersion, libdeflate: libdeflateVersion, libzstd: libzstdVersion }
+
 for (const [engine, format, highest, name] of ENGINES) {
-  const isPresent = engine === 'libisal' ? isalVersion() !== undefined : libzstdVersion() !== undefined
+  const isPresent = INSTALLED[engine]() !== undefined
   t.test(`engine ${engine}`, { skip: isPresent ? false : missing(engine) }, async t => {
     t.match(engineOf(format, engine), name)
     for (const size of [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 77]) {
@@ -162,6 +165,8 @@ t.test('engines are asked for by name', async t => {
   })
   t.throws(() => parseCompression('none', 'libzstd'), { code: 'COMPRESSION_UNKNOWN', status: 2 })
   t.throws(() => parseCompression('gzip:6', 'libisal'), /libisal level 6 is not from 0 to 3/)
+  t.throws(() => parseCompression('gzip:0', 'libdeflate'), /libdeflate level 0 is not from 1 to 12/)
+  t.strictSame(parseCompression('gzip', 'libdeflate'), { format: 'gzip', level: 4 })
   t.strictSame(parseCompression('gzip', 'libisal'), { format: 'gzip', level: 2 }, 'its own default')
   t.match(engineOf('gzip'), /^zlib\//, 'the default does not depend on what is installed')
 })

@@ -60,7 +60,7 @@ async function packBytes(
 ): Promise<Omit<PackedLayer, 'entries'>> {
   const { format, engine, level } = options.compress ?? { format: 'gzip' }
   const mediaType = layerMediaType(options.family ?? 'oci', format)
-  const hasher = new ThreadHasher({ checksum: format === 'gzip' })
+  const hasher = new ThreadHasher({ checksum: format === 'gzip' && engine !== 'libdeflate' })
   const { checksum } = hasher
   const how = { format, level, engine, checksum, free: options.free, ...workersOf(options) }
   const sink = await open()

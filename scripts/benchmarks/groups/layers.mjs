@@ -60,6 +60,11 @@ function pack(name, dir) {
       needs: '/usr/lib/*/libisal.so.2',
       ...ours('--engine libisal', most(fast, 'umoci insert')),
     },
+    {
+      name: '... libdeflate',
+      needs: '/usr/lib/*/libdeflate.so.0',
+      ...ours('--engine libdeflate', [{ what: 'size', to: 'umoci insert', most: 1.01 }]),
+    },
     { name: '... zstd', ...ours('--compress zstd', most(zstd, 'umoci insert')) },
     { name: '... none', ...ours('--compress none', []) },
     {

@@ -1,6 +1,5 @@
 // Images to and from registries, and from one to another.
 import { compare, onExit, options, shell } from '../harness.mjs'
-import { smallImages } from '../images.mjs'
 import { startRegistry } from '../registry.mjs'
 
 const PEAK = { what: 'peak', most: 150 }
@@ -110,8 +109,9 @@ function peers(most, crane) {
 
 function copy(host) {
   const other = startRegistry('mirror')
-  const { records, references } = smallImages(SMALL_IMAGES, `${host}/small`)
-  shell(`blob-put < "${records}" > /dev/null`)
+  const references = '$W/references'
+  shell(`node scripts/small-images.mjs "$W/blobs" ${SMALL_IMAGES} ${host}/small |
+    blob-put | jq -r '.reference // empty' > "${references}"`)
   const ours = `blob-put "docker://${other}/" > /dev/null`
   const targets = [{ to: 'xargs -P8 skopeo copy', most: 0.5 }, PEAK]
   const skopeo = `skopeo copy -q --src-tls-verify=false --dest-tls-verify=false`

@@ -20,8 +20,8 @@ runTool({
     },
     engine: {
       type: 'string',
-      choices: ['libisal', 'libzstd'],
-      describe: "the system's compressor in place of Node's, gzip by libisal or zstd by libzstd",
+      choices: ['libisal', 'libdeflate', 'libzstd'],
+      describe: "the system's compressor in place of Node's: gzip by libisal or libdeflate, zstd by libzstd",
     },
     workers: { type: 'number', value: 'N', describe: 'blocks compressed at a time; never changes the bytes' },
     store: {
