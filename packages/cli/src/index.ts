@@ -8,5 +8,12 @@
 export type { Args, OptionSpec, OptionTable, Positionals } from './options.js'
 export { printable } from './printable.js'
 export { readBytes, readInput } from './read-input.js'
-export { type ByteTool, type Input, runTool, type Tool, type ToolContext } from './run-tool.js'
+export {
+  type ByteTool,
+  type EitherTool,
+  type Input,
+  runTool,
+  type Tool,
+  type ToolContext,
+} from './run-tool.js'
 export type { TextForm } from './text-writer.js'

@@ -58,6 +58,18 @@ export interface ByteTool<T extends OptionTable> extends Omit<Tool<T>, 'output' 
   run(records: AsyncIterable<AnyRecord>, args: Args<T>, context: ToolContext): AsyncIterable<Uint8Array>
 }
 
+/** A tool of which the arguments say whether it writes records or the bytes of something. */
+export interface EitherTool<T extends OptionTable> extends Omit<Tool<T>, 'output' | 'run'> {
+  readonly output: (args: Args<T>) => 'records' | 'bytes'
+  run(
+    records: AsyncIterable<AnyRecord>,
+    args: Args<T>,
+    context: ToolContext,
+  ): AsyncIterable<AnyRecord> | AsyncIterable<Uint8Array>
+}
+
+type AnyTool<T extends OptionTable> = Tool<T> | ByteTool<T> | EitherTool<T>
+
 type CommonArgs = Args<typeof READING & typeof COMMON>
 
 /** How long clean-up may take after a signal, before the process ends all the same. */
@@ -71,7 +83,7 @@ const NOTHING: Positionals = { synopsis: '', min: 0, max: 0 }
  * input is wrong, or bad news, such as a `failed` record, went by; 2 the command line is wrong, stdin untouched; 70 a bug; 75 the system
  * or the network; 130 and 143 signals; 141 the reader is gone, without a word.
  */
-export async function runTool<const T extends OptionTable>(tool: Tool<T> | ByteTool<T>): Promise<never> {
+export async function runTool<const T extends OptionTable>(tool: AnyTool<T>): Promise<never> {
   const table = { ...tool.options, ...(tool.input === 'none' ? {} : READING), ...COMMON } as T
   const head = { name: tool.name, summary: tool.summary, positionals: tool.positionals ?? NOTHING }
   const plain = await reporter(tool.name, process.stderr, { quiet: false, json: false, noColor: noColor() })
@@ -92,7 +104,7 @@ export async function runTool<const T extends OptionTable>(tool: Tool<T> | ByteT
 }
 
 interface Run<T extends OptionTable> {
-  readonly tool: Tool<T> | ByteTool<T>
+  readonly tool: AnyTool<T>
   readonly args: Args<T>
   readonly common: CommonArgs
   readonly report: Reporter
@@ -135,17 +147,19 @@ interface Output {
   bad: number
 }
 
-function outputOf<T extends OptionTable>(tool: Tool<T> | ByteTool<T>, args: Args<T>): Output {
+function outputOf<T extends OptionTable>(tool: AnyTool<T>, args: Args<T>): Output {
   const { stdout } = process
   const terminal = stdout.isTTY === true
-  if (tool.output === 'bytes') {
-    if (terminal && !tool.isSilent?.(args))
+  const kind = typeof tool.output === 'function' ? tool.output(args) : tool.output
+  if (kind === 'bytes') {
+    if (terminal && !('isSilent' in tool && tool.isSilent?.(args)))
       throw new ToolError('USAGE', 'bytes are not written to a terminal: redirect stdout', { status: 2 })
     return { writer: new ByteWriter(stdout), isBad: () => false, bad: 0 }
   }
-  const form = tool.text?.(args, { terminal })
+  const form = 'text' in tool ? tool.text?.(args, { terminal }) : undefined
   const writer = form === undefined ? new RecordWriter(stdout) : new TextWriter(stdout, form)
-  return { writer: writer as Writer, isBad: piece => tool.isBad?.(piece as AnyRecord, args) ?? false, bad: 0 }
+  const isBad = (piece: Piece): boolean => 'isBad' in tool && tool.isBad?.(piece as AnyRecord, args) === true
+  return { writer: writer as Writer, isBad, bad: 0 }
 }
 
 type Outcome = { readonly done: true } | { readonly error: unknown } | Stop

@@ -41,6 +41,15 @@ runTool({
     if (args.broken) throw new ToolError('NOT_GOOD', 'wrong bytes')
   },
 })`
+// One that writes what it is told to.
+const EITHER = `
+import { runTool } from '@pipelayer/cli'
+runTool({
+  name: 'either', summary: 'writes one or the other', input: 'none', positionals: { synopsis: '[X]', min: 0, max: 1 },
+  options: { raw: { type: 'boolean', describe: 'bytes' } },
+  output: args => args.raw ? 'bytes' : 'records',
+  async *run(records, args) { yield args.raw ? Buffer.from('bytes') : { type: 'x' } },
+})`
 const END = '{"type":"end","tool":"up","records":0,"failed":0}\n'
 
 interface Result {
@@ -63,7 +72,7 @@ t.test('runTool()', async t => {
     define: { 'import.meta.url': '__u', PIPELAYER_VERSION: '"1.2.3"' },
     banner: { js: "const __u=require('node:url').pathToFileURL(__filename).href;" },
   }
-  const made = { sample: PROGRAM, bytes: BYTES }
+  const made = { sample: PROGRAM, bytes: BYTES, either: EITHER }
   for (const [name, contents] of Object.entries(made)) {
     const stdin = { contents, resolveDir: process.cwd() }
     await build({ ...options, stdin, outfile: path.join(dir, `${name}.cjs`) })
@@ -217,6 +226,19 @@ t.test('runTool()', async t => {
       env,
     })
     t.equal(silent.status, 0, 'but when nothing goes there')
+  })
+
+  await t.test('bytes or records, as the arguments say', async t => {
+    const records = '{"type":"x"}\n{"type":"end","tool":"either","records":1,"failed":0}\n'
+    const rows: [args: string[], out: string, why: string][] = [
+      [[], records, 'records'],
+      [['--raw'], 'bytes', 'bytes'],
+      [['--', '--raw'], records, 'a word that only looks like the option'],
+    ]
+    for (const [args, out, why] of rows) {
+      const child = spawn(process.execPath, [path.join(dir, 'either.cjs'), ...args], { env })
+      t.match(await ended(child), { status: 0, out, err: '' }, why)
+    }
   })
 
   await t.test('a reader that leaves', async t => {
