@@ -86,6 +86,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     return published
   }
 
+  /** @throws ToolError `MANIFEST_UNKNOWN`, `REFERENCE_AMBIGUOUS`; `MEDIA_TYPE_UNSUPPORTED` for what is no image */
   #entry(layout: Layout): StoredDescriptor {
     const { name, index, text } = this.#options
     const entries = this.#entries(layout)
