@@ -2,8 +2,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { type Digest, verified } from '@pipelayer/digest'
 import { errnoOf, systemError } from '@pipelayer/errors'
-import { isAvailable, syncfs } from '@pipelayer/sys'
 import { readLink, sizeOf } from './files.js'
+import { flushAll } from './flush.js'
 import type { PartialFolder } from './partial.js'
 import type { FolderPaths } from './paths.js'
 
@@ -16,7 +16,7 @@ interface Staged {
 }
 
 /** From so many files on, flushing the file system once is cheaper than flushing each file. */
-const MANY = 8
+const MANY = 4
 const MAX_TRIES = 10
 
 /**
@@ -129,26 +129,17 @@ export class Batch {
   }
 
   async #syncFiles(files: readonly Staged[]): Promise<void> {
-    if (files.length > MANY && this.#syncAll()) return
+    const flushed = files.length > MANY ? flushAll(this.#paths.base) : undefined
+    if (flushed !== undefined) return flushed
     for (const { temporary } of files) await syncPath(temporary)
   }
 
   async #rename(files: readonly Staged[]): Promise<void> {
     const changed = new Set<string>()
     for (const { temporary, target } of files) await renameInto(temporary, target, changed)
-    if (changed.size > MANY && this.#syncAll()) return
+    const flushed = changed.size > MANY ? flushAll(this.#paths.base) : undefined
+    if (flushed !== undefined) return flushed
     for (const folder of changed) await syncPath(folder)
-  }
-
-  #syncAll(): boolean {
-    if (!isAvailable()) return false
-    const fd = fs.openSync(this.#paths.base, 'r')
-    try {
-      syncfs(fd)
-      return true
-    } finally {
-      fs.closeSync(fd)
-    }
   }
 }
 

@@ -79,7 +79,8 @@ export class DistributionFolder {
     const opened = openFile(this.paths.blob(digest))
     if (opened === undefined)
       throw new ToolError('BLOB_UNKNOWN', `there is no blob ${digest} in "${this.root}"`)
-    return fs.createReadStream('', { fd: opened.fd, highWaterMark: READ_BYTES })
+    const { fd, size } = opened
+    return fs.createReadStream('', { fd, highWaterMark: Math.min(READ_BYTES, size + 1) })
   }
 }
 

@@ -23,7 +23,7 @@ export class BlobSource {
    */
   opener(part: Part, signal: AbortSignal): () => AsyncIterable<Buffer> {
     const { path, data, from = [] } = part
-    if (path !== undefined && isThere(path, part)) return () => readFile(path, signal)
+    if (path !== undefined && isThere(path, part)) return () => readFile(path, part.size, signal)
     if (data !== undefined) return () => inline(data)
     if (from.length > 0) return () => this.#first(from, part)
     const where = path === undefined ? 'no path and no place to get it from' : `"${path}" is not there`
@@ -90,9 +90,14 @@ function isThere(path: string, { digest, size }: Part): boolean {
   }
 }
 
-async function* readFile(path: string, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+// A buffer is made for each stream: one larger than the file is time for the collector.
+async function* readFile(
+  path: string,
+  size: number,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
   try {
-    yield* fs.createReadStream(path, { highWaterMark: READ_BYTES, signal })
+    yield* fs.createReadStream(path, { highWaterMark: Math.min(READ_BYTES, size + 1), signal })
   } catch (error) {
     throw systemError(error, `read "${path}"`)
   }

@@ -59,6 +59,10 @@ class RegistryFolderPlace implements PlaceReader, PlaceWriter {
     yield* this.#open().openBlob(digest)
   }
 
+  async blobSize(digest: Digest): Promise<number | undefined> {
+    return this.#open().repository(this.#name.name).blob(digest)?.size
+  }
+
   async hasBlob(descriptor: Descriptor): Promise<boolean> {
     return this.#isThere() && this.#write().hasBlob(descriptor)
   }

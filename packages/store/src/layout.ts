@@ -132,7 +132,9 @@ export class Layout {
   /** A blob's bytes as a stream, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN` */
   openBlob(digest: Digest): Readable {
     const fd = this.#openFile(digest)
-    return fs.createReadStream('', { fd, highWaterMark: READ_CHUNK_BYTES })
+    // A buffer is made for each stream: one larger than the file is time for the collector.
+    const highWaterMark = Math.min(READ_CHUNK_BYTES, fs.fstatSync(fd).size + 1)
+    return fs.createReadStream('', { fd, highWaterMark })
   }
 
   /**

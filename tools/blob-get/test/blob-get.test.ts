@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { digestOf } from '@pipelayer/digest'
+import { openPlace } from '@pipelayer/places'
 import { Layout } from '@pipelayer/store'
 import { tempDir } from '@pipelayer/testkit'
 import t from 'tap'
@@ -17,6 +18,18 @@ async function get(store: string, words: string[], more: Partial<BlobGetOptions>
   return all
 }
 
+// A blob is seen there together with a manifest that names it.
+async function putInFolder(text: string): Promise<void> {
+  const { write } = openPlace(text, { store: '/nowhere' })
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json'
+  const blob = { mediaType: 'application/octet-stream', digest: DIGEST, size: BLOB.length }
+  await write.putBlob(blob, async function* () {
+    yield BLOB
+  })
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config: blob, layers: [] }))
+  await write.publish({ descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length }, bytes })
+}
+
 t.test('one blob', async t => {
   const dir = tempDir(t, 'blob-get')
   const layout = Layout.open(`${dir}/layout`, { create: true })
@@ -25,9 +38,17 @@ t.test('one blob', async t => {
   const torn = digestOf('torn')
   fs.writeFileSync(layout.blobPath(torn), 'TORN')
   const place = `oci:${dir}/layout`
+  const folder = `registry-fs:${dir}/folder:team/app`
+  await putInFolder(folder)
   const rows: readonly [words: string[], result: string | { code: string; status: number }, why: string][] = [
     [[place, DIGEST], String(BLOB), 'a place and a digest'],
     [[`${place}@${DIGEST}`], String(BLOB), 'both in one'],
+    [[folder, DIGEST], String(BLOB), "a repository of a registry's folder"],
+    [
+      [`registry-fs:${dir}/folder:team/other`, DIGEST],
+      { code: 'BLOB_UNKNOWN', status: 1 },
+      'another repository',
+    ],
     [[place, absent], { code: 'BLOB_UNKNOWN', status: 1 }, 'not there'],
     [[place, torn], { code: 'DIGEST_MISMATCH', status: 1 }, 'damaged'],
     [[place, 'sha256:1'], { code: 'DIGEST_INVALID', status: 2 }, 'no digest'],
@@ -44,7 +65,7 @@ t.test('one blob', async t => {
   await t.rejects(get(`${dir}/store`, [place, torn], { file: `${dir}/torn` }), { code: 'DIGEST_MISMATCH' })
   const none = { file: `${dir}/none/out` }
   await t.rejects(get(`${dir}/store`, [place, DIGEST], none), { code: 'ENOENT' }, 'no such folder')
-  t.same(fs.readdirSync(dir).sort(), ['layout', 'out'], 'nothing half is left')
+  t.same(fs.readdirSync(dir).sort(), ['folder', 'layout', 'out'], 'nothing half is left')
 })
 
 t.test('a registry that breaks off: the next call goes on', async t => {
