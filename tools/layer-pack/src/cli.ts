@@ -31,6 +31,7 @@ runTool({
     },
     filtered: {
       type: 'boolean',
+      alias: 'from-entries',
       describe: 'take changes that a filter altered, and keep them out of the cache',
     },
     'mtime-ns': { type: 'boolean', describe: 'keep nanoseconds of times (default: whole seconds)' },
