@@ -39,6 +39,11 @@ export const OPTIONS = {
     value: 'id=ID,src=FILE|env=NAME',
     describe: 'a secret for RUN --mount=type=secret; repeatable',
   },
+  mode: {
+    type: 'string',
+    choices: ['lite'],
+    describe: 'how a Kubefile is built: lite, without a cluster, is the only way',
+  },
   'host-run': {
     type: 'boolean',
     describe: 'RUN of a Kubefile works on this machine itself, as it did in sealer 0.8 and before',
