@@ -19,6 +19,8 @@ export interface DecompressOptions {
   readonly maxRatio?: number
   /** Bytes out from which on `maxRatio` holds: 1 MiB unless given. */
   readonly ratioFromBytes?: number
+  /** Nothing is kept of a chunk when the next one is asked for: then they may lie in the same memory. */
+  readonly reuse?: boolean
   /** Told once what the bytes are, before the first of them comes out. */
   readonly onDetected?: (format: DetectedCompression) => void
 }
@@ -41,15 +43,19 @@ export async function* decompress(source: AsyncIterable<Buffer>, options: Decomp
   try {
     const format = detectCompression(await input.peek(MAGIC_SIZE))
     options.onDetected?.(format)
-    yield* limited(decoded(format, input.rest()), input, options)
+    yield* limited(decoded(format, input.rest(), options), input, options)
   } finally {
     await input.close()
   }
 }
 
-function decoded(format: DetectedCompression, source: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+function decoded(
+  format: DetectedCompression,
+  source: AsyncIterable<Buffer>,
+  { reuse }: DecompressOptions,
+): AsyncIterable<Buffer> {
   if (format === 'gzip') return gunzip(source)
-  if (format === 'zstd') return unzstd(source)
+  if (format === 'zstd') return unzstd(source, reuse)
   if (format === 'none') return source
   throw unsupported(`cannot decompress ${format}: layers are plain, gzip or zstd`)
 }

@@ -91,9 +91,13 @@ function nodeFrame(
 /**
  * Decompresses frames, one after the other; skippable ones give nothing.
  *
+ * @param reuse - chunks may lie in memory that is used again for the next one
  * @throws ToolError COMPRESSION_INVALID, also for what follows the last frame and is none
  */
-export async function* unzstd(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+export async function* unzstd(
+  source: AsyncIterable<Buffer>,
+  reuse = false,
+): AsyncGenerator<Buffer, void, void> {
   const create = node.createZstdDecompress
   if (create !== undefined) {
     yield* unzstdByNode(
@@ -102,7 +106,7 @@ export async function* unzstd(source: AsyncIterable<Buffer>): AsyncGenerator<Buf
     )
   } else {
     presentLibrary()
-    yield* unzstdByLibrary(source)
+    for await (const piece of unzstdByLibrary(source)) yield reuse ? piece : Buffer.from(piece)
   }
 }
 

@@ -27,6 +27,8 @@ export interface ExpectedTar {
   /** Undefined where nobody said. */
   readonly diffID: string | undefined
   readonly limits: TarLimits
+  /** Whether nothing is kept of a chunk when the next one is asked for. */
+  readonly reuse?: boolean
 }
 
 /** A blob in a file. Plain data, so that it can be given to another thread. */
@@ -53,20 +55,20 @@ export function openBlob({ file, expected }: Pick<BlobFile, 'file' | 'expected'>
   return expected === undefined ? bytes : verified(bytes, expected)
 }
 
-/** Reads in this thread. `finish` throws ToolError `DIFF_ID_MISMATCH`. */
+/** Reads in this thread. Nothing may be kept of a chunk when the next one is asked for. `finish` throws ToolError `DIFF_ID_MISMATCH`. */
 export function openTar(blob: BlobFile): OpenTar {
-  return provenTar(openBlob(blob), 'its tar', blob)
+  return provenTar(openBlob(blob), 'its tar', { ...blob, reuse: true })
 }
 
 /** The tar in the bytes of a blob, decompressed. @param name - of the tar, for messages */
 export function provenTar(
   blob: AsyncIterable<Buffer>,
   name: string,
-  { diffID, limits }: ExpectedTar,
+  { diffID, limits, reuse = false }: ExpectedTar,
 ): OpenTar {
   const hasher = new Hasher()
   async function* hashed(): AsyncGenerator<Buffer, void, void> {
-    for await (const chunk of decompress(blob, limits)) {
+    for await (const chunk of decompress(blob, { ...limits, reuse })) {
       hasher.update(chunk)
       yield chunk
     }
