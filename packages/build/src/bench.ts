@@ -4,7 +4,7 @@ import { ToolError } from '@pipelayer/errors'
 import { mount } from '@pipelayer/sys'
 import type { Runtime } from './container.js'
 import type { Note, StartRequest, TreeForm } from './executor-protocol.js'
-import { OverlayMounter, overlayProblem, unmount } from './overlay.js'
+import { findOverlays, type OverlayMounter, unmount } from './overlay.js'
 import { probeRuntime } from './runtime-probe.js'
 
 export type Notify = (kind: Note['note'], message: string) => void
@@ -39,17 +39,18 @@ export class Bench {
   }
 
   static start(request: StartRequest, notify: Notify, layerThread?: string): Bench {
-    const overlays = new OverlayMounter(path.join(request.work, 'names'), request.xattrs)
     const memory = path.join(request.work, 'memory')
     fs.mkdirSync(memory, { mode: 0o700 })
     mount('tmpfs', memory, 'tmpfs', { data: 'mode=0700' })
     fs.mkdirSync(path.join(request.work, 'runtime'), { mode: 0o700 })
     const probe = path.join(request.work, 'probe')
     fs.mkdirSync(probe)
-    const problem = overlayProblem(overlays, probe)
-    if (problem !== undefined) notify('warning', `steps are kept as whole copies: ${problem}`)
-    return new Bench(request, overlays, {
-      form: problem === undefined ? 'overlay' : 'tree',
+    const { xattrs, env } = request
+    const overlays = findOverlays(probe, path.join(request.work, 'names'), { xattrs, searchPath: env.PATH })
+    if (!overlays.works) notify('warning', `steps are kept as whole copies: ${overlays.problem}`)
+    else if (overlays.problem !== undefined) notify('info', `fuse-overlayfs mounts: ${overlays.problem}`)
+    return new Bench(request, overlays.mounter, {
+      form: overlays.works ? 'overlay' : 'tree',
       notify,
       layerThread,
     })

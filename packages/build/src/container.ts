@@ -49,24 +49,6 @@ export async function runContainer(
   }
 }
 
-/** The full name of a program, looked up as a shell would, and where administrators' programs are. */
-export function findProgram(name: string, searchPath: string | undefined): string | undefined {
-  const dirs = [...(searchPath ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-  return dirs
-    .filter(dir => dir.startsWith('/'))
-    .map(dir => path.join(dir, name))
-    .find(file => isExecutable(file))
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    fs.accessSync(file, fs.constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Runs a program to its end, its output to `log`, else to our stderr. */
 export function runProgram(command: ChrootCommand & { readonly cwd?: string }, log?: string): Promise<Ended> {
   // stdout is the line to kf-run, which only the executor may write to.

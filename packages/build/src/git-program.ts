@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { ToolError } from '@pipelayer/errors'
-import { findProgram } from './container.js'
+import { findProgram } from './find-program.js'
 
 export interface GitEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>

@@ -2,6 +2,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { errnoOf, messageOf, systemError, ToolError } from '@pipelayer/errors'
 import { MNT_DETACH, mount, umount2 } from '@pipelayer/sys'
+import { findProgram } from './find-program.js'
+import { mountFuse, tidyUpper } from './fuse-overlay.js'
 
 /** An overlay to mount. Directories are absolute, lowers nearest first. */
 export interface Overlay {
@@ -32,12 +34,15 @@ export class OverlayMounter {
   readonly #folder: string
   readonly #empties: readonly string[]
   readonly #xattrs: 'trusted' | 'user'
+  /** The program of fuse-overlayfs, in place of the kernel. */
+  readonly #fuse: string | undefined
   #count = 0
 
   /** @param folder - a directory for symlinks, removed with the work directory */
-  constructor(folder: string, xattrs: 'trusted' | 'user') {
+  constructor(folder: string, xattrs: 'trusted' | 'user', fuse?: string) {
     this.#folder = folder
     this.#xattrs = xattrs
+    this.#fuse = fuse
     // Two, because the kernel takes one directory twice for a loop.
     this.#empties = ['empty0', 'empty1'].map(name => path.join(folder, name))
     for (const dir of this.#empties) {
@@ -58,7 +63,9 @@ export class OverlayMounter {
     const back = process.cwd()
     try {
       process.chdir(names)
-      mount('overlay', target, 'overlay', { data: this.#data(overlay) })
+      const data = this.#data(overlay)
+      if (this.#fuse !== undefined) mountFuse(this.#fuse, { data, target, cwd: names })
+      else mount('overlay', target, 'overlay', { data: `${data},${OPTIONS[this.#xattrs]}` })
     } catch (error) {
       throw systemError(error, `mount an overlay on "${target}"`)
     } finally {
@@ -76,7 +83,12 @@ export class OverlayMounter {
       overlay.upper === undefined || overlay.work === undefined
         ? ''
         : `,upperdir=${linked('u', overlay.upper)},workdir=${linked('w', overlay.work)}`
-    return `lowerdir=${names.join(':')}${writing},${OPTIONS[this.#xattrs]}`
+    return `lowerdir=${names.join(':')}${writing}`
+  }
+
+  /** To be called with an upper that was written to, when it is unmounted: it is then as the kernel would leave it. */
+  finish(upper: string): void {
+    if (this.#fuse !== undefined) tidyUpper(upper, this.#xattrs)
   }
 }
 
@@ -90,22 +102,51 @@ export function unmount(target: string): void {
   }
 }
 
+/** What mounts overlays here; without one, why, the kernel's reason first. */
+export interface FoundOverlays {
+  readonly mounter: OverlayMounter
+  readonly works: boolean
+  /** Why it is not the kernel. */
+  readonly problem?: string
+}
+
+/**
+ * Finds out how overlays are mounted in `dir`, an empty directory: by the kernel, else by fuse-overlayfs.
+ *
+ * @param folder - as of {@link OverlayMounter}
+ */
+export function findOverlays(
+  dir: string,
+  folder: string,
+  { xattrs, searchPath }: { readonly xattrs: 'trusted' | 'user'; readonly searchPath: string | undefined },
+): FoundOverlays {
+  const kernel = new OverlayMounter(folder, xattrs)
+  const problem = overlayProblem(kernel, path.join(dir, 'kernel'))
+  if (problem === undefined) return { mounter: kernel, works: true }
+  const program = findProgram('fuse-overlayfs', searchPath)
+  if (program === undefined) return { mounter: kernel, works: false, problem }
+  const fuse = new OverlayMounter(`${folder}-fuse`, xattrs, program)
+  const other = overlayProblem(fuse, path.join(dir, 'fuse'))
+  if (other === undefined) return { mounter: fuse, works: true, problem }
+  return { mounter: kernel, works: false, problem: `${problem}; ${other}` }
+}
+
 /** Why overlays cannot be mounted in `dir`; undefined when they can. Tries it: no list of file systems is complete. */
-export function overlayProblem(mounter: OverlayMounter, dir: string): string | undefined {
-  const [upper, work, target] = ['upper', 'work', 'merged'].map(name => path.join(dir, name)) as [
-    string,
-    string,
-    string,
-  ]
-  for (const each of [upper, work, target]) fs.mkdirSync(each, { recursive: true })
+function overlayProblem(mounter: OverlayMounter, dir: string): string | undefined {
+  const names = ['upper', 'work', 'merged', 'lower'].map(name => path.join(dir, name))
+  const [upper = '', work = '', target = '', lower = ''] = names
+  for (const each of names) fs.mkdirSync(each, { recursive: true })
+  fs.writeFileSync(path.join(lower, 'gone'), '')
   try {
-    mounter.mount({ lowers: [], upper, work }, target)
+    mounter.mount({ lowers: [lower], upper, work }, target)
     try {
       fs.mkdirSync(path.join(target, 'probe'))
+      fs.rmSync(path.join(target, 'gone'))
     } finally {
       unmount(target)
     }
-    return undefined
+    const isWhiteout = fs.lstatSync(path.join(upper, 'gone'), { throwIfNoEntry: false })?.isCharacterDevice()
+    return isWhiteout ? undefined : 'what is removed leaves no 0:0 device'
   } catch (error) {
     return messageOf(error)
   }

@@ -3,8 +3,9 @@ import path from 'node:path'
 import { messageOf, ToolError } from '@pipelayer/errors'
 import { MS, mount } from '@pipelayer/sys'
 import { CHROOT_TOOLS, type ChrootTools } from './chroot.js'
-import { type ContainerPlaces, findProgram, type Runtime, runContainer } from './container.js'
+import { type ContainerPlaces, type Runtime, runContainer } from './container.js'
 import type { RuntimeName } from './executor-protocol.js'
+import { findProgram } from './find-program.js'
 import { unmount } from './overlay.js'
 
 export interface ProbeOptions {

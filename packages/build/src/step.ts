@@ -63,6 +63,7 @@ async function onOverlay(bench: Bench, request: StepRequest, dir: string): Promi
   } finally {
     unmount(merged)
   }
+  bench.overlays.finish(upper)
   fs.rmdirSync(merged)
   // The kernel leaves a folder without permissions in it.
   fs.rmSync(work, { recursive: true, force: true })
