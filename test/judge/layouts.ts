@@ -6,12 +6,12 @@
 import { cpSync, createReadStream, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decompress } from '@pipelayer/compress'
-import { Hasher } from '@pipelayer/digest'
+import { Hasher, verified } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, type Manifest, parseConfig } from '@pipelayer/oci'
-import { openPlace, type PlaceReader } from '@pipelayer/places'
+import { openPlace, type PlaceReader, parseDockerArchive } from '@pipelayer/places'
 import { Layout } from '@pipelayer/store'
-import { same, type Verdict } from './dockerfile.js'
+import { attemptRow, same, type Verdict } from './dockerfile.js'
 import { inThrowAway } from './layer-tree.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: rows are JSON of many shapes
@@ -167,8 +167,65 @@ const blob: Adapter = async ({ in: { file }, want, dir: folder = '' }, { dir }) 
   return same([stored.digest(), stored.bytes, content.digest()], [want.digest, want.size, want.diffid])
 }
 
+const archiveName = async ({ in: { input }, want }: Row): Promise<Verdict> => {
+  const got = attemptRow(() => parseDockerArchive(input))
+  const { file = '', reference = '', index = -1 } = 'value' in got ? got.value : {}
+  return same(
+    [file, reference, index],
+    [want.expectedPath ?? '', want.expectedRef ?? '', want.expectedSourceIndex ?? -1],
+  )
+}
+
+const archive: Adapter = async ({ in: { file }, want, dir: folder = '' }, { dir }) => {
+  const text = `docker-archive:${join(dir, folder, file)}`
+  const images: Json[] = []
+  const wanted: readonly Json[] = want.images ?? []
+  for (const index of wanted.length === 0 ? [0] : wanted.keys()) {
+    const place = openPlace(`${text}:@${index}`, { store: 'no-store' })
+    try {
+      const got = await resolve(place.read)
+      if ('code' in got) return want.error === undefined ? { fail: got.message } : 'pass'
+      images.push(await saved(got.found, place.read))
+      for (const tag of wanted[index]?.repoTags ?? []) {
+        const named = openPlace(`${text}:${tag}`, { store: 'no-store' })
+        const other = await resolve(named.read)
+        await named.close()
+        const verdict = same(other, got)
+        if (verdict !== 'pass') return verdict
+      }
+    } catch (error) {
+      // What does not fit is found when it is read.
+      if (error instanceof ToolError && want.error !== undefined) return 'pass'
+      throw error
+    } finally {
+      await place.close()
+    }
+  }
+  if (want.error !== undefined) return { fail: 'it was read' }
+  return same(
+    images,
+    wanted.map(({ repoTags: _, ...image }) => image),
+  )
+}
+
+/** Every blob is read, as a pull would: what is said of it has to be so. */
+async function saved({ config, layers }: Manifest, place: PlaceReader): Promise<Json> {
+  const list: Json[] = []
+  for (const layer of layers) {
+    const content = new Hasher()
+    for await (const chunk of decompress(verified(place.blob(layer), layer))) content.update(chunk)
+    list.push({ digest: layer.digest, diffid: content.digest(), size: layer.size })
+  }
+  const bytes: Buffer[] = []
+  for await (const chunk of verified(place.blob(config), config)) bytes.push(chunk)
+  const diffIDs = parseConfig(Buffer.concat(bytes)).rootfs.diff_ids
+  return { config: config.digest, layers: list, config_diff_ids: diffIDs }
+}
+
 export const adapters: Record<string, Adapter> = {
   'containers-image/layout-lookup': lookup,
   'layouts/oci': walk,
+  'layouts/docker-archive': archive,
+  'containers-image/docker-archive-ref': archiveName,
   'layouts/layer-blobs': blob,
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+export type { DockerArchiveName } from './docker-archive.js'
+export { parseDockerArchive } from './docker-archive.js'
 export { readDocument } from './documents.js'
 export type { FetchOptions } from './fetch.js'
 export { fetchBlob, fillBlob } from './fetch.js'

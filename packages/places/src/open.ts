@@ -1,5 +1,6 @@
 import { ToolError } from '@pipelayer/errors'
 import { openDocker } from './docker.js'
+import { openDockerArchive } from './docker-archive.js'
 import { openLocal } from './local.js'
 import { openOci } from './oci.js'
 import type { Place, PlaceOptions } from './place.js'
@@ -8,6 +9,7 @@ import { openRegistryFolder } from './registry-fs.js'
 /** Every transport: what stands before the first colon, and what opens the rest. To add a place, add a line. */
 const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => Place> = new Map([
   ['docker', openDocker],
+  ['docker-archive', openDockerArchive],
   ['oci', openOci],
   ['registry-fs', openRegistryFolder],
   ['store', openLocal],
@@ -16,7 +18,6 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
 const FOREIGN = new Set([
   'containers-storage',
   'dir',
-  'docker-archive',
   'docker-daemon',
   'docker-store',
   'oci-archive',
