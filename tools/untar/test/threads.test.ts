@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
+import { Selection } from '@pipelayer/layer'
 import { type AnyRecord, collect } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { compareTrees, need, runPipe, tempDir } from '@pipelayer/testkit'
@@ -184,3 +185,36 @@ t.test('small files are written by the thread that reads', needsRoot, async t =>
   t.equal(status, 75)
   t.match(stderr, /unpack entry "t\/\d+\/\w+": .*ENOSPC/, 'a full disk, and where')
 })
+
+t.test(
+  'limits hold in threads too, and a selection makes layers wait for one another',
+  needsRoot,
+  async t => {
+    const top = tempDir(t, 'threads')
+    const script = [
+      'mkdir -p d/e s; head -c 2200000 /dev/urandom > d/random; truncate -s 60M d/zeros; echo 1 > d/e/x; chmod 711 d',
+      'tar -czf big.tgz d; mkdir -p u/d/e; echo 2 > u/d/e/y; tar -C u -cf up.tar d/e/y',
+    ]
+    execFileSync('bash', ['-euc', script.join('\n')], { cwd: top })
+    const [big, up] = ['big.tgz', 'up.tar'].map(name => path.join(top, name)) as [string, string]
+    const rows: [why: string, options: Partial<UntarOptions>, code: string][] = [
+      ['bytes', { limits: { maxBytes: 5e6 } }, 'DECOMPRESSION_LIMIT'],
+      ['ratio', { limits: { maxRatio: 10, ratioFromBytes: 1 << 20 } }, 'DECOMPRESSION_LIMIT'],
+      ['entries', { maxEntries: 3 }, 'TOO_MANY_ENTRIES'],
+      ['ids', { idMap: { uid: [[5, 5, 1]], gid: [[0, 0, 1]] } }, 'ID_UNMAPPED'],
+    ]
+    const target = path.join(top, 'out')
+    for (const [why, options, code] of rows)
+      for (const form of [{}, { overlay: 'trusted' }] as const) {
+        const tars = form.overlay === undefined ? [big] : [up, big]
+        const unpacked = unpack({ target, tars, threadProgram: PROGRAM, ...options, ...form })
+        await t.rejects(unpacked, { code } as unknown as Error, `${why} ${form.overlay ?? 'plain'}`)
+        t.notOk(fs.existsSync(target), why)
+      }
+    const selection = new Selection({ globs: ['d/e/*'], strip: 1 })
+    await unpack({ target, tars: [big, up], threadProgram: PROGRAM, overlay: 'trusted', selection })
+    const [first, second] = fs.readdirSync(target)
+    t.same(fs.readdirSync(`${target}/${first}`, { recursive: true }).map(String).sort(), ['e', 'e/x'])
+    t.same(fs.readdirSync(`${target}/${second}`, { recursive: true }).map(String).sort(), ['e', 'e/y'])
+  },
+)
