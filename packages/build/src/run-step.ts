@@ -76,8 +76,12 @@ export function failed({ status, signal }: Ended): ToolError {
 
 function makeCwd(root: Rooted, cwd: string, bench: Bench): void {
   const copier = new Copier(root, { timeNs: BigInt(Date.now()) * 1_000_000n, onWarning: bench.warn })
-  copier.makeDirs(resolveCwd(root, cwd))
-  copier.finish()
+  try {
+    copier.makeDirs(resolveCwd(root, cwd))
+    copier.finish()
+  } finally {
+    copier.close()
+  }
 }
 
 // What is below /dev appears on the tmpfs that the container gets there. Elsewhere the image has to have the place.

@@ -121,17 +121,15 @@ async function copied(bench: Bench, root: SourceRoot, source: string): Promise<s
     const [found] = findSources(tree, { base: name, optional: false }, [])
     if (found === undefined) throw new ToolError('NOT_FOUND', `"/${source}": not found`)
     const target = Rooted.open(dir)
+    const owner = tree.owner ? { owner: tree.owner } : {}
+    const copier = new Copier(target, { ...owner, timeNs: 0n, onWarning: bench.warn })
     try {
-      const copier = new Copier(target, {
-        ...(tree.owner ? { owner: tree.owner } : {}),
-        timeNs: 0n,
-        onWarning: bench.warn,
-      })
       const isDir = tree.root.lstat(found.real)?.isDirectory() === true
       for (const entry of walkSource(tree.root, found.real, found.selection))
         if (entry.name !== '' || !isDir) await copier.entry(entry, join(isDir ? '' : 'file', entry.name))
       return isDir ? dir : path.join(dir, 'file')
     } finally {
+      copier.close()
       target.close()
     }
   })

@@ -126,8 +126,12 @@ function makeWorkdir(action: WorkdirAction, target: string, bench: Bench): void 
     const { uid, gid } = processIdentity(action.user, accountsIn(root))
     const rules = { owner: { uid, gid }, timeNs: BigInt(action.timeNs), onWarning: bench.warn }
     const copier = new Copier(root, rules)
-    copier.makeDirs(root.resolve(cleanName(action.path)))
-    copier.finish()
+    try {
+      copier.makeDirs(root.resolve(cleanName(action.path)))
+      copier.finish()
+    } finally {
+      copier.close()
+    }
   } finally {
     root.close()
   }

@@ -27,8 +27,9 @@ export interface TransferContext {
  */
 export async function transfer(action: TransferAction, context: TransferContext): Promise<void> {
   const target = Rooted.open(context.target)
+  let work: Transfer | undefined
   try {
-    const work = new Transfer(action, context, target)
+    work = new Transfer(action, context, target)
     const found = action.sources
       .map(source => sourcePattern(source, action))
       .map(p => findSources(context.source, p, action.excludes))
@@ -39,6 +40,7 @@ export async function transfer(action: TransferAction, context: TransferContext)
     for (const file of action.inline) work.inline(file.name, Buffer.from(file.content, 'base64'))
     work.finish()
   } finally {
+    work?.close()
     target.close()
   }
 }
@@ -101,6 +103,10 @@ class Transfer {
     for (const copier of this.#copiers) copier.finish()
     const real = this.#target.resolve(this.#dest.path)
     if (this.#dirTimeNs !== undefined && real !== '') this.#copiers.at(-1)?.date(real, this.#dirTimeNs)
+  }
+
+  close(): void {
+    for (const copier of this.#copiers) copier.close()
   }
 
   async #copy({ root }: SourceTree, source: FoundSource, copier: Copier): Promise<void> {
