@@ -50,13 +50,21 @@ export class RemoteSources {
     this.#temp = temp
   }
 
-  /** Finds a source: asks a repository for a commit, brings a file that no checksum names. */
+  /**
+   * Finds a source: asks a repository for a commit, brings a file that no checksum names.
+   *
+   * @throws {ToolError} those of {@link resolveCommit} and {@link fetchHttp}
+   */
   async find(source: string, wish: RemoteWish): Promise<Remote> {
     const ref = gitRefOf(source)
     return ref === undefined ? await this.#http(source, wish) : await this.#git(ref, wish)
   }
 
-  /** The files of a repository in a folder of this build. */
+  /**
+   * The files of a repository in a folder of this build.
+   *
+   * @throws {ToolError} `GIT_SUBDIR_INVALID` where the subdirectory is none, or lies behind a symlink
+   */
   async tree(ref: GitRef, wish: RemoteWish = {}): Promise<string> {
     const { found, options } = await this.#resolve(ref, wish)
     return await this.#checkout(ref, found, options)

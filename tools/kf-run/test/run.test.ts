@@ -1,0 +1,135 @@
+// RUN: who runs it, what it sees, what is mounted for it, and how it fails.
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { need, tempDir, waitUntil } from '@pipelayer/testkit'
+import t from 'tap'
+import { changes, content, Lab } from './kit.js'
+
+const skip = need('root', 'busybox', 'runc', 'unshare', 'setpriv')
+const BUSYBOX = 'FROM scratch\nCOPY sh /bin/sh\n'
+
+t.test('RUN', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'kf-run'))
+  const rows: readonly [args: string, why: string][] = [
+    ['--runtime runc', 'by runc'],
+    ['--runtime chroot --no-cache', 'by chroot'],
+  ]
+  const accounts =
+    'COPY <<passwd <<group /etc/\nu:x:7:8::/h:/bin/sh\npasswd\nx:x:8:\ny:x:9:u\nz:x:10:u\ngroup\n'
+  for (const [args, why] of rows) {
+    const { snapshots, stderr, status } = await here.run(
+      `${BUSYBOX}ENV A=1 LD_LIBRARY_PATH=/l\nUSER 7:8\nWORKDIR /w\nRUN echo to stderr; [ "$A $LD_LIBRARY_PATH $(pwd) $(id -u):$(id -g)" = "1 /l /w 7:8" ]\nUSER 0\nRUN ["/bin/sh","-c","echo $HOME > /f; rm /bin/sh"]\n`,
+      args,
+    )
+    t.equal(status, 0, stderr)
+    t.match(stderr, /^to stderr$/m, `its output comes through, ${why}`)
+    t.same(
+      snapshots.slice(1).map(changes),
+      [['add w dir 0755 7:8'], [], ['delete bin/sh', 'add f file 0644 0:0']],
+      `no mount point stays, ${why}`,
+    )
+  }
+  for (const [args, why] of rows) {
+    const groups = `${BUSYBOX}${accounts}USER u\nRUN [ "$(id -G) $HOME" = "8 9 10 /h" ] && ! chroot / true\n`
+    const insecure = `USER 0\nRUN --security=insecure mount -t tmpfs t /etc\nRUN ! mount -t tmpfs t /etc\n`
+    const { stderr, status } = await here.run(groups + insecure, `${args} --allow security.insecure`)
+    t.equal(status, 0, `supplementary groups; all capabilities where they are asked for, ${why}: ${stderr}`)
+  }
+  const failing: readonly [step: string, want: RegExp, why: string][] = [
+    ['RUN exit 7', /Dockerfile:3: RUN exit 7: ended with status 7 \[RUN_FAILED\]/, 'place, text and status'],
+    ['RUN <<E\nkill -9 $PPID; exit 3\nE', /Dockerfile:3-5: .*status 3/, 'all its lines'],
+    [
+      'USER nobody\nRUN true',
+      /"nobody" is not in the image's \/etc\/passwd \[USER_UNKNOWN\]/,
+      'an unknown user',
+    ],
+    ['WORKDIR /proc/self/fd/8\nRUN true', /\[WORKDIR_INVALID\]/, 'CVE-2024-21626'],
+    [
+      'RUN --mount=type=secret,id=s,required cat /run/secrets/s',
+      /\[SECRET_MISSING\]/,
+      'a secret that was not given',
+    ],
+    [
+      'RUN --security=insecure true',
+      /--security=insecure: say --allow.*\[NOT_ALLOWED\]/,
+      'what is not allowed',
+    ],
+    ['RUN --device=v.com/c=1 true', /--device=v.com\/c=1 is not supported/, 'what we do not do'],
+    ['RUN --mount=type=ssh,required true', /\[SSH_MISSING\]/, 'an agent that was not given'],
+  ]
+  for (const [step, want, why] of failing) {
+    const { stderr, status, records } = await here.run(`${BUSYBOX}${step}\n`)
+    t.equal(status, 1, why)
+    t.match(stderr, want, why)
+    t.equal(records.at(-1)?.type, 'error')
+  }
+})
+
+t.test('mounts of RUN', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'kf-run'))
+  here.file('secret', 's3cret')
+  here.file('.dockerignore', 'secret')
+  const { snapshots, stderr, status } = await here.run(
+    [
+      'FROM scratch AS other',
+      'COPY <<x /x\nfrom other\nx',
+      BUSYBOX.trim(),
+      'RUN --mount=type=bind,target=/m [ ! -e /m/secret ] && [ -e /m/sh ] && ! touch /m/x',
+      'RUN --mount=type=bind,from=other,target=/m,rw echo more >> /m/x && cat /m/x > /got',
+      'RUN --mount=type=cache,target=/c echo 1 >> /c/n; cat /c/n > /n1',
+      'RUN --mount=type=cache,target=/c echo 2 >> /c/n; cat /c/n > /n2',
+      'RUN --mount=type=cache,target=/c,from=other cat /c/x > /seeded; echo changed > /c/x',
+      'RUN --mount=type=cache,target=/c,from=other cat /c/x >> /seeded',
+      'RUN --mount=type=tmpfs,target=/t echo > /t/x',
+      'RUN --mount=type=secret,id=s --mount=type=secret,id=e,env=E [ "$(cat /run/secrets/s) $E" = "s3cret env" ]',
+      'RUN --network=none ! ip link show eth0',
+    ].join('\n'),
+    `--secret id=s,src=${here.context}/secret --secret id=e,env=FROM_ENV`,
+    { env: { FROM_ENV: 'env' } },
+  )
+  t.equal(status, 0, stderr)
+  t.same(
+    snapshots.slice(1).map(changes),
+    [
+      [],
+      ['add got file 0644 0:0'],
+      ['add n1 file 0644 0:0'],
+      ['add n2 file 0644 0:0'],
+      ['add seeded file 0644 0:0'],
+      ['modify seeded file 0644 0:0'],
+      [],
+      [],
+      [],
+    ],
+    'nothing of a mount is in a layer',
+  )
+  t.equal(content(snapshots[2], 'got'), 'from other\nmore\n')
+  t.equal(content(snapshots[4], 'n2'), '1\n2\n', 'a cache is kept')
+  t.equal(content(snapshots[6], 'seeded'), 'from other\nchanged\n', 'one begins with a stage')
+})
+
+t.test('an agent for ssh', { skip: skip || need('ssh-agent') }, async t => {
+  const dir = tempDir(t, 'agent')
+  const here = new Lab(path.join(dir, 'lab'))
+  const env = { ...process.env, SSH_AUTH_SOCK: path.join(dir, 'agent') }
+  const agent = spawn('ssh-agent', ['-D', '-a', env.SSH_AUTH_SOCK], { stdio: 'ignore' })
+  t.teardown(() => void agent.kill())
+  await waitUntil('the agent listens', () => fs.existsSync(env.SSH_AUTH_SOCK))
+  fs.writeFileSync(path.join(dir, 'key'), 'a key')
+  const dockerfile = [
+    BUSYBOX.trim(),
+    'USER 7',
+    'RUN --mount=type=ssh [ -z "$SSH_AUTH_SOCK" ] || [ -S "$SSH_AUTH_SOCK" ]',
+    'USER 0',
+    "RUN --mount=type=ssh,mode=0666,uid=7,gid=8 stat -c '%a %u:%g %n' $SSH_AUTH_SOCK > /got",
+    'RUN --mount=type=ssh,id=other,target=/a [ ! -e /a ] && [ -z "$SSH_AUTH_SOCK" ]',
+  ].join('\n')
+  const { snapshots, stderr, status } = await here.run(dockerfile, '--ssh default', { env })
+  t.equal(status, 0, stderr)
+  t.equal(content(snapshots[2], 'got').trim(), '666 7:8 /run/buildkit/ssh_agent.0')
+  t.same(snapshots.slice(1).map(changes), [[], ['add got file 0644 0:0'], []], 'nothing of it is in a layer')
+  const wrong = await here.run('FROM scratch\n', `--ssh default=${dir}/key`)
+  t.match(wrong.stderr, /is not the socket of an agent.*\[OPTION_INVALID\]/)
+  t.equal(wrong.status, 2)
+})
