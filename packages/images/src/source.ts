@@ -5,6 +5,8 @@ import { openPlace, type Place, type PlaceOptions, type PlaceReader } from '@pip
 import type { Part } from './parts.js'
 
 const READ_BYTES = 1024 * 1024
+/** Places kept open: each image of thousands may come from a repository of its own. */
+const MAX_PLACES = 32
 
 /** Opens the bytes of blobs: from their path, else from the record itself, else from a place that holds them. */
 export class BlobSource {
@@ -56,7 +58,10 @@ export class BlobSource {
 
   #place(text: string): Place {
     const place = this.#places.get(text) ?? openPlace(text, this.#options)
+    // The one that was asked longest ago stands first. A blob that still comes from it is not cut off.
+    this.#places.delete(text)
     this.#places.set(text, place)
+    if (this.#places.size > MAX_PLACES) this.#places.delete(this.#places.keys().next().value ?? '')
     return place
   }
 }
