@@ -114,9 +114,12 @@ class ArchiveReader implements PlaceReader {
   }
 }
 
-/** The archive has no manifest of a registry's kind: the one that its parts make, always of the same bytes. */
+/**
+ * The archive has no manifest of a registry's kind: the one that its parts make, always of the same bytes. It is OCI's, which
+ * every place takes: older tools do not find Docker's in a layout.
+ */
 function manifestOf({ config, layers }: ArchiveImage): PlacedManifest {
-  const mediaType = MEDIA_TYPES.dockerManifest
+  const mediaType = MEDIA_TYPES.ociManifest
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }))
   const document = parseManifest(bytes) as Manifest
   return { descriptor: describeBytes(mediaType, bytes), bytes, document }

@@ -127,7 +127,7 @@ class ImageReader {
   async image({ Config, RepoTags, Layers }: ManifestEntry): Promise<ArchiveImage> {
     const { file, blobs } = this.#options
     const bytes = await this.document(Config)
-    const config = describeBytes(MEDIA_TYPES.dockerConfig, bytes)
+    const config = describeBytes(MEDIA_TYPES.ociConfig, bytes)
     blobs.set(config.digest, this.#extent(Config))
     const diffIDs = parseConfig(bytes).rootfs.diff_ids
     if (diffIDs.length !== Layers.length)
@@ -150,7 +150,7 @@ class ImageReader {
       )
     const digest = compression === 'none' ? diffID : await digestIn(handle, extent)
     blobs.set(digest, extent)
-    return { mediaType: layerMediaType('docker', compression), digest, size: extent.size }
+    return { mediaType: layerMediaType('oci', compression), digest, size: extent.size }
   }
 
   #extent(name: string): Extent {

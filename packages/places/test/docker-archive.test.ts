@@ -82,7 +82,7 @@ t.test('images of an archive', async t => {
   const one = (await at(':@0').read.resolve()).descriptor
   const two = (await at(':@1').read.resolve()).document
   t.match(two, {
-    layers: [{ digest: digestOf(GZIPPED), mediaType: /tar\.gzip$/ }],
+    layers: [{ digest: digestOf(GZIPPED), mediaType: /tar\+gzip$/ }],
     config: { digest: digestOf(FILES['two.json'] ?? '') },
   })
   if (two.kind === 'manifest')
