@@ -19,6 +19,9 @@ interface Staged {
 const MANY = 4
 const MAX_TRIES = 10
 
+/** Blobs that batches of this process have whole, by target: images that are put side by side share them. */
+const WAITING = new Map<string, string>()
+
 /**
  * Files on their way into one repository, and the names that they will have. Until {@link commit} nothing is seen of
  * them; then they appear in an order in which every prefix is a registry that serves what it shows: blobs, `_layers`,
@@ -50,7 +53,7 @@ export class Batch {
   }
 
   /**
-   * Takes a blob, read only where no other repository of the folder has it.
+   * Takes a blob, read only where no other repository of the folder has it, and no other batch of this process.
    *
    * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `DIGEST_INVALID`, `ENOSPC`
    */
@@ -61,11 +64,14 @@ export class Batch {
     const { digest, size } = expected
     const target = this.#paths.blob(digest)
     if (this.#staged.get(digest) !== size && !this.#hasData(digest, size)) {
-      this.#blobs.push({
-        temporary: await this.#partial.writeStream(verified(open(), { digest, size })),
-        target,
-      })
-      this.#staged.set(digest, size)
+      const shared = this.#shared(target)
+      // The other batch may have put it in its place just now.
+      if (shared !== undefined || !this.#hasData(digest, size)) {
+        const temporary = shared ?? (await this.#partial.writeStream(verified(open(), { digest, size })))
+        this.#blobs.push({ temporary, target })
+        this.#staged.set(digest, size)
+        WAITING.set(target, temporary)
+      }
     }
     this.linkBlob(digest)
   }
@@ -114,9 +120,16 @@ export class Batch {
   abort(): void {
     const lists = [this.#blobs, this.#links, this.#revisions, this.#tags]
     const ours = lists.flat().filter(({ isAdopted }) => isAdopted !== true)
+    for (const { target, temporary } of this.#blobs)
+      if (WAITING.get(target) === temporary) WAITING.delete(target)
     this.#partial.discard(ours.map(({ temporary }) => temporary))
     for (const list of lists) list.length = 0
     this.#staged.clear()
+  }
+
+  #shared(target: string): string | undefined {
+    const other = WAITING.get(target)
+    return other === undefined ? undefined : this.#partial.link(other)
   }
 
   #hasData(digest: Digest, size: number): boolean {

@@ -64,6 +64,17 @@ export class PartialFolder {
     }
   }
 
+  /** A second name of a file that waits here; undefined where that file is gone, or the file system has no hard links. */
+  link(file: string): string | undefined {
+    const name = this.#newName()
+    try {
+      fs.linkSync(file, name)
+      return name
+    } catch {
+      return undefined
+    }
+  }
+
   /** Removes files, and the folder with the last one. */
   discard(files: readonly string[]): void {
     for (const file of files) fs.rmSync(file, { force: true })
@@ -77,8 +88,12 @@ export class PartialFolder {
   #open(): { readonly file: string; readonly fd: number } {
     fs.mkdirSync(this.#root, { recursive: true })
     if (!this.#swept) this.#sweep()
-    const file = path.join(this.#root, ownedName('file', randomBytes(6).toString('hex')))
+    const file = this.#newName()
     return { file, fd: fs.openSync(file, 'wx', 0o644) }
+  }
+
+  #newName(): string {
+    return path.join(this.#root, ownedName('file', randomBytes(6).toString('hex')))
   }
 
   #sweep(): void {

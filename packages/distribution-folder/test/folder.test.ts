@@ -237,6 +237,30 @@ t.test('writers at the same time', async t => {
   )
 })
 
+t.test('a blob that waits in one batch is not read for another', async t => {
+  const dir = tempDir(t)
+  const folder = DistributionFolder.open(dir, { create: true })
+  const [first, second, third] = ['a', 'b', 'c'].map(name => folder.repository(name).batch())
+  const never = (): never => {
+    throw new Error('read again')
+  }
+  await first?.putBlob(expected, () => bytes(HELLO))
+  await second?.putBlob(expected, never)
+  first?.abort()
+  await third?.putBlob(expected, never)
+  await second?.commit()
+  await third?.commit()
+  t.same(
+    folder.repository('b').blob(HELLO_DIGEST)?.size,
+    HELLO.length,
+    'it is there, although the first gave up',
+  )
+  t.same(
+    walk(dir).filter(file => file.includes('partial')),
+    [],
+  )
+})
+
 t.test('what we write, the real registry serves', { skip: need('docker-registry') }, async t => {
   const { host, storage } = await startRegistry(t)
   await pushImage(t, DistributionFolder.open(storage, { create: true }), 'team/app')

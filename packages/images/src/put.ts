@@ -71,6 +71,8 @@ class ImagePut {
   readonly #options: PutOptions
   readonly #signal: AbortSignal
   readonly #limit: Limit = limitTo(PARALLEL)
+  /** What was read already. */
+  readonly #configs = new Map<string, Buffer>()
   readonly #plan: Plan = { blobs: new Map(), manifests: [], there: new Map() }
 
   constructor(options: PutOptions, signal: AbortSignal) {
@@ -140,7 +142,8 @@ class ImagePut {
     }
     if (this.#plan.blobs.has(digest) || this.#plan.there.has(digest)) return
     if (await writer.hasBlob(blob)) return void this.#plan.there.set(digest, blob)
-    const open = data === undefined ? undefined : () => inline(data)
+    const known = this.#configs.get(digest)?.toString('base64') ?? data
+    const open = known === undefined ? undefined : () => inline(known)
     if (open === undefined && part === undefined) {
       throw new ToolError('BLOB_MISSING', `the manifest names ${digest}, but no record came with it`)
     }
@@ -160,6 +163,7 @@ class ImagePut {
       throw new ToolError('CONFIG_EDITED', message)
     }
     const bytes = await this.#read({ ...config, ...this.#options.image.blobs.get(config.digest) })
+    this.#configs.set(config.digest, bytes)
     if (isDeepStrictEqual(JSON.parse(bytes.toString('utf8')), record.config)) return
     throw new ToolError(
       'CONFIG_EDITED',
