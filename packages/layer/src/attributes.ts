@@ -12,6 +12,7 @@ import {
   llistxattr,
   lremovexattr,
   lsetxattr,
+  O_PATH,
   type TimeSpec,
   utimensat,
 } from '@pipelayer/sys'
@@ -67,7 +68,7 @@ export class Attributer {
     const { uid, gid } = wanted
     const isOwned = this.#chown(uid, gid, () => fs.lchownSync(path, uid, gid))
     // A set-id bit means the owner's rights: under another owner it would hand out the caller's.
-    if (kind !== 'symlink') fs.chmodSync(path, isOwned ? wanted.mode : wanted.mode & ~SETID_BITS)
+    if (kind !== 'symlink') changeMode(path, isOwned ? wanted.mode : wanted.mode & ~SETID_BITS)
     this.#setXattrs(path, wanted.xattrs)
     this.setTimes(path, wanted.mtime)
   }
@@ -139,6 +140,19 @@ export class Attributer {
     for (const [name, value] of xattrs) {
       if (isOverlayPrivate(name) || !this.hasLibc || !trySet(path, name, value)) this.skippedXattrs++
     }
+  }
+}
+
+/**
+ * chmod(2) follows a symlink, which another process may have put in place of what was made: so what is there is opened
+ * as it is, and a symlink refuses to have its mode changed.
+ */
+function changeMode(path: Buffer, mode: number): void {
+  const fd = fs.openSync(path, O_PATH | fs.constants.O_NOFOLLOW)
+  try {
+    fs.chmodSync(`/proc/self/fd/${fd}`, mode)
+  } finally {
+    fs.closeSync(fd)
   }
 }
 
