@@ -67,7 +67,7 @@ export class Authorizer {
     const scopes = mergeScopes([...wanted, ...(challenge.params.get('scope') ?? '').split(' ')])
     const key = scopes.join(' ')
     const kept = await this.#tokens.get(key)
-    if (kept !== undefined && kept.expires > Date.now()) return `Bearer ${kept.value}`
+    if (kept !== undefined && kept.expires > performance.now()) return `Bearer ${kept.value}`
     const { transport, registry, retry } = this.#options
     const token = fetchToken({ transport, registry, challenge, scopes, credentials, retry })
     this.#tokens.set(key, token)

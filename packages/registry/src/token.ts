@@ -16,7 +16,7 @@ import type { HttpRequest, HttpResponse, Transport } from './transport.js'
 
 export interface Token {
   readonly value: string
-  /** Milliseconds since 1970. */
+  /** By the monotonic clock, in milliseconds: the other one may be wrong, or be set right meanwhile. */
   readonly expires: number
 }
 
@@ -104,5 +104,5 @@ async function readToken(response: HttpResponse, realm: URL): Promise<Token> {
     throw new ToolError('TOKEN_INVALID', `the token server ${realm.host} sent no token`)
   }
   const life = typeof answer.expires_in === 'number' ? answer.expires_in : DEFAULT_LIFE_S
-  return { value, expires: Date.now() + Math.max(life, DEFAULT_LIFE_S) * 1000 - MARGIN_MS }
+  return { value, expires: performance.now() + Math.max(life, DEFAULT_LIFE_S) * 1000 - MARGIN_MS }
 }

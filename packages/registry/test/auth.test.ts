@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import {
+  Connections,
   checkTarget,
   credentialFiles,
   credentialPaths,
@@ -11,9 +12,10 @@ import {
   mergeScopes,
   parseChallenges,
   parseContentRange,
+  Repository,
 } from '../src/index.js'
 import { retryAfter } from '../src/retry.js'
-import { BLOB, DESCRIPTOR, MANIFEST, me, repository, TYPE, text } from './repository.js'
+import { BLOB, DESCRIPTOR, FAST, MANIFEST, me, repository, TYPE, text } from './repository.js'
 import { answer, type Handler, inTurn, serve } from './server.js'
 
 t.test('redirects take no credentials along', async t => {
@@ -123,6 +125,78 @@ t.test('what a token server is asked', async t => {
     refresh_token: 'r&s',
     scope: 'repository:a/b:pull',
   })
+})
+
+t.test('clocks that are wrong', async t => {
+  const rows: readonly { body: string; now: number; why: string }[] = [
+    {
+      body: '{"token":"good","expires_in":300,"issued_at":"1999-01-01T00:00:00Z"}',
+      now: 0,
+      why: 'theirs is behind',
+    },
+    {
+      body: '{"token":"good","expires_in":300,"issued_at":"2099-01-01T00:00:00Z"}',
+      now: 0,
+      why: 'theirs is ahead',
+    },
+    { body: '{"token":"good","expires_in":300}', now: 1e13, why: 'ours jumps ahead' },
+    { body: '{"token":"good","expires_in":300}', now: -1e13, why: 'ours jumps back' },
+    {
+      body: '{"token":"good","expires_in":-5}',
+      now: 0,
+      why: 'it says that its tokens are old when they come',
+    },
+  ]
+  const clock = Date.now
+  t.teardown(() => {
+    Date.now = clock
+  })
+  for (const { body, now, why } of rows) {
+    const { repo, seen } = await repository(t, guarded(answer(200, {}, body)))
+    await repo.getManifest('1')
+    Date.now = () => clock() + now
+    await repo.getManifest('1')
+    Date.now = clock
+    t.equal(seen.filter(({ url }) => url.startsWith('/token')).length, 1, why)
+  }
+  // A token that the server holds to be old, whatever it said, is fetched anew, once.
+  let current = 1
+  const strict: Handler = (request, response) => {
+    if (request.url.startsWith('/token'))
+      return answer(200, {}, `{"token":"t${current}","expires_in":300}`)(request, response)
+    if (request.headers.authorization === `Bearer t${current}`)
+      return answer(200, TYPE, MANIFEST)(request, response)
+    const challenge = `Bearer realm="http://${request.headers.host}/token"`
+    return answer(401, { 'www-authenticate': challenge })(request, response)
+  }
+  const { repo, seen } = await repository(t, strict)
+  await repo.getManifest('1')
+  current = 2
+  t.match(await repo.getManifest('1'), { bytes: MANIFEST }, 'an old token is replaced')
+  t.equal(seen.filter(({ url }) => url.startsWith('/token')).length, 2)
+})
+
+t.test('repositories of one run share connections and what a registry asks for', async t => {
+  const good = answer(200, {}, '{"token":"good"}')
+  const connections = new Connections()
+  t.teardown(() => connections.close())
+  const { repo, seen, host } = await repository(t, guarded(good), { connections })
+  await repo.getManifest('1')
+  const other = new Repository({ domain: host, path: 'c/d', retry: FAST, connections })
+  await other.getManifest('1')
+  t.same(
+    seen.map(({ url }) => new URL(url, 'http://x').pathname),
+    ['/v2/a/b/manifests/1', '/token', '/v2/a/b/manifests/1', '/token', '/v2/c/d/manifests/1'],
+    'the second one is not refused before it asks for a token',
+  )
+  const query = new URLSearchParams(seen[3]?.url.split('?')[1])
+  t.same(query.getAll('scope'), ['repository:c/d:pull'], 'of its own, and nothing of the first')
+  await other.close()
+  t.match(
+    await repo.getManifest('1'),
+    { bytes: MANIFEST },
+    'one that is closed leaves the others their connections',
+  )
 })
 
 t.test('challenges that lead astray', async t => {
