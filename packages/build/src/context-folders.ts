@@ -72,7 +72,8 @@ export class ContextFolders {
       const dir = this.#temp.make()
       const onWarning = (message: string): void => this.#setup.onWarning?.(message)
       const isArchive = await unpackArchive(fd, { onWarning, directory: () => dir })
-      return isArchive ? { dir, ignore: [], keepsOwners: true } : undefined
+      // An ordinary user cannot give files away: all of them are that user's, which is root in the build.
+      return isArchive ? { dir, ignore: [], keepsOwners: process.geteuid?.() === 0 } : undefined
     } finally {
       fs.closeSync(fd)
     }

@@ -144,6 +144,28 @@ t.test('as an ordinary user', { skip }, async t => {
   t.match(other.stderr, /cannot give ".*" to 7:7.*\[OWNER_NOT_MAPPED\]/)
 })
 
+t.test('ADD of archives that were appended to, or lead out', { skip: skip || need('tar') }, async t => {
+  const here = lab(t)
+  const tar = (...args: string[]): void => void execFileSync('tar', ['-C', here.context, ...args])
+  here.file('f', 'old')
+  tar('-cf', `${here.context}/twice.tar`, 'f')
+  fs.writeFileSync(path.join(here.context, 'f'), 'new')
+  tar('-rf', `${here.context}/twice.tar`, 'f')
+  tar('-cPf', `${here.context}/up.tar`, '--transform', 's,^,../../,', 'f')
+  here.file('l', '->/tmp')
+  tar('-cf', `${here.context}/through.tar`, 'l')
+  tar('-rPf', `${here.context}/through.tar`, '--transform', 's,^,l/,', 'f')
+  t.equal(
+    content((await here.run('FROM scratch\nADD twice.tar /\n')).snapshots[0], 'f'),
+    'new',
+    'the last one counts',
+  )
+  t.match((await here.run('FROM scratch\nADD up.tar /d\n')).stderr, /\[PATH_ESCAPES\]/, 'a name that climbs')
+  const through = await here.run('FROM scratch\nADD through.tar /d\n')
+  t.notOk(fs.existsSync('/tmp/f'), 'a symlink of the archive stays in the image')
+  t.match(through.status, /[01]/)
+})
+
 t.test('names stay inside', { skip }, async t => {
   const here = lab(t)
   here.file('passwd', '->/etc/passwd')

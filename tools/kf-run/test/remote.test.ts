@@ -190,3 +190,72 @@ t.test('contexts that are no directory', { skip: skip || need('zstd') }, async t
   t.same(changes(instead.snapshots[0]), kept, 'a context in place of a stage')
   t.same(fs.readdirSync(path.join(here.store, 'tmp')), [], 'nothing unpacked stays')
 })
+
+t.test('sources of an ordinary user', { skip }, async t => {
+  const dir = tempDir(t, 'user')
+  const here = new Lab(path.join(dir, 'lab'))
+  here.file('d/f', '1')
+  fs.chmodSync(dir, 0o777)
+  fs.chmodSync(here.dir, 0o777)
+  execFileSync('tar', [
+    '-cf',
+    `${dir}/c.tar`,
+    '--owner=5',
+    '--group=6',
+    '--mode=u=rx,go=',
+    '-C',
+    here.context,
+    'd',
+  ])
+  const repo = repository(path.join(dir, 'srv/r.git'), { f: '1' })
+  git(repo, 'tag', 'v1')
+  const repos = await serveGit(t, path.join(dir, 'srv'))
+  const web = await serve(t, (_, response) => response.end('hello'))
+  const before = 'setpriv --reuid 65534 --regid 65534 --clear-groups'
+  const rows: readonly [args: string, step: string, want: readonly string[]][] = [
+    ['', `ADD ${web.url}/f /`, ['add f file 0600 65534:65534']],
+    ['', `ADD ${repos.url}/r.git/.git#v1 /`, ['add f file 0644 65534:65534']],
+    [`-c ${dir}/c.tar`, 'COPY d /d', ['add d dir 0755 65534:65534', 'add d/f file 0500 65534:65534']],
+  ]
+  for (const [args, step, want] of rows) {
+    const env = { HOME: '/nowhere' }
+    const run = await here.run(`FROM scratch\n${step}\n`, args, { before, env })
+    t.same(run.snapshots[0] ? changes(run.snapshots[0]) : [], want, `${step} ${run.stderr}`)
+  }
+  t.same(fs.readdirSync(path.join(here.store, 'tmp')), [], 'what may not be written to is removed too')
+})
+
+t.test('a repository that asks who we are', { skip }, async t => {
+  const dir = tempDir(t, 'token')
+  const here = new Lab(path.join(dir, 'lab'))
+  repository(path.join(dir, 'srv/r.git'), { f: '1' })
+  const inner = await serveGit(t, path.join(dir, 'srv'), 'dumb')
+  const seen: (string | undefined)[] = []
+  const web = await serve(t, async (request, response) => {
+    seen.push(request.headers.authorization)
+    const isRight =
+      request.headers.authorization === `Basic ${Buffer.from('x-access-token:s3cret').toString('base64')}`
+    if (!isRight) return response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end()
+    const answer = await fetch(inner.url + request.url)
+    return response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()))
+  })
+  const step = `FROM scratch\nADD ${web.url}/r.git/.git /d\n`
+  const without = await here.run(step)
+  t.match(without.stderr, /\[GIT_FAILED\]/, 'nobody is asked for a password')
+  const host = new URL(web.url).host
+  for (const name of [`GIT_AUTH_TOKEN.${host}`, 'GIT_AUTH_TOKEN']) {
+    const run = await here.run(step, `--no-cache --secret id=${name},env=TOKEN`, { env: { TOKEN: 's3cret' } })
+    t.equal(content(run.snapshots[0], 'd/f'), '1', run.stderr)
+  }
+  const elsewhere = await here.run(step, '--no-cache --secret id=GIT_AUTH_TOKEN.other,env=TOKEN', {
+    env: { TOKEN: 's3cret' },
+  })
+  t.match(elsewhere.stderr, /\[GIT_FAILED\]/, 'the token of another host')
+  const found = execFileSync('sh', [
+    '-c',
+    'grep -rlaF -e s3cret -e x-access-token "$1" || :',
+    'sh',
+    here.store,
+  ])
+  t.equal(found.toString(), '', 'it is in no file of the store')
+})
