@@ -6,9 +6,14 @@
  *
  * @module
  */
-import { failure } from './failure.js'
+import { constants } from 'node:os'
+import { errorOf, failure } from './failure.js'
+import { loadKoffi } from './koffi.js'
 import { libc } from './libc.js'
 import { cPath, type Path } from './path.js'
+
+/** Most files have none of what is asked for: an error made for each would cost more than the call. */
+const { ENODATA, ENOTSUP, EOPNOTSUPP, ERANGE } = constants.errno
 
 /** Grows when a value does not fit: small, since the kernel allocates what the caller offers. */
 let scratch = Buffer.allocUnsafeSlow(1024)
@@ -68,9 +73,9 @@ function read(
   for (;;) {
     const length = call(scratch, scratch.length)
     if (length >= 0) return Buffer.from(scratch.subarray(0, length))
-    const error = failure(syscall, path)
-    if (error.code === 'ENODATA' || error.code === 'ENOTSUP' || error.code === 'EOPNOTSUPP') return undefined
-    if (error.code !== 'ERANGE' || scratch.length >= LARGEST) throw error
+    const errno = loadKoffi().errno()
+    if (errno === ENODATA || errno === ENOTSUP || errno === EOPNOTSUPP) return undefined
+    if (errno !== ERANGE || scratch.length >= LARGEST) throw errorOf(errno, syscall, path)
     scratch = Buffer.allocUnsafeSlow(Math.min(scratch.length * 8, LARGEST))
   }
 }
