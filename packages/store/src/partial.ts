@@ -26,9 +26,8 @@ export class PartialFolder {
   /** Runs `make` with a new name, again when another process removed the empty folder meanwhile. */
   create<T>(prefix: string, make: (name: string) => T): T {
     for (let tries = 0; ; tries++) {
-      const name = this.name(prefix)
       try {
-        return make(name)
+        return make(this.name(prefix))
       } catch (error) {
         if (errnoOf(error) !== 'ENOENT' || tries === 10) throw error
       }
