@@ -139,5 +139,7 @@ export const LINES: readonly Line[] = [
     ['capabilities that are inherited', 'packages/build/test/rules.test.ts', 'CVE-2022-27649'],
     ['ids that wrap', 'packages/build/test/rules.test.ts', 'CVE-2024-40635'],
     ['labels and annotations', BUNDLE, 'annotations; a label wins'],
+    ['HOME of the image', BUNDLE, "the image's HOME stays"],
+    ['volumes are no paths of the host', BUNDLE, "Volumes: { '/v': {} }"],
   ]),
 ]
