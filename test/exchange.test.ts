@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { mountsBelow, need, runPipe, type Scope, waitUntil } from '@pipelayer/testkit'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { type Lab, lab } from './lab.js'
 
 const BASE_BYTES = 8 * 1024 * 1024
@@ -25,10 +25,7 @@ async function withImages(t: Scope): Promise<Lab> {
 
 const bytes = (place: Lab, file: string): number => fs.statSync(place.path(file)).size
 
-async function holds(
-  t: Scope & { equal(a: unknown, b: unknown, why?: string): void },
-  place: Lab,
-): Promise<void> {
+async function holds(t: Scope & Pick<Test, 'equal'>, place: Lab): Promise<void> {
   const digest = async (store: string): Promise<unknown> => {
     const { stdout } = await place.good(
       `img-pull --store ${store} --no-tag store:app:2 | jq -r 'select(.root).digest'`,
