@@ -41,7 +41,7 @@ export function blockSizeOf(format: CompressionFormat): number {
  * The bytes of `source` compressed: the same for the same format, level and {@link engineOf}, however they are cut and
  * whatever the number of workers. (libisal chooses its code by the processor, and two kinds may differ.)
  *
- * Gives chunks of some 200 KB, and of a few bytes. Many small chunks of input cost time: join them to 64 KiB or more;
+ * Gives chunks of some 200 KB, and of a few bytes, each to be used before the next one is asked for: memory is used again. Many small chunks of input cost time: join them to 64 KiB or more;
  * those of {@link blockSizeOf} are not even copied, and must not be written to before `free` is told of them. Reads
  * ahead at most one block for each worker; its consumer sets the pace.
  *

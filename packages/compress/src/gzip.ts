@@ -16,9 +16,10 @@
  * @module
  */
 import zlib from 'node:zlib'
+import type { Lent } from '@pipelayer/sys'
 import { blocksOf, type Free } from './blocks.js'
 import { crc32 } from './crc32.js'
-import { inOrder } from './in-order.js'
+import { inOrder, owned } from './in-order.js'
 
 /** Part of the format's promise: another size gives other bytes. */
 export const GZIP_BLOCK_SIZE = 1 << 20
@@ -47,7 +48,7 @@ export type Deflate = (
     readonly dictionary: Buffer | undefined
     readonly isLast: boolean
   },
-) => Promise<Buffer>
+) => Promise<Lent>
 
 /** Compresses `source`; reads at most `workers` blocks ahead of its consumer. */
 export async function* gzip(
@@ -91,7 +92,7 @@ function trailer(crc: number, size: number): Buffer {
 export function gzipMembers(
   source: AsyncIterable<Buffer>,
   { level, workers, free }: Pick<GzipOptions, 'level' | 'workers' | 'free'>,
-  member: (bytes: Buffer, level: number) => Promise<Buffer>,
+  member: (bytes: Buffer, level: number) => Promise<Lent>,
 ): AsyncGenerator<Buffer, void, void> {
   return inOrder(blocksOf(source, GZIP_BLOCK_SIZE, free), workers, ({ bytes, release }) =>
     member(bytes, level).finally(release),
@@ -110,6 +111,6 @@ const zlibDeflate: Deflate = (block, { level, dictionary, isLast }) => {
     ...(dictionary && { dictionary }),
   }
   return new Promise((resolve, reject) => {
-    zlib.deflateRaw(block, options, (error, bytes) => (error ? reject(error) : resolve(bytes)))
+    zlib.deflateRaw(block, options, (error, bytes) => (error ? reject(error) : resolve(owned(bytes))))
   })
 }

@@ -11,12 +11,12 @@
  * @module
  */
 import zlib from 'node:zlib'
-import { bundledVersions, libzstdVersion, ZstdDecoder, zstdFrame } from '@pipelayer/sys'
+import { bundledVersions, type Lent, libzstdVersion, ZstdDecoder, zstdFrame } from '@pipelayer/sys'
 import { blocksOf, type Free } from './blocks.js'
 import { Driver, type ZlibStream } from './driver.js'
 import { damaged, unsupported } from './errors.js'
 import { ZstdFrames } from './frames.js'
-import { inOrder } from './in-order.js'
+import { inOrder, owned } from './in-order.js'
 
 /** What node:zlib has from 22.15 on. Spec: zstd.h, ZSTD_cParameter. */
 interface NodeZstd {
@@ -70,7 +70,7 @@ export function zstd(
 ): AsyncGenerator<Buffer, void, void> {
   const create = engine === undefined ? node.zstdCompress : undefined
   if (create === undefined) presentLibrary()
-  const frame = (bytes: Buffer): Promise<Buffer> =>
+  const frame = (bytes: Buffer): Promise<Lent> =>
     create === undefined ? zstdFrame(bytes, level) : nodeFrame(bytes, level, create)
   return inOrder(blocksOf(source, ZSTD_FRAME_SIZE, free), workers, ({ bytes, release }) =>
     frame(bytes).finally(release),
@@ -81,10 +81,10 @@ function nodeFrame(
   bytes: Buffer,
   level: number,
   create: NonNullable<NodeZstd['zstdCompress']>,
-): Promise<Buffer> {
+): Promise<Lent> {
   const options = { chunkSize: ZSTD_FRAME_SIZE, params: { [C_LEVEL]: level, [C_CHECKSUM]: 1 } }
   return new Promise((resolve, reject) =>
-    create(bytes, options, (error, frame) => (error ? reject(error) : resolve(frame))),
+    create(bytes, options, (error, frame) => (error ? reject(error) : resolve(owned(frame)))),
   )
 }
 

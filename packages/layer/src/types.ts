@@ -25,6 +25,7 @@ export interface StoredLayer {
 
 /** Where the bytes of a blob go. `store.blobWriter()` is one. */
 export interface BlobSink {
+  /** Nothing of the chunk may be kept: its memory is used again. */
   write(chunk: Buffer): void | Promise<void>
   /** Ends the blob and makes it visible under its digest. */
   commit(): StoredLayer | Promise<StoredLayer>

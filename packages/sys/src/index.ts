@@ -42,6 +42,7 @@ export type { SystemCallError } from './failure.js'
 export { ofdLock, ofdUnlock, pollGone, syncfs } from './file.js'
 export { type FileStat, lstatOf, xattrNamesOf } from './file-stat.js'
 export { type IsalOptions, isalDeflate, isalVersion } from './isal.js'
+export type { Lent } from './lent.js'
 export { gzipMember, libdeflateVersion } from './libdeflate.js'
 export {
   MNT_DETACH,

@@ -11,6 +11,7 @@
 import fs from 'node:fs'
 import zlib from 'node:zlib'
 import { type Library, loadKoffi } from './koffi.js'
+import type { Lent } from './lent.js'
 
 const SONAME = 'libisal.so.2'
 
@@ -69,17 +70,14 @@ export function isalVersion(): string | undefined {
  *
  * @throws Error where libisal does not load or refuses
  */
-export async function isalDeflate(block: Buffer, options: IsalOptions): Promise<Buffer> {
+export async function isalDeflate(block: Buffer, options: IsalOptions): Promise<Lent> {
   const call = prepared(block, options)
   const code = await new Promise<number>((resolve, reject) =>
     bound().deflate.async(call.stream, (error, result) => (error ? reject(error) : resolve(result))),
   )
-  try {
-    return Buffer.from(outputOf(call, code))
-  } finally {
-    const { stream, levelBuffer, output } = call
-    spare.push({ stream, levelBuffer, output })
-  }
+  const { stream, levelBuffer, output } = call
+  const release = (): void => void spare.push({ stream, levelBuffer, output })
+  return { bytes: outputOf(call, code), release }
 }
 
 /** What one call works in. New memory for each block would cost the kernel and the collector more than it is worth. */

@@ -8,6 +8,7 @@
  */
 import zlib from 'node:zlib'
 import { type Library, loadKoffi } from './koffi.js'
+import type { Lent } from './lent.js'
 
 const SONAME = 'libdeflate.so.0'
 
@@ -57,24 +58,20 @@ export function libdeflateVersion(): string | undefined {
  * @param level - 1 to 12
  * @throws Error where libdeflate does not load or refuses
  */
-export async function gzipMember(bytes: Buffer, level: number): Promise<Buffer> {
+export async function gzipMember(bytes: Buffer, level: number): Promise<Lent> {
   const worker = workerFor(bytes.length, level)
   const { compressor, output } = worker
-  try {
-    const size = await new Promise<number>((resolve, reject) =>
-      bound().compress.async(compressor, bytes, bytes.length, output, output.length, (error, result) =>
-        error ? reject(error) : resolve(result),
-      ),
-    )
-    return memberOf(output, Number(size))
-  } finally {
-    spareOf(level).push(worker)
-  }
+  const size = await new Promise<number>((resolve, reject) =>
+    bound().compress.async(compressor, bytes, bytes.length, output, output.length, (error, result) =>
+      error ? reject(error) : resolve(result),
+    ),
+  )
+  return { bytes: memberOf(output, Number(size)), release: () => void spareOf(level).push(worker) }
 }
 
 function memberOf(output: Buffer, size: number): Buffer {
   if (size === 0 || size > output.length) throw new Error(`libdeflate gave ${size} bytes of ${output.length}`)
-  return Buffer.from(output.subarray(0, size))
+  return output.subarray(0, size)
 }
 
 function workerFor(size: number, level: number): Worker {

@@ -7,6 +7,7 @@
  * @module
  */
 import { type Library, loadKoffi, type NativeFunction } from './koffi.js'
+import type { Lent } from './lent.js'
 
 const PROTOTYPES = {
   versionNumber: 'unsigned int ZSTD_versionNumber()',
@@ -65,22 +66,18 @@ export function libzstdVersion(): string | undefined {
  *
  * @throws ZstdError
  */
-export async function zstdFrame(bytes: Buffer, level: number): Promise<Buffer> {
+export async function zstdFrame(bytes: Buffer, level: number): Promise<Lent> {
   const encoder = encoderFor(Number(call('compressBound')(bytes.length)))
   const { context, output } = encoder
-  try {
-    checkedCode(call('setCParameter')(context, C_LEVEL, level))
-    checkedCode(call('setCParameter')(context, C_CHECKSUM, 1))
-    const compress2 = call('compress2') as unknown as AsyncCompress
-    const code = await new Promise<number>((resolve, reject) =>
-      compress2.async(context, output, output.length, bytes, bytes.length, (error, result) =>
-        error ? reject(error) : resolve(result),
-      ),
-    )
-    return Buffer.from(output.subarray(0, checkedCode(code)))
-  } finally {
-    spare.push(encoder)
-  }
+  checkedCode(call('setCParameter')(context, C_LEVEL, level))
+  checkedCode(call('setCParameter')(context, C_CHECKSUM, 1))
+  const compress2 = call('compress2') as unknown as AsyncCompress
+  const code = await new Promise<number>((resolve, reject) =>
+    compress2.async(context, output, output.length, bytes, bytes.length, (error, result) =>
+      error ? reject(error) : resolve(result),
+    ),
+  )
+  return { bytes: output.subarray(0, checkedCode(code)), release: () => void spare.push(encoder) }
 }
 
 /** What one frame is made with: new memory for each would cost more than it is worth. */
