@@ -2,8 +2,8 @@
  * Unpacks a layer onto a tree.
  *
  * Plain form: a root filesystem, whiteouts remove what lower layers brought. Overlay form: a directory of its own for
- * each layer, whiteouts are 0:0 devices. In both nothing outside the root is ever touched, whatever the archive says;
- * for that no other process may write to the tree meanwhile.
+ * each layer, whiteouts are 0:0 devices. In both nothing outside the root is ever touched, whatever the archive says and
+ * whatever another process puts into the tree meanwhile: no call follows the last component of a path.
  *
  * System calls are synchronous: for small files that is 12 to 15 times faster than through the thread pool.
  * Memory: 32 bytes for each entry of the layer, to tell its own entries from those of lower layers and from repeated ones.
