@@ -16,7 +16,7 @@ import { CLUSTERFILE, type ClusterLayer, type ImageDocument, withID } from './do
 
 /**
  * @param name - of the new image
- * @throws ToolError `PLATFORM_MISMATCH` when they are not all for one platform, `CLUSTERFILE_INVALID`
+ * @throws ToolError `PLATFORM_MISMATCH` when they are not all for one platform, `CLUSTERFILE_INVALID`, `USAGE` without documents
  */
 export function mergeDocuments(name: string, documents: readonly ImageDocument[]): ImageDocument {
   const [base] = documents
