@@ -7,7 +7,11 @@ import { build } from 'esbuild'
  * Returns the bundle of each module, the module that has each table's adapter, and a line for each that cannot be loaded.
  */
 export async function bundleAdapters(root) {
-  const out = path.join(root, 'node_modules/.cache/pipelayer-judge')
+  // A folder of this run's own: another one may be at work.
+  const cache = path.join(root, 'node_modules/.cache/pipelayer-judge')
+  fs.mkdirSync(cache, { recursive: true })
+  const out = fs.mkdtempSync(path.join(cache, 'run-'))
+  process.on('exit', () => fs.rmSync(out, { recursive: true, force: true }))
   const modules = new Map()
   const tables = new Map()
   const broken = []

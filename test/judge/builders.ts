@@ -156,11 +156,12 @@ const config: Adapter = async ({ in: { file, args }, want, dir: folder = '' }, {
   return await built({ dockerfile, buildArgs: args ?? {}, edit }, got => {
     if (want.error !== undefined || want.ErrFn !== undefined)
       return 'refused' in got ? 'pass' : { fail: 'was built' }
-    if ('refused' in got) return { fail: got.refused }
+    if ('refused' in got) return want.Unrecognized ? 'policy:unknown-instructions' : { fail: got.refused }
     const verdict = same(settings(got.config, want.Config), settings(want.Config ?? {}, want.Config))
     // The base's environment stays, as in Docker; that test compares what its own run would get.
     if (verdict !== 'pass') return want.Image?.Config ? 'policy:base-environment' : verdict
-    return same(work(seen), { runs: want.Runs ?? [], copies: (want.Copies ?? []).map(transferOf) })
+    const runs = (want.Runs ?? []).map(({ Args = [], Shell }: Json) => ({ Args, ...(Shell && { Shell }) }))
+    return same(work(seen), { runs, copies: (want.Copies ?? []).map(transferOf) })
   })
 }
 
@@ -189,28 +190,23 @@ function settings({ Image: _, ...fields }: Json, wanted: Json): Json {
 }
 
 function work(list: readonly InstructionFields[]): Json {
-  const steps = list.map(fields => interpret(fields))
-  return {
-    runs: steps.flatMap(step =>
-      step.kind === 'run' ? [{ Args: step.command, ...(step.shell && { Shell: true }) }] : [],
-    ),
-    copies: steps.flatMap(step =>
-      step.kind === 'copy' || step.kind === 'add'
-        ? [
-            transferOf({
-              Src: step.sources,
-              Dest: step.dest,
-              Download: step.kind === 'add',
-              From: 'from' in step ? step.from : undefined,
-            }),
-          ]
-        : [],
-    ),
+  const runs: Json[] = []
+  const copies: Json[] = []
+  let workdir = '/'
+  for (const step of list.map(fields => interpret(fields))) {
+    if (step.kind === 'from') workdir = '/'
+    if (step.kind === 'workdir') workdir = path.posix.resolve(workdir, step.path)
+    if (step.kind === 'run') runs.push({ Args: step.command, ...(step.shell && { Shell: true }) })
+    if (step.kind !== 'copy' && step.kind !== 'add') continue
+    const From = 'from' in step ? step.from : undefined
+    const Dest = path.posix.resolve(workdir, step.dest)
+    copies.push(transferOf({ Src: step.sources, Dest, Download: step.kind === 'add', From }))
   }
+  return { runs, copies }
 }
 
 function transferOf({ Src, Dest, Download = false, From = '' }: Json): Json {
-  return { Src, Dest: path.posix.resolve('/', Dest), Download, From: From ?? '' }
+  return { Src: Src ?? [], Dest: path.posix.resolve('/', Dest ?? ''), Download, From: From ?? '' }
 }
 
 export const adapters: Record<string, Adapter> = {
