@@ -137,7 +137,7 @@ t.test('a full disk', { skip: need('root', 'jq') }, async t => {
   const place = await withImages(t)
   fs.mkdirSync(place.path('there'))
   await runPipe(`mount -t tmpfs -o size=${BASE_BYTES / 2} tmpfs there`, { cwd: place.dir })
-  t.teardown(() => runPipe('umount there', { cwd: place.dir }))
+  t.teardown(async () => void (await runPipe('umount there', { cwd: place.dir })))
   t.equal(mountsBelow(place.dir).length, 1)
   await place.good('img-pull store:app:2 | img-export > all.tar')
   const full = await place.run('img-import --store there all.tar')

@@ -32,6 +32,8 @@ export interface BlobPutOptions extends PlaceOptions {
 const TOOL = 'blob-put'
 /** Images at a time. */
 const PARALLEL = 8
+/** Failures of a disk: no other image would fare better. */
+const FATAL = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOSPC', 'EROFS'])
 
 /**
  * Puts images to a place, several at a time, and passes the records on in their order; a root record then says where its
@@ -97,7 +99,9 @@ class StreamPut {
 
   run(records: AsyncIterable<AnyRecord>): AsyncGenerator<Closing, void, undefined> {
     const isLight = (item: Item): boolean => 'record' in item
-    return sideBySide(this.#items(records), { count: PARALLEL, isLight }, item =>
+    // A plan says what becomes of each blob, the first time and the next: that depends on the order.
+    const count = this.#options.dryRun ? 1 : PARALLEL
+    return sideBySide(this.#items(records), { count, isLight }, item =>
       'record' in item ? passed(item) : item.isAlone ? this.#put(item) : this.#putOneOfMany(item),
     )
   }
@@ -144,7 +148,7 @@ class StreamPut {
     try {
       yield* this.#put(job)
     } catch (error) {
-      if (!(error instanceof ToolError) || this.#options.signal?.aborted) throw error
+      if (!(error instanceof ToolError) || FATAL.has(error.code) || this.#options.signal?.aborted) throw error
       const { code, message } = error
       const item = { digest: root.digest, ...(root.reference && { reference: root.reference }) }
       yield { record: { type: 'failed', tool: TOOL, image: root.image, code, message, item } }
