@@ -87,7 +87,10 @@ function ours(base, how) {
 function docker(base) {
   const contender = {
     name: 'docker build',
-    needs: ['docker', 'dockerd'],
+    // A plugin of the client, which is on no PATH: without it there is no BuildKit.
+    needs: shell('peer docker buildx version > /dev/null 2>&1 && echo yes || true')
+      ? ['docker', 'dockerd']
+      : ['docker-buildx'],
     peer: true,
     empty: `${DOCKER} builder prune --all --force > /dev/null; ${DOCKER} rmi -f app > /dev/null 2>&1 || true`,
     build: `${DOCKER} build -q --network host -t app "$W/context" > /dev/null`,
