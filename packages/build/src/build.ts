@@ -39,8 +39,8 @@ export async function* executeBuild(
   const builders = setups.map(setup => ({ setup, builder: makeBuilder(setup, workshop) }))
   try {
     yield* images(builders, workshop)
-    for (const { builder } of builders)
-      await exportCache(await builder.chains(), { options, setup: common, workshop })
+    const chains = await Promise.all(builders.map(({ builder }) => builder.chains()))
+    await exportCache(chains.flat(), { options, setup: common, workshop })
     warnOfUnused(builders, options)
   } finally {
     await workshop.close()
@@ -73,6 +73,7 @@ interface PlatformBuild {
 // All are under way before the first record of the first is taken; the records come image by image.
 async function* images(builds: readonly PlatformBuild[], workshop: Workshop): AsyncGenerator<AnyRecord> {
   const planned = await Promise.all(builds.map(({ builder }) => builder.target()))
+  builds[0]?.setup.files.save()
   for (const { chain } of planned) for (const step of chain.steps) void step.done().catch(() => {})
   for (const [index, state] of planned.entries()) {
     const setup = builds[index]?.setup

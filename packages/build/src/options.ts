@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { availableParallelism } from 'node:os'
+import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
 import {
   type CreationTime,
@@ -165,7 +166,7 @@ function prepareCommon(
     store,
     context: options.context === undefined ? undefined : readContext(options.context, dockerfile),
     ...fetching({ places, secrets, onWarning: options.onWarning }),
-    files: new FileDigests(),
+    files: new FileDigests(digestsFile(store, options.context)),
     contexts: new Map((options.buildContexts ?? []).map(namedContext)),
     buildArgs: sourceDateEpoch ? new Map([['SOURCE_DATE_EPOCH', sourceDateEpoch], ...buildArgs]) : buildArgs,
     parsePlatform: text => normalizePlatform(parsePlatform(text)),
@@ -188,6 +189,13 @@ function prepareCommon(
     idMap: ids,
     places,
   }
+}
+
+/** Where the store remembers the digests of the files of a context. */
+function digestsFile(store: Store, context: string | undefined): string | undefined {
+  if (context === undefined) return undefined
+  const name = createHash('sha256').update(path.resolve(context)).digest('hex')
+  return path.join(store.root, 'contexts', name)
 }
 
 /** Mirrors, credentials and certificates of this machine, as for every tool that asks registries. */

@@ -141,6 +141,27 @@ t.test('a file is read once while it is the same', async t => {
   )
 })
 
+t.test('what a build read is remembered for the next', async t => {
+  const dir = t.testdir({ f: 'one' })
+  const [file, notes] = [Buffer.from(path.join(dir, 'f')), path.join(dir, 'sub/notes')]
+  const stat = fs.lstatSync(file, { bigint: true })
+  const settled = { ...stat, ctimeNs: stat.ctimeNs - 10_000_000_000n } as fs.BigIntStats
+  const first = new FileDigests(notes)
+  const digest = first.of(file, settled)
+  first.of(file, { ...stat, ctimeNs: stat.ctimeNs + 3_600_000_000_000n } as fs.BigIntStats)
+  first.save()
+  t.equal(fs.readFileSync(notes, 'utf8').split('\n').length, 2, 'but for what has just changed')
+  fs.writeFileSync(file, 'two')
+  t.equal(new FileDigests(notes).of(file, settled), digest, 'nothing is read')
+  for (const damage of ['', '\0\0\0', fs.readFileSync(notes, 'utf8').slice(0, -9), 'x y z\n']) {
+    fs.writeFileSync(notes, damage)
+    t.not(new FileDigests(notes).of(file, settled), digest, 'a damaged note is no note')
+  }
+  const nowhere = new FileDigests(path.join(dir, 'f/sub/x'))
+  nowhere.of(file, settled)
+  t.doesNotThrow(() => nowhere.save(), 'where nothing can be written nothing is')
+})
+
 t.test('emulators', async t => {
   const qemu = (machine: string, first = 'enabled'): string =>
     `${first}\ninterpreter /usr/bin/qemu\nflags: OCF\noffset 0\nmagic 7f454c460201010000000000000000000200${machine}\nmask ffffffffffffff00fffffffffffffffffeffffff\n`

@@ -18,6 +18,7 @@ import { UploadState } from './upload-state.js'
  * layers/FORM/<chain>   unpacked layers, overlayfs form        steps/FORM/<key>   executed steps of builds
  * packed/<key>/<how>    which layer a step was packed into     tmp/               what is not whole yet
  * partial/<digest>      broken downloads           pushes/<key>       where broken uploads go on
+ * contexts/<key>        digests of files of build contexts, by what stat says of them
  * lease                 held shared while a tool runs
  * ```
  *

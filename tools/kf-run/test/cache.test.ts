@@ -100,8 +100,9 @@ t.test(
     t.equal(named(/\bexecve\(/).filter(call => / = 0$/.test(call)).length, 1, 'no program but itself')
     const opened = named(/open(at)?\(/)
       .flatMap(call => /"([^"]*)", O_RDONLY\|O_NOFOLLOW/.exec(call)?.[1] ?? [])
-      .filter(file => /\/(\d+|sh)$/.test(file) && !file.startsWith('/proc/self/task'))
-    t.equal(opened.length, 31, 'each file of the context once')
+      .filter(file => /^\/proc\/self\/fd\/.*\/(\d+|sh)$/.test(file))
+      .map(file => path.basename(file))
+    t.same(opened, [...new Set(opened)], 'no file of the context twice')
   },
 )
 
@@ -211,7 +212,7 @@ t.test('a cache that is wrong', { skip }, async t => {
   t.equal(swapped.status, 1)
   t.match(
     swapped.stderr,
-    /\[DIFFID_MISMATCH\]/,
+    /\[DIFF_?ID_MISMATCH\]/,
     'a layer under the name of another is found out when it is used',
   )
   fs.writeFileSync(path.join(cache, 'index.json'), good)
@@ -335,6 +336,10 @@ t.test('several platforms', { skip }, async t => {
     1,
     'what they share once',
   )
+  const to = `--cache-to oci:${here.dir}/c --platform linux/amd64,linux/arm64`
+  t.equal((await here.run(text, to)).status, 0)
+  const from = `--cache-from oci:${here.dir}/c --store ${here.dir}/two --platform linux/arm64,linux/amd64`
+  t.same(steps(await here.run(text, from)).executed, [], 'a cache holds those of all platforms')
   const foreign = await here.run(`${BUSYBOX}RUN exit 1\n`, '--platform linux/s390x')
   t.match(foreign.stderr, /emulator/, 'a RUN of another processor says what it may need')
 })
