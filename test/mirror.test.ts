@@ -44,12 +44,10 @@ t.test('a full disk', { skip: need('root', 'docker-registry', 'jq') }, async t =
   const rows: readonly { pipe: string; why: string }[] = [
     {
       pipe: 'img-pull --store small/store - < references',
-      there: 'store:x',
       why: 'a pull into the store',
     },
     {
       pipe: 'img-pull - < references | blob-put oci:small/layout',
-      there: 'oci:small/layout',
       why: 'a layout',
     },
     {
