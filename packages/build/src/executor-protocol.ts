@@ -52,6 +52,8 @@ export interface TransferAction {
   readonly chown?: string
   readonly chmod?: string
   readonly parents: boolean
+  /** As if the files were copied to nothing, and laid over what is there. */
+  readonly link?: true
   readonly excludes: readonly string[]
   /** Unpack sources that are tars. */
   readonly unpack: boolean

@@ -52,6 +52,7 @@ export async function planTransfer(state: StageState, request: TransferRequest):
     ...given('chown', instruction.chown, expand),
     ...given('chmod', instruction.chmod, expand),
     parents: instruction.kind === 'copy' && instruction.parents,
+    ...(instruction.link ? { link: true as const } : {}),
     excludes: instruction.excludes.map(expand.word),
     unpack: instruction.kind === 'add' && instruction.unpack !== false,
   }
