@@ -4,7 +4,7 @@ import type { AnyRecord } from '@pipelayer/records'
 import { Layout } from '@pipelayer/store'
 import { RecordWriter, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
-import { archiveContent, archiveName, type Closing, named, sideBySide } from '../src/index.js'
+import { archiveContent, archiveName, type Closing, named, sideBySide, Uploads } from '../src/index.js'
 
 const HEX = 'a'.repeat(64)
 
@@ -149,6 +149,27 @@ t.test('names that come slowly are written at once, and at the end', async t => 
   )
   t.same(seen, ['a', 'b'], 'what was complete when the source failed')
   t.same([layout.resolve('a').length, layout.resolve('b').length], [1, 1])
+})
+
+t.test('a blob of several images is put once', async t => {
+  const uploads = new Uploads()
+  const log: string[] = []
+  const put = (place: string | undefined, fails = false): Promise<void> =>
+    uploads.put('sha256:x', place, async from => {
+      log.push(`${place} from ${from}`)
+      await setImmediate()
+      if (fails) throw new Error('broke')
+    })
+  const first = put('a', true)
+  const others = Promise.all([put('a'), put('a'), put('b'), put(undefined)])
+  await t.rejects(first, /broke/, 'a failure is told to the one who put')
+  await others
+  t.same(
+    log,
+    ['a from undefined', 'a from undefined', 'b from a', 'undefined from b'],
+    'the next one tries, the third need not, another place takes it from there, a staged one brings its own',
+  )
+  t.equal(uploads.placeOf('sha256:x'), 'b')
 })
 
 async function* each<T>(items: readonly T[]): AsyncGenerator<T> {

@@ -36,9 +36,11 @@ class FakeRegistry {
   /** In place of an answer. */
   fault: ((url: string) => number | undefined) | undefined
   host = ''
+  connections = 0
 
   async listen(t: Scope): Promise<this> {
     const server = http.createServer((request, response) => this.#answer(request.url ?? '', response))
+    server.on('connection', () => this.connections++)
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
     t.teardown(() => {
       server.closeAllConnections()
@@ -246,6 +248,33 @@ t.test('mirrors', async t => {
   t.match(await run(route(true)), { digest }, 'a mirror that talks nonsense')
   own.fault = () => 404
   await t.rejects(run(route(true)), { code: 'MANIFEST_UNKNOWN' }, 'the last host has the last word')
+})
+
+t.test('images side by side', async t => {
+  const registry = await new FakeRegistry().listen(t)
+  const shared = registry.blob(`${MEDIA_TYPES.ociLayer}+gzip`, 'shared')
+  const count = 40
+  for (let i = 0; i < count; i++) {
+    const own = registry.blob(`${MEDIA_TYPES.ociLayer}+gzip`, `own ${i}`)
+    const rootfs = { type: 'layers', diff_ids: [digestOf('shared'), digestOf(`own ${i}`)] }
+    const config = registry.blob(MEDIA_TYPES.ociConfig, { ...AMD64, rootfs })
+    registry.put(MEDIA_TYPES.ociManifest, { config, layers: [shared, own] }, `t${i}`)
+  }
+  const { store, pull } = puller(t)
+  const references = Array.from({ length: count }, (_, i) => `${registry.host}/a${i}/b:t${i}`)
+  const records = await pull([...references, `${registry.host}/a/b:none`, references[0] ?? ''])
+  t.same(
+    records.flatMap(({ root, type, reference }) =>
+      root || type === 'failed' ? [reference ?? 'failed'] : [],
+    ),
+    [...references, 'failed', references[0]],
+    'in the order of the references',
+  )
+  const keys = records.flatMap(({ image }) => (typeof image === 'string' ? [image] : []))
+  t.equal(keys.filter((key, i) => key !== keys[i - 1]).length, count + 1, 'those of each image together')
+  t.equal(registry.seen.filter(url => url.includes(shared.digest)).length, 1, 'a blob of all is fetched once')
+  t.ok(registry.connections <= 16, `over ${registry.connections} connections`)
+  t.equal(Store.open(store).index().manifests.length, count, 'all are named')
 })
 
 t.test('thousands of references in one run', async t => {
