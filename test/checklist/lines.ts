@@ -134,7 +134,7 @@ export const LINES: readonly Line[] = [
     ['a byte-order mark', 'test/build-checklist.test.ts', 'byte-order mark'],
   ]),
   ...lines('running', [
-    ['WORKDIR in /proc', KF_RUN, 'CVE-2024-21626'],
+    ['WORKDIR in /proc', BUILDS, 'CVE-2024-21626'],
     ['WORKDIR in /proc, of a bundle', BUNDLE, 'CVE-2024-21626'],
     ['capabilities that are inherited', 'packages/build/test/rules.test.ts', 'CVE-2022-27649'],
     ['ids that wrap', 'packages/build/test/rules.test.ts', 'CVE-2024-40635'],
