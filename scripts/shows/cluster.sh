@@ -162,17 +162,12 @@ holds 'saved and loaded, pushed and pulled: the same document with the same id'
 stop_hub
 
 # --- many references ------------------------------------------------------------------------------------------------------
-for i in $(seq 60); do
-  mkdir -p many/manifests
-  for j in 1 2 3 4 5; do
-    name="registry.example/team$((i % 7))/app$i-$j:1"
-    echo "$name" >>names
-    printf -- '---\nkind: Pod\nspec:\n  containers:\n  - image: %s\n' "$name" >>"many/manifests/$i.yaml"
-  done
-done
-make_images "docker://$registry/" <names
-printf '[[registry]]\nlocation = "registry.example"\n[[registry.mirror]]\nlocation = "%s"\n' "$registry" >registries.conf
-export CONTAINERS_REGISTRIES_CONF="$work/registries.conf"
+node "$root/scripts/small-images.mjs" "$work/blobs" 300 "$registry/small" | blob-put | jq -r '.reference // empty' >names
+mkdir -p many/manifests
+i=0
+while read -r name; do
+  printf -- '---\nkind: Pod\nspec:\n  containers:\n  - image: %s\n' "$name" >>"many/manifests/$((i++ % 60)).yaml"
+done <names
 
 # Digests of blobs that the registry was asked for behind line $1 of its log, one for each time.
 asked() {
