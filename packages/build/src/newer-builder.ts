@@ -170,7 +170,11 @@ function filesBelow(dir: string): string[] {
   return files.sort()
 }
 
-/** Applications of a base, by its annotation; what is no such document brings none. */
+/**
+ * Applications of a base, by its annotation; entries that are none are left out.
+ *
+ * @throws {ToolError} `EXTENSION_INVALID` where it is no JSON
+ */
 function inheritedApplications(text: string | undefined): Application[] {
   if (text === undefined) return []
   try {
