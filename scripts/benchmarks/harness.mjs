@@ -131,9 +131,14 @@ export function compare(title, prepare, contenders) {
     for (const figure of figures) fs.appendFileSync(values.json, `${JSON.stringify(figure)}\n`)
 }
 
-function isPresent({ needs = [], peer }) {
+/** Says which rows are left out, and why. */
+function isPresent({ name: row, needs = [], peer }) {
   const test = name => (peer ? `peer sh -c 'command -v ${name}'` : `command -v ${name} || ls ${name}`)
-  return [needs].flat().every(name => spawnSync('bash', ['-c', test(name)], { env }).status === 0)
+  return [needs].flat().every(name => {
+    const { status, stderr } = spawnSync('bash', ['-c', test(name)], { env, encoding: 'utf8' })
+    if (status !== 0) console.error(`bench: "${row}" is left out, ${name} is not there: ${stderr.trim()}`)
+    return status === 0
+  })
 }
 
 function measure({ command, size, items }) {
