@@ -144,6 +144,7 @@ t.test('schemas: every type, and what passes through', async t => {
       'blob',
       'bundle',
       'change',
+      'cluster-image',
       'config',
       'end',
       'error',
