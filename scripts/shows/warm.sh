@@ -32,11 +32,11 @@ watched() {
   ! grep -qE '\b(mount|umount2)\(' "$work/calls" || fails "mounts: $(grep -cE '\b(mount|umount2)\(' "$work/calls")"
   holds 'nothing is mounted'
   # Files are opened below a directory's descriptor, by number: the name at the end of the path is unique here.
-  twice=$(grep -oE '/proc/self/fd/[0-9]+/(src/)?[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls" | sed 's|.*/\([0-9]*\)".*|\1|' | sort | uniq -d)
+  twice=$(grep -oE '/proc/self/fd/[0-9]+/(src/)?[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls" | sed 's|.*/\([0-9]*\)".*|\1|' | sort | uniq -d) || true # none: what is remembered of them suffices
   opened=$(grep -cE '/proc/self/fd/[0-9]+/(src/)?[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls") || true
   [ -z "$twice" ] || fails "opened twice: $twice"
   [ "$opened" -le 200 ] || fails "$opened files of the context were opened, there are 200"
-  holds "no file of the context is opened twice ($opened of 200 once)"
+  holds "no file of the context is opened twice ($opened of 200 are opened)"
 }
 
 build --cache-to "oci:$work/cache:app" >"$work/cold" 2>"$work/cold.err" || { cat "$work/cold.err" >&2; fails 'the cold build'; }
