@@ -91,7 +91,8 @@ const ABSENT = new Set([
   'PLATFORM_NOT_FOUND',
 ])
 
-function isAbsent(error: unknown): boolean {
+/** Whether an image was not there, as against broken or out of reach. */
+export function isAbsent(error: unknown): boolean {
   return error instanceof ToolError && (ABSENT.has(error.code) || error.code === 'ENOENT')
 }
 

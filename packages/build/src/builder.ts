@@ -1,5 +1,6 @@
 import { expandWord, expandWords } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
+import { addStep } from './add-step.js'
 import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
 import { createdBy, HISTORY_COMMENT } from './created-by.js'
 import { checkEmulator, HINT, isForeign } from './foreign.js'
@@ -201,15 +202,13 @@ export class Builder {
   }
 
   #addStep(state: StageState, step: Step, layer: LayerStep): void {
-    const planned = this.#workshop.plan(state.chain, {
+    const wanted = {
       layer,
       title: titleOf(step),
-      located: error => located(error, step),
+      located: (error: unknown) => located(error, step),
       ...this.#foreign(state, step),
-    })
-    state.chain = planned.chain
-    const index = addHistory(state, { created_by: layer.createdBy, comment: HISTORY_COMMENT })
-    state.timed.set(index, planned.step)
+    }
+    addStep(state, this.#workshop, wanted, { comment: HISTORY_COMMENT })
   }
 
   // A command of another architecture needs an emulator. One that the cache has needs none.

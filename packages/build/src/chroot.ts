@@ -99,6 +99,7 @@ function environment(entries: readonly string[]): Record<string, string> {
   )
 }
 
-function quote(text: string): string {
+/** A word of a shell's command. */
+export function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }

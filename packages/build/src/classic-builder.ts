@@ -1,11 +1,14 @@
 import { interpret } from '@pipelayer/dockerfile'
-import { ToolError } from '@pipelayer/errors'
 import { type Platform, platformOf } from '@pipelayer/oci'
+import { parsePlace } from '@pipelayer/places'
+import { parseNormalized } from '@pipelayer/reference'
+import { addStep } from './add-step.js'
+import { isAbsent } from './base-image.js'
 import { type ConfigExtras, clusterFacts, imageFields } from './cluster-config.js'
 import type { Action } from './executor-protocol.js'
 import { alignHistory } from './history.js'
 import { childDocument, scratchDocument } from './image-config.js'
-import { IMAGE_LIST, imagesStep } from './images-step.js'
+import { addImagesStep, IMAGE_LIST } from './images-step.js'
 import { kubefileArgs } from './kubefile-args.js'
 import { type ClassicPlan, type KubefileRecord, valueOf } from './kubefile-plan.js'
 import type { LayerStep, Source } from './layer-step.js'
@@ -62,9 +65,7 @@ export class ClassicBuilder {
         throw located(error, { record })
       }
     }
-    const fresh = state.chain
-    if (!this.#setup.bareImages)
-      this.#add(state, { layer: await imagesStep(this.#setup, fresh), record: this.#plan.from })
+    await addImagesStep(state, this.#setup, this.#workshop)
     state.extras = () => this.#extras(state)
     return state
   }
@@ -90,7 +91,7 @@ export class ClassicBuilder {
     try {
       return await this.#sources.image(`store:${text}`)
     } catch (error) {
-      if (!(error instanceof ToolError) || error.status !== 1) throw error
+      if (!isAbsent(error)) throw error
       return await this.#sources.image(`${SEALER_REGISTRY}/${text}`)
     }
   }
@@ -158,16 +159,11 @@ export class ClassicBuilder {
     state: StageState,
     { layer, record }: { readonly layer: LayerStep; readonly record: KubefileRecord },
   ): void {
-    // Of no instruction of the file.
-    const isLast = record.name === 'FROM'
-    const planned = this.#workshop.plan(state.chain, {
+    addStep(state, this.#workshop, {
       layer,
-      title: isLast ? layer.createdBy : titleOf({ record }),
-      located: error => (isLast ? error : located(error, { record })),
+      title: titleOf({ record }),
+      located: error => located(error, { record }),
     })
-    state.chain = planned.chain
-    const index = addHistory(state, { created_by: layer.createdBy })
-    state.timed.set(index, planned.step)
   }
 
   async #extras(state: StageState): Promise<ConfigExtras> {
@@ -186,11 +182,8 @@ function lineOf(record: KubefileRecord): string {
   return `${record.name} ${valueOf(record)}`
 }
 
+/** A reference without a domain, and no place. */
 function isShortName(text: string): boolean {
-  const [first = ''] = text.split('/')
-  return (
-    !text.includes('://') &&
-    !/^[a-z-]+:\/|^(?:oci|dir|store|docker-archive|oci-archive):/.test(text) &&
-    !(text.includes('/') && /[.:]|^localhost$/.test(first))
-  )
+  if (parsePlace(text).transport !== 'docker' || text.startsWith('docker://')) return false
+  return parseNormalized(text).domain === 'docker.io' && !/^(?:index\.)?docker\.io\//.test(text)
 }

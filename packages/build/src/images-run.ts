@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { attempt, ToolError } from '@pipelayer/errors'
 import { type AnyRecord, parseRecord } from '@pipelayer/records'
 import type { Bench } from './bench.js'
+import { quote } from './chroot.js'
 import { runProgram } from './container.js'
 import type { ImagesAction } from './executor-protocol.js'
 
@@ -46,7 +47,7 @@ async function findImages(
   try {
     const places = [...(chain ? [chain.dir] : []), ...(action.list === undefined ? [] : [action.list])]
     const args = ['--platform', action.platform, '--write-auth', files.auth, ...places]
-    const script = `${words([...action.programs['kf-images'], ...args])} >${word(files.references)}`
+    const script = `${words([...action.programs['kf-images'], ...args])} >${quote(files.references)}`
     const ended = await runProgram({ program: '/bin/sh', args: ['-c', script], env: bench.env })
     return await check(files.references, ended.status)
   } finally {
@@ -61,7 +62,7 @@ function pipeline(
   const http = plainHttp ? ['--plain-http'] : []
   const pull = [...programs['img-pull'], '-', '--platform', platform, '--no-store', ...http]
   const put = [...programs['blob-put'], ...http, `registry-fs:${files.registry}`]
-  return `${words(pull)} <${word(files.references)} | ${words(put)} >${word(files.copied)}`
+  return `${words(pull)} <${quote(files.references)} | ${words(put)} >${quote(files.copied)}`
 }
 
 /** Counts references, and throws when something failed. */
@@ -110,9 +111,5 @@ function mergeAuths(auth: string, own: string): void {
 }
 
 function words(list: readonly string[]): string {
-  return list.map(word).join(' ')
-}
-
-function word(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
+  return list.map(quote).join(' ')
 }

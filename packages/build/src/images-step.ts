@@ -1,19 +1,30 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
+import { authorizedList } from '@pipelayer/image-references'
 import { formatPlatform } from '@pipelayer/oci'
+import { addStep } from './add-step.js'
+import { findProgram } from './find-program.js'
 import type { LayerStep } from './layer-step.js'
 import type { BuildSetup } from './options.js'
-import type { Chain } from './stage-state.js'
+import type { Chain, StageState } from './stage-state.js'
+import type { Workshop } from './workshop.js'
 
 /** `imageListWithAuth.yaml` of the context: images, and the credentials for them. */
 export const IMAGE_LIST = 'imageListWithAuth.yaml'
+
+/** Puts the last step upon a cluster image, unless its images are not wanted. It is of no instruction of the file. */
+export async function addImagesStep(state: StageState, setup: BuildSetup, workshop: Workshop): Promise<void> {
+  if (setup.bareImages) return
+  const layer = await imagesStep(setup, state.chain)
+  addStep(state, workshop, { layer, title: layer.createdBy, located: error => error })
+}
 
 /**
  * The last step of a cluster image: the container images that its own layers name come into its registry. The layer of
  * what they and other last changes bring is `BASE rootfs cache`, as sealer calls it.
  */
-export async function imagesStep(setup: BuildSetup, chain: Chain): Promise<LayerStep> {
+async function imagesStep(setup: BuildSetup, chain: Chain): Promise<LayerStep> {
   const context = setup.context && (await setup.folders.open(setup.context))
   const list = context && path.join(context.dir, IMAGE_LIST)
   const hasList = list !== undefined && fs.existsSync(list)
@@ -22,7 +33,9 @@ export async function imagesStep(setup: BuildSetup, chain: Chain): Promise<Layer
     kind: 'images',
     platform,
     // Without the credentials: who asks does not change what comes.
-    ...(hasList ? { list: namesIn(list) } : {}),
+    ...(hasList
+      ? { list: authorizedList(fs.readFileSync(list, 'utf8'), list).images.map(image => image.reference) }
+      : {}),
   }
   return {
     createdBy: 'BASE rootfs cache',
@@ -42,19 +55,10 @@ export async function imagesStep(setup: BuildSetup, chain: Chain): Promise<Layer
   }
 }
 
-/** The lines that are no credentials. */
-function namesIn(list: string): string[] {
-  return fs
-    .readFileSync(list, 'utf8')
-    .split('\n')
-    .filter(line => !/^[\s-]*(username|password)\s*:/.test(line))
-}
-
 function programOf(name: string, { executor, places }: BuildSetup): string[] {
   const beside = path.resolve(path.dirname(executor), '../..', name, 'dist/cli.cjs')
   if (fs.existsSync(beside)) return [process.execPath, beside]
-  const dirs = (places.env.PATH ?? '').split(':').filter(dir => path.isAbsolute(dir))
-  const found = dirs.map(dir => path.join(dir, name)).find(file => fs.existsSync(file))
+  const found = findProgram(name, places.env.PATH)
   if (found !== undefined) return [found]
   throw new ToolError('PROGRAM_MISSING', `a cluster image needs the program ${name}: it is not on PATH`)
 }

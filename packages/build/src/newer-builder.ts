@@ -11,13 +11,14 @@ import {
 import type { InstructionRecord } from '@pipelayer/records'
 import { Builder } from './builder.js'
 import { type ConfigExtras, clusterFacts } from './cluster-config.js'
-import { imagesStep } from './images-step.js'
+import type { BuildContext } from './context.js'
+import { addImagesStep, IMAGE_LIST } from './images-step.js'
 import type { KubefileRecord } from './kubefile-plan.js'
 import type { BuildSetup } from './options.js'
 import { makePlan } from './plan.js'
 import type { GlobalScope } from './scope.js'
 import { Sources } from './sources.js'
-import { addHistory, type Chain, type StageState } from './stage-state.js'
+import type { Chain, StageState } from './stage-state.js'
 import type { Workshop } from './workshop.js'
 
 /** The annotation of a manifest that says what is installed, and how. Spec: sealerio/sealer v0.11.0, pkg/define/image/v1 */
@@ -63,27 +64,19 @@ export class NewerBuilder {
     this.#meaning ??= this.#read()
     const { meaning, builder } = await this.#meaning
     const state = await builder.target()
-    if (!this.#setup.bareImages) {
-      const layer = await imagesStep(this.#setup, state.chain)
-      const planned = this.#workshop.plan(state.chain, {
-        layer,
-        title: layer.createdBy,
-        located: error => error,
-      })
-      state.chain = planned.chain
-      const index = addHistory(state, { created_by: layer.createdBy })
-      state.timed.set(index, planned.step)
-    }
+    await addImagesStep(state, this.#setup, this.#workshop)
     state.extras = () => this.#extras(state, meaning)
     return state
   }
 
   async #read(): Promise<{ meaning: KubefileMeaning<KubefileRecord>; builder: Builder }> {
+    const { context, folders } = this.#setup
+    const folder = context && (await folders.open(context))
     const meaning = kubefileMeaning(this.#records, {
       appRoot: APP_ROOT,
       arch: this.#setup.platform.architecture,
       inherited: await this.#inherited(),
-      source: await this.#applicationSources(),
+      source: applicationSources(folder),
     })
     const records = meaning.dockerfile.map(
       ({ of, fields }, index): InstructionRecord => ({
@@ -94,7 +87,9 @@ export class NewerBuilder {
         index,
       }),
     )
-    const builder = new Builder(makePlan(records), this.#setup, this.#workshop)
+    // A list of passwords is for the build alone.
+    const own = folder && ({ kind: 'dir', ...folder, ignore: [...folder.ignore, IMAGE_LIST] } as const)
+    const builder = new Builder(makePlan(records), { ...this.#setup, context: own }, this.#workshop)
     this.#outer = builder.outer
     return { meaning, builder }
   }
@@ -122,18 +117,6 @@ export class NewerBuilder {
     return globals
   }
 
-  /** What lies under the names of the context. */
-  async #applicationSources(): Promise<(name: string) => ApplicationSource> {
-    const { context, folders } = this.#setup
-    if (context === undefined) return name => ({ name })
-    const { dir } = await folders.open(context)
-    return name => {
-      const full = path.join(dir, path.posix.resolve('/', name))
-      const isDir = fs.lstatSync(full, { throwIfNoEntry: false })?.isDirectory() === true
-      return isDir ? { name, files: filesBelow(full) } : { name }
-    }
-  }
-
   async #extras(state: StageState, meaning: KubefileMeaning<KubefileRecord>): Promise<ConfigExtras> {
     const facts = clusterFacts(await this.#workshop.trees.lowers(state.chain), this.#setup.platform)
     const applications = [...meaning.applications.values()].map(app => ({
@@ -156,6 +139,15 @@ export class NewerBuilder {
       },
     }
     return { fields: {}, annotations: { [EXTENSION]: JSON.stringify(extension) } }
+  }
+}
+
+/** What lies under the names of the context. */
+function applicationSources(context: BuildContext | undefined): (name: string) => ApplicationSource {
+  return name => {
+    const full = path.join(context?.dir ?? '', path.posix.resolve('/', name))
+    const isDir = context && fs.lstatSync(full, { throwIfNoEntry: false })?.isDirectory() === true
+    return isDir ? { name, files: filesBelow(full) } : { name }
   }
 }
 
