@@ -28,6 +28,8 @@ export interface ToolContext {
   readonly stdin: Readable
   warn(message: string, code?: string): void
   info(message: string): void
+  /** Passes on a line that a command wrote, without its newline; `from` says which command. */
+  output(from: string, line: Buffer): void
   /** The clock. */
   now(): Date
   /** Runs `work`, synchronously, however the process ends (SIGKILL excepted); returns what takes it back. */
@@ -261,6 +263,7 @@ function context(signal: AbortSignal, report: Reporter): ToolContext {
     },
     warn: report.warn,
     info: report.info,
+    output: report.output,
     now: () => new Date(),
     onExit: clean => {
       work.add(clean)

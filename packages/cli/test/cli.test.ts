@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
 import t from 'tap'
+import { printableOutput } from '../src/printable.js'
 
 // One program with a behaviour for every rule: it is built once, and run as a process, for that is what runTool makes.
 const PROGRAM = `
@@ -13,7 +14,7 @@ runTool({
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   options: {
     text: { type: 'boolean', describe: 'write text' }, list: { type: 'boolean', describe: 'read references' }, none: { type: 'boolean', describe: 'read nothing' },
-    what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'hang', 'endless', 'failed', 'mark'], default: 'pass' },
+    what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'hang', 'endless', 'failed', 'mark', 'output'], default: 'pass' },
     mark: { type: 'string', value: 'FILE', describe: 'made on exit' }, many: { type: 'array', value: 'X', describe: 'several', alias: 'm' }, count: { type: 'number', value: 'N', describe: 'a number' },
   },
   text: (args, { terminal }) => args.text || terminal ? { record: r => 'one ' + r.type + '\\n', end: last => 'last ' + last.type + '\\n' } : undefined,
@@ -23,6 +24,7 @@ runTool({
     if (args.what === 'throw') { yield { type: 'x' }; throw new ToolError('NOT_GOOD', 'cannot do\\nthat', { status: 75 }) }
     if (args.what === 'bug') throw new TypeError('oops')
     if (args.what === 'errno') require('node:fs').readFileSync('/nowhere/at/all')
+    if (args.what === 'output') { for (let n = 1; n <= 30; n++) context.output('file:1', Buffer.from([0x1b, 0xff, 48 + n])); throw new ToolError('NOT_GOOD', 'no') }
     if (args.what === 'failed') yield { type: 'failed', tool: 'sample', code: 'ONE', message: 'one' }
     while (args.what === 'endless') yield { type: 'x' }
     if (args.what === 'hang') { yield { type: 'x' }; context.warn('waiting\\x1b[1m'); await new Promise((_, no) => { const k = setInterval(() => {}, 1000); context.signal.addEventListener('abort', () => { clearInterval(k); no(context.signal.reason) }) }) }
@@ -164,6 +166,27 @@ t.test('runTool()', async t => {
     t.match(await run(['--log-format', 'json'], ''), {
       err: /^\{"level":"error","tool":"sample","message":.*"code":"INPUT_CUT"\}\n$/,
     })
+  })
+
+  await t.test('what a command writes that the tool runs', async t => {
+    const lines = async (...args: string[]): Promise<string[]> =>
+      (await run(['--what', 'output', ...args])).err.trimEnd().split('\n')
+    const all = await lines()
+    t.equal(all.length, 31)
+    t.equal(all[0], 'file:1: \x1b\ufffd1', 'byte for byte where no terminal is')
+    const quiet = await lines('-q')
+    t.equal(quiet.length, 21, 'of a quiet one that fails the last lines')
+    t.match(quiet.at(-2), /^file:1: .*N$/)
+    t.equal(quiet.at(-1), 'sample: no [NOT_GOOD]')
+    const json = (await lines('--log-format', 'json')).map(line => JSON.parse(line))
+    t.same(json[0], { level: 'output', tool: 'sample', from: 'file:1', message: '\x1b\ufffd1' })
+    const rows: readonly [line: string, want: string, why: string][] = [
+      ['a\tb', 'a\tb', 'a tab'],
+      ['\x1b[1;31mred', '\x1b[1;31mred\x1b[0m', 'a colour ends with its line'],
+      ['10%\r20%\r\r', '20%', 'a progress bar'],
+      ['\x1b]0;title\x07\x1b[2J\x9b2J', '\\x1b]0;title\\x07\\x1b[2J\\x9b2J\x1b[0m', 'nothing else is obeyed'],
+    ]
+    for (const [line, want, why] of rows) t.equal(printableOutput(line), want, why)
   })
 
   await t.test('text in place of records, and bad news', async t => {

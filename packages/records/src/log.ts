@@ -2,10 +2,12 @@ import type { Writable } from 'node:stream'
 
 /** One line of a program's log, for `--log-format json`. */
 export interface LogLine {
-  readonly level: 'error' | 'warning' | 'info'
+  readonly level: 'error' | 'warning' | 'info' | 'output'
   readonly tool: string
   readonly message: string
   readonly code?: string
+  /** What wrote an `output`, such as `Dockerfile:3`. */
+  readonly from?: string
 }
 
 /** Writes log lines as NDJSON on `output`, through the ndjson package. Loaded only when it is asked for. */

@@ -9,6 +9,7 @@ import { libc } from './libc.js'
 const F_OFD_SETLK = 37
 const F_OFD_SETLKW = 38
 const LOCK_TYPES = { shared: 0, exclusive: 1, none: 2 } as const
+const O_CLOEXEC = 0o2000000
 const POLLERR = 8
 const POLLHUP = 16
 const POLLNVAL = 32
@@ -59,6 +60,15 @@ export function pollGone(fd: number): boolean {
   const events = new Int16Array(entry.buffer, entry.byteOffset, 4)[3] ?? 0
   if (events & POLLNVAL) throw errorOf(9, 'poll')
   return (events & (POLLERR | POLLHUP)) !== 0
+}
+
+/** A new pipe, both ends closed on exec. Node's own `pipe` is a pair of sockets, which cannot be opened as /dev/stdout. */
+export function pipe(): { readonly read: number; readonly write: number } {
+  // int fds[2]
+  const ends = Buffer.alloc(8)
+  if (libc('pipe2')(ends, O_CLOEXEC) < 0) throw failure('pipe2')
+  const [read = -1, write = -1] = new Int32Array(ends.buffer, ends.byteOffset, 2)
+  return { read, write }
 }
 
 /** Writes everything of the file system that holds `fd` to its disk: one call in place of an fsync per file. */

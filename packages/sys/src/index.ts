@@ -39,7 +39,7 @@ export {
 } from './at.js'
 export { majorOf, makedev, minorOf, mknod, mknodat } from './device.js'
 export type { SystemCallError } from './failure.js'
-export { ofdLock, ofdUnlock, pollGone, syncfs } from './file.js'
+export { ofdLock, ofdUnlock, pipe, pollGone, syncfs } from './file.js'
 export { type FileStat, lstatOf, xattrNamesOf } from './file-stat.js'
 export { type IsalOptions, isalDeflate, isalVersion } from './isal.js'
 export type { Lent } from './lent.js'

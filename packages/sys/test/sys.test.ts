@@ -151,6 +151,15 @@ t.test('locks of two open files exclude each other, and end with the file', asyn
   fs.closeSync(b)
 })
 
+t.test('a pipe', async t => {
+  const { read, write } = sys.pipe()
+  fs.writeSync(write, 'through')
+  fs.closeSync(write)
+  t.equal(fs.readFileSync(read, 'utf8'), 'through')
+  t.match(fs.readlinkSync(`/proc/self/fd/${read}`), /^pipe:/, 'no socket')
+  fs.closeSync(read)
+})
+
 t.test('pollGone sees that the reader of a pipe is gone', needsRoot, async t => {
   sys.mknod(at('fifo'), fs.constants.S_IFIFO | 0o600)
   const reader = fs.openSync(at('fifo'), fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
