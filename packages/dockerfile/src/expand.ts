@@ -9,8 +9,8 @@
  *               | ( "/" | "//" ) pattern "/" replacement
  *     NAME      = letter or "_", then letters, digits, "_"  |  digits  |  one of @ * # ? - $ !
  *
- * A name that is not set is empty. `$` before anything else is itself. Differences to BuildKit: the replacement of
- * `/` is taken literally where `$1` in a value would have a meaning to Go's regexp; nesting and length are bounded.
+ * A name that is not set is empty. `$` before anything else is itself. The replacement of `//` is a template once its
+ * variables are in, see `fillTemplate`. What differs from BuildKit: nesting and length are bounded.
  *
  * Spec: https://docs.docker.com/reference/dockerfile/#environment-replacement
  *

@@ -4,7 +4,15 @@
  * @module
  */
 
-import { type Pattern, parsePattern, replaceMatches, trimPrefix, trimSuffix } from './pattern.js'
+import {
+  type Pattern,
+  parseBackwards,
+  parsePattern,
+  replaceMatches,
+  trimPrefix,
+  trimSuffix,
+} from './pattern.js'
+import { fillTemplate } from './replacement.js'
 import { quote as quoted } from './source.js'
 import type { EscapeCharacter } from './syntax.js'
 import { WordList } from './word-list.js'
@@ -215,19 +223,22 @@ export class Expander {
     const value = this.#lookup(name)
     if (value === undefined && this.#options.unset === 'keep') return `\${${name}${operator}${word}}`
     const longest = word.startsWith(operator)
-    const pattern = patternOf(longest ? word.slice(1) : word)
-    const trim = operator === '#' ? trimPrefix : trimSuffix
-    return trim(value ?? '', pattern, longest ? 'longest' : 'shortest')
+    const text = longest ? word.slice(1) : word
+    const length = longest ? 'longest' : 'shortest'
+    return operator === '#'
+      ? trimPrefix(value ?? '', checked(text, parsePattern), length)
+      : trimSuffix(value ?? '', checked(text, parseBackwards), length)
   }
 
   #replaced(name: string): string {
     const all = this.#peek() === '/'
     if (all) this.#at++
     const pattern = this.#inner('/', { keepEscapes: true })
-    const replacement = this.#inner('}', { keepEscapes: true })
+    const word = this.#inner('}', { keepEscapes: true })
     const value = this.#lookup(name)
-    if (value === undefined && this.#options.unset === 'keep') return `\${${name}/${pattern}/${replacement}}`
-    return replaceMatches(value ?? '', patternOf(pattern), { replacement, all })
+    if (value === undefined && this.#options.unset === 'keep') return `\${${name}/${pattern}/${word}}`
+    const replacement = (match: () => string): string => (all ? fillTemplate(word, match) : word)
+    return replaceMatches(value ?? '', checked(pattern, parsePattern), { replacement, all })
   }
 
   #inner(stop: string, { keepEscapes }: { keepEscapes: boolean }): string {
@@ -257,8 +268,8 @@ export class Expander {
   }
 }
 
-function patternOf(text: string): Pattern {
-  const pattern = parsePattern(text)
+function checked(text: string, parse: (text: string) => Pattern | string): Pattern {
+  const pattern = parse(text)
   if (typeof pattern === 'string') throw new Failure(`pattern ${quoted(text)}: ${pattern}`)
   return pattern
 }

@@ -5,6 +5,9 @@
  * substitution; before anything else it is an error. Wildcards do not match a newline, as in BuildKit, which makes
  * regular expressions of them.
  *
+ * A pattern for the end of a value is read backwards, since its match is: so a lone `\` at its end stands before
+ * the character that came before it, where at the end of another pattern it is an error.
+ *
  * @module
  */
 
@@ -18,8 +21,17 @@ const NOT_NEWLINE = (char: string): boolean => char !== '\n'
 
 /** @returns a string when the pattern is wrong: what it is */
 export function parsePattern(text: string): Pattern | string {
+  return parseChars([...text])
+}
+
+/** The pattern as {@link trimSuffix} takes it: its last token first. */
+export function parseBackwards(text: string): Pattern | string {
+  const pairs = text.match(/\\.|./gsu) ?? []
+  return parseChars([...pairs.reverse().join('')])
+}
+
+function parseChars(chars: readonly string[]): Pattern | string {
   const tokens: PatternToken[] = []
-  const chars = [...text]
   for (let at = 0; at < chars.length; at++) {
     let char = chars[at] ?? ''
     if (char === '*' || char === '?') {
@@ -63,14 +75,14 @@ export function trimPrefix(value: string, pattern: Pattern, length: Length): str
   return chars.slice(matchAt(pattern, chars, 0, length) ?? 0).join('')
 }
 
-/** `value` without the match at its end. */
+/** `value` without the match at its end; the pattern is that of {@link parseBackwards}. */
 export function trimSuffix(value: string, pattern: Pattern, length: Length): string {
   const chars = [...value].reverse()
-  const end = matchAt(pattern.toReversed(), chars, 0, length) ?? 0
+  const end = matchAt(pattern, chars, 0, length) ?? 0
   return chars.slice(end).reverse().join('')
 }
 
-/** `value` with its first match, or all, replaced by a text that is taken literally. */
+/** `value` with its first match, or all, replaced. */
 export function replaceMatches(value: string, pattern: Pattern, options: ReplaceOptions): string {
   const chars = [...value]
   const begins = matchBegins(pattern, chars)
@@ -81,7 +93,7 @@ export function replaceMatches(value: string, pattern: Pattern, options: Replace
     const end = begins[at] === 1 ? matchAt(pattern, chars, at, 'longest') : undefined
     // An empty match right behind another match is none.
     if (end !== undefined && !(end === at && at === lastEnd)) {
-      out.push(options.replacement)
+      out.push(options.replacement(() => chars.slice(at, end).join('')))
       lastEnd = end
       if (!options.all) return out.join('') + chars.slice(end).join('')
     }
@@ -92,7 +104,8 @@ export function replaceMatches(value: string, pattern: Pattern, options: Replace
 }
 
 export interface ReplaceOptions {
-  readonly replacement: string
+  /** What takes the place of a match, whose text is asked for where it is needed. */
+  readonly replacement: (match: () => string) => string
   readonly all: boolean
 }
 

@@ -32,6 +32,10 @@ t.test('expansion', async t => {
     { text: '${PATH%.*} ${PATH%%.*}', want: '/x/y.z /x/y', why: 'suffixes' },
     { text: '${PATH/./-} ${PATH//./-}', want: '/x/y-z.gz /x/y-z-gz', why: 'dots are dots' },
     { text: '${X//x/} ${X/x*x/-} ${X//?/_}', want: 'yy - ______', why: 'wildcards, greedy' },
+    { text: '${X//yy/<\\$0\\$$>}', want: 'xx<\\yy\\$>xx', why: 'a template: the match, a dollar' },
+    { text: "${X//yy/'${0}$1x$y'}", want: 'xxyyxx', why: 'a template: braces; groups there are none' },
+    { text: "${X//yy/'$-${0'}", want: 'xx$-${0xx', why: 'a template: not a name' },
+    { text: "${X/yy/'$0$$'}", want: 'xx$0$$xx', why: 'one replacement is no template' },
   ]
   for (const { text, want, why } of rows) t.equal(expandWord(text, { env: ENV }), want, `${why}: ${text}`)
 
@@ -59,6 +63,9 @@ t.test('expansion', async t => {
     'split after expansion',
   )
   t.equal(expandWord('`$A \\', { env: ENV, escape: '`' }), '$A \\', 'another escape character')
+  const other = { env: { B: 'b\\?' }, escape: '`' } as const
+  t.equal(expandWord('${B%?\\}', other), 'b\\', 'a pattern of the end is read backwards')
+  t.throws(() => expandWord('${B#?\\}', other), { message: /invalid escape/ })
   t.equal(expandWord('"$A" \'$A\' \\$A', { env: ENV, quotes: 'ignore' }), '"a" \'a\' $A', 'a heredoc body')
   t.equal(expandWord('$NO${NO:-x}', { env: ENV, unset: 'keep' }), '$NO${NO:-x}')
   const { matched, unmatched } = expand('$A ${NO:-$X}', { env: new Map([['A', '']]) })
