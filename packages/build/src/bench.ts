@@ -1,7 +1,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
+import type { IdMap } from '@pipelayer/records'
 import { mount } from '@pipelayer/sys'
+import { ownIdMap } from './caller.js'
 import type { Runtime } from './container.js'
 import type { Note, StartRequest, TreeForm } from './executor-protocol.js'
 import { findOverlays, type OverlayMounter, unmount } from './overlay.js'
@@ -19,6 +21,8 @@ export class Bench {
   /** File of the program of the threads that unpack layers; undefined where there is none. */
   readonly layerThread: string | undefined
   readonly overlays: OverlayMounter
+  /** The ids that exist where we are. */
+  readonly ids: IdMap
   readonly #wanted: StartRequest['runtime']
   #runtime: Promise<Runtime> | undefined
   #count = 0
@@ -31,6 +35,7 @@ export class Bench {
     this.work = request.work
     this.xattrs = request.xattrs
     this.env = request.env
+    this.ids = ownIdMap()
     this.#wanted = request.runtime
     this.overlays = overlays
     this.form = found.form
@@ -45,8 +50,9 @@ export class Bench {
     fs.mkdirSync(path.join(request.work, 'runtime'), { mode: 0o700 })
     const probe = path.join(request.work, 'probe')
     fs.mkdirSync(probe)
-    const { xattrs, env } = request
-    const overlays = findOverlays(probe, path.join(request.work, 'names'), { xattrs, searchPath: env.PATH })
+    const { xattrs, env, overlays: wanted } = request
+    const searchPath = env.PATH
+    const overlays = findOverlays(probe, path.join(request.work, 'names'), { xattrs, searchPath, wanted })
     if (!overlays.works) notify('warning', `steps are kept as whole copies: ${overlays.problem}`)
     else if (overlays.problem !== undefined) notify('info', `fuse-overlayfs mounts: ${overlays.problem}`)
     return new Bench(request, overlays.mounter, {

@@ -6,7 +6,7 @@ import { CACHE_CONFIG_TYPE, cacheConfig, cacheManifest, type SharedStep } from '
 import { cachePlace } from './cache-place.js'
 import type { BuildOptions, BuildSetup } from './options.js'
 import { type Chain, type ChainStep, contentWith } from './stage-state.js'
-import { contentDir } from './step-cache.js'
+import { packedLayer } from './step-packing.js'
 import { type EncodedLayer, usualLayer } from './usual-layer.js'
 import type { Workshop } from './workshop.js'
 
@@ -54,27 +54,11 @@ async function layerOf(
   step: ChainStep,
   { setup, workshop }: Export,
 ): Promise<(EncodedLayer & { readonly origin?: Place }) | undefined> {
-  const { cache, trees } = workshop
-  const known = usualLayer(cache.packed(step.cacheKey), setup.time)
+  const known = usualLayer(workshop.cache.packed(step.cacheKey), setup.time)
   if (known) return known
   const { imported } = step
   if (imported) return { packed: imported.packed, encoding: imported.encoding, origin: imported.place }
-  const found = cache.find(step.cacheKey)
-  if (found?.folder === undefined) return undefined
-  const lowers = await trees.lowers(step.below)
-  const { executor } = await trees.start()
-  const { epoch } = setup.time
-  await executor.ask({
-    op: 'pack',
-    store: setup.store.root,
-    cacheKey: step.cacheKey,
-    created: found.created,
-    lowers,
-    content: contentDir(found.folder),
-    form: found.folder.form,
-    ...(epoch === undefined ? {} : { epoch }),
-  })
-  return usualLayer(cache.packed(step.cacheKey), setup.time)
+  return await packedLayer(step, { setup, workshop })
 }
 
 async function putCache(

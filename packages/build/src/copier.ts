@@ -14,6 +14,7 @@ import {
 } from '@pipelayer/sys'
 import { isCarried, timeSpec } from './file-meta.js'
 import type { ModeChange } from './file-mode.js'
+import { RANGES } from './id-map.js'
 import { at, bytesOf, openFile, type Rooted } from './rooted.js'
 import { linkText, type SourceEntry } from './source-walk.js'
 
@@ -242,7 +243,7 @@ export class Copier {
       if (!['EINVAL', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
       throw new ToolError(
         'OWNER_NOT_MAPPED',
-        `cannot give "${showName(name)}" to ${owner.uid}:${owner.gid}: this user may not use that id; build as root`,
+        `cannot give "${showName(name)}" to ${owner.uid}:${owner.gid}: this user may not use that id; ${RANGES}`,
         { cause: error },
       )
     }

@@ -1,9 +1,13 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
 import { ToolError } from '@pipelayer/errors'
+import { isOrphan } from '@pipelayer/sys'
+import type { Caller } from './caller.js'
 import type { Note, Numbered, Reply, Request, StartRequest, TreeForm } from './executor-protocol.js'
+import { startInside } from './inside.js'
 
 export interface ExecutorOptions {
   /** The program: `node SCRIPT`. */
@@ -11,33 +15,49 @@ export interface ExecutorOptions {
   /** A new directory on the file system of the store, only ours: it is removed when the executor ends. */
   readonly work: string
   readonly runtime: StartRequest['runtime']
+  readonly overlays: StartRequest['overlays']
   readonly env: Readonly<Record<string, string | undefined>>
-  /** As whom we run; anything but 0 takes a user namespace. */
-  readonly uid: number
+  readonly caller: Caller
   readonly signal: AbortSignal
   readonly onNote: (note: Note) => void
 }
 
 /**
- * Survives a SIGKILL of kf-run, waits for the executor, and takes away what it leaves: containers that the runtime
- * still knows (their cgroups), then the work directory. Killing the shell kills the executor (pdeathsig); killing the
+ * Takes away what an executor leaves: containers that the runtime still knows, cgroups of those that were killed before
+ * it had written them down, the work directory.
+ */
+const CLEAN = `
+for state in "$WORK"/runtime/*; do
+  [ -d "$state" ] || continue
+  id=\${state##*/}
+  for runtime in runc crun; do
+    command -v $runtime >/dev/null && $runtime --root "$WORK/runtime" delete --force "$id" >/dev/null 2>&1
+  done
+  tries=0
+  while find /sys/fs/cgroup -depth -type d -name "*$id*" -exec rmdir {} + -print 2>/dev/null | grep -q .; do
+    tries=$((tries + 1))
+    [ $tries -lt 20 ] && sleep 0.1 || break
+  done
+done
+rm -rf -- "$WORK"`
+
+/**
+ * Survives a SIGKILL of kf-run, waits for the executor, and cleans up: in the user namespace where there is one, since
+ * only its root may remove the files of other ids. Killing the shell kills the executor (pdeathsig); killing the
  * executor, which is process 1 of its namespace, kills all that runs and unmounts all that it mounted.
  */
 const AROUND = `
 setpriv --pdeathsig KILL "$@"
 status=$?
-for state in "$WORK"/runtime/*; do
-  [ -d "$state" ] && for runtime in runc crun; do
-    command -v $runtime >/dev/null && $runtime --root "$WORK/runtime" delete --force "\${state##*/}" >/dev/null 2>&1
-  done
-done
-chmod -R u+rwX -- "$WORK" 2>/dev/null
-rm -rf -- "$WORK"
+${CLEAN}
 exit $status`
+
+const IN_NAMESPACES = ['unshare', '-mpf', '--kill-child', '--mount-proc', process.execPath]
 
 /** The one child that mounts and runs. Started at the first step that the cache does not have. */
 export class ExecutorChild {
   readonly #child: ChildProcess
+  readonly #entered: Promise<void>
   readonly #lines: Interface
   readonly #ended: Promise<string>
   readonly #options: ExecutorOptions
@@ -48,22 +68,14 @@ export class ExecutorChild {
 
   private constructor(options: ExecutorOptions) {
     this.#options = options
-    const user = options.uid === 0 ? [] : ['--user', '--map-root-user']
-    const command = [
-      'unshare',
-      ...user,
-      '-mpf',
-      '--kill-child',
-      '--mount-proc',
-      process.execPath,
-      options.script,
-    ]
-    this.#child = spawn('sh', ['-c', AROUND, 'sh', ...command], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...plain(options.env), WORK: options.work },
-      // Of its own session: a Ctrl-C is for kf-run alone, which then ends it in order.
-      detached: true,
+    const { caller, script, work } = options
+    const { child, entered } = startInside(caller, [AROUND, ...IN_NAMESPACES, script], {
+      stdin: 'pipe',
+      stdout: 'pipe',
+      env: { ...plain(options.env), WORK: work },
     })
+    this.#child = child
+    this.#entered = entered
     this.#ended = new Promise(resolve => {
       this.#child.on('error', error => resolve(error.message))
       this.#child.on('close', (code, signal) => resolve(signal ? `killed by ${signal}` : `status ${code}`))
@@ -79,11 +91,16 @@ export class ExecutorChild {
 
   /** Starts it, and finds out how it can keep trees apart. */
   static async start(options: ExecutorOptions): Promise<{ executor: ExecutorChild; form: TreeForm }> {
+    await sweep(options)
     const executor = new ExecutorChild(options)
-    const { work, runtime, env, uid } = options
-    const xattrs = uid === 0 ? 'trusted' : 'user'
+    const { work, runtime, overlays, env, caller } = options
+    const xattrs = caller.kind === 'root' ? 'trusted' : 'user'
+    if (caller.kind === 'user' && caller.problem !== undefined)
+      options.onNote({ note: 'warning', message: `no user but root exists in steps: ${caller.problem}` })
     try {
-      const reply = await executor.ask({ op: 'start', work, xattrs, runtime, env: plain(env) })
+      await executor.#entered
+      const start = { op: 'start', work, xattrs, runtime, overlays, env: plain(env) } as const
+      const reply = await executor.ask(start)
       return { executor, form: reply.form ?? 'overlay' }
     } catch (error) {
       await executor.close()
@@ -117,7 +134,9 @@ export class ExecutorChild {
     this.#options.signal.removeEventListener('abort', this.#stop)
     this.#child.stdin?.end()
     await this.#ended
-    removeWork(this.#options.work)
+    // What the shell did not come to do, because it was killed too.
+    const { work } = this.#options
+    if (fs.existsSync(work)) await clean(work, this.#options)
   }
 
   #take(line: Note | Numbered<Reply>): void {
@@ -147,15 +166,22 @@ export class ExecutorChild {
   }
 }
 
-// What the shell did not come to do, because it was killed too.
-function removeWork(work: string): void {
-  if (!fs.existsSync(work)) return
-  const states = path.join(work, 'runtime')
-  for (const id of fs.existsSync(states) ? fs.readdirSync(states) : [])
-    for (const runtime of ['runc', 'crun'])
-      spawnSync(runtime, ['--root', states, 'delete', '--force', id], { stdio: 'ignore' })
-  spawnSync('chmod', ['-R', 'u+rwX', '--', work], { stdio: 'ignore' })
-  fs.rmSync(work, { recursive: true, force: true })
+/** What killed builds of a user left, and only its namespace may remove. */
+async function sweep(options: ExecutorOptions): Promise<void> {
+  if (options.caller.kind !== 'user') return
+  const folder = path.dirname(options.work)
+  for (const name of fs.readdirSync(folder)) if (isOrphan(name)) await clean(path.join(folder, name), options)
+}
+
+async function clean(work: string, { caller, env }: Pick<ExecutorOptions, 'caller' | 'env'>): Promise<void> {
+  const options = { stdin: 'ignore', stdout: 'ignore', env: { ...plain(env), WORK: work } } as const
+  try {
+    const { child, entered } = startInside(caller, [CLEAN], options)
+    await Promise.all([once(child, 'close'), entered])
+  } catch {
+    // No shell, no namespace: then nothing was made in one.
+    fs.rmSync(work, { recursive: true, force: true })
+  }
 }
 
 function plain(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

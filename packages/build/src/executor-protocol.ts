@@ -186,9 +186,13 @@ export interface StartRequest {
   readonly work: string
   readonly xattrs: 'trusted' | 'user'
   readonly runtime: RuntimeName
+  readonly overlays: OverlayName
   /** Of kf-run, for secrets and for finding programs. */
   readonly env: Readonly<Record<string, string>>
 }
+
+/** What lays the trees of steps on each other; with none, each step is a whole copy. */
+export type OverlayName = 'auto' | 'kernel' | 'fuse' | 'none'
 
 export type RuntimeName = 'auto' | 'runc' | 'crun' | 'chroot'
 

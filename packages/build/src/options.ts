@@ -13,9 +13,9 @@ import {
   platformOfNode,
 } from '@pipelayer/oci'
 import { type RemoteOptions, remoteOptions } from '@pipelayer/places'
-import type { IdMap } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import type { BaseOptions } from './base-image.js'
+import { type Caller, callerOf, formOf } from './caller.js'
 import {
   type ContextSource,
   contextName,
@@ -24,7 +24,7 @@ import {
   readNamedContext,
 } from './context.js'
 import { ContextFolders } from './context-folders.js'
-import type { RuntimeName, SecretSource } from './executor-protocol.js'
+import type { OverlayName, RuntimeName, SecretSource } from './executor-protocol.js'
 import { FileDigests } from './file-digests.js'
 import { type RemoteSetup, RemoteSources } from './remote-sources.js'
 import { TempFolders } from './temp-folders.js'
@@ -44,6 +44,7 @@ export interface BuildOptions {
   readonly platform?: string | undefined
   readonly network?: 'host' | 'none'
   readonly runtime?: RuntimeName
+  readonly overlays?: OverlayName
   /** Execute every step anew. */
   readonly noCache?: boolean
   /** Places that caches are taken from. */
@@ -111,9 +112,9 @@ export interface BuildSetup {
   /** Nanoseconds since 1970, for files that a step makes out of nothing. */
   readonly timeNs: string
   readonly nonce?: string
-  /** Trees of this form: `root`, or `user-HASH` of the id map. */
+  readonly caller: Caller
+  /** Of its trees, see {@link formOf}. */
   readonly form: string
-  readonly idMap: IdMap | undefined
   readonly places: Omit<BaseOptions, 'platform'>
 }
 
@@ -152,7 +153,7 @@ function prepareCommon(
   const buildArgs = new Map((options.buildArgs ?? []).flatMap(text => buildArg(text, env)))
   const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? env.SOURCE_DATE_EPOCH
   const time = creationTime({ sourceDateEpoch, created: options.created, now: options.now })
-  const ids = idMapOf(process.geteuid?.() ?? 0, process.getegid?.() ?? 0)
+  const caller = callerOf(env)
   const places = {
     ...remotes(options),
     store,
@@ -182,11 +183,8 @@ function prepareCommon(
     time,
     timeNs: String(BigInt(Date.parse(time.created)) * 1_000_000n),
     ...(options.noCache ? { nonce: randomBytes(16).toString('hex') } : {}),
-    form:
-      ids === undefined
-        ? 'root'
-        : `user-${createHash('sha256').update(JSON.stringify(ids)).digest('hex').slice(0, 16)}`,
-    idMap: ids,
+    caller,
+    form: formOf(caller),
     places,
   }
 }
@@ -209,11 +207,6 @@ function fetching(setup: RemoteSetup): Pick<BuildSetup, 'folders' | 'remotes' | 
   const temp = new TempFolders(setup.places.store)
   const remotes = new RemoteSources(setup, temp)
   return { temp, remotes, folders: new ContextFolders(setup, remotes, temp) }
-}
-
-// An ordinary user's namespace has one id, root, which is the user outside.
-function idMapOf(uid: number, gid: number): IdMap | undefined {
-  return uid === 0 ? undefined : { uid: [[0, uid, 1]], gid: [[0, gid, 1]] }
 }
 
 function platformArgs(prefix: 'BUILD' | 'TARGET', platform: Platform): [string, string][] {

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { errnoOf, messageOf, systemError, ToolError } from '@pipelayer/errors'
 import { MNT_DETACH, mount, umount2 } from '@pipelayer/sys'
+import type { OverlayName } from './executor-protocol.js'
 import { findProgram } from './find-program.js'
 import { mountFuse, tidyUpper } from './fuse-overlay.js'
 
@@ -110,6 +111,14 @@ export interface FoundOverlays {
   readonly problem?: string
 }
 
+interface FindOptions {
+  readonly xattrs: 'trusted' | 'user'
+  readonly searchPath: string | undefined
+  readonly wanted?: OverlayName
+}
+
+const NOT_WANTED = 'the option --overlays'
+
 /**
  * Finds out how overlays are mounted in `dir`, an empty directory: by the kernel, else by fuse-overlayfs.
  *
@@ -118,12 +127,13 @@ export interface FoundOverlays {
 export function findOverlays(
   dir: string,
   folder: string,
-  { xattrs, searchPath }: { readonly xattrs: 'trusted' | 'user'; readonly searchPath: string | undefined },
+  { xattrs, searchPath, wanted = 'auto' }: FindOptions,
 ): FoundOverlays {
   const kernel = new OverlayMounter(folder, xattrs)
-  const problem = overlayProblem(kernel, path.join(dir, 'kernel'))
+  const isWanted = (name: OverlayName): boolean => wanted === 'auto' || wanted === name
+  const problem = isWanted('kernel') ? overlayProblem(kernel, path.join(dir, 'kernel')) : NOT_WANTED
   if (problem === undefined) return { mounter: kernel, works: true }
-  const program = findProgram('fuse-overlayfs', searchPath)
+  const program = isWanted('fuse') ? findProgram('fuse-overlayfs', searchPath) : undefined
   if (program === undefined) return { mounter: kernel, works: false, problem }
   const fuse = new OverlayMounter(`${folder}-fuse`, xattrs, program)
   const other = overlayProblem(fuse, path.join(dir, 'fuse'))

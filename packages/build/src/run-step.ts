@@ -1,12 +1,14 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
+import type { IdMap } from '@pipelayer/records'
 import { accountsIn } from './accounts.js'
 import type { Bench } from './bench.js'
 import { heldCapabilities } from './capabilities.js'
 import { type Ended, runContainer } from './container.js'
 import { Copier } from './copier.js'
 import type { RunAction } from './executor-protocol.js'
+import { holdsID, RANGES } from './id-map.js'
 import { DEFAULT_PATH } from './image-config.js'
 import { Rooted } from './rooted.js'
 import { SCRIPT_DIR } from './run-plan.js'
@@ -22,7 +24,7 @@ const READ_ONLY = ['bind', 'ro', 'nosuid', 'nodev']
 /**
  * Runs a command in a merged tree.
  *
- * @throws {ToolError} `RUN_FAILED` when it does not end with 0; `USER_UNKNOWN`, `WORKDIR_INVALID`, `NO_RUNTIME`
+ * @throws {ToolError} `RUN_FAILED` when it does not end with 0; `USER_UNKNOWN`, `OWNER_NOT_MAPPED`, `WORKDIR_INVALID`, `NO_RUNTIME`
  */
 export async function runStep(bench: Bench, action: RunAction, target: string): Promise<void> {
   const root = Rooted.open(target)
@@ -30,6 +32,7 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
   const prepared = await prepareMounts(bench, action.mounts)
   try {
     const user = processIdentity(action.user, accountsIn(root))
+    checkMapped(user, bench.ids)
     makeCwd(root, action.cwd, bench)
     const mounts = [...hostFiles(bench), ...script(bench, action), ...prepared.mounts]
     for (const target of STANDARD_MOUNTS) stubs.add({ target, kind: 'dir' })
@@ -60,6 +63,16 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
 
 function ownCapabilities(): string[] {
   return heldCapabilities(fs.readFileSync('/proc/self/status', 'utf8'))
+}
+
+/** A runtime would say that an argument is invalid. */
+function checkMapped({ uid, gid, groups }: Identity, ids: IdMap): void {
+  const missing = holdsID(ids.uid, uid) ? [gid, ...groups].find(id => !holdsID(ids.gid, id)) : uid
+  if (missing !== undefined)
+    throw new ToolError(
+      'OWNER_NOT_MAPPED',
+      `cannot run as ${uid}:${gid}: id ${missing} does not exist here; ${RANGES}`,
+    )
 }
 
 /** What a step ended with, in words: the caller adds which step it was. */

@@ -35,7 +35,8 @@ export class StepTrees {
       work: this.#setup.store.tempDir('run'),
       runtime: this.#options.runtime ?? 'auto',
       env: this.#options.env,
-      uid: process.geteuid?.() ?? 0,
+      overlays: this.#options.overlays ?? 'auto',
+      caller: this.#setup.caller,
       signal: this.#options.signal,
       onNote: ({ note, message }) =>
         note === 'warning' ? this.#options.onWarning?.(message) : this.#options.onInfo?.(message),

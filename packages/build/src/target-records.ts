@@ -5,6 +5,7 @@ import type { BuildSetup } from './options.js'
 import { layerFields } from './packed-step.js'
 import type { ChainStep, StageState } from './stage-state.js'
 import { contentDir } from './step-cache.js'
+import { packedLayer } from './step-packing.js'
 import { usualLayer } from './usual-layer.js'
 import type { Workshop } from './workshop.js'
 
@@ -58,7 +59,10 @@ function* baseRecords(base: BaseImage | undefined, image: string): Generator<Any
   }
 }
 
-/** What goes down the pipe for a step: the layer it was packed into, else where its changes lie and on what. */
+/**
+ * What goes down the pipe for a step: the layer it was packed into, else where its changes lie and on what. Those of an
+ * ordinary user are packed here: others' files in them can only be read where they were made.
+ */
 async function stepRecord(
   step: ChainStep,
   {
@@ -72,7 +76,12 @@ async function stepRecord(
   },
 ): Promise<AnyRecord> {
   const { cacheKey } = await step.done()
-  const known = setup.snapshots ? undefined : usualLayer(workshop.cache.packed(cacheKey), setup.time)
+  const { caller, snapshots } = setup
+  const known = snapshots
+    ? undefined
+    : caller.kind === 'user'
+      ? await packedLayer(step, { setup, workshop })
+      : usualLayer(workshop.cache.packed(cacheKey), setup.time)
   if (known) {
     const { image, createdBy, created } = meta
     const fields = layerFields(known.packed)
@@ -91,10 +100,11 @@ async function stepRecord(
   const folder = await workshop.trees.folder(step)
   const lowers = await workshop.trees.lowers(step.below)
   const [before] = lowers
-  const { idMap } = setup
+  // Inside of a namespace its ids are those of the image.
+  const idMap = caller.kind === 'user' ? { idMap: caller.idMap } : {}
   const where =
     folder.form === 'overlay'
-      ? { lowers, upper: contentDir(folder), xattrs: idMap ? 'user' : 'trusted' }
+      ? { lowers, upper: contentDir(folder), xattrs: caller.kind === 'root' ? 'trusted' : 'user' }
       : { ...(before === undefined ? {} : { before }), after: contentDir(folder) }
-  return { type: 'snapshot', ...meta, ...where, ...(idMap ? { idMap } : {}), cacheKey }
+  return { type: 'snapshot', ...meta, ...where, ...idMap, cacheKey }
 }

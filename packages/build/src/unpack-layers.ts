@@ -11,6 +11,7 @@ import {
 } from '@pipelayer/layer'
 import type { Bench } from './bench.js'
 import type { LayerBlobFile, LayerToUnpack, UnpackRequest } from './executor-protocol.js'
+import { RANGES } from './id-map.js'
 import { copyTree, publish } from './step.js'
 
 /** Layers that are unpacked at a time: each takes 30 MB. */
@@ -66,7 +67,11 @@ async function named(layer: LayerBlobFile, work: Promise<unknown>): Promise<void
   } catch (error) {
     if (!(error instanceof ToolError)) throw error
     const { code, message, status } = error
-    throw new ToolError(code, `cannot unpack layer ${layer.digest}: ${message}`, { cause: error, status })
+    const hint = code === 'ID_UNMAPPED' ? `; ${RANGES}` : ''
+    throw new ToolError(code, `cannot unpack layer ${layer.digest}: ${message}${hint}`, {
+      cause: error,
+      status,
+    })
   }
 }
 

@@ -63,8 +63,7 @@ export class Store extends Layout {
     const folder = path.join(this.root, 'tmp')
     return attempt(`make a temporary directory in "${folder}"`, () => {
       fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
-      for (const name of fs.readdirSync(folder))
-        if (isOrphan(name)) fs.rmSync(path.join(folder, name), { recursive: true, force: true })
+      for (const name of fs.readdirSync(folder)) if (isOrphan(name)) sweep(path.join(folder, name))
       const made = path.join(folder, ownedName(prefix, randomBytes(6).toString('hex')))
       fs.mkdirSync(made, { mode: 0o700 })
       return made
@@ -181,6 +180,15 @@ export function defaultStorePath(env: Readonly<Record<string, string | undefined
       'cannot tell where the store is: say --store, or set PIPELAYER_STORE or HOME',
     )
   return path.join(data, 'pipelayer')
+}
+
+// In it may lie files of ids that only a user namespace of their owner may remove: kf-run does.
+function sweep(dir: string): void {
+  try {
+    fs.rmSync(dir, { recursive: true, force: true })
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error
+  }
 }
 
 function isEncoding(name: string): boolean {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import type { Args, OptionTable, ToolContext } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import type { KfRunOptions } from './index.js'
-import { NETWORKS, RUNTIMES } from './index.js'
+import { NETWORKS, OVERLAYS, RUNTIMES } from './index.js'
 
 export const OPTIONS = {
   context: {
@@ -34,6 +34,12 @@ export const OPTIONS = {
   },
   network: { type: 'string', choices: NETWORKS, describe: 'what RUN reaches', default: 'host' },
   runtime: { type: 'string', choices: RUNTIMES, describe: 'what executes RUN', default: 'auto' },
+  overlays: {
+    type: 'string',
+    choices: OVERLAYS,
+    describe: 'what lays trees of steps on each other; none: each step is a whole copy',
+    default: 'auto',
+  },
   secret: {
     type: 'array',
     value: 'id=ID,src=FILE|env=NAME',
@@ -96,6 +102,7 @@ export function readArguments(
     platform: args.platform,
     network: args.network === 'none' ? 'none' : 'host',
     runtime: RUNTIMES.find(name => name === args.runtime) ?? 'auto',
+    overlays: OVERLAYS.find(name => name === args.overlays) ?? 'auto',
     secrets: args.secret,
     hostRun: args['host-run'],
     bareImages: args['no-images'],

@@ -10,6 +10,8 @@ export type { BuildOptions as KfRunOptions } from '@pipelayer/build'
 
 /** The runtimes that `--runtime` names. */
 export const RUNTIMES = ['auto', 'runc', 'crun', 'chroot'] as const
+/** What `--overlays` names. */
+export const OVERLAYS = ['auto', 'kernel', 'fuse', 'none'] as const
 export const NETWORKS = ['host', 'none'] as const
 
 /**

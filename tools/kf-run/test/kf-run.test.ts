@@ -136,12 +136,15 @@ t.test('as an ordinary user', { skip }, async t => {
   const here = lab(t)
   fs.chmodSync(here.dir, 0o777)
   const dockerfile = `${BUSYBOX}RUN [ "$(id -u)" = 0 ] && echo > /f && rm /bin/sh\n`
-  const { snapshots, stderr, status } = await here.run(dockerfile, '', AS_USER)
+  const { snapshots, stderr, status } = await here.run(dockerfile, '--snapshots', AS_USER)
   t.equal(status, 0, stderr)
+  t.match(stderr, /warning: no user but root exists in steps: \/etc\/subuid has no range of ids for nobody/)
   t.match(snapshots[1], { xattrs: 'user', idMap: { uid: [[0, 65534, 1]], gid: [[0, 65534, 1]] } })
   t.ok(fs.existsSync(path.join(snapshots[1]?.upper ?? '', 'f')), stderr)
   const other = await here.run('FROM scratch\nCOPY --chown=7 sh /x\n', '', AS_USER)
-  t.match(other.stderr, /cannot give ".*" to 7:7.*\[OWNER_NOT_MAPPED\]/)
+  t.match(other.stderr, /cannot give ".*" to 7:7.*\/etc\/subuid.*\[OWNER_NOT_MAPPED\]/)
+  const run = await here.run(`${BUSYBOX}USER 7\nRUN true\n`, '', AS_USER)
+  t.match(run.stderr, /cannot run as 7:0: id 7 does not exist here.*\/etc\/subuid.*\[OWNER_NOT_MAPPED\]/)
 })
 
 t.test('COPY --link', { skip }, async t => {

@@ -219,7 +219,7 @@ t.test('sources of an ordinary user', { skip }, async t => {
   ]
   for (const [args, step, want] of rows) {
     const env = { HOME: '/nowhere' }
-    const run = await here.run(`FROM scratch\n${step}\n`, args, { before, env })
+    const run = await here.run(`FROM scratch\n${step}\n`, `${args} --snapshots`, { before, env })
     t.same(run.snapshots[0] ? changes(run.snapshots[0]) : [], want, `${step} ${run.stderr}`)
   }
   t.same(fs.readdirSync(path.join(here.store, 'tmp')), [], 'what may not be written to is removed too')
