@@ -8,9 +8,10 @@ import type { TransferAction } from './executor-protocol.js'
 import { FileDigests } from './file-digests.js'
 import { isCarried } from './file-meta.js'
 import { Rooted } from './rooted.js'
-import { findSources } from './source-find.js'
+import { type FoundSource, findSources } from './source-find.js'
 import { contextTree } from './source-root.js'
 import { linkText, type SourceEntry, walkSource } from './source-walk.js'
+import { type TreeState, treeState } from './tree-state.js'
 
 /** Goes up when the same instruction begins to give another layer. */
 const VERSION = 2
@@ -20,37 +21,82 @@ export function keyOf(parent: string, parts: Readonly<Record<string, unknown>>):
   return digestOf(JSON.stringify({ version: VERSION, parent, ...parts }))
 }
 
+type Wanted = Pick<TransferAction, 'sources' | 'parents' | 'excludes'>
+
 /**
  * A digest over what a COPY or ADD from a context will read: names, owners, modes, link targets, contents; not the
  * times, so that a fresh clone finds its cache. Under SOURCE_DATE_EPOCH layers are to be equal whatever the clock of
  * a file said, so min(mtime, epoch) is part of it.
  *
- * @param files - what is known of contents already: instructions that take the same file have it read once
+ * @param files - what is known of contents already: instructions that take the same file have it read once, and of a
+ *   tree that did not change since an earlier build nothing is read
  * @throws {ToolError} `NOT_FOUND`
  */
 export function contextDigest(
   context: BuildContext,
-  action: Pick<TransferAction, 'sources' | 'parents' | 'excludes'>,
+  action: Wanted,
   epoch: number | undefined,
   files: FileDigests = new FileDigests(),
 ): Digest {
   const root = Rooted.open(context.dir)
   try {
-    const tree = contextTree(root, context)
-    const hash = createHash('sha256')
-    for (const source of action.sources) {
-      const found = findSources(tree, sourcePattern(source, action), action.excludes)
-      add(hash, ['source', found.length])
-      for (const { name, real, selection } of found) {
-        add(hash, ['match', name])
-        const options = { epoch, files, owners: tree.owner === undefined }
-        new TreeHasher(hash, options).add(walkSource(root, real, selection))
-      }
-    }
-    return `sha256:${hash.digest('hex')}`
+    const sources = foundSources(root, context, action)
+    const state = files.remembers ? stateIn(root, context, { action, sources, epoch }) : undefined
+    const known = state && files.tree(state)
+    if (known !== undefined) return known
+    const options = { epoch, files, owners: context.keepsOwners === true }
+    const digest: Digest = `sha256:${digestIn(root, sources, options)}`
+    if (state !== undefined) files.keepTree(state, digest)
+    return digest
   } finally {
     root.close()
   }
+}
+
+/** What the files of {@link contextDigest} are, without a look into them; see {@link treeState}. */
+export function contextState(
+  context: BuildContext,
+  action: Wanted,
+  epoch: number | undefined,
+): string | undefined {
+  const root = Rooted.open(context.dir)
+  try {
+    const sources = foundSources(root, context, action)
+    return stateIn(root, context, { action, sources, epoch })?.digest
+  } finally {
+    root.close()
+  }
+}
+
+/** What each source of an instruction stands for. */
+type Sources = readonly (readonly FoundSource[])[]
+
+function foundSources(root: Rooted, context: BuildContext, action: Wanted): Sources {
+  const tree = contextTree(root, context)
+  return action.sources.map(source => findSources(tree, sourcePattern(source, action), action.excludes))
+}
+
+function stateIn(
+  root: Rooted,
+  { ignore, keepsOwners }: BuildContext,
+  wanted: { readonly action: Wanted; readonly sources: Sources; readonly epoch: number | undefined },
+): TreeState | undefined {
+  const { action, sources, epoch } = wanted
+  const { parents, excludes } = action
+  const about = { VERSION, ignore, keepsOwners, sources: action.sources, parents, excludes, epoch }
+  return treeState(root, sources.flat(), JSON.stringify(about))
+}
+
+function digestIn(root: Rooted, sources: Sources, options: TreeHasherOptions): string {
+  const hash = createHash('sha256')
+  for (const found of sources) {
+    add(hash, ['source', found.length])
+    for (const { name, real, selection } of found) {
+      add(hash, ['match', name])
+      new TreeHasher(hash, options).add(walkSource(root, real, selection))
+    }
+  }
+  return hash.digest('hex')
 }
 
 interface TreeHasherOptions {

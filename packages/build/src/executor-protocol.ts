@@ -60,9 +60,16 @@ export interface TransferAction {
   /** A directory is copied as itself, below the destination, not its contents: as a Kubefile's COPY does. */
   readonly keepsNames?: boolean
   /** What the files of a context were when the key of the step was made. */
-  readonly expected?: { readonly digest: string; readonly epoch?: number }
+  readonly expected?: ExpectedFiles
   /** Nanoseconds since 1970, of what has no source: directories on the way, heredocs. */
   readonly timeNs: string
+}
+
+/** A digest over them, and where that shows every change, their state: it is compared first. */
+export interface ExpectedFiles {
+  readonly digest: string
+  readonly state?: string
+  readonly epoch?: number
 }
 
 export interface BoundTree {

@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { type Digest, parseDigest } from '@pipelayer/digest'
+import type { TreeState } from './tree-state.js'
 
 const CHUNK = 1 << 20
+/** How many trees, and files that were not asked for, are remembered for other builds of the same context. */
+const MAX_TREES = 100
+const MAX_OTHERS = 200_000
+const TREE_LINE = /^[0-9a-f]{64} sha256:[0-9a-f]{64}$/
 /** A file that changed less than this ago may change again without any of its times showing it. */
 const SETTLED_NS = 2_000_000_000n
 const LINE = /^\d+:\d+:\d+:-?\d+:-?\d+ [0-9a-f]{64}$/
@@ -21,6 +27,11 @@ export class FileDigests {
   /** Of these, what no file may remember yet. */
   readonly #fresh = new Set<string>()
   #hasNew = false
+  /** Digests of whole trees by their state, the latest last. */
+  #trees: Map<string, string> | undefined
+  /** States of what this build asked for, by digest. */
+  readonly #states = new Map<string, string>()
+  #hasNewTrees = false
 
   constructor(file?: string) {
     this.#file = file
@@ -41,22 +52,55 @@ export class FileDigests {
     return digest
   }
 
+  /** Whether there is a next build to remember anything for. */
+  get remembers(): boolean {
+    return this.#file !== undefined
+  }
+
+  /** The digest of a tree of this state. */
+  tree(state: TreeState): Digest | undefined {
+    this.#trees ??= new Map(linesOf(this.#treesFile(), TREE_LINE).map(pair))
+    const digest = this.#trees.get(state.digest)
+    if (digest === undefined) return undefined
+    this.#states.set(digest, state.digest)
+    return parseDigest(digest)
+  }
+
+  /** Remembers the digest of a tree whose state was this before it was read. */
+  keepTree(state: TreeState, digest: Digest): void {
+    // Of what has just changed neither we nor the executor can say by its state that it did not change again.
+    if (BigInt(Date.now()) * 1_000_000n - (BigInt(state.changed) + 1n) * 1_000_000_000n < SETTLED_NS) return
+    this.#trees?.set(state.digest, digest)
+    this.#states.set(digest, state.digest)
+    this.#hasNewTrees = true
+  }
+
+  /** The state that what has this digest had in this build, where it shows every later change. */
+  stateOf(digest: Digest): string | undefined {
+    return this.#states.get(digest)
+  }
+
   /** Remembers what this build read. A file that cannot be written costs the next build time, nothing else. */
   save(): void {
-    if (this.#file === undefined || !this.#hasNew) return
-    const lines = [...this.#known].filter(([key]) => !this.#fresh.has(key)).map(row => row.join(' '))
-    const temporary = `${this.#file}.${process.pid}`
-    try {
-      fs.mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o700 })
-      fs.writeFileSync(temporary, `${lines.join('\n')}\n`, { mode: 0o600 })
-      fs.renameSync(temporary, this.#file)
-    } catch {
-      discard(temporary)
-    }
+    if (this.#file === undefined) return
+    if (this.#hasNew) save(this.#file, this.#lines())
+    const trees = [...(this.#trees ?? [])].slice(-MAX_TREES)
+    if (this.#hasNewTrees) save(this.#treesFile() ?? '', trees.map(line))
+  }
+
+  #treesFile(): string | undefined {
+    return this.#file === undefined ? undefined : `${this.#file}.trees`
+  }
+
+  // Files of a tree that was known as a whole were not asked for, and will be when one of them changes.
+  #lines(): string[] {
+    const known = [...this.#known].filter(([key]) => !this.#fresh.has(key))
+    const others = [...(this.#earlier ?? [])].filter(([key]) => !this.#known.has(key))
+    return [...(this.#states.size === 0 ? [] : others.slice(-MAX_OTHERS)), ...known].map(line)
   }
 
   #remembered(key: string): string | undefined {
-    this.#earlier ??= new Map(linesOf(this.#file).map(line => line.split(' ') as [string, string]))
+    this.#earlier ??= new Map(linesOf(this.#file, LINE).map(pair))
     return this.#earlier.get(key)
   }
 
@@ -74,13 +118,33 @@ export class FileDigests {
 }
 
 // What a power cut tore is no line; notes that cannot be read cost the reading of the files.
-function linesOf(file: string | undefined): string[] {
+function linesOf(file: string | undefined, form: RegExp): string[] {
   if (file === undefined) return []
   try {
     const lines = fs.readFileSync(file, 'latin1').split('\n')
-    return lines.filter(line => LINE.test(line))
+    return lines.filter(line => form.test(line))
   } catch {
     return []
+  }
+}
+
+function pair(line: string): [string, string] {
+  const blank = line.indexOf(' ')
+  return [line.slice(0, blank), line.slice(blank + 1)]
+}
+
+function line(row: readonly [string, string]): string {
+  return row.join(' ')
+}
+
+function save(file: string, lines: readonly string[]): void {
+  const temporary = `${file}.${process.pid}`
+  try {
+    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+    fs.writeFileSync(temporary, `${lines.join('\n')}\n`, { mode: 0o600 })
+    fs.renameSync(temporary, file)
+  } catch {
+    discard(temporary)
   }
 }
 

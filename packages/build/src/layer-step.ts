@@ -14,6 +14,8 @@ export interface Source {
   readonly tree: TreeRef
   /** Of a context, a digest of what is asked for; of a stage or an image, what it was made by. */
   readonly key: (what: Parameters<typeof contextDigest>[1]) => Digest
+  /** Of a context: the state of what has a key, where that shows every change. */
+  readonly state?: (key: Digest) => string | undefined
 }
 
 /** Makes a tree ready to be copied from. */

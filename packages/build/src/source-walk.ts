@@ -112,10 +112,14 @@ class Walk {
   }
 
   #isIncluded(name: string): boolean {
-    if (name === '') return true
-    const { ignored, chosen } = this.#selection
-    return !ignored?.(join(this.#start, name)) && (chosen?.(name) ?? true)
+    return isIncluded(this.#start, name, this.#selection)
   }
+}
+
+/** Whether an entry belongs to the copy; a directory that does not may hold some that do. */
+export function isIncluded(start: string, name: string, { ignored, chosen }: Selection): boolean {
+  if (name === '') return true
+  return !ignored?.(join(start, name)) && (chosen?.(name) ?? true)
 }
 
 /** The names in an open directory, in byte order, as binary strings. */

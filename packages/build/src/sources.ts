@@ -87,6 +87,7 @@ export function directorySource(
   return {
     tree: { kind: 'context', ...context },
     key: what => contextDigest(context, what, time.epoch, files),
+    state: key => files.stateOf(key),
   }
 }
 

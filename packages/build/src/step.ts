@@ -5,7 +5,7 @@ import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { syncfs } from '@pipelayer/sys'
 import { accountsIn } from './accounts.js'
 import { type Bench, overlayLost } from './bench.js'
-import { contextDigest } from './cache-key.js'
+import { contextDigest, contextState } from './cache-key.js'
 import { Copier } from './copier.js'
 import {
   type Action,
@@ -114,7 +114,10 @@ async function act(bench: Bench, action: Action, target: string): Promise<void> 
 // The key was made before the copy. What changed in between must not be found under it for ever.
 function checkUnchanged(action: TransferAction, context: Extract<SourceRoot, { kind: 'context' }>): void {
   const { expected } = action
-  if (expected === undefined || contextDigest(context, action, expected.epoch) === expected.digest) return
+  if (expected === undefined) return
+  const { digest, state, epoch } = expected
+  if (state !== undefined && contextState(context, action, epoch) === state) return
+  if (contextDigest(context, action, epoch) === digest) return
   throw new ToolError('CONTEXT_CHANGED', 'the files changed while they were copied: build again', {
     status: 75,
   })

@@ -4,10 +4,11 @@ import {
   expandWord,
   type InlineSource,
 } from '@pipelayer/dockerfile'
+import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import type { Expander } from './config-step.js'
 import { createdBy } from './created-by.js'
-import type { FetchedSource, TransferAction } from './executor-protocol.js'
+import type { ExpectedFiles, FetchedSource, TransferAction } from './executor-protocol.js'
 import { parseMode } from './file-mode.js'
 import type { LayerStep, Source } from './layer-step.js'
 import { isRemote, type Remote, type RemoteSources } from './remote-sources.js'
@@ -58,8 +59,7 @@ export async function planTransfer(state: StageState, request: TransferRequest):
   }
   if (action.chmod !== undefined) parseMode(action.chmod)
   const digest = sources.length === 0 ? '' : source.key(action)
-  const { epoch } = request
-  const expected = { digest, ...(epoch === undefined ? {} : { epoch }) }
+  const expected = expectedFiles(source, digest, request.epoch)
   const fetched = remotes.map(({ before, remote }) => ({ before, key: remote.key }))
   return {
     createdBy: createdBy.transfer({
@@ -80,6 +80,11 @@ export async function planTransfer(state: StageState, request: TransferRequest):
       root: sources.length === 0 ? { kind: 'chain', lowers: [] } : await locate(source.tree),
     }),
   }
+}
+
+function expectedFiles(source: Source, digest: Digest | '', epoch: number | undefined): ExpectedFiles {
+  const state = digest === '' ? undefined : source.state?.(digest)
+  return { digest, ...(state === undefined ? {} : { state }), ...(epoch === undefined ? {} : { epoch }) }
 }
 
 function given<K extends 'chown' | 'chmod'>(

@@ -50,6 +50,7 @@ const GID = 6
 const MODE = 7
 const INO = 8
 const SIZE = 10
+const CTIME = 24
 const MTIME = 28
 const MTIME_NS = 30
 const RDEV = 32
@@ -71,10 +72,40 @@ let isUsable: boolean | undefined
 export function lstatOf(path: string): FileStat | undefined {
   isUsable ??= isStatxUsable()
   if (!isUsable || !putPath(path)) return nodeStat(path)
-  if (statx() >= 0) return new Statx(WORDS)
+  if (statx(AT_FDCWD) >= 0) return new Statx(WORDS)
   const error = failure('lstat', Buffer.from(path, 'latin1'))
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
   throw error
+}
+
+/** Words of 32 bits that {@link fileState} writes. */
+export const STATE_WORDS = 20
+
+/** What {@link fileState} says of a file. */
+export interface FileState {
+  readonly mode: number
+  /** Seconds since 1970 of its last change, of whatever kind: nobody can set it. */
+  readonly changed: number
+}
+
+/**
+ * Writes what a file is and when it last changed into {@link STATE_WORDS} words: device, inode, links, owner, mode, size,
+ * mtime, ctime. The same words at two times mean that neither content nor metadata changed between them.
+ *
+ * @param name - a binary string, below `dirfd`; not followed
+ * @returns undefined where nothing is, and where the system has no statx
+ */
+export function fileState(
+  dirfd: number,
+  name: string,
+  into: Uint32Array,
+  offset: number,
+): FileState | undefined {
+  isUsable ??= isStatxUsable()
+  if (!isUsable || !putPath(name) || statx(dirfd) < 0) return undefined
+  into.set(WORDS.subarray(NLINK, SIZE + 2), offset)
+  into.set(WORDS.subarray(CTIME, DEV + 2), offset + SIZE + 2 - NLINK)
+  return { mode: at(WORDS, MODE) & 0xffff, changed: at(WORDS, CTIME) + (at(WORDS, CTIME + 1) | 0) * WORD }
 }
 
 /** The names of the xattrs of `path`, a binary string, as `llistxattr` gives them. */
@@ -93,8 +124,8 @@ function putPath(path: string): boolean {
   return true
 }
 
-function statx(): number {
-  return libc('statx')(AT_FDCWD, PATH, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, BUFFER)
+function statx(dirfd: number): number {
+  return libc('statx')(dirfd, PATH, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, BUFFER)
 }
 
 /** A kernel before 4.11 has no statx, and a container's filter may refuse what it does not know. */
@@ -102,7 +133,7 @@ function isStatxUsable(): boolean {
   if (!isPlatformKnown() || os.endianness() !== 'LE') return false
   try {
     putPath('/')
-    return statx() === 0
+    return statx(AT_FDCWD) === 0
   } catch {
     return false
   }

@@ -40,7 +40,14 @@ export {
 export { majorOf, makedev, minorOf, mknod, mknodat } from './device.js'
 export type { SystemCallError } from './failure.js'
 export { ofdLock, ofdUnlock, pipe, pollGone, syncfs } from './file.js'
-export { type FileStat, lstatOf, xattrNamesOf } from './file-stat.js'
+export {
+  type FileStat,
+  type FileState,
+  fileState,
+  lstatOf,
+  STATE_WORDS,
+  xattrNamesOf,
+} from './file-stat.js'
 export { type IsalOptions, isalDeflate, isalVersion } from './isal.js'
 export type { Lent } from './lent.js'
 export { gzipMember, libdeflateVersion } from './libdeflate.js'
