@@ -1,4 +1,3 @@
-import os from 'node:os'
 import path from 'node:path'
 import { type Instruction, parsePorts } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
@@ -6,6 +5,7 @@ import { createdBy } from './created-by.js'
 import { argvOf, healthcheckOf, setEnv } from './image-config.js'
 import { declareArg, type GlobalScope } from './scope.js'
 import type { StageState } from './stage-state.js'
+import { checkStopSignal } from './stop-signal.js'
 
 /** How the words of an instruction are expanded: all of them with the values before it. */
 export interface Expander {
@@ -46,7 +46,8 @@ export function applyConfig(
       return createdBy.label(pairs)
     }
     case 'expose': {
-      const ports = [...new Set(step.ports.flatMap(expand.words).flatMap(parsePorts))]
+      // A port that is named twice stands twice in the history.
+      const ports = step.ports.flatMap(expand.words).flatMap(parsePorts)
       config.ExposedPorts = { ...config.ExposedPorts, ...emptyObjects(ports) }
       return createdBy.expose(ports.sort())
     }
@@ -60,7 +61,7 @@ export function applyConfig(
       config.User = expand.word(step.user)
       return createdBy.user(config.User)
     case 'stopsignal':
-      config.StopSignal = checkSignal(expand.word(step.signal))
+      config.StopSignal = checkStopSignal(expand.word(step.signal))
       return createdBy.stopsignal(config.StopSignal)
     case 'maintainer':
       state.doc.author = step.author
@@ -120,20 +121,11 @@ function expandPair(
   expand: Expander,
 ): { name: string; value: string } {
   const name = expand.word(pair.name)
+  // The engine takes it: no container starts with such an ENV, and the image specification forbids such a LABEL.
   if (name === '') throw new ToolError('NAME_EMPTY', `${pair.name} expands to an empty name`)
   return { name, value: expand.word(pair.value) }
 }
 
 function emptyObjects(keys: readonly string[]): Record<string, object> {
   return Object.fromEntries([...keys].sort().map(key => [key, {}]))
-}
-
-/** A signal by number, by name, or as RTMIN+n. */
-function checkSignal(signal: string): string {
-  const name = signal.toUpperCase().replace(/^(SIG)?/, 'SIG')
-  const isKnown = /^\d+$/.test(signal)
-    ? Number(signal) > 0 && Number(signal) <= 64
-    : name in os.constants.signals || /^SIGRT(MIN|MAX)([+-]\d{1,2})?$/.test(name)
-  if (!isKnown) throw new ToolError('SIGNAL_INVALID', `${JSON.stringify(signal)} is no signal`)
-  return signal
 }
