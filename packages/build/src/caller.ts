@@ -6,10 +6,11 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import { userInfo } from 'node:os'
+import { isWholeMap, ownIdMap } from '@pipelayer/layer'
 import type { IdMap } from '@pipelayer/records'
 import { lgetxattr } from '@pipelayer/sys'
 import { findProgram } from './find-program.js'
-import { type IdRange, type IdRows, isWholeMap, mapOf, parseIdRows, parseSubIDs } from './id-map.js'
+import { type IdRange, mapOf, parseSubIDs } from './id-map.js'
 
 /** Who builds. */
 export type Caller =
@@ -45,16 +46,6 @@ export function callerOf(env: { readonly PATH?: string | undefined }): Caller {
 export function formOf(caller: Caller): string {
   if (caller.kind === 'root') return 'root'
   return `user-${createHash('sha256').update(JSON.stringify(caller.idMap)).digest('hex').slice(0, 16)}`
-}
-
-/** The map of the user namespace that we are in. */
-export function ownIdMap(): IdMap {
-  return { uid: rowsOf('/proc/self/uid_map'), gid: rowsOf('/proc/self/gid_map') }
-}
-
-function rowsOf(file: string): IdRows {
-  // A kernel without user namespaces has no such file.
-  return fs.existsSync(file) ? parseIdRows(fs.readFileSync(file, 'utf8')) : [[0, 0, 2 ** 32 - 1]]
 }
 
 function nameOfUser(): string | undefined {

@@ -1,5 +1,5 @@
 /**
- * Id maps of user namespaces, and the ids that users may map into them.
+ * The ids that users may map into a user namespace.
  *
  * @module
  */
@@ -13,27 +13,6 @@ export type IdRange = readonly [first: number, count: number]
 
 /** The kernel has no id -1: it means "leave as it is". */
 const MAX_COUNT = 2 ** 32 - 1
-
-/** The map in which every id is itself: that of the machine. */
-const WHOLE: IdRows = [[0, 0, MAX_COUNT]]
-
-/** Reads `/proc/PID/uid_map` or `gid_map`. Spec: user_namespaces(7). */
-export function parseIdRows(text: string): IdRows {
-  return text
-    .split('\n')
-    .map(line => line.trim().split(/\s+/).map(Number))
-    .filter(fields => fields.length === 3)
-    .map(([inside = 0, outside = 0, count = 0]) => [inside, outside, count] as const)
-}
-
-export function isSameMap(a: IdMap, b: IdMap): boolean {
-  return JSON.stringify([a.uid, a.gid]) === JSON.stringify([b.uid, b.gid])
-}
-
-/** Whether all ids are themselves, as they are outside of all user namespaces. */
-export function isWholeMap(map: IdMap): boolean {
-  return isSameMap(map, { uid: WHOLE, gid: WHOLE })
-}
 
 export function holdsID(rows: IdRows, id: number): boolean {
   return rows.some(([inside, , count]) => id >= inside && id < inside + count)

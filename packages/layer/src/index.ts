@@ -35,3 +35,4 @@ export type {
   Warn,
   XattrForm,
 } from './types.js'
+export { isSameMap, isWholeMap, ownIdMap } from './user-namespace.js'

@@ -5,7 +5,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { ToolError } from '@pipelayer/errors'
-import { type DiffOptions, diffOverlay, diffTrees } from '@pipelayer/layer'
+import { type DiffOptions, diffOverlay, diffTrees, isSameMap, isWholeMap, ownIdMap } from '@pipelayer/layer'
 import {
   type AnyRecord,
   type ChangeRecord,
@@ -47,7 +47,7 @@ const PAUSE_EVERY = 256
 /**
  * Each `snapshot` becomes `layer-begin`, one `change` for each path, and `layer-end`; other records pass.
  *
- * @throws ToolError `SNAPSHOT_INVALID`; `STEP_PACKED` where xattrs are asked for that a packed step lost: run kf-run
+ * @throws ToolError `SNAPSHOT_INVALID`; `SNAPSHOT_MAPPED` for trees that only a user namespace can read; `STEP_PACKED` where xattrs are asked for that a packed step lost: run kf-run
  *   with --snapshots; those of diffOverlay and diffTrees
  */
 export async function* ovlDiff(
@@ -111,7 +111,8 @@ function beginOf(source: LayerSource, { allXattrs }: OvlDiffOptions): LayerBegin
 }
 
 function changesOf(source: LayerSource, options: OvlDiffOptions): Iterable<ChangeRecord> {
-  const { upper, lowers, before, after, xattrs, idMap } = source
+  const { upper, lowers, before, after, xattrs } = source
+  const idMap = source.idMap && mapFromHere(source.idMap)
   const how: DiffOptions = { ...options, ...(idMap === undefined ? {} : { idMap }) }
   if (upper !== undefined) {
     const dirs = {
@@ -125,5 +126,21 @@ function changesOf(source: LayerSource, options: OvlDiffOptions): Iterable<Chang
   throw new ToolError(
     'SNAPSHOT_INVALID',
     `a snapshot of image "${source.image}" has neither "upper" nor "after"`,
+  )
+}
+
+/**
+ * The map from the ids that we see to those of the image; none in the namespace itself. Other files than our own can only
+ * be read there, or by root.
+ */
+function mapFromHere(idMap: IdMap): IdMap | undefined {
+  const here = ownIdMap()
+  if (isSameMap(here, idMap)) return undefined
+  const uid = process.geteuid?.()
+  const isOwn = idMap.uid.length === 1 && idMap.uid[0]?.[1] === uid && idMap.uid[0]?.[2] === 1
+  if (isOwn || (uid === 0 && isWholeMap(here))) return idMap
+  throw new ToolError(
+    'SNAPSHOT_MAPPED',
+    'the snapshot can only be read in the user namespace that it was made in: run kf-run without --snapshots, or the whole pipe inside one (podman unshare, unshare --map-root-user --map-auto)',
   )
 }
