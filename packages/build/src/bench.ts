@@ -8,8 +8,9 @@ import type { Runtime } from './container.js'
 import type { Note, StartRequest, TreeForm } from './executor-protocol.js'
 import { findOverlays, type OverlayMounter, unmount } from './overlay.js'
 import { probeRuntime } from './runtime-probe.js'
+import type { Output } from './step-output.js'
 
-export type Notify = (kind: Note['note'], message: string) => void
+export type Notify = (note: Note) => void
 
 /** Where the executor works, and by what means: found out once. */
 export class Bench {
@@ -17,7 +18,7 @@ export class Bench {
   readonly form: TreeForm
   readonly xattrs: 'trusted' | 'user'
   readonly env: Readonly<Record<string, string>>
-  readonly notify: Notify
+  readonly #notify: Notify
   /** File of the program of the threads that unpack layers; undefined where there is none. */
   readonly layerThread: string | undefined
   readonly overlays: OverlayMounter
@@ -39,7 +40,7 @@ export class Bench {
     this.#wanted = request.runtime
     this.overlays = overlays
     this.form = found.form
-    this.notify = found.notify
+    this.#notify = found.notify
     this.layerThread = found.layerThread
   }
 
@@ -53,8 +54,10 @@ export class Bench {
     const { xattrs, env, overlays: wanted } = request
     const searchPath = env.PATH
     const overlays = findOverlays(probe, path.join(request.work, 'names'), { xattrs, searchPath, wanted })
-    if (!overlays.works) notify('warning', `steps are kept as whole copies: ${overlays.problem}`)
-    else if (overlays.problem !== undefined) notify('info', `fuse-overlayfs mounts: ${overlays.problem}`)
+    if (!overlays.works)
+      notify({ note: 'warning', message: `steps are kept as whole copies: ${overlays.problem}` })
+    else if (overlays.problem !== undefined)
+      notify({ note: 'info', message: `fuse-overlayfs mounts: ${overlays.problem}` })
     return new Bench(request, overlays.mounter, {
       form: overlays.works ? 'overlay' : 'tree',
       notify,
@@ -75,7 +78,16 @@ export class Bench {
     return { state: path.join(this.work, 'runtime'), bundles: this.memory }
   }
 
-  warn = (message: string): void => this.notify('warning', message)
+  warn = (message: string): void => this.#notify({ note: 'warning', message })
+
+  inform(message: string): void {
+    this.#notify({ note: 'info', message })
+  }
+
+  /** Passes on what a step writes. */
+  outputOf(from: string): Output {
+    return { take: lines => this.#notify({ note: 'output', from, message: lines.toString('latin1') }) }
+  }
 
   /** A new directory in the work directory, only ours. */
   newDir(kind: string): string {
@@ -104,7 +116,7 @@ export class Bench {
       work: this.newDir('host'),
     })
     const name = runtime.kind === 'oci' ? runtime.name : 'chroot in new namespaces'
-    this.notify('info', `RUN uses ${name}${refused.length > 0 ? ` (${refused.join('; ')})` : ''}`)
+    this.inform(`RUN uses ${name}${refused.length > 0 ? ` (${refused.join('; ')})` : ''}`)
     return runtime
   }
 

@@ -21,7 +21,7 @@ import {
   type StageState,
   startStage,
 } from './stage-state.js'
-import { located, titleOf } from './step-place.js'
+import { located, namesOf } from './step-place.js'
 import { planTransfer } from './transfer-request.js'
 import type { WantedStep, Workshop } from './workshop.js'
 
@@ -204,8 +204,7 @@ export class Builder {
   #addStep(state: StageState, step: Step, layer: LayerStep): void {
     const wanted = {
       layer,
-      title: titleOf(step),
-      located: (error: unknown) => located(error, step),
+      ...namesOf(step),
       ...this.#foreign(state, step),
     }
     addStep(state, this.#workshop, wanted, { comment: HISTORY_COMMENT })

@@ -61,6 +61,8 @@ function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): st
   const below = (name: string): string => quote(`${wish.rootfs}/${name}`)
   return [
     'set -e',
+    // The kernel lets root of a user namespace read its host's name only.
+    `{ echo ${quote(wish.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
     `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
     `${mount} --rbind /sys ${below('sys')}`,
     ...(wish.insecure

@@ -17,7 +17,7 @@ import { isRemote } from './remote-sources.js'
 import type { GlobalScope } from './scope.js'
 import { directorySource, Sources } from './sources.js'
 import { addHistory, baseChain, type Chain, type StageState, startStage } from './stage-state.js'
-import { located, titleOf } from './step-place.js'
+import { located, namesOf } from './step-place.js'
 import { planTransfer } from './transfer-request.js'
 import type { Workshop } from './workshop.js'
 
@@ -159,11 +159,7 @@ export class ClassicBuilder {
     state: StageState,
     { layer, record }: { readonly layer: LayerStep; readonly record: KubefileRecord },
   ): void {
-    addStep(state, this.#workshop, {
-      layer,
-      title: titleOf({ record }),
-      located: error => located(error, { record }),
-    })
+    addStep(state, this.#workshop, { layer, ...namesOf({ record }) })
   }
 
   async #extras(state: StageState): Promise<ConfigExtras> {

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
 import { type ChrootCommand, type ChrootTools, chrootCommand } from './chroot.js'
 import { type ContainerWish, runtimeSpec } from './runtime-spec.js'
+import { type Output, openOutput } from './step-output.js'
 
 /** What runs a step: an OCI runtime, or chroot in new namespaces. */
 export type Runtime =
@@ -21,8 +22,8 @@ export interface ContainerPlaces {
   readonly state: string
   /** In memory: a config may hold secrets. */
   readonly bundles: string
-  /** A file for what runtime and step write, in place of our stderr. */
-  readonly log?: string
+  /** For what runtime and step write. */
+  readonly output: Output
 }
 
 /** Of the runtime itself: nothing of the user's or the step's. */
@@ -30,31 +31,42 @@ const PLAIN_ENV = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
 
 let count = 0
 
-/** Runs a container to its end, its output to our stderr as it comes. */
+/** Runs a container to its end, its output going where it is wanted as it comes. */
 export async function runContainer(
   runtime: Runtime,
   wish: ContainerWish,
   places: ContainerPlaces,
 ): Promise<Ended> {
-  if (runtime.kind === 'chroot') return runProgram(chrootCommand(wish, runtime.tools))
+  if (runtime.kind === 'chroot') return runProgram(chrootCommand(wish, runtime.tools), places.output)
   const id = `kf-run-${path.basename(path.dirname(places.state)).slice(-12)}-${++count}`
   const bundle = path.join(places.bundles, id)
   fs.mkdirSync(bundle, { mode: 0o700 })
   fs.writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(runtimeSpec(wish)))
   try {
     const args = ['--root', places.state, 'run', '--no-new-keyring', '--bundle', bundle, id]
-    return await runProgram({ program: runtime.program, args, env: PLAIN_ENV }, places.log)
+    return await runProgram({ program: runtime.program, args, env: PLAIN_ENV }, places.output)
   } finally {
     fs.rmSync(bundle, { recursive: true, force: true })
   }
 }
 
-/** Runs a program to its end, its output to `log`, else to our stderr. */
-export function runProgram(command: ChrootCommand & { readonly cwd?: string }, log?: string): Promise<Ended> {
+/** Runs a program to its end; without `output` it writes to our stderr. */
+export async function runProgram(
+  command: ChrootCommand & { readonly cwd?: string },
+  output?: Output,
+): Promise<Ended> {
   // stdout is the line to kf-run, which only the executor may write to.
-  const output = log === undefined ? 2 : fs.openSync(log, 'w', 0o600)
-  const ended = new Promise<Ended>((resolve, reject) => {
-    const stdio: ['ignore', number, number] = ['ignore', output, output]
+  const { fd, close } = openOutput(output)
+  try {
+    return await endOf(command, fd)
+  } finally {
+    await close()
+  }
+}
+
+function endOf(command: ChrootCommand & { readonly cwd?: string }, fd: number): Promise<Ended> {
+  return new Promise<Ended>((resolve, reject) => {
+    const stdio: ['ignore', number, number] = ['ignore', fd, fd]
     const child = spawn(command.program, [...command.args], { stdio, env: command.env, cwd: command.cwd })
     child.on('error', error =>
       reject(
@@ -65,5 +77,4 @@ export function runProgram(command: ChrootCommand & { readonly cwd?: string }, l
       resolve(signal === null ? { status: code ?? 1 } : { status: 128, signal }),
     )
   })
-  return ended.finally(() => log !== undefined && fs.closeSync(output))
 }

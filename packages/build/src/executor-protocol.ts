@@ -106,6 +106,8 @@ export type StepMount = BoundTree | BoundCache | TmpfsMount | BoundSecret | Boun
 
 export interface RunAction {
   readonly kind: 'run'
+  /** The name of its output, as `Dockerfile:3`. */
+  readonly place?: string
   readonly argv: readonly string[]
   readonly env: readonly (readonly [string, string])[]
   readonly cwd: string
@@ -208,7 +210,10 @@ export type Request = StartRequest | UnpackRequest | RestoreRequest | StepReques
 /** How the executor keeps trees apart: overlay mounts, or whole copies. */
 export type TreeForm = 'overlay' | 'tree'
 
-export type Note = { readonly note: 'warning' | 'info'; readonly message: string }
+export type Note =
+  | { readonly note: 'warning' | 'info'; readonly message: string }
+  /** Lines that a step wrote, a newline between them, as a binary string. */
+  | { readonly note: 'output'; readonly from: string; readonly message: string }
 
 /** A request has a number, which its reply repeats. */
 export type Numbered<T> = T & { readonly id: number }

@@ -69,7 +69,7 @@ class Session {
 
   async #handle(request: Request): Promise<Reply> {
     if (request.op === 'start') {
-      this.#bench = Bench.start(request, note, this.#layerThread)
+      this.#bench = Bench.start(request, write, this.#layerThread)
       return { ok: true, form: this.#bench.form }
     }
     const bench = this.#bench
@@ -90,10 +90,6 @@ async function work(bench: Bench, request: Exclude<Request, { op: 'start' }>): P
     case 'pack':
       return await packStep(bench, request)
   }
-}
-
-function note(kind: Note['note'], message: string): void {
-  write({ note: kind, message })
 }
 
 function write(line: Note | Numbered<Reply>): void {

@@ -25,7 +25,7 @@ export async function bringImages(bench: Bench, action: ImagesAction, target: st
     fs.mkdirSync(path.dirname(auth), { mode: 0o700 })
     const found = await findImages(bench, action, { references, auth })
     if (found === 0) return
-    bench.notify('info', `${found} container images come into the registry`)
+    bench.inform(`${found} container images come into the registry`)
     const copied = path.join(work, 'copied')
     const registry = path.join(target, 'registry')
     const script = pipeline(action, { references, copied, registry })

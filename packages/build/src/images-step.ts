@@ -17,7 +17,8 @@ export const IMAGE_LIST = 'imageListWithAuth.yaml'
 export async function addImagesStep(state: StageState, setup: BuildSetup, workshop: Workshop): Promise<void> {
   if (setup.bareImages) return
   const layer = await imagesStep(setup, state.chain)
-  addStep(state, workshop, { layer, title: layer.createdBy, located: error => error })
+  const title = layer.createdBy
+  addStep(state, workshop, { layer, title, place: title, located: error => error })
 }
 
 /**

@@ -76,6 +76,8 @@ export interface BuildOptions {
   readonly signal: AbortSignal
   readonly now: Date
   readonly onInfo?: (message: string) => void
+  /** Lines that a step wrote, a newline between them; `from` is the step's place, as `Dockerfile:3`. */
+  readonly onOutput?: (from: string, lines: Buffer) => void
   readonly onWarning?: (message: string) => void
 }
 

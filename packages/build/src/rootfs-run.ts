@@ -10,7 +10,7 @@ import { runContainer, runProgram } from './container.js'
 import type { RunAction } from './executor-protocol.js'
 import { DEFAULT_PATH } from './image-config.js'
 import { Rooted } from './rooted.js'
-import { failed, runStep } from './run-step.js'
+import { failed, HOSTNAME, runStep } from './run-step.js'
 import type { Mount } from './runtime-spec.js'
 
 /** What of this machine a step may read, and not change. */
@@ -45,7 +45,7 @@ async function onHost(bench: Bench, action: RunAction, target: string): Promise<
   const [program = '', ...args] = action.argv
   const PATH = `${bench.env.PATH ?? DEFAULT_PATH}:${target}/bin`
   const env = { ...bench.env, PATH, ...Object.fromEntries(action.env) }
-  const ended = await runProgram({ program, args, env, cwd: target })
+  const ended = await runProgram({ program, args, env, cwd: target }, bench.outputOf(action.place ?? 'RUN'))
   if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended)
 }
 
@@ -69,10 +69,10 @@ async function beside(bench: Bench, action: RunAction, target: string): Promise<
         rootfs: root,
         network: action.network,
         mounts,
-        hostname: 'build',
+        hostname: HOSTNAME,
         inUserNamespace: bench.inUserNamespace,
       },
-      bench.places,
+      { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
     )
     if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended)
   } finally {

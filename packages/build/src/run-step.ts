@@ -10,6 +10,7 @@ import { Copier } from './copier.js'
 import type { RunAction } from './executor-protocol.js'
 import { holdsID, RANGES } from './id-map.js'
 import { DEFAULT_PATH } from './image-config.js'
+import { inlineBytes } from './inline-bytes.js'
 import { Rooted } from './rooted.js'
 import { SCRIPT_DIR } from './run-plan.js'
 import { type Mount, STANDARD_MOUNTS } from './runtime-spec.js'
@@ -18,7 +19,9 @@ import { Stubs } from './stubs.js'
 import { type Identity, processIdentity } from './users.js'
 import { resolveCwd } from './working-dir.js'
 
-const HOSTS = '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n'
+/** BuildKit's: what a step writes its host's name into is then the same file. */
+export const HOSTNAME = 'buildkitsandbox'
+const HOSTS = `127.0.0.1\tlocalhost ${HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n`
 const READ_ONLY = ['bind', 'ro', 'nosuid', 'nodev']
 
 /**
@@ -34,7 +37,7 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
     const user = processIdentity(action.user, accountsIn(root))
     checkMapped(user, bench.ids)
     makeCwd(root, action.cwd, bench)
-    const mounts = [...hostFiles(bench), ...script(bench, action), ...prepared.mounts]
+    const mounts = [...hostFiles(bench), ...(await script(bench, action)), ...prepared.mounts]
     for (const target of STANDARD_MOUNTS) stubs.add({ target, kind: 'dir' })
     const placed = mounts.map(mount => place(stubs, mount))
     const ended = await runContainer(
@@ -48,10 +51,10 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
         network: action.network,
         ...(action.insecure ? { insecure: { capabilities: ownCapabilities() } } : {}),
         mounts: placed,
-        hostname: 'build',
+        hostname: HOSTNAME,
         inUserNamespace: bench.inUserNamespace,
       },
-      bench.places,
+      { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
     )
     if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended)
   } finally {
@@ -116,14 +119,14 @@ function hostFiles(bench: Bench): Mount[] {
   ]
 }
 
-function script(bench: Bench, action: RunAction): Mount[] {
+async function script(bench: Bench, action: RunAction): Promise<Mount[]> {
   if (action.script === undefined) return []
   // Steps of several stages run at the same time: each has its own.
   const dir = bench.newSecretFile()
   fs.mkdirSync(dir)
   fs.chmodSync(dir, 0o755)
   const name = path.basename(action.script.name)
-  fs.writeFileSync(path.join(dir, name), Buffer.from(action.script.content, 'base64'), { mode: 0o755 })
+  await fs.promises.writeFile(path.join(dir, name), inlineBytes(action.script), { mode: 0o755 })
   return [{ destination: SCRIPT_DIR, type: 'bind', source: dir, options: READ_ONLY }]
 }
 

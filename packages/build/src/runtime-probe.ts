@@ -12,7 +12,7 @@ export interface ProbeOptions {
   readonly wanted: RuntimeName
   readonly searchPath: string | undefined
   readonly inUserNamespace: boolean
-  readonly places: ContainerPlaces
+  readonly places: Omit<ContainerPlaces, 'output'>
   /** A directory of ours, on no particular file system. */
   readonly work: string
 }
@@ -70,7 +70,7 @@ async function problemOf(
       network: 'host' as const,
       inUserNamespace: options.inUserNamespace,
     }
-    const ended = await runContainer(runtime, wish, { ...options.places, log })
+    const ended = await runContainer(runtime, wish, { ...options.places, output: { log } })
     return ended.status === 0 ? undefined : lastLine(log)
   } catch (error) {
     return messageOf(error)

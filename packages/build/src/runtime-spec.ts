@@ -129,7 +129,14 @@ function standardMounts(wish: ContainerWish): Mount[] {
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
     sysMount(wish, own),
+    ...(own ? [] : [cgroupMount(wish)]),
   ]
+}
+
+// Root of a user namespace has no cgroup of its own to show.
+function cgroupMount(wish: ContainerWish): Mount {
+  const options = ['nosuid', 'noexec', 'nodev', 'relatime', ...(wish.insecure ? [] : ['ro'])]
+  return { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options }
 }
 
 // A sysfs can only be mounted by who owns the network namespace: with the host's network and without root's rights

@@ -8,10 +8,20 @@ const MAX_TITLE = 200
 const placed = new WeakSet<object>()
 
 /** A step in messages: `Dockerfile:3: RUN make`. */
-export function titleOf({ record }: Pick<Step, 'record'>): string {
+function titleOf({ record }: Pick<Step, 'record'>): string {
   const [line = '', ...rest] = record.raw.split('\n')
   const isCut = rest.length > 0 || line.length > MAX_TITLE
   return `${placeOf(record)}: ${isCut ? `${line.slice(0, MAX_TITLE)}...` : line}`
+}
+
+/** What a step is called. */
+export function namesOf(step: Pick<Step, 'record'>): {
+  readonly title: string
+  readonly place: string
+  readonly located: (error: unknown) => unknown
+} {
+  const place = placeOf(step.record)
+  return { title: titleOf(step), place, located: error => located(error, step) }
 }
 
 /** An error of a step, with the place and the text of its instruction in front. */

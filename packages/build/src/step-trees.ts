@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
 import { ExecutorChild } from './executor-child.js'
-import type { LayerToUnpack, Request, SourceRoot, TreeForm } from './executor-protocol.js'
+import type { LayerToUnpack, Note, Request, SourceRoot, TreeForm } from './executor-protocol.js'
 import type { TreeRef } from './layer-step.js'
 import type { BuildOptions, BuildSetup } from './options.js'
 import type { Chain, ChainStep, StepFolder } from './stage-state.js'
@@ -38,10 +38,16 @@ export class StepTrees {
       overlays: this.#options.overlays ?? 'auto',
       caller: this.#setup.caller,
       signal: this.#options.signal,
-      onNote: ({ note, message }) =>
-        note === 'warning' ? this.#options.onWarning?.(message) : this.#options.onInfo?.(message),
+      onNote: note => this.#tell(note),
     })
     return this.#running
+  }
+
+  #tell(note: Note): void {
+    const { onWarning, onInfo, onOutput } = this.#options
+    if (note.note === 'output') onOutput?.(note.from, Buffer.from(note.message, 'latin1'))
+    else if (note.note === 'warning') onWarning?.(note.message)
+    else onInfo?.(note.message)
   }
 
   /** Ends the executor. Safe to call when there is none. */

@@ -1,10 +1,10 @@
+import type { Digest } from '@pipelayer/digest'
 import {
   type AddInstruction,
   type CopyInstruction,
   expandWord,
   type InlineSource,
 } from '@pipelayer/dockerfile'
-import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import type { Expander } from './config-step.js'
 import { createdBy } from './created-by.js'

@@ -13,6 +13,8 @@ import { usualLayer } from './usual-layer.js'
 export interface WantedStep {
   readonly layer: LayerStep
   readonly title: string
+  /** Its place, as `Dockerfile:3`. */
+  readonly place: string
   /** An error of this step, with its place. */
   readonly located: (error: unknown) => unknown
   /** Asked right before it is executed. @throws {ToolError} where it cannot be */
@@ -137,7 +139,7 @@ export class Workshop {
 
   async #execute(
     below: Chain,
-    { layer, title, check }: WantedStep,
+    { layer, title, place, check }: WantedStep,
     { key, plainKey }: { readonly key: Digest; readonly plainKey: Digest },
   ): Promise<DoneStep> {
     check?.()
@@ -146,11 +148,12 @@ export class Workshop {
       this.trees.lowers(below),
       layer.action(tree => this.trees.locate(tree)),
     ])
+    const named = action.kind === 'run' ? { ...action, place } : action
     const { created } = this.#setup.time
     const dir = this.cache.dir(key, form)
     await this.#turn(async () => {
       this.#options.onInfo?.(title)
-      await executor.ask({ op: 'step', lowers, dir, created, createdBy: layer.createdBy, action })
+      await executor.ask({ op: 'step', lowers, dir, created, createdBy: layer.createdBy, action: named })
     })
     if (plainKey !== key) this.cache.replace(plainKey, key, form)
     const done = this.cache.find(key)

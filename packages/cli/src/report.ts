@@ -6,7 +6,6 @@ import { printable, printableOutput } from './printable.js'
 
 /** Of a quiet tool's output, the lines that are shown after all when it fails. */
 const LAST_LINES = 20
-const NEWLINE = Buffer.from('\n')
 
 /** A failure as it is shown, recorded and turned into an exit status. */
 export interface Failure {
@@ -21,8 +20,8 @@ export interface Failure {
 export interface Reporter {
   warn(message: string, code?: string): void
   info(message: string): void
-  /** A line that a command wrote which the tool runs; `from` says which, such as `Dockerfile:3`. */
-  output(from: string, line: Buffer): void
+  /** Lines that a command wrote which the tool runs; `from` says which, such as `Dockerfile:3`. */
+  output(from: string, lines: Buffer): void
   fail(failure: Failure): void
 }
 
@@ -53,24 +52,35 @@ export async function reporter(
   const write = options.json ? await logWriter(stderr) : text
   const line = (level: LogLine['level'], message: string, code?: string): void =>
     write({ level, tool, message, ...(code === undefined ? {} : { code }) })
-  const show = (from: string, bytes: Buffer): void => {
-    if (options.json) write({ level: 'output', tool, from, message: bytes.toString() })
-    else if (stderr.isTTY === true) stderr.write(`${from}: ${printableOutput(bytes.toString())}\n`)
-    else stderr.write(Buffer.concat([Buffer.from(`${from}: `), bytes, NEWLINE]))
+  const show = (from: string, lines: readonly string[]): void => {
+    if (options.json) for (const line of lines) write({ level: 'output', tool, from, message: utf8(line) })
+    else stderr.write(linesOf(from, lines, stderr.isTTY === true))
   }
-  const held: (readonly [from: string, line: Buffer])[] = []
+  const held: (readonly [from: string, line: string])[] = []
   return {
     output: (from, bytes) => {
-      if (!options.quiet) return show(from, bytes)
-      held.push([from, bytes])
-      if (held.length > LAST_LINES) held.shift()
+      const lines = bytes.toString('latin1').split('\n')
+      if (!options.quiet) return show(from, lines)
+      for (const line of lines.slice(-LAST_LINES)) held.push([from, line])
+      held.splice(0, held.length - LAST_LINES)
     },
     warn: (message, code) => options.quiet || line('warning', message, code),
     info: message => options.quiet || line('info', message),
     fail: failure => {
-      for (const [from, bytes] of held.splice(0)) show(from, bytes)
+      for (const [from, line] of held.splice(0)) show(from, [line])
       line('error', failure.message, failure.code)
       if (failure.stack !== undefined) stderr.write(`${failure.stack}\n`)
     },
   }
+}
+
+// Lines are binary strings: what is no text goes through as it is.
+function linesOf(from: string, lines: readonly string[], toTerminal: boolean): Buffer {
+  if (toTerminal) return Buffer.from(lines.map(line => `${from}: ${printableOutput(utf8(line))}\n`).join(''))
+  const prefix = Buffer.from(from).toString('latin1')
+  return Buffer.from(lines.map(line => `${prefix}: ${line}\n`).join(''), 'latin1')
+}
+
+function utf8(binary: string): string {
+  return Buffer.from(binary, 'latin1').toString()
 }

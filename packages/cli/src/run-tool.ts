@@ -28,8 +28,8 @@ export interface ToolContext {
   readonly stdin: Readable
   warn(message: string, code?: string): void
   info(message: string): void
-  /** Passes on a line that a command wrote, without its newline; `from` says which command. */
-  output(from: string, line: Buffer): void
+  /** Passes on lines that a command wrote, a newline between them; `from` says which command. */
+  output(from: string, lines: Buffer): void
   /** The clock. */
   now(): Date
   /** Runs `work`, synchronously, however the process ends (SIGKILL excepted); returns what takes it back. */

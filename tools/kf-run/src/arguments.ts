@@ -91,7 +91,7 @@ export const OPTIONS = {
 /** What a command line asks kf-run for. The executor lies beside the program. */
 export function readArguments(
   args: Args<typeof OPTIONS>,
-  { env, signal, info, warn, now }: ToolContext,
+  { env, signal, info, output, warn, now }: ToolContext,
 ): KfRunOptions {
   return {
     store: args.store ?? defaultStorePath(env),
@@ -121,6 +121,7 @@ export function readArguments(
     signal,
     now: now(),
     onInfo: info,
+    onOutput: output,
     onWarning: warn,
   }
 }

@@ -19,11 +19,11 @@ t.test('RUN', { skip }, async t => {
     'COPY <<passwd <<group /etc/\nu:x:7:8::/h:/bin/sh\npasswd\nx:x:8:\ny:x:9:u\nz:x:10:u\ngroup\n'
   for (const [args, why] of rows) {
     const { snapshots, stderr, status } = await here.run(
-      `${BUSYBOX}ENV A=1 LD_LIBRARY_PATH=/l\nUSER 7:8\nWORKDIR /w\nRUN echo to stderr; [ "$A $LD_LIBRARY_PATH $(pwd) $(id -u):$(id -g)" = "1 /l /w 7:8" ]\nUSER 0\nRUN ["/bin/sh","-c","echo $HOME > /f; rm /bin/sh"]\n`,
+      `${BUSYBOX}ENV A=1 LD_LIBRARY_PATH=/l\nUSER 7:8\nWORKDIR /w\nRUN echo to stderr >&2; [ "$(hostname)" = buildkitsandbox ] && [ "$A $LD_LIBRARY_PATH $(pwd) $(id -u):$(id -g)" = "1 /l /w 7:8" ]\nUSER 0\nRUN ["/bin/sh","-c","echo $HOME > /f; rm /bin/sh"]\n`,
       args,
     )
     t.equal(status, 0, stderr)
-    t.match(stderr, /^to stderr$/m, `its output comes through, ${why}`)
+    t.match(stderr, /^Dockerfile:6: to stderr$/m, `its output comes through, with its name, ${why}`)
     t.same(
       snapshots.slice(1).map(changes),
       [['add w dir 0755 7:8'], [], ['delete bin/sh', 'add f file 0644 0:0']],
@@ -63,6 +63,71 @@ t.test('RUN', { skip }, async t => {
     t.equal(status, 1, why)
     t.match(stderr, want, why)
     t.equal(records.at(-1)?.type, 'error')
+  }
+})
+
+t.test('resolv.conf and hosts', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'kf-run'))
+  here.file('f/etc/resolv.conf', '# of the image\n')
+  here.file('f/etc/hosts', '# of the image\n')
+  fs.chmodSync(path.join(here.context, 'f/etc/hosts'), 0o600)
+  here.file('l/etc/resolv.conf', '->../real/r')
+  here.file('l/real/r', '# of the image\n')
+  here.file('d/etc/resolv.conf', '->/run/systemd/resolve/stub-resolv.conf')
+  const seen = 'grep -q -v "of the image" /etc/resolv.conf && grep -q "localhost buildkitsandbox" /etc/hosts'
+  const rows: readonly [from: string, runs: string, changed: readonly string[], why: string][] = [
+    ['', 'true', [], 'an image without them'],
+    ['f', '! echo > /etc/hosts && ! rm /etc/resolv.conf', [], 'with them'],
+    ['l', '[ -L /etc/resolv.conf ]', [], 'a symlink of the image stays one'],
+    ['d', 'cat /run/systemd/resolve/stub-resolv.conf', [], 'into what is not there'],
+    ['f', 'echo > /etc/x', ['add etc/x file 0644 0:0'], 'what the step writes beside them is the layer'],
+  ]
+  for (const runtime of ['runc', 'chroot'])
+    for (const [from, runs, changed, why] of rows) {
+      const copied = from === '' ? '' : `COPY ${from} /\n`
+      const step = `RUN ${seen} && { ${runs}; }\n`
+      const { status, stderr, snapshots } = await here.run(
+        `${BUSYBOX}${copied}${step}`,
+        `--runtime ${runtime} --no-cache`,
+      )
+      t.equal(status, 0, `${why}, ${runtime}: ${stderr}`)
+      t.same(changes(snapshots.at(-1)), changed, `${why}, ${runtime}`)
+    }
+})
+
+t.test('what a step prints', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'kf-run'))
+  const step = `RUN printf 'no end'; printf '\\033[31mred\\n\\377\\n'; head -c 100000 /dev/zero | tr '\\0' x; exec >&- 2>&-; true\n`
+  for (const runtime of ['runc', 'chroot']) {
+    const args = `--runtime ${runtime} --no-cache`
+    const { status, stderr } = await here.run(`${BUSYBOX}${step}`, args)
+    t.equal(status, 0, stderr.slice(-500))
+    const lines = stderr.split('\n').filter(line => line.startsWith('Dockerfile:3: '))
+    t.same(
+      lines.slice(0, 2),
+      ['Dockerfile:3: no end\x1b[31mred', 'Dockerfile:3: \ufffd'],
+      'lines, as they are',
+    )
+    t.equal(lines.slice(2).join('').replaceAll(/[^x]/g, '').length, 100_000, 'a long one, in pieces')
+    const json = await here.run(`${BUSYBOX}${step}`, `${args} --log-format json`)
+    const objects = json.stderr
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    t.match(
+      objects.find(({ level }) => level === 'output'),
+      { tool: 'kf-run', from: 'Dockerfile:3', message: 'no end\x1b[31mred' },
+    )
+    const quiet = await here.run(`${BUSYBOX}RUN seq 1 100\n`, `${args} -q`)
+    t.equal(quiet.stderr, '', 'quiet')
+    const broken = await here.run(`${BUSYBOX}RUN seq 1 100; false\n`, `${args} -q`)
+    t.match(
+      broken.stderr,
+      /^Dockerfile:3: 81\n(.*\n){18}Dockerfile:3: 100\nkf-run: .*RUN_FAILED\]\n$/,
+      'its last lines',
+    )
+    const empty = await here.run(`${BUSYBOX}RUN [ -z "$(cat)" ] && ! read x\n`, args)
+    t.equal(empty.status, 0, 'stdin is empty')
   }
 })
 
