@@ -13,8 +13,8 @@ import { ToolError } from '@pipelayer/errors'
 import { expandWords } from './expand.js'
 import type { ExpandOptions } from './expander.js'
 import { chop, type LineReader } from './lines.js'
-import { encodeSource, hasRawBytes, replaceRawBytes } from './source.js'
-import type { Heredoc } from './syntax.js'
+import { decodeBytes, hasRawBytes, replaceRawBytes } from './source.js'
+import type { Heredoc, HeredocText } from './syntax.js'
 
 const HEREDOC = /^(\d*)<<(-?)[\t\n\v\f\r ]*([^<]*)$/
 const LEADING_TABS = /^\t+/gm
@@ -57,25 +57,27 @@ export function findHeredocs(line: string): HeredocWord[] {
  *
  * @returns undefined when the file ends before the heredoc does
  */
-export function readHeredoc(word: HeredocWord, reader: LineReader): Heredoc | undefined {
-  const lines: string[] = []
+export function readHeredoc(word: HeredocWord, reader: LineReader): Buffer | undefined {
+  const start = reader.offset
+  let end = start
   for (let line = reader.read(); line !== undefined; line = reader.read()) {
     const text = chop(line)
-    if ((word.chomp ? text.replace(/^\t+/, '') : text) === word.name)
-      return { ...word, ...heredocBody(lines.join('')) }
-    lines.push(line)
+    if ((word.chomp ? text.replace(/^\t+/, '') : text) === word.name) return reader.bytes(start, end)
+    end = reader.offset
   }
   return undefined
 }
 
-function heredocBody(text: string): Pick<Heredoc, 'content' | 'contentRaw'> {
+/** A body as text. */
+export function heredocText(body: Buffer): HeredocText {
+  const text = decodeBytes(body)
   if (!hasRawBytes(text)) return { content: text }
-  return { content: replaceRawBytes(text), contentRaw: encodeSource(text).toString('base64') }
+  return { content: replaceRawBytes(text), contentRaw: body.toString('base64') }
 }
 
-/** The body of a heredoc without the tabs at the head of each line, where it was written `<<-`. */
-export function chompHeredoc(heredoc: Heredoc): Pick<Heredoc, 'content' | 'contentRaw'> {
-  const { chomp, content, contentRaw } = heredoc
+/** The text of a heredoc without the tabs at the head of each line, where it was written `<<-`. */
+export function chompHeredoc(heredoc: Heredoc): HeredocText {
+  const { chomp, content = '', contentRaw } = heredoc
   if (!chomp) return contentRaw === undefined ? { content } : { content, contentRaw }
   const chomped = content.replace(LEADING_TABS, '')
   if (contentRaw === undefined) return { content: chomped }

@@ -55,6 +55,8 @@ export type {
   Dockerfile,
   EscapeCharacter,
   Heredoc,
+  HeredocText,
+  StoredBody,
   SyntaxNode,
   SyntaxWarning,
 } from './syntax.js'

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Heredoc } from './syntax.js'
+import type { Heredoc, HeredocText, StoredBody } from './syntax.js'
 
 /** What `interpret` reads: the fields of an `instruction` record that carry meaning. */
 export interface InstructionFields {
@@ -48,13 +48,13 @@ export interface Pair {
 }
 
 /** A file whose content stands in the Dockerfile, as a source of COPY or ADD. Its mode is 0644. */
-export interface InlineSource {
+export interface InlineSource extends Partial<HeredocText> {
   /** The heredoc's word: the name of the file where the destination is a directory. */
   readonly path: string
-  /** Leading tabs are gone when it was written `<<-`. */
-  readonly content: string
-  /** The content in base64, only where it is not valid UTF-8; it beats `content`. */
-  readonly contentRaw?: string
+  /** Of a long one, in place of its text: the body as written. */
+  readonly stored?: StoredBody
+  /** Written `<<-`: from the text the leading tabs are gone already. */
+  readonly chomp: boolean
   /** Variables in the content are to be expanded. */
   readonly expand: boolean
 }
@@ -74,6 +74,8 @@ export interface FromInstruction {
   readonly base: string
   /** Of `AS name`, in lower case. */
   readonly name?: string
+  /** What a comment right above, `# NAME text`, says of the stage; the name is the lower-case one. */
+  readonly description?: string
   readonly platform?: string
 }
 
@@ -130,10 +132,18 @@ export interface LabelInstruction {
   readonly pairs: readonly Pair[]
 }
 
+/** One name of ARG. */
+interface DeclaredArg {
+  readonly name: string
+  /** Absent where it is declared only. */
+  readonly value?: string
+  /** What a comment right above, `# NAME text`, says of it. */
+  readonly description?: string
+}
+
 export interface ArgInstruction {
   readonly kind: 'arg'
-  /** Without `value`: declared only. */
-  readonly args: readonly { readonly name: string; readonly value?: string }[]
+  readonly args: readonly DeclaredArg[]
 }
 
 export interface WorkdirInstruction {

@@ -113,9 +113,16 @@ function interpretArg(subject: Subject): ArgInstruction {
   const args = subject.needSome().map(arg => {
     const sign = arg.indexOf('=')
     if (sign === 0) return subject.fail('a name of ARG is empty', arg)
-    return sign < 0 ? { name: arg } : { name: arg.slice(0, sign), value: arg.slice(sign + 1) }
+    const declared = sign < 0 ? { name: arg } : { name: arg.slice(0, sign), value: arg.slice(sign + 1) }
+    return { ...declared, ...describe(subject, declared.name) }
   })
   return { kind: 'arg', args }
+}
+
+/** Of the comment lines right above the first that begins with the name and a blank; what follows is as written. */
+function describe(subject: Subject, name: string): { readonly description?: string } {
+  const comment = subject.fields.comments?.find(text => text.startsWith(`${name} `))
+  return comment === undefined ? {} : { description: comment.slice(name.length + 1) }
 }
 
 function interpretFrom(subject: Subject): FromInstruction {
@@ -129,7 +136,7 @@ function interpretFrom(subject: Subject): FromInstruction {
   if (as.toLowerCase() !== 'as')
     return subject.fail(`FROM: ${subject.quote(as)} stands where only AS can`, as)
   const lower = name.toLowerCase()
-  if (STAGE_NAME.test(lower)) return { ...from, name: lower }
+  if (STAGE_NAME.test(lower)) return { ...from, name: lower, ...describe(subject, lower) }
   return subject.fail(
     `stage name ${subject.quote(name)} does not begin with a letter or has other symbols than -_.`,
     name,
@@ -154,6 +161,8 @@ function interpretOnbuild(subject: Subject): OnbuildInstruction {
   if (trigger === undefined) return subject.fail('ONBUILD needs an instruction')
   const name = trigger.name.toUpperCase()
   if (NOT_TRIGGERS.has(name)) return subject.fail(`${name} cannot stand behind ONBUILD`, trigger.name)
+  if (heredocs.some(({ content }) => content === undefined))
+    return subject.fail('a heredoc of ONBUILD is too long for the config of an image')
   if (heredocs.some(heredoc => heredoc.contentRaw !== undefined)) {
     return subject.fail('a heredoc of ONBUILD is not UTF-8, which the config of an image cannot hold')
   }

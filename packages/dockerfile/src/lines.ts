@@ -11,40 +11,51 @@
  * @module
  */
 
-import { encodeSource, invalidAt, type Place } from './source.js'
+import { decodeBytes, invalidAt, type Place } from './source.js'
 import { trim, trimStart } from './spaces.js'
 import type { EscapeCharacter } from './syntax.js'
 
 /** The longest line that BuildKit reads, in bytes, without its newline. */
 const LINE_LIMIT = 65_535
+const NEWLINE = 0x0a
 
-/** Reads line by line, and knows where it is. */
+/** Reads line by line, and knows where it is. Only the line at hand is made text, so that a file costs its bytes. */
 export class LineReader {
   /** Of the line read last, from 1. */
   line = 0
-  readonly #text: string
+  readonly #source: Buffer
   readonly #file: string
   readonly #code: string
   #at = 0
 
-  constructor(text: string, options: { file: string; code: string }) {
-    this.#text = text
+  constructor(source: Buffer, options: { file: string; code: string }) {
+    this.#source = source
     this.#file = options.file
     this.#code = options.code
   }
 
   /** The next line with its line end; undefined at the end of the file. */
   read(): string | undefined {
-    if (this.#at >= this.#text.length) return undefined
-    const newline = this.#text.indexOf('\n', this.#at)
-    const end = newline < 0 ? this.#text.length : newline + 1
-    const line = this.#text.slice(this.#at, end)
+    if (this.#at >= this.#source.length) return undefined
+    const newline = this.#source.indexOf(NEWLINE, this.#at)
+    const end = newline < 0 ? this.#source.length : newline + 1
+    const line = this.#source.subarray(this.#at, end)
     this.#at = end
     this.line++
-    if (line.length > LINE_LIMIT / 3 && encodeSource(line).length > LINE_LIMIT + (newline < 0 ? 0 : 1)) {
+    if (line.length > LINE_LIMIT + (newline < 0 ? 0 : 1)) {
       throw this.error(`a line has more than ${LINE_LIMIT} bytes`)
     }
-    return line
+    return decodeBytes(line)
+  }
+
+  /** Where the next line begins, in bytes. */
+  get offset(): number {
+    return this.#at
+  }
+
+  /** The bytes between two offsets: a view, not a copy. */
+  bytes(from: number, to: number): Buffer {
+    return this.#source.subarray(from, to)
   }
 
   /** An error at the line read last. */

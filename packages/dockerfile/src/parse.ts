@@ -12,10 +12,10 @@ import { type Arguments, parseArguments } from './arguments.js'
 import { DirectiveReader } from './directives.js'
 import { type Command, splitCommand } from './flags.js'
 import { DOCKERFILE, type Grammar } from './grammar.js'
-import { findHeredocs, type HeredocWord, readHeredoc } from './heredoc.js'
+import { findHeredocs, type HeredocWord, heredocText, readHeredoc } from './heredoc.js'
 import { commentOf, joinLines, LineReader, type LogicalLine, locate } from './lines.js'
-import { decodeSource, firstUnprintable, quote } from './source.js'
-import { trimStart } from './spaces.js'
+import { encodeSource, firstUnprintable, quote, withoutMark } from './source.js'
+import { trim, trimStart } from './spaces.js'
 import type { Directive, Dockerfile, EscapeCharacter, Heredoc, SyntaxNode, SyntaxWarning } from './syntax.js'
 
 export interface ParseOptions {
@@ -23,6 +23,11 @@ export interface ParseOptions {
   readonly file?: string
   /** The language; {@link DOCKERFILE} unless said. */
   readonly grammar?: Grammar
+  /**
+   * How many bytes the heredocs of one instruction may have together: one that is too long for what is left has its
+   * body as `bytes`, a view of the source. No limit unless said.
+   */
+  readonly heredocLimit?: number
 }
 
 /** ONBUILD within ONBUILD is refused later; here it must only not exhaust the stack. */
@@ -35,8 +40,8 @@ const NESTING_LIMIT = 10
  * @throws {@link ToolError} `DOCKERFILE_INVALID` (or what the grammar says) as `FILE:LINE:COLUMN: ...`
  */
 export function parseDockerfile(source: string | Uint8Array, options: ParseOptions = {}): Dockerfile {
-  const text = typeof source === 'string' ? source.replace(/^\ufeff/, '') : decodeSource(source)
-  return new Parser(text, options).parse()
+  const bytes = withoutMark(typeof source === 'string' ? encodeSource(source) : source)
+  return new Parser(bytes, options).parse()
 }
 
 class Parser {
@@ -44,15 +49,17 @@ class Parser {
   readonly #grammar: Grammar
   readonly #reader: LineReader
   readonly #directives = new DirectiveReader()
+  readonly #heredocLimit: number
   readonly #instructions: SyntaxNode[] = []
   readonly #warnings: SyntaxWarning[] = []
   #escape: EscapeCharacter = '\\'
   #comments: string[] = []
 
-  constructor(text: string, options: ParseOptions) {
+  constructor(source: Buffer, options: ParseOptions) {
     this.#file = options.file ?? 'Dockerfile'
     this.#grammar = options.grammar ?? DOCKERFILE
-    this.#reader = new LineReader(text, { file: this.#file, code: this.#grammar.code })
+    this.#heredocLimit = options.heredocLimit ?? Number.POSITIVE_INFINITY
+    this.#reader = new LineReader(source, { file: this.#file, code: this.#grammar.code })
   }
 
   parse(): Dockerfile {
@@ -68,11 +75,14 @@ class Parser {
 
   #line(first: string): void {
     if (this.#directive(first)) return
-    const comment = commentOf(first)
-    if (comment === undefined) {
+    if (commentOf(first) === undefined) {
       const logical = joinLines(first, this.#reader, this.#escape)
       if (logical.text !== '' || logical.continued) this.#add(logical)
-    } else if (comment === '') this.#comments = []
+      return
+    }
+    // As BuildKit: of an indented comment the mark is part of the text, so that it describes nothing.
+    const comment = trim(first.slice(1))
+    if (comment === '') this.#comments = []
     else this.#comments.push(comment)
   }
 
@@ -147,12 +157,18 @@ class Parser {
   #heredocs(line: LogicalLine, node: SyntaxNode): Heredoc[] {
     const opener = node.sub ?? node
     if (opener.json || !this.#grammar.heredocs.has(opener.cmd.toLowerCase())) return []
-    return findHeredocs(line.text).map(word => this.#heredoc(line, word))
+    let left = this.#heredocLimit
+    return findHeredocs(line.text).map(word => {
+      const body = this.#heredocBytes(line, word)
+      if (body.length > left) return { ...word, bytes: body }
+      left -= body.length
+      return { ...word, ...heredocText(body) }
+    })
   }
 
-  #heredoc(line: LogicalLine, word: HeredocWord): Heredoc {
-    const heredoc = readHeredoc(word, this.#reader)
-    if (heredoc !== undefined) return heredoc
+  #heredocBytes(line: LogicalLine, word: HeredocWord): Buffer {
+    const body = readHeredoc(word, this.#reader)
+    if (body !== undefined) return body
     const offset = Math.max(line.text.indexOf('<<'), 0)
     throw this.#errorAt(
       line,

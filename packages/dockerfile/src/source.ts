@@ -13,7 +13,7 @@ import { ToolError } from '@pipelayer/errors'
 
 const RAW_BYTE = /[\udc80-\udcff]/u
 const RAW_BYTES = /[\udc80-\udcff]/gu
-const BYTE_ORDER_MARK = '\ufeff'
+const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 
 /** How long a piece of the file may get in a message, in characters. */
 const QUOTED_LENGTH = 80
@@ -43,9 +43,19 @@ export function quote(text: string): string {
 
 /** The text of `bytes`, without a byte order mark at its head. */
 export function decodeSource(bytes: Uint8Array): string {
+  return decodeBytes(withoutMark(bytes))
+}
+
+/** The text of `bytes`, all of them. */
+export function decodeBytes(bytes: Buffer): string {
+  return isUtf8(bytes) ? bytes.toString('utf8') : decodeInvalid(bytes)
+}
+
+/** A view of `bytes` that begins after a byte order mark. */
+export function withoutMark(bytes: Uint8Array): Buffer {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const text = isUtf8(buffer) ? buffer.toString('utf8') : decodeInvalid(buffer)
-  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text
+  const isMarked = buffer.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
+  return isMarked ? buffer.subarray(BYTE_ORDER_MARK.length) : buffer
 }
 
 function decodeInvalid(bytes: Buffer): string {

@@ -4,8 +4,23 @@
  * @module
  */
 
-/** An inline file: `<<EOF` and what follows up to the line `EOF`. */
-export interface Heredoc {
+/** What stands in a heredoc, as text. */
+export interface HeredocText {
+  /** Line ends as in the file. Bytes that are not UTF-8 are U+FFFD here and right in `contentRaw`. */
+  readonly content: string
+  /** In base64, only where it is not valid UTF-8. */
+  readonly contentRaw?: string
+}
+
+/** What stands in a long heredoc, as it lies in a store. */
+export interface StoredBody {
+  readonly digest: string
+  /** Bytes. */
+  readonly size: number
+}
+
+/** An inline file: `<<EOF` and what follows up to the line `EOF`. Its body is text, or bytes, or in a store. */
+export interface Heredoc extends Partial<HeredocText>, Partial<StoredBody> {
   readonly name: string
   /** False when a part of the word was quoted: variables in the body stay as they are. */
   readonly expand: boolean
@@ -13,10 +28,8 @@ export interface Heredoc {
   readonly chomp: boolean
   /** The number before `<<`; 0 when there is none. */
   readonly fd: number
-  /** The body, line ends as in the file. Bytes that are not UTF-8 are U+FFFD here and right in `contentRaw`. */
-  readonly content: string
-  /** The body in base64, only where it is not valid UTF-8. */
-  readonly contentRaw?: string
+  /** A body that is longer than the parser was to give as text. */
+  readonly bytes?: Uint8Array
 }
 
 export type EscapeCharacter = '\\' | '`'

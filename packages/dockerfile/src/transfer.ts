@@ -100,5 +100,7 @@ function inlineSource(subject: Subject, opened: HeredocWord, bodies: Heredoc[]):
   const [body] = index < 0 ? [] : bodies.splice(index, 1)
   if (body === undefined)
     return subject.fail(`the heredoc ${subject.quote(opened.name)} has no content`, opened.name)
-  return { path: body.name, ...chompHeredoc(body), expand: body.expand }
+  const { name: path, chomp, expand, digest, size } = body
+  if (digest !== undefined && size !== undefined) return { path, chomp, expand, stored: { digest, size } }
+  return { path, chomp, expand, ...chompHeredoc(body) }
 }

@@ -2,6 +2,7 @@
 import t from 'tap'
 import {
   chompHeredoc,
+  fileFields,
   type Instruction,
   instructionFields,
   interpret,
@@ -23,6 +24,36 @@ function meaning(text: string): Instruction {
   if (fields === undefined) throw new Error('no instruction')
   return interpret(fields)
 }
+
+t.test('what comments say', async t => {
+  const text = `# A given
+# A not this
+# not this
+ARG A B=1
+# C: not this
+
+# C  blanks
+# c lower
+FROM x AS C
+  # D indented: none
+ARG D
+#E\ttab
+#E  kept
+ARG E
+# F one
+#
+ARG F
+ARG G # none
+`
+  const { instructions } = parseDockerfile(text)
+  const fields = fileFields({ instructions, escape: '\\', directives: [], warnings: [] }, 'F')
+  const found = interpretAll(fields.filter(({ args }) => args[1] !== '#')).flatMap(one => {
+    if (one.kind === 'from') return [`stage ${one.description}`]
+    return one.kind === 'arg' ? one.args.map(arg => `${arg.name} ${arg.description}`) : []
+  })
+  const want = ['A given', 'B undefined', 'stage lower', 'D undefined', 'E  kept', 'F undefined']
+  t.same(found, want, 'of the lines right above the first that begins with the name')
+})
 
 t.test('what an instruction means', async t => {
   const rows: readonly { text: string; want: object; why: string }[] = [
