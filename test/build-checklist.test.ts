@@ -24,13 +24,13 @@ t.test('builds', { skip: need('root', 'busybox') }, async t => {
   t.same(mountTable(), mounts, 'no mount is left')
 })
 
-t.test('files that are no ordinary Dockerfile', async t => {
+t.test('files that are no ordinary Dockerfile', { skip: need('root', 'busybox') }, async t => {
   const place = lab(t)
   const text = 'FROM scratch\nRUN true\n'
   place.write({
     good: text,
     bom: `\ufeff${text}`,
-    big: `FROM scratch\nCOPY <<E /x\n${'a\n'.repeat(50_000_000)}E\n`,
+    big: `FROM scratch\nCOPY <<E /x\n${`${'a'.repeat(99)}\n`.repeat(1_000_000)}E\n`,
   })
   fs.symlinkSync('good', place.path('link'))
   for (const [name, why] of [
@@ -40,8 +40,23 @@ t.test('files that are no ordinary Dockerfile', async t => {
     const { stdout } = await place.good(`kf-parse ${name}`)
     t.match(stdout, /"name":"FROM","form":"words","args":\["scratch"\]/, why)
   }
-  const { status, stderr } = await place.run('kf-parse big')
-  t.match([status, stderr], [1, /^kf-parse: .*\[FILE_TOO_LARGE\]$/m], 'a heredoc of 100 MB')
+  const { stdout } = await place.good('kf-parse - < big | kf-run')
+  const { upper } = JSON.parse(stdout.split('\n')[0] ?? '')
+  t.equal(fs.statSync(path.join(upper, 'x')).size, 100_000_000, 'a heredoc of 100 MB')
+  const lost = await place.run('kf-parse big | kf-run --store other')
+  t.match(
+    lost.stderr,
+    /^kf-run: big:2-1000003: .* is not in the store.* \[HEREDOC_MISSING\]$/m,
+    'one that is lost',
+  )
+  const long = 'RUN <<E\n#!/bin/sh\n'.padEnd(200_000, '# x\n')
+  place.write({ script: [...BASE, `${long}\necho > /done\nE\n`].join('\n') })
+  place.write({ plain: [...BASE, `${long.replace('#!', '# ')}\nE\n`].join('\n') })
+  place.write({ 'context/': '' })
+  fs.copyFileSync('/bin/busybox', place.path('context/sh'))
+  await place.good('kf-parse script | kf-run -c context')
+  const refused = await place.run('kf-parse plain | kf-run -c context')
+  t.match(refused.stderr, /^kf-run: plain:4-.* \[ARGUMENT_TOO_LONG\]$/m, 'longer than an argument may be')
 })
 
 t.test('every line of the checklist has its test', async t => {

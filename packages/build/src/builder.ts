@@ -167,6 +167,7 @@ export class Builder {
           epoch: this.#setup.time.epoch,
           source,
           remotes: this.#setup.remotes,
+          store: this.#setup.store,
         })
       }
       case 'workdir':

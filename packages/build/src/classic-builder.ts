@@ -125,6 +125,7 @@ export class ClassicBuilder {
       epoch: time.epoch,
       source: await this.#context(),
       remotes: this.#setup.remotes,
+      store: this.#setup.store,
     })
     return {
       createdBy: lineOf(record),

@@ -112,14 +112,21 @@ export class Copier {
   }
 
   /** Writes a file of the Dockerfile itself. */
-  inline(real: string, content: Buffer): void {
+  async inline(real: string, content: AsyncIterable<Buffer>): Promise<void> {
     this.#clear(real)
-    this.#inParent(real, (fd, name) => {
-      fs.writeFileSync(at(fd, name), content, { flag: 'wx', mode: 0o644 })
-      this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })
-      fchmodat(fd, bytesOf(name), this.#rules.mode?.(0o644, false) ?? 0o644)
-      utimensat(fd, bytesOf(name), timeSpec(this.#rules.timeNs))
-    })
+    const file = this.#create(real)
+    try {
+      for await (const chunk of content)
+        for (let at = 0; at < chunk.length; ) at += fs.writeSync(file, chunk, at)
+      const owner = this.#rules.owner ?? { uid: 0, gid: 0 }
+      this.#owned(real, owner, () => fs.fchownSync(file, owner.uid, owner.gid))
+      fs.fchmodSync(file, this.#rules.mode?.(0o644, false) ?? 0o644)
+      futimens(file, timeSpec(this.#rules.timeNs))
+    } catch (error) {
+      throw systemError(error, `write "/${showName(real)}"`)
+    } finally {
+      fs.closeSync(file)
+    }
   }
 
   /** Copies a file that has no owner, mode and time of its own: 0600 unless the rules say. */

@@ -40,13 +40,18 @@ export type FetchedSource =
   /** A directory; its contents are copied. */
   | { readonly kind: 'tree'; readonly before: number; readonly dir: string }
 
+/** Bytes that a Dockerfile has itself: in base64, or of a long one the blob of the store. */
+export type InlineContent =
+  | { readonly content: string }
+  | { readonly digest: string; readonly size: number; readonly path: string }
+
 export interface TransferAction {
   readonly kind: 'transfer'
   readonly root: SourceRoot
   /** As written, variables expanded. */
   readonly sources: readonly string[]
   readonly fetched?: readonly FetchedSource[]
-  readonly inline: readonly { readonly name: string; readonly content: string }[]
+  readonly inline: readonly (InlineContent & { readonly name: string })[]
   readonly dest: string
   readonly workdir: string
   readonly chown?: string
@@ -115,8 +120,8 @@ export interface RunAction {
   readonly network: 'host' | 'none'
   /** All capabilities and devices, nothing masked. */
   readonly insecure?: true
-  /** Base64 of a script to be found under /dev/pipes. */
-  readonly script?: { readonly name: string; readonly content: string }
+  /** A script to be found under /dev/pipes. */
+  readonly script?: InlineContent & { readonly name: string }
   readonly mounts: readonly StepMount[]
   /** For a root filesystem that need not have a shell, see {@link runInRootfs}; else its own programs are run. */
   readonly programs?: 'any' | 'host'

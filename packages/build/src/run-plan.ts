@@ -1,51 +1,93 @@
 /**
- * From a RUN instruction to what is executed: pure.
+ * From a RUN instruction to the command that is executed.
  *
  * @module
  */
 import type { Heredoc, RunInstruction } from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import type { InlineContent } from './executor-protocol.js'
+import { type BlobStore, type Body, beginningOf, contentOf } from './heredoc-body.js'
 import { type RuntimeConfig, shellOf } from './image-config.js'
 
 /** The argv of a RUN, and the script it is to find in the container, if its heredoc is one. */
 export interface RunCommand {
   readonly argv: readonly string[]
-  readonly script?: { readonly name: string; readonly content: Buffer }
+  readonly script?: InlineContent & { readonly name: string }
 }
 
 /** Where a heredoc that begins with `#!` lies while it runs. */
 export const SCRIPT_DIR = '/dev/pipes'
 
+/** Bytes that the kernel takes in one argument, without the zero at its end: MAX_ARG_STRLEN of Linux, linux/binfmts.h. */
+const ARGUMENT_LIMIT = 131_071
+const SCRIPT_MARK = '#!'
+
 /**
- * The argv of a RUN. One heredoc as the whole command is the shell's input text, or a script of its own when it
+ * The command of a RUN. One heredoc as the whole command is the shell's input text, or a script of its own when it
  * begins with `#!`; heredocs inside a command are given back to the shell, which knows them too.
+ *
+ * @throws {ToolError} `ARGUMENT_TOO_LONG`, and those of {@link contentOf}
  */
-export function runCommand(run: RunInstruction, config: RuntimeConfig): RunCommand {
+export async function runCommand(
+  run: RunInstruction,
+  config: RuntimeConfig,
+  store: BlobStore,
+): Promise<RunCommand> {
   const shell = shellOf(config)
   const [command = ''] = run.command
   const [first] = run.files
-  if (!run.shell) return { argv: run.command }
-  if (first === undefined) return { argv: [...shell, run.command.join(' ')] }
-  if (!isOnlyHeredoc(command)) return { argv: [...shell, [command, ...run.files.map(reassemble)].join('\n')] }
-  const content = first.chomp ? withoutTabs(contentOf(first)) : contentOf(first)
-  if (!content.subarray(0, 2).equals(Buffer.from('#!'))) return { argv: [...shell, content.toString('utf8')] }
-  return { argv: [...shell, `${SCRIPT_DIR}/${first.name}`], script: { name: first.name, content } }
-}
-
-/** The bytes of a heredoc. */
-export function contentOf(heredoc: { readonly content: string; readonly contentRaw?: string }): Buffer {
-  return heredoc.contentRaw === undefined
-    ? Buffer.from(heredoc.content)
-    : Buffer.from(heredoc.contentRaw, 'base64')
+  if (!run.shell) return checked({ argv: run.command })
+  if (first === undefined) return checked({ argv: [...shell, run.command.join(' ')] })
+  if (!isOnlyHeredoc(command)) {
+    const bodies = await Promise.all(run.files.map(file => reassembled(file, store)))
+    return checked({ argv: [...shell, [command, ...bodies].join('\n')] })
+  }
+  const content = await contentOf(bodyOf(first, { chomp: first.chomp }), { store })
+  const beginning = await beginningOf(content, SCRIPT_MARK.length, store)
+  if (beginning.equals(Buffer.from(SCRIPT_MARK)))
+    return checked({
+      argv: [...shell, `${SCRIPT_DIR}/${first.name}`],
+      script: { name: first.name, ...content },
+    })
+  return checked({ argv: [...shell, textOf(content)] })
 }
 
 function isOnlyHeredoc(command: string): boolean {
   return /^\d*<<-?\s*[^<\s]+$/.test(command.trim())
 }
 
-function reassemble(heredoc: Heredoc): string {
-  return `${heredoc.content}${heredoc.name}`
+// A text comes with its tabs, what is stored does, too.
+function bodyOf(heredoc: Heredoc, { chomp }: { readonly chomp: boolean }): Body {
+  const { digest, size, content, contentRaw } = heredoc
+  if (digest !== undefined && size !== undefined) return { stored: { digest, size }, chomp }
+  const text = contentRaw === undefined ? Buffer.from(content ?? '') : Buffer.from(contentRaw, 'base64')
+  const plain = chomp ? text.toString('latin1').replace(/^\t+/gm, '') : text.toString('latin1')
+  return { chomp, content: '', contentRaw: Buffer.from(plain, 'latin1').toString('base64') }
 }
 
-function withoutTabs(content: Buffer): Buffer {
-  return Buffer.from(content.toString('latin1').replace(/^\t+/gm, ''), 'latin1')
+// The shell drops tabs itself.
+async function reassembled(heredoc: Heredoc, store: BlobStore): Promise<string> {
+  if (heredoc.digest === undefined) return `${heredoc.content ?? ''}${heredoc.name}`
+  return `${textOf(await contentOf(bodyOf(heredoc, { chomp: false }), { store }))}${heredoc.name}`
+}
+
+function textOf(content: InlineContent): string {
+  if ('content' in content) return Buffer.from(content.content, 'base64').toString('utf8')
+  throw tooLong(content.size)
+}
+
+function checked(command: RunCommand): RunCommand {
+  for (const argument of command.argv) {
+    const length = Buffer.byteLength(argument)
+    if (length > ARGUMENT_LIMIT) throw tooLong(length)
+  }
+  return command
+}
+
+function tooLong(length: number): ToolError {
+  return new ToolError(
+    'ARGUMENT_TOO_LONG',
+    `the command has an argument of ${length} bytes, the kernel takes ${ARGUMENT_LIMIT}: ` +
+      'let the heredoc begin with #!, as #!/bin/sh, to have it run as a file',
+  )
 }

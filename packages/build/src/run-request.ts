@@ -3,6 +3,7 @@ import { ToolError } from '@pipelayer/errors'
 import type { Expander } from './config-step.js'
 import { createdBy } from './created-by.js'
 import type { RunAction, StepMount } from './executor-protocol.js'
+import { keyOfContent } from './heredoc-body.js'
 import type { LayerStep, Locate, Source } from './layer-step.js'
 import { parseMount, type RunMount, type SshMount } from './mounts.js'
 import type { BuildSetup } from './options.js'
@@ -25,24 +26,20 @@ export type FindSource = (from: string | undefined) => Promise<Source>
 /**
  * From RUN to what is executed.
  *
- * @throws {ToolError} `NOT_ALLOWED`, `NOT_SUPPORTED`, `MOUNT_INVALID`, `NOT_FOUND`
+ * @throws {ToolError} `ARGUMENT_TOO_LONG`, `HEREDOC_MISSING`, `NOT_ALLOWED`, `NOT_SUPPORTED`, `MOUNT_INVALID`, `NOT_FOUND`
  */
 export async function planRun(state: StageState, request: RunRequest, find: FindSource): Promise<LayerStep> {
   const { instruction, setup } = request
   checkAllowed(instruction, setup)
   const { config } = state.doc
-  const command = runCommand(instruction, config)
+  const { argv, script } = await runCommand(instruction, config, setup.store)
   const cwd = config.WorkingDir || '/'
   const mounts = await planMounts(request, { cwd, env: state.scope.values() }, find)
   const env = [...state.scope.values()]
   const network = instruction.network === 'default' ? setup.network : instruction.network
-  const script = command.script && {
-    name: command.script.name,
-    content: command.script.content.toString('base64'),
-  }
   const action: Omit<RunAction, 'mounts' | 'env'> = {
     kind: 'run',
-    argv: command.argv,
+    argv,
     cwd: binaryOf(cwd),
     user: config.User ?? '',
     network,
@@ -50,8 +47,8 @@ export async function planRun(state: StageState, request: RunRequest, find: Find
     ...(script === undefined ? {} : { script }),
   }
   return {
-    createdBy: createdBy.run(command.argv, state.scope.declared()),
-    key: { ...action, env: [...env].sort(), mounts: mounts.map(mount => mount.key) },
+    createdBy: createdBy.run(argv, state.scope.declared()),
+    key: { ...action, ...scriptKey(script), env: [...env].sort(), mounts: mounts.map(mount => mount.key) },
     action: async locate => ({
       ...action,
       cwd,
@@ -59,6 +56,10 @@ export async function planRun(state: StageState, request: RunRequest, find: Find
       mounts: await Promise.all(mounts.map(mount => mount.make(locate))),
     }),
   }
+}
+
+function scriptKey(script: RunAction['script']): { readonly script?: object } {
+  return script === undefined ? {} : { script: { name: script.name, ...keyOfContent(script) } }
 }
 
 function checkAllowed(run: RunInstruction, setup: BuildSetup): void {

@@ -1,19 +1,14 @@
 import type { Digest } from '@pipelayer/digest'
-import {
-  type AddInstruction,
-  type CopyInstruction,
-  expandWord,
-  type InlineSource,
-} from '@pipelayer/dockerfile'
+import { type AddInstruction, type CopyInstruction, expandWord } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import type { Expander } from './config-step.js'
 import { createdBy } from './created-by.js'
-import type { ExpectedFiles, FetchedSource, TransferAction } from './executor-protocol.js'
+import type { ExpectedFiles, FetchedSource, InlineContent, TransferAction } from './executor-protocol.js'
 import { parseMode } from './file-mode.js'
+import { type BlobStore, contentOf, keyOfContent } from './heredoc-body.js'
 import type { LayerStep, Source } from './layer-step.js'
 import { isRemote, type Remote, type RemoteSources } from './remote-sources.js'
 import { binaryOf } from './rooted.js'
-import { contentOf } from './run-plan.js'
 import type { StageState } from './stage-state.js'
 
 export interface TransferRequest {
@@ -25,6 +20,8 @@ export interface TransferRequest {
   readonly epoch: number | undefined
   readonly source: Source
   readonly remotes: Pick<RemoteSources, 'find'>
+  /** Where the long heredocs are. */
+  readonly store: BlobStore
 }
 
 /**
@@ -40,14 +37,11 @@ export async function planTransfer(state: StageState, request: TransferRequest):
   const dest = expand.word(instruction.dest)
   const remotes = await findRemotes(words, request)
   const sources = words.filter((_, index) => !remotes.some(remote => remote.index === index))
-  const inline = instruction.heredocs.map(file => ({
-    name: expand.word(file.path),
-    content: inlineContent(file, state),
-  }))
+  const inline = await inlineFiles(state, request)
   const action: Omit<TransferAction, 'root' | 'timeNs'> = {
     kind: 'transfer',
     sources: sources.map(binaryOf),
-    inline: inline.map(file => ({ name: binaryOf(file.name), content: file.content.toString('base64') })),
+    inline: inline.map(({ name, content }) => ({ name: binaryOf(name), ...content })),
     dest: binaryOf(dest),
     workdir: binaryOf(state.doc.config.WorkingDir || '/'),
     ...given('chown', instruction.chown, expand),
@@ -71,7 +65,12 @@ export async function planTransfer(state: StageState, request: TransferRequest):
       inline: inline.map(file => file.name),
       dest,
     }),
-    key: { ...action, source: digest, ...(fetched.length === 0 ? {} : { fetched }) },
+    key: {
+      ...action,
+      inline: keysOf(action.inline),
+      source: digest,
+      ...(fetched.length === 0 ? {} : { fetched }),
+    },
     action: async locate => ({
       ...action,
       timeNs: request.timeNs,
@@ -134,9 +133,26 @@ async function fetchAll(remotes: readonly PlacedRemote[]): Promise<FetchedSource
   return fetched
 }
 
+interface InlineFile {
+  readonly name: string
+  readonly content: InlineContent
+}
+
 // Quotes in a file are text; only variables mean something.
-function inlineContent(file: InlineSource, state: StageState): Buffer {
-  const content = contentOf(file)
-  if (!file.expand) return content
-  return Buffer.from(expandWord(content.toString('utf8'), { env: state.scope.values(), quotes: 'ignore' }))
+async function inlineFiles(state: StageState, request: TransferRequest): Promise<InlineFile[]> {
+  const { instruction, expand, store } = request
+  const env = state.scope.values()
+  // Without these two no text becomes another, and of a long one that is known sooner.
+  const change = (text: string): string =>
+    /[$\\]/.test(text) ? expandWord(text, { env, quotes: 'ignore' }) : text
+  const files: InlineFile[] = []
+  for (const file of instruction.heredocs) {
+    const content = await contentOf(file, { store, ...(file.expand ? { change } : {}) })
+    files.push({ name: expand.word(file.path), content })
+  }
+  return files
+}
+
+function keysOf(inline: TransferAction['inline']): readonly object[] {
+  return inline.map(file => ({ name: file.name, ...keyOfContent(file) }))
 }

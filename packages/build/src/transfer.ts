@@ -6,6 +6,7 @@ import { Copier } from './copier.js'
 import { type Destination, destination, sourcePattern } from './copy-paths.js'
 import type { FetchedSource, TransferAction } from './executor-protocol.js'
 import { type ModeChange, parseMode } from './file-mode.js'
+import { inlineBytes } from './inline-bytes.js'
 import { bytesOf, cleanName, Rooted } from './rooted.js'
 import { type FoundSource, findSources, type SourceTree } from './source-find.js'
 import { CONTEXT_OWNER, withDirectory } from './source-root.js'
@@ -37,7 +38,7 @@ export async function transfer(action: TransferAction, context: TransferContext)
       for (const fetched of action.fetched ?? []) if (fetched.before === index) await work.fetched(fetched)
       for (const source of found[index] ?? []) await work.source(source)
     }
-    for (const file of action.inline) work.inline(file.name, Buffer.from(file.content, 'base64'))
+    for (const file of action.inline) await work.inline(file)
     work.finish()
   } finally {
     work?.close()
@@ -91,12 +92,12 @@ class Transfer {
     this.#dirTimeNs = undefined
   }
 
-  inline(name: string, content: Buffer): void {
+  async inline(file: TransferAction['inline'][number]): Promise<void> {
     const copier = this.#copier(undefined)
-    const plain = cleanName(name)
+    const plain = cleanName(file.name)
     if (plain === '' || plain !== baseName(plain))
-      throw new ToolError('HEREDOC_NAME', `a heredoc cannot make a file named ${JSON.stringify(name)}`)
-    copier.inline(this.#place(copier, { name: plain, isDir: false }), content)
+      throw new ToolError('HEREDOC_NAME', `a heredoc cannot make a file named ${JSON.stringify(file.name)}`)
+    await copier.inline(this.#place(copier, { name: plain, isDir: false }), inlineBytes(file))
   }
 
   finish(): void {

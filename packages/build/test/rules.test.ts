@@ -10,7 +10,6 @@ import { alignHistory, fillTimes } from '../src/history.js'
 import { childDocument, setEnv } from '../src/image-config.js'
 import { parseMount } from '../src/mounts.js'
 import { cleanName } from '../src/rooted.js'
-import { runCommand } from '../src/run-plan.js'
 import { type ContainerWish, runtimeSpec } from '../src/runtime-spec.js'
 import { declareArg, type GlobalScope, proxyEnv, Scope, unusedBuildArgs } from '../src/scope.js'
 import { ownerIdentity, processIdentity } from '../src/users.js'
@@ -260,46 +259,6 @@ t.test('the config of a child', async t => {
     ['/', '../..', '/'],
   ] as const)
     t.equal(nextWorkdir(current, wanted), want)
-})
-
-t.test('what a RUN executes', async t => {
-  const heredoc = { name: 'EOF', expand: true, chomp: false, fd: 0, content: '\techo hi\n' }
-  const run = { kind: 'run', mounts: [], network: 'default', security: 'sandbox', devices: [] } as const
-  const rows: readonly [object: Parameters<typeof runCommand>[0], want: object, why: string][] = [
-    [{ ...run, shell: true, command: ['a b'], files: [] }, { argv: ['/bin/sh', '-c', 'a b'] }, 'shell form'],
-    [{ ...run, shell: false, command: ['a', 'b'], files: [] }, { argv: ['a', 'b'] }, 'exec form'],
-    [
-      { ...run, shell: true, command: ['<<EOF'], files: [heredoc] },
-      { argv: ['/bin/sh', '-c', '\techo hi\n'] },
-      'a heredoc is the text',
-    ],
-    [
-      { ...run, shell: true, command: ['<<-EOF'], files: [{ ...heredoc, chomp: true }] },
-      { argv: ['/bin/sh', '-c', 'echo hi\n'] },
-      'without its tabs',
-    ],
-    [
-      { ...run, shell: true, command: ['cat <<EOF > x'], files: [heredoc] },
-      { argv: ['/bin/sh', '-c', 'cat <<EOF > x\n\techo hi\nEOF'] },
-      'given back to the shell',
-    ],
-  ]
-  for (const [instruction, want, why] of rows) t.same(runCommand(instruction, {}), want, why)
-  const script = runCommand(
-    {
-      ...run,
-      shell: true,
-      command: ['<<x.py'],
-      files: [{ ...heredoc, name: 'x.py', content: '#!/usr/bin/python\n1\n' }],
-    },
-    {},
-  )
-  t.same(script.argv, ['/bin/sh', '-c', '/dev/pipes/x.py'], 'a heredoc with #! is a program')
-  t.same(
-    runCommand({ ...run, shell: true, command: ['a'], files: [] }, { Shell: ['/bin/bash', '-ec'] }).argv,
-    ['/bin/bash', '-ec', 'a'],
-    'SHELL',
-  )
 })
 
 t.test('mounts of a RUN', async t => {

@@ -40,7 +40,7 @@ const LITERALS: readonly (readonly [what: string, pattern: RegExp])[] = [
 ]
 
 export function checkSecretLiterals(fields: LintInstruction, collector: Collector): void {
-  const texts = [fields.raw, ...(fields.heredocs ?? []).map(heredoc => heredoc.content)]
+  const texts = [fields.raw, ...(fields.heredocs ?? []).map(heredoc => heredoc.content ?? '')]
   for (const [what, pattern] of LITERALS) {
     if (texts.some(text => pattern.test(text))) {
       collector.report('SecretLiteral', fields, `${fields.name} holds what looks like ${what}`)

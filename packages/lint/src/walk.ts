@@ -168,7 +168,7 @@ class StageWalk {
     this.#expandAll(step, [instruction.chown ?? '', checksum])
     const sources = this.#expandAll(step, instruction.sources)
     this.#expand(step, instruction.dest)
-    for (const { content, expand: wanted } of instruction.heredocs)
+    for (const { content = '', expand: wanted } of instruction.heredocs)
       if (wanted) this.#expandBody(step, content)
     this.#stage.state.expanded.set(step, sources)
     checkTransfer({ step, instruction, sources }, this.#context)

@@ -50,8 +50,12 @@ export interface Heredoc {
   readonly chomp: boolean
   readonly fd: number
   /** The body; `contentRaw` (base64) where it is not valid UTF-8. */
-  readonly content: string
+  readonly content?: string
   readonly contentRaw?: string
+  /** In place of `content`: the body is the blob of this digest in the store, as written. */
+  readonly digest?: string
+  /** Bytes of that blob. */
+  readonly size?: number
 }
 
 /** The instruction that an ONBUILD holds back. */

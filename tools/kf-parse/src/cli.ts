@@ -15,13 +15,16 @@ runTool({
       value: 'NAME',
       describe: 'what records and messages call the file (default: as given)',
     },
+    store: { type: 'string', value: 'DIR', describe: 'where long heredocs go (default: $PIPELAYER_STORE)' },
   },
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   input: 'none',
-  run: (_, args, { stdin }) =>
+  run: (_, args, { stdin, env }) =>
     kfParse(args._[0] ?? 'Dockerfile', {
       stdin,
       dialect: DIALECTS.find(name => name === args.dialect),
       fileName: args['file-name'],
+      store: args.store,
+      env,
     }),
 })

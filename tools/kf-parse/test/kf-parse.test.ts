@@ -1,8 +1,9 @@
 // The stage by tables: files and stdin, names and dialects, stages, bad input.
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
-import { collect, recordError } from '@pipelayer/records'
+import { collect, type InstructionRecord, recordError } from '@pipelayer/records'
+import { Store } from '@pipelayer/store'
 import t from 'tap'
 import { type KfParseOptions, kfParse } from '../src/index.js'
 
@@ -65,6 +66,60 @@ t.test('a byte at a time', async t => {
   t.match((await collect(kfParse('-', { stdin })))[1], { args: ['x', '"é"', '='] })
 })
 
+t.test('long heredocs', async t => {
+  // By: printf '\t1234567é\r\n' | sha256sum; printf '1234\n' | sha256sum
+  const digests = [
+    'sha256:6f8692d0908dee174186afbc6dbdcf7344c05b58a6af517d871290bf5eb66e9c',
+    'sha256:a883dafc480d466ee04e0d6da986bd78eb1fdd2178d04693723da3a8f95d42f4',
+  ] as const
+  const store = path.join(t.testdir(), 'store')
+  const parse = async (text: string | Buffer, options: object = { store }): Promise<InstructionRecord[]> =>
+    (await collect(
+      kfParse('-', {
+        stdin: Readable.from([Buffer.from(text)]),
+        heredocLimit: 10,
+        fileName: 'D',
+        ...options,
+      }),
+    )) as InstructionRecord[]
+  const [, short] = await parse('FROM a\nCOPY <<E /x\n123456789\nE\n')
+  t.same(short?.heredocs?.[0]?.content, '123456789\n', 'ten bytes are not long')
+  t.notOk(existsSync(store), 'and need no store')
+
+  const body = '\t1234567\u00e9\r\n'
+  const text = `FROM a\nCOPY <<-"E" <<F /x/\n${body}E\n12345678\nF\nRUN y\n`
+  const [from, copy, run] = await parse(text)
+  t.match(from, { name: 'FROM' })
+  t.same(
+    copy?.heredocs,
+    [
+      { name: 'E', expand: false, chomp: true, fd: 0, digest: digests[0], size: Buffer.byteLength(body) },
+      { name: 'F', expand: true, chomp: false, fd: 0, content: '12345678\n' },
+    ],
+    'as written; what comes after it is as ever',
+  )
+  t.match(copy, { raw: 'COPY <<-"E" <<F /x/', source: { line: 2, endLine: 6 } })
+  t.match(run, { name: 'RUN', source: { line: 7 } })
+  t.equal(copy && recordError(copy), undefined, 'fits its schema')
+  t.equal(readFileSync(Store.open(store).blobPath(digests[0]), 'utf8'), body, 'the store has it')
+
+  const [, two] = await parse('FROM a\nCOPY <<A <<B /x/\n12345\nA\n1234\nB\n')
+  t.match(two?.heredocs, [{ content: '12345\n' }, { digest: digests[1] }], 'the limit is of an instruction')
+  const raw = Buffer.from('FROM a\nCOPY <<A /x\n\xe9123456789\nA\n', 'latin1')
+  t.match((await parse(raw))[1]?.heredocs, [{ size: 11, contentRaw: undefined }], 'of any bytes')
+
+  const onbuild = 'FROM a\nONBUILD COPY <<E /x\n1234567890\nE\n'
+  await t.rejects(parse(onbuild), { code: 'DOCKERFILE_INVALID', message: /D:2:1: .*ONBUILD is too long/ })
+  await t.rejects(parse(text, { env: {} }), { code: 'STORE_UNKNOWN' }, 'nobody says where the store is')
+  const early = 'FROM a\nCOPY <<E /x\n1234567890\nE\nRUM x\n'
+  await t.rejects(
+    parse(early, { store: `${store}2` }),
+    { message: /unknown instruction/ },
+    'what is wrong comes first',
+  )
+  t.notOk(existsSync(`${store}2`), 'and leaves nothing')
+})
+
 t.test('what is wrong with a file', async t => {
   const dir = t.testdir({ empty: '', late: 'FROM a\nRUN b\nRUM c\n', Kubefile: 'FROM a\nCOPY b\n' })
   writeFileSync(path.join(dir, 'latin1'), Buffer.from('FROM a\nLABEL b=\xe9\n', 'latin1'))
@@ -81,12 +136,12 @@ t.test('what is wrong with a file', async t => {
     const output = kfParse(path.join(dir, file), NOTHING)
     await t.rejects(output.next(), { code, message, status: 1 }, `${file}: no record before the error`)
   }
-  const endless = Readable.from(chunks(65))
+  const endless = Readable.from(chunks(257))
   await t.rejects(kfParse('-', { stdin: endless }).next(), { code: 'FILE_TOO_LARGE' }, 'not read to its end')
 })
 
 /** Chunks of a mebibyte. */
 function* chunks(count: number): Generator<Buffer, void, void> {
-  const chunk = Buffer.alloc(1024 * 1024, '#')
+  const chunk = Buffer.alloc(1024 * 1024, '#\n')
   for (let i = 0; i < count; i++) yield chunk
 }
