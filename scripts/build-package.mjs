@@ -2,12 +2,15 @@
 // (tsc; the packages it needs are built before), and for a tool the one-file program that its bin names (esbuild).
 // --bundle: the program alone, straight from sources, for a quick try.
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+// Started once for each command: behind the launcher, which keeps what V8 compiled of them.
+const LAUNCHED = ['cli', 'executor']
 const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'))
 
 // Programs stay until their successor is written: a pipe that runs meanwhile finds one or the other.
@@ -23,11 +26,12 @@ if (manifest.bin) link(Object.keys(manifest.bin)[0])
 // One CommonJS file starts faster than ESM; string-width alone would cost 65 ms of start-up
 // (Intl.Segmenter and an emoji regexp at module top level), so yargs gets a plain one.
 async function bundle(program) {
-  const outfile = `dist/${program}.cjs`
-  await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: [`src/${program}.ts`],
-    outfile,
     bundle: true,
+    write: false,
+    metafile: true,
+    outdir: 'dist',
     platform: 'node',
     target: 'node20',
     format: 'cjs',
@@ -40,10 +44,31 @@ async function bundle(program) {
     alias: { 'string-width': path.join(root, 'scripts/string-width.mjs') },
     define: { 'import.meta.url': '__moduleUrl', PIPELAYER_VERSION: JSON.stringify(manifest.version) },
     banner: {
-      js: `#!/usr/bin/env node\nconst __moduleUrl=require('node:url').pathToFileURL(__filename).href;`,
+      js: `const __moduleUrl=require('node:url').pathToFileURL(__filename).href;`,
     },
   })
-  fs.chmodSync(outfile, 0o755)
+  // The launcher's script could not, without a warning of Node's.
+  const [{ imports }] = Object.values(metafile.outputs)
+  if (imports.some(({ kind }) => kind === 'dynamic-import'))
+    throw new Error(`${program} imports at run time what is not in the bundle`)
+  const [{ contents }] = outputFiles
+  if (LAUNCHED.includes(program)) launched(program, contents)
+  else replace(`dist/${program}.cjs`, contents)
+}
+
+function launched(program, contents) {
+  const name = `${program}-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}.cjs`
+  replace(`dist/${name}`, contents)
+  const launcher = fs.readFileSync(path.join(root, 'scripts/launcher.cjs'), 'utf8')
+  replace(`dist/${program}.cjs`, launcher.replaceAll('PROGRAM', name))
+  for (const other of fs.readdirSync('dist'))
+    if (other.startsWith(`${program}-`) && other !== name) fs.rmSync(path.join('dist', other))
+}
+
+function replace(file, contents) {
+  fs.mkdirSync('dist', { recursive: true })
+  fs.writeFileSync(`${file}.new`, contents, { mode: 0o755 })
+  fs.renameSync(`${file}.new`, file)
 }
 
 // bin/ at the root holds a link to every program, so that one PATH entry reaches them all.

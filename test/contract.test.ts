@@ -46,6 +46,35 @@ for (const tool of tools) {
   })
 }
 
+t.test('the launcher keeps what was compiled, and runs the same without it', async t => {
+  const dir = tempDir(t, 'launcher')
+  const launcher = fs.readFileSync(path.join(ROOT, 'scripts/launcher.cjs'), 'utf8')
+  const program = `exports.x = 1; console.log(JSON.stringify([process.argv.slice(2), __filename, typeof require('node:fs').readFileSync]))
+    process.exitCode = process.argv.includes('bad') ? 3 : 0`
+  const file = path.join(dir, 'cli-x.cjs')
+  fs.writeFileSync(file, program)
+  fs.writeFileSync(path.join(dir, 'cli.cjs'), launcher.replaceAll('PROGRAM', 'cli-x.cjs'))
+  const start = async (...args: string[]): Promise<[number | null, string]> => {
+    const line = ['node cli.cjs', ...args].join(' ')
+    const { status, stdout, stderr } = await runPipe(line, { cwd: dir })
+    t.equal(stderr, '', line)
+    return [status, stdout]
+  }
+  const kept = (): string[] => fs.readdirSync(dir).filter(name => name.includes('.code'))
+  const wanted = (...args: string[]): string => `${JSON.stringify([args, file, 'function'])}\n`
+  t.same([await start('bad'), kept()], [[3, wanted('bad')], []], 'of what failed nothing is kept')
+  t.same([await start('--version'), kept()], [[0, wanted('--version')], []], 'nor of what did nothing')
+  t.same(await start('a'), [0, wanted('a')])
+  const [code = ''] = kept()
+  t.match(code, process.versions.v8, 'for this V8 only')
+  t.same([await start('b'), kept()], [[0, wanted('b')], [code]])
+  for (const damage of ['', 'x'.repeat(5000)]) {
+    fs.writeFileSync(path.join(dir, code), damage)
+    t.same(await start('c'), [0, wanted('c')], 'a damaged one is not taken')
+    t.not(fs.readFileSync(path.join(dir, code), 'latin1'), damage, 'and replaced')
+  }
+})
+
 function hasFiles(t: Test, { dir, manifest, name }: Workspace): void {
   for (const file of ['README.md', 'src/cli.ts', 'src/index.ts', 'test'])
     t.ok(fs.existsSync(path.join(dir, file)), file)

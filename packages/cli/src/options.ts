@@ -65,7 +65,8 @@ export const READING = {
 
 export interface CommandLine<T extends OptionTable> {
   readonly args: Args<T>
-  readonly help: string
+  /** The text of `--help`: it takes as long as all the rest. */
+  readonly help: () => Promise<string>
 }
 
 /**
@@ -95,7 +96,7 @@ export async function parseCommandLine<T extends OptionTable>(
     name,
     checkedValue(name, spec, parsed[name], fail),
   ])
-  return { args: { ...Object.fromEntries(values), _: words } as Args<T>, help: await helpText(parser) }
+  return { args: { ...Object.fromEntries(values), _: words } as Args<T>, help: () => helpText(parser) }
 }
 
 function describeOptions(

@@ -93,7 +93,7 @@ export async function runTool<const T extends OptionTable>(tool: AnyTool<T>): Pr
     const { args, help } = await parseCommandLine(process.argv.slice(2), head, table)
     // The compiler cannot see through `T` that the common options are in the table.
     const common = args as unknown as CommonArgs
-    if (common.help) return await leave(0, `${help}\n`)
+    if (common.help) return await leave(0, `${await help()}\n`)
     if (common.version) return await leave(0, `${tool.name} ${version()}\n`)
     const look = { quiet: common.quiet, json: common['log-format'] === 'json', noColor: noColor() }
     const report = await reporter(tool.name, process.stderr, look)

@@ -26,7 +26,8 @@ export function loadKoffi(): Koffi {
   if (loaded !== undefined) return loaded
   if (failure === undefined) {
     try {
-      loaded = createRequire(import.meta.url)('koffi') as Koffi
+      const load = createRequire(import.meta.url)
+      loaded = platformKoffi(load) ?? (load('koffi') as Koffi)
       return loaded
     } catch (error) {
       failure = error
@@ -35,4 +36,14 @@ export function loadKoffi(): Koffi {
   throw Object.assign(new Error('ENOSYS: libc cannot be called, koffi does not load', { cause: failure }), {
     code: 'ENOSYS',
   })
+}
+
+/** The package of this platform alone, where it can be reached: koffi looks at much else first, for 5 of its 8 ms. */
+function platformKoffi(load: NodeJS.Require): Koffi | undefined {
+  try {
+    const found = load(`@koromix/koffi-${process.platform}-${process.arch}`) as Partial<Koffi>
+    return found.load && found.errno ? (found as Koffi) : undefined
+  } catch {
+    return undefined
+  }
 }
