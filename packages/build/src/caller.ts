@@ -75,12 +75,14 @@ function problemOf(
   for (const name of ['newuidmap', 'newgidmap']) {
     const program = findProgram(name, searchPath)
     if (program === undefined) return `${name} is not installed`
-    if (!isPrivileged(program)) return `${program} is neither setuid nor has capabilities`
+    if (!isPrivileged(program)) return `${program} is neither setuid root nor has capabilities`
   }
   return undefined
 }
 
+// The owner of a program that is not ours to see gives no rights here: that of the machine, in a namespace.
 function isPrivileged(program: string): boolean {
-  if ((fs.statSync(program).mode & 0o4000) !== 0) return true
+  const { mode, uid } = fs.statSync(program)
+  if ((mode & 0o4000) !== 0) return uid === 0
   return lgetxattr(fs.realpathSync(program), 'security.capability') !== undefined
 }
