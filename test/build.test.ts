@@ -96,7 +96,14 @@ t.test('kf-build', { skip }, async t => {
   const rows: readonly [args: string, status: number, why: string][] = [
     ['--no-such-flag', 2, 'an unknown flag'],
     ['-o type=docker,dest=x context', 2, 'an unknown output'],
+    ['context other', 2, 'two contexts'],
+    ['- < context/Dockerfile', 2, 'a context from stdin'],
+    ['--push context', 2, 'a push to nowhere'],
+    ['--iidfile x context', 2, 'a flag of docker build that is not there'],
     ['-f missing context', 1, 'no such file'],
+    ['-f --help context', 1, 'a file whose name is an option'],
+    ['--secret id=s,src=missing context', 1, 'a secret that is not there'],
+    ['--secret id=s,file=f context', 2, 'a secret with an unknown key'],
     ['--target none context', 1, 'an unknown stage'],
     ['--created yesterday context', 2, 'what a program of the pipe takes for a wrong command line'],
     ['-t app:1 --build-arg A=1 --label l=1 context', 0, 'the store'],
@@ -106,13 +113,17 @@ t.test('kf-build', { skip }, async t => {
     ['--output type=local,dest=tree2 --no-cache context', 0, 'the same, nothing cached'],
     ['-o type=tar,dest=tree.tar context', 0, 'a tar'],
     ['-o type=oci,dest=image.oci -t app:3 context', 0, 'an archive'],
+    ['-o type=tar,dest=- context | cat > piped.tar', 0, 'a tar on stdout'],
+    ['-o type=oci,dest=- -t app:3 context | cat > piped.oci', 0, 'an archive on stdout'],
     ['-f - -t stdin:1 context < context/Dockerfile', 0, 'a Dockerfile from stdin'],
     ['--cache-to type=local,dest=cache -t app:1 context', 0, 'a cache'],
   ]
   const place = buildLab(t)
   for (const [args, status, why] of rows) {
     const result = await place.run(`'${SCRIPT}' ${args}`)
-    t.equal(result.status, status, `${why}: ${result.stderr.slice(-500)}`)
+    t.equal(result.statuses[0], status, `${why}: ${result.stderr.slice(-500)}`)
+    if (status === 2)
+      t.match(result.stderr.split('\n')[0] ?? '', /^[a-z-]+: \S/, `${why}: the first line says why`)
   }
   t.same(
     place.tags().sort(),
@@ -121,6 +132,18 @@ t.test('kf-build', { skip }, async t => {
   t.equal(fs.readFileSync(place.path('tree/ran'), 'utf8'), 'ran\n')
   t.ok(fs.existsSync(place.path('tree2/ran')))
   t.match((await place.good('tar tf tree.tar')).stdout, /^ran$/m)
+  t.ok(
+    fs.readFileSync(place.path('piped.tar')).equals(fs.readFileSync(place.path('tree.tar'))),
+    'the same tar',
+  )
+  t.match((await place.good('tar tf piped.oci')).stdout, /^index.json$/m)
+  const quiet = await place.good(`'${SCRIPT}' -q -t app:1 --no-cache context`)
+  t.equal(quiet.stderr, '', 'quiet')
+  const args = `'${SCRIPT}' -q -o - -f - context`
+  const arg = await place.good(`echo 'FROM scratch\nARG A\nCOPY f /$A' | ${args} --build-arg A | tar t`, {
+    env: { A: 'named' },
+  })
+  t.match(arg.stdout, /^named$/m, 'an ARG of the environment')
   t.match((await place.good('skopeo inspect --config oci-archive:image.oci')).stdout, /"\/bin\/sh"/)
   const { stdout } = await place.good(`registry-ls docker://${registry.host}/app`)
   t.match(stdout, /app:1"/)

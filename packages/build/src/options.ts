@@ -27,6 +27,7 @@ import { ContextFolders } from './context-folders.js'
 import type { OverlayName, RuntimeName, SecretSource } from './executor-protocol.js'
 import { FileDigests } from './file-digests.js'
 import { type RemoteSetup, RemoteSources } from './remote-sources.js'
+import { parseSecret } from './secrets.js'
 import { TempFolders } from './temp-folders.js'
 
 /** What a build is asked for, as a command line says it. */
@@ -164,7 +165,7 @@ function prepareCommon(
     signal,
     plainHttp: options.plainHttp ?? false,
   }
-  const secrets = new Map((options.secrets ?? []).map(secretOption))
+  const secrets = new Map((options.secrets ?? []).map(text => parseSecret(text, env)))
   return {
     store,
     context: options.context === undefined ? undefined : readContext(options.context, dockerfile),
@@ -235,18 +236,6 @@ function namedContext(text: string): [string, NamedContext] {
   const [name = '', platform] = text.slice(0, at).split('::', 2)
   const key = contextName(name) + (platform === undefined ? '' : `::${platform}`)
   return [key, readNamedContext(text.slice(at + 1))]
-}
-
-function secretOption(text: string): [string, SecretSource] {
-  const fields = new Map(
-    text.split(',').map(part => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]),
-  )
-  const id = fields.get('id')
-  const file = fields.get('src') ?? fields.get('source')
-  const name = fields.get('env')
-  if (id === undefined || id === '' || (file === undefined && name === undefined))
-    throw invalid(`--secret ${text}: expected id=ID,src=FILE or id=ID,env=NAME`)
-  return [id, file === undefined ? { env: name ?? '' } : { file: fs.realpathSync(file) }]
 }
 
 function sshOption(text: string, env: BuildOptions['env']): [string, string] {

@@ -1,9 +1,50 @@
 import fs from 'node:fs'
+import path from 'node:path'
 import { attempt, ToolError } from '@pipelayer/errors'
 import type { SecretSource } from './executor-protocol.js'
 
 /** More than this is no secret: 500 KiB, as BuildKit has it. */
 const MAX_SECRET_BYTES = 500 * 1024
+
+const KEYS = ['id', 'src', 'source', 'env', 'type']
+
+/**
+ * What `--secret` says: `id=ID,src=FILE` or `id=ID,env=NAME`; with `id=ID` alone it is the variable of that name, else the
+ * file. Where `type=env` stands, `src` is the name of a variable.
+ *
+ * @throws {ToolError} `OPTION_INVALID`, `SECRET_MISSING` where there is no such file
+ */
+export function parseSecret(
+  text: string,
+  env: Readonly<Record<string, string | undefined>>,
+): [id: string, from: SecretSource] {
+  const fields = new Map(text.split(',').map(part => splitAt(part, part.indexOf('='))))
+  const wrong = [...fields.keys()].some(key => !KEYS.includes(key))
+  const [id = '', type = ''] = [fields.get('id'), fields.get('type')]
+  if (id === '' || wrong || !['', 'env', 'file'].includes(type)) throw invalid(text)
+  const source = fields.get('src') ?? fields.get('source')
+  const name = fields.get('env') ?? (type === 'env' ? source : undefined)
+  if (name !== undefined) return [id, { env: name }]
+  if (source === undefined && type !== 'file' && env[id] !== undefined) return [id, { env: id }]
+  const file = path.resolve(source ?? id)
+  if (!fs.existsSync(file))
+    throw new ToolError('SECRET_MISSING', `the secret "${id}": there is no file "${file}"`)
+  return [id, { file }]
+}
+
+function splitAt(text: string, at: number): [string, string] {
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+function invalid(text: string): ToolError {
+  return new ToolError(
+    'OPTION_INVALID',
+    `--secret ${text}: expected id=ID, id=ID,src=FILE or id=ID,env=NAME`,
+    {
+      status: 2,
+    },
+  )
+}
 
 /**
  * The bytes of a secret.

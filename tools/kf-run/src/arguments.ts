@@ -42,8 +42,8 @@ export const OPTIONS = {
   },
   secret: {
     type: 'array',
-    value: 'id=ID,src=FILE|env=NAME',
-    describe: 'a secret for RUN --mount=type=secret; repeatable',
+    value: 'id=ID[,src=FILE|,env=NAME]',
+    describe: 'a secret for RUN --mount=type=secret, without a source the variable or file ID; repeatable',
   },
   mode: {
     type: 'string',
