@@ -1,6 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
 import type fs from 'node:fs'
 import { type Digest, digestOf } from '@pipelayer/digest'
+import { systemError } from '@pipelayer/errors'
+import { showName } from '@pipelayer/records'
 import { lgetxattr, llistxattr } from '@pipelayer/sys'
 import type { BuildContext } from './context.js'
 import { sourcePattern } from './copy-paths.js'
@@ -146,7 +148,11 @@ class TreeHasher {
       return
     }
     if (stat.nlink > 1n) this.#links.set(key, name)
-    add(this.#hash, ['file', this.#files.of(path, stat)])
+    try {
+      add(this.#hash, ['file', this.#files.of(path, stat)])
+    } catch (error) {
+      throw systemError(error, `read "${showName(name)}" of the context`)
+    }
   }
 }
 

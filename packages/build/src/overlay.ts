@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { errnoOf, messageOf, systemError, ToolError } from '@pipelayer/errors'
-import { MNT_DETACH, mount, umount2 } from '@pipelayer/sys'
+import { lgetxattr, MNT_DETACH, mount, umount2 } from '@pipelayer/sys'
 import type { OverlayName } from './executor-protocol.js'
 import { findProgram } from './find-program.js'
 import { mountFuse, tidyUpper } from './fuse-overlay.js'
@@ -87,6 +87,11 @@ export class OverlayMounter {
     return `lowerdir=${names.join(':')}${writing}`
   }
 
+  /** Whether a directory of an upper hides those below it. */
+  isOpaque(dir: string): boolean {
+    return lgetxattr(dir, `${this.#xattrs}.overlay.opaque`)?.toString('latin1') === 'y'
+  }
+
   /** To be called with an upper that was written to, when it is unmounted: it is then as the kernel would leave it. */
   finish(upper: string): void {
     if (this.#fuse !== undefined) tidyUpper(upper, this.#xattrs)
@@ -143,7 +148,7 @@ export function findOverlays(
 
 /** Why overlays cannot be mounted in `dir`; undefined when they can. Tries it: no list of file systems is complete. */
 function overlayProblem(mounter: OverlayMounter, dir: string): string | undefined {
-  const names = ['upper', 'work', 'merged', 'lower'].map(name => path.join(dir, name))
+  const names = ['upper', 'work', 'merged', 'lower', 'lower/anew'].map(name => path.join(dir, name))
   const [upper = '', work = '', target = '', lower = ''] = names
   for (const each of names) fs.mkdirSync(each, { recursive: true })
   fs.writeFileSync(path.join(lower, 'gone'), '')
@@ -152,11 +157,15 @@ function overlayProblem(mounter: OverlayMounter, dir: string): string | undefine
     try {
       fs.mkdirSync(path.join(target, 'probe'))
       fs.rmSync(path.join(target, 'gone'))
+      fs.rmdirSync(path.join(target, 'anew'))
+      fs.mkdirSync(path.join(target, 'anew'))
     } finally {
       unmount(target)
     }
+    mounter.finish(upper)
     const isWhiteout = fs.lstatSync(path.join(upper, 'gone'), { throwIfNoEntry: false })?.isCharacterDevice()
-    return isWhiteout ? undefined : 'what is removed leaves no 0:0 device'
+    if (!isWhiteout) return 'what is removed leaves no 0:0 device'
+    return mounter.isOpaque(path.join(upper, 'anew')) ? undefined : 'a directory made anew is not marked'
   } catch (error) {
     return messageOf(error)
   }

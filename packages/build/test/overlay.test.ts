@@ -57,4 +57,10 @@ t.test('which one is taken', { skip: need('root', 'fuse-overlayfs') }, async t =
   t.teardown(() => unmount(path.join(dir, 'm')))
   const none = findOverlays(path.join(dir, 'm/probe'), path.join(dir, 'm/names'), options)
   t.match(none, { works: false, problem: /; / }, 'neither, with both reasons')
+  // Mounts that are taken, and then lose what a directory made anew hides.
+  fs.mkdirSync(path.join(dir, 'bare'))
+  execFileSync('mount', ['-t', 'ramfs', 'ramfs', path.join(dir, 'bare')])
+  t.teardown(() => unmount(path.join(dir, 'bare')))
+  const bare = findOverlays(path.join(dir, 'bare/probe'), path.join(dir, 'bare/names'), options)
+  t.match(bare, { works: false }, 'a file system without xattrs')
 })
