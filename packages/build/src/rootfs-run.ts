@@ -46,7 +46,7 @@ async function onHost(bench: Bench, action: RunAction, target: string): Promise<
   const PATH = `${bench.env.PATH ?? DEFAULT_PATH}:${target}/bin`
   const env = { ...bench.env, PATH, ...Object.fromEntries(action.env) }
   const ended = await runProgram({ program, args, env, cwd: target }, bench.outputOf(action.place ?? 'RUN'))
-  if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended)
+  if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, bench.work)
 }
 
 async function beside(bench: Bench, action: RunAction, target: string): Promise<void> {
@@ -74,7 +74,7 @@ async function beside(bench: Bench, action: RunAction, target: string): Promise<
       },
       { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
     )
-    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended)
+    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, bench.work)
   } finally {
     fs.rmSync(root, { recursive: true, force: true })
   }

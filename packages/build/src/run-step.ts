@@ -56,7 +56,7 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
       },
       { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
     )
-    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended)
+    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, bench.work)
   } finally {
     stubs.remove()
     prepared.close()
@@ -78,8 +78,15 @@ function checkMapped({ uid, gid, groups }: Identity, ids: IdMap): void {
     )
 }
 
-/** What a step ended with, in words: the caller adds which step it was. */
-export function failed({ status, signal }: Ended): ToolError {
+/** A command that fails with less than this to write to most likely failed for that. */
+const FULL_BYTES = 1024 * 1024
+
+/**
+ * What a step ended with, in words: the caller adds which step it was.
+ *
+ * @param work - a directory on the file system that it wrote to
+ */
+export function failed({ status, signal }: Ended, work: string): ToolError {
   const number = status - 128
   const how =
     signal !== undefined
@@ -87,7 +94,10 @@ export function failed({ status, signal }: Ended): ToolError {
       : number > 0 && number < 65
         ? `ended with status ${status} (signal ${number})`
         : `ended with status ${status}`
-  return new ToolError('RUN_FAILED', how)
+  const { bavail, bsize, blocks } = fs.statfsSync(work)
+  // File systems that do not tell have no blocks at all.
+  if (blocks === 0 || bavail * bsize >= FULL_BYTES) return new ToolError('RUN_FAILED', how)
+  return new ToolError('RUN_FAILED', `${how}; the disk of the store is full`, { status: 75 })
 }
 
 function makeCwd(root: Rooted, cwd: string, bench: Bench): void {

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { mountsBelow, need, tempDir } from '@pipelayer/testkit'
+import { childrenOf, mountsBelow, need, tempDir, waitUntil } from '@pipelayer/testkit'
 import t from 'tap'
 import { changes, content, Lab } from './kit.js'
 
@@ -122,13 +122,33 @@ t.test('what a step leaves, and what it takes', { skip }, async t => {
   t.teardown(() => void execFileSync('umount', ['-l', small]))
   const env = { PIPELAYER_STORE: path.join(small, 'store') }
   const full = await here.run(`${BUSYBOX}RUN dd if=/dev/zero of=/big bs=1M\n`, '', { env })
-  t.equal(full.status, 1)
-  t.match(full.stderr, /No space left on device.*\[RUN_FAILED\]/s)
+  t.equal(full.status, 75)
+  t.match(full.stderr, /No space left on device.*; the disk of the store is full \[RUN_FAILED\]/s)
   t.same(fs.readdirSync(path.join(env.PIPELAYER_STORE, 'tmp')), [], 'what it wrote is gone')
   const after = await here.run(`${BUSYBOX}RUN echo > /small\n`, '', { env })
   t.equal(after.status, 0, after.stderr)
   t.match(after.stderr, /COPY sh \/bin\/sh \(cached\)/, 'and the store is whole')
   t.same(mountsBelow(here.dir), [])
+})
+
+t.test('a container that is killed while it is made', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'hostile'))
+  const list = (dir: string): string[] => (fs.existsSync(dir) ? fs.readdirSync(dir) : [])
+  for (let time = 0; time < 4; time++) {
+    const run = here.start(`${BUSYBOX}RUN sleep 600\n`, '--runtime runc')
+    const ids: string[] = []
+    await waitUntil('the runtime begins', () => {
+      const tmp = path.join(here.store, 'tmp')
+      for (const work of list(tmp)) ids.push(...list(path.join(tmp, work, 'runtime')))
+      return ids.length > 0
+    })
+    const [shell = 0] = childrenOf(run.pid)
+    process.kill(shell, 'SIGKILL')
+    await run.done
+    await waitUntil('the work directory is gone', () => list(path.join(here.store, 'tmp')).length === 0)
+    const found = execFileSync('find', ['/sys/fs/cgroup', '-name', `${ids[0]}*`])
+    t.equal(found.toString(), '', 'no cgroup is left')
+  }
 })
 
 t.test('accounts of an image that is hostile', { skip }, async t => {
