@@ -172,6 +172,36 @@ t.test('nothing is left', { skip }, async t => {
   t.same(fs.readdirSync(tmp), [], 'what killed builds left is taken away by the next one')
 })
 
+t.test('what is said where ids cannot be mapped', { skip }, async t => {
+  const place = await userLab(t)
+  place.write({
+    Dockerfile: 'FROM scratch\nCOPY f /\n',
+    'fake/newuidmap': '#!/bin/sh\necho not today >&2\nexit 1\n',
+  })
+  const fake = place.path('fake/newuidmap')
+  const path_ = `PATH=${place.path('fake')}:$PATH`
+  const rows: readonly [mode: number, before: string, status: number, want: RegExp, why: string][] = [
+    [
+      0o755,
+      path_,
+      0,
+      /no user but root exists in steps: .*fake\/newuidmap is neither setuid root/,
+      'no rights',
+    ],
+    [0o4755, 'setpriv --no-new-privs', 0, /no user but root.*no_new_privs/, 'no rights for anybody'],
+    [0o4755, path_, 75, /^kf-run: .*newuidmap: not today \[ID_MAP_FAILED\]$/m, 'refused'],
+  ]
+  for (const [mode, before, status, want, why] of rows) {
+    fs.chmodSync(fake, mode)
+    const run = await place.run(
+      `kf-parse Dockerfile | ./as-user env ${before} kf-run --no-cache -c context > out`,
+    )
+    t.match(run.stderr, want, why)
+    t.equal(run.statuses[1], status, why)
+    t.same(fs.readdirSync(path.join(place.store, 'tmp')), [], why)
+  }
+})
+
 function commandOf(pid: number): string {
   return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1')
 }
