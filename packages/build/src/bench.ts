@@ -6,6 +6,7 @@ import type { IdMap } from '@pipelayer/records'
 import { mount } from '@pipelayer/sys'
 import type { Runtime } from './container.js'
 import type { Note, StartRequest, TreeForm } from './executor-protocol.js'
+import { holdsID } from './id-map.js'
 import { findOverlays, type OverlayMounter, unmount } from './overlay.js'
 import { probeRuntime } from './runtime-probe.js'
 import type { Output } from './step-output.js'
@@ -72,6 +73,10 @@ export class Bench {
 
   get inUserNamespace(): boolean {
     return this.xattrs === 'user'
+  }
+
+  get ttyGroup(): boolean {
+    return holdsID(this.ids.gid, 5)
   }
 
   get places(): { readonly state: string; readonly bundles: string } {

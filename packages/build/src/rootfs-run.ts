@@ -71,6 +71,7 @@ async function beside(bench: Bench, action: RunAction, target: string): Promise<
         mounts,
         hostname: HOSTNAME,
         inUserNamespace: bench.inUserNamespace,
+        ttyGroup: bench.ttyGroup,
       },
       { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
     )

@@ -53,6 +53,7 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
         mounts: placed,
         hostname: HOSTNAME,
         inUserNamespace: bench.inUserNamespace,
+        ttyGroup: bench.ttyGroup,
       },
       { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
     )

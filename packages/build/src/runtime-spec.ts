@@ -37,6 +37,8 @@ export interface ContainerWish {
   readonly rootless?: { readonly uid: number; readonly gid: number }
   /** The runtime runs as root of a user namespace made before: what only the real root may do is left out. */
   readonly inUserNamespace?: boolean
+  /** Group 5 exists, to which terminals belong; without a user namespace it does. */
+  readonly ttyGroup?: boolean
 }
 
 /** Docker's default set. Inheritable stays empty: CVE-2022-27649. */
@@ -110,8 +112,8 @@ function processOf(wish: ContainerWish): Record<string, unknown> {
 
 function standardMounts(wish: ContainerWish): Mount[] {
   const own = wish.rootless !== undefined || wish.inUserNamespace === true
-  // Group 5 is tty; a user namespace of one id does not have it.
-  const pts = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...(own ? [] : ['gid=5'])]
+  const group = (wish.ttyGroup ?? !own) ? ['gid=5'] : []
+  const pts = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...group]
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     {
