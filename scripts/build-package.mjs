@@ -41,7 +41,10 @@ async function bundle(program) {
     logLevel: 'warning',
     conditions: ['@pipelayer/source'],
     external: ['koffi'],
-    alias: { 'string-width': path.join(root, 'scripts/string-width.mjs') },
+    alias: {
+      'string-width': path.join(root, 'scripts/string-width.mjs'),
+      assert: path.join(root, 'scripts/assert.mjs'),
+    },
     define: { 'import.meta.url': '__moduleUrl', PIPELAYER_VERSION: JSON.stringify(manifest.version) },
     banner: {
       js: `const __moduleUrl=require('node:url').pathToFileURL(__filename).href;`,
