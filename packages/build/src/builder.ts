@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { expandWord, expandWords } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import { addStep } from './add-step.js'
@@ -181,10 +182,11 @@ export class Builder {
   }
 
   #workdir(state: StageState, wanted: string): LayerStep | undefined {
-    const path = nextWorkdir(state.doc.config.WorkingDir, wanted)
+    const workdir = nextWorkdir(state.doc.config.WorkingDir, wanted)
     const user = state.doc.config.User ?? ''
-    state.doc.config.WorkingDir = path
-    const line = createdBy.workdir(path)
+    state.doc.config.WorkingDir = workdir
+    const line = createdBy.workdir(workdir)
+    const path = posix.resolve(workdir)
     if (path === '/') {
       this.#addEmpty(state, line)
       return undefined

@@ -99,10 +99,10 @@ function applyCommand(
   }
 }
 
-/** The working directory that WORKDIR leads to, absolute and clean. */
+/** The working directory that WORKDIR leads to: an absolute path stays as it is written, as for BuildKit. */
 export function nextWorkdir(current: string | undefined, wanted: string): string {
-  if (wanted === '') throw new ToolError('WORKDIR_INVALID', 'the path of WORKDIR is empty')
-  return path.posix.resolve('/', current ?? '/', wanted)
+  if (wanted === '') return current || '/'
+  return path.posix.isAbsolute(wanted) ? wanted : path.posix.resolve('/', current ?? '/', wanted)
 }
 
 function applyEnv(

@@ -102,7 +102,7 @@ class Transfer {
 
   finish(): void {
     for (const copier of this.#copiers) copier.finish()
-    const real = this.#action.link ? this.#dest.path : this.#target.resolve(this.#dest.path)
+    const real = this.#target.resolve(this.#dest.path)
     if (this.#dirTimeNs !== undefined && real !== '') this.#copiers.at(-1)?.date(real, this.#dirTimeNs)
   }
 
@@ -123,18 +123,10 @@ class Transfer {
       if (entry.name !== '' || isWhole) await copier.entry(entry, join(place, entry.name))
   }
 
-  // With --link nothing that lies below is followed: what stands in the way of the path is replaced.
-  #destination(copier: Copier, options: { readonly isDir: boolean }): string {
-    const { path } = this.#dest
-    if (this.#action.link !== true) return this.#target.resolve(path)
-    copier.clearWay(options.isDir ? path : path.slice(0, Math.max(0, path.lastIndexOf('/'))))
-    return path
-  }
-
   /** Where a source goes, its parents made. */
   #place(copier: Copier, source: { readonly name: string; readonly isDir: boolean }): string {
     const isDirectory = source.isDir || this.#dest.isDirectory
-    const real = this.#destination(copier, { isDir: isDirectory })
+    const real = this.#target.resolve(this.#dest.path)
     const stat = this.#target.lstat(real)
     if (isDirectory) {
       copier.makeDirs(real)
@@ -152,7 +144,7 @@ class Transfer {
         onWarning: this.#context.onWarning,
         ...(this.#owner === undefined ? {} : { owner: this.#owner }),
         directory: () => {
-          const real = this.#destination(copier, { isDir: true })
+          const real = this.#target.resolve(this.#dest.path)
           copier.makeDirs(real, 0o755)
           return Buffer.concat([bytesOf(`${this.#context.target}/`), bytesOf(real)]).toString()
         },
@@ -164,7 +156,7 @@ class Transfer {
 
   #ownerOf(chown: string): { readonly uid: number; readonly gid: number } {
     return ownerIdentity(chown, accountsIn(this.#target), why =>
-      this.#context.onWarning(`--chown=${chown}: ${why}: root is taken`),
+      this.#context.onWarning(`--chown=${chown}: ${why}`),
     )
   }
 

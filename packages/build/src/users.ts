@@ -22,6 +22,11 @@ export const MAX_ACCOUNTS_BYTES = 4 * 1024 * 1024
 /** Ids fit into the kernel's signed 32 bits; a larger one would wrap to another user. */
 const MAX_ID = 0x7fff_ffff
 
+interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
 interface PasswdEntry {
   readonly name: string
   readonly uid: number
@@ -57,32 +62,39 @@ export function processIdentity(spec: string, accounts: Accounts): Identity {
 }
 
 /**
- * The owner that `--chown=user[:group]` stands for. A number alone is user and group; a name alone brings its group.
- * A name that the image does not know is root, as for BuildKit: `onUnknown` hears why.
- *
- * @throws {ToolError} `USER_INVALID`
+ * The owner that `--chown=user[:group]` stands for, as BuildKit finds it. A number alone is user and group, a name alone
+ * brings its group, a colon with nothing behind it group 0. A user that the image does not know is root, an unknown
+ * group the one that comes with the user: `onUnknown` hears why. A number that is no id is a name.
  */
 export function ownerIdentity(
   spec: string,
   accounts: Accounts,
   onUnknown: (why: string) => void,
 ): { readonly uid: number; readonly gid: number } {
-  const [userPart = '', groupPart = ''] = spec.split(':', 2)
-  const user = /^\d+$/.test(userPart)
-    ? { uid: checkID(userPart), entry: undefined }
-    : known(() => findUser(userPart === '' ? '0' : userPart, accounts), { uid: 0 }, onUnknown)
-  if (groupPart === '') return { uid: user.uid, gid: user.entry?.gid ?? user.uid }
-  return { uid: user.uid, gid: known(() => groupID(groupPart, parseGroup(accounts.group)), 0, onUnknown) }
+  const colon = spec.indexOf(':')
+  const user = ownerUser(colon < 0 ? spec : spec.slice(0, colon), accounts, onUnknown)
+  if (colon < 0) return user
+  const group = spec.slice(colon + 1)
+  if (group === '') return { uid: user.uid, gid: 0 }
+  const gid = ownerID(group) ?? parseGroup(accounts.group).find(({ name }) => name === group)?.gid
+  if (gid === undefined)
+    onUnknown(`group ${JSON.stringify(group)} is not in the image's /etc/group: ${user.gid} is taken`)
+  return { uid: user.uid, gid: gid ?? user.gid }
 }
 
-function known<T>(find: () => T, root: T, onUnknown: (why: string) => void): T {
-  try {
-    return find()
-  } catch (error) {
-    if (!(error instanceof ToolError && error.code === 'USER_UNKNOWN')) throw error
-    onUnknown(error.message)
-    return root
-  }
+function ownerUser(text: string, accounts: Accounts, onUnknown: (why: string) => void): Owner {
+  const id = text === '' ? 0 : ownerID(text)
+  if (id !== undefined) return { uid: id, gid: id }
+  const entry = parsePasswd(accounts.passwd).find(({ name }) => name === text)
+  if (entry !== undefined) return { uid: entry.uid, gid: entry.gid }
+  onUnknown(`user ${JSON.stringify(text)} is not in the image's /etc/passwd: root is taken`)
+  return { uid: 0, gid: 0 }
+}
+
+function ownerID(text: string): number | undefined {
+  if (text === 'root') return 0
+  const id = /^\+?\d+$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY
+  return id > MAX_ID ? undefined : id
 }
 
 function findUser(text: string, accounts: Accounts): { uid: number; entry?: PasswdEntry } {

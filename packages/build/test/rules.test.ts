@@ -120,8 +120,20 @@ t.test('who a user is', async t => {
   t.same(owner('joe:20'), { uid: 1000, gid: 20 })
   t.same(unknown, [])
   t.same(owner('ann'), { uid: 0, gid: 0 }, 'BuildKit takes root for who is not there')
-  t.same(owner('joe:nogroup'), { uid: 1000, gid: 0 })
+  t.same(owner('joe:nogroup'), { uid: 1000, gid: 100 }, 'the group that came with the user')
   t.match(unknown, [/"ann"/, /"nogroup"/], 'and it is said')
+  const parts: [string, number, number][] = [
+    ['7:', 7, 0],
+    ['joe:', 1000, 0],
+    [':20', 0, 20],
+    ['7:nogroup', 7, 7],
+    ['joe:1:2', 1000, 100],
+    ['+7:+8', 7, 8],
+    ['4294967295', 0, 0],
+    ['7:4294967295', 7, 7],
+    ['root:root', 0, 0],
+  ]
+  for (const [spec, uid, gid] of parts) t.same(owner(spec), { uid, gid }, `${spec}, as BuildKit has it`)
 })
 
 t.test('words of Go', async t => {
@@ -257,7 +269,10 @@ t.test('the config of a child', async t => {
   t.same(doc.config.Env, ['A=3', 'B=2', 'C=4'], 'replaced where it stands')
   for (const [current, wanted, want] of [
     ['/a', 'b', '/a/b'],
-    ['/a', '/b/', '/b'],
+    ['/a', '/b/../c/', '/b/../c/'],
+    ['/a/', 'b/', '/a/b'],
+    ['/a', '', '/a'],
+    [undefined, '', '/'],
     [undefined, 'x', '/x'],
     ['/', '../..', '/'],
   ] as const)
