@@ -100,8 +100,8 @@ async function stepRecord(
   const folder = await workshop.trees.folder(step)
   const lowers = await workshop.trees.lowers(step.below)
   const [before] = lowers
-  // Inside of a namespace its ids are those of the image.
-  const idMap = caller.kind === 'user' ? { idMap: caller.idMap } : {}
+  // Whoever reads it in the namespace itself does not need it, but may read it elsewhere.
+  const idMap = caller.kind === 'root' ? {} : { idMap: caller.idMap }
   const where =
     folder.form === 'overlay'
       ? { lowers, upper: contentDir(folder), xattrs: caller.kind === 'root' ? 'trusted' : 'user' }
