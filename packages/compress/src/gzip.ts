@@ -23,7 +23,8 @@ import { inOrder, owned } from './in-order.js'
 
 /** Part of the format's promise: another size gives other bytes. */
 export const GZIP_BLOCK_SIZE = 1 << 20
-const WINDOW_SIZE = 1 << 15
+/** Of deflate: how far back a match may lie. */
+export const WINDOW_SIZE = 1 << 15
 /** Room for a block that does not shrink, so that one call compresses it. */
 const OUTPUT_SIZE = GZIP_BLOCK_SIZE + (1 << 12)
 
@@ -100,7 +101,7 @@ export function gzipMembers(
 }
 
 /** Every parameter is named: a default that changes would change the bytes. */
-const zlibDeflate: Deflate = (block, { level, dictionary, isLast }) => {
+export const zlibDeflate: Deflate = (block, { level, dictionary, isLast }) => {
   const options: zlib.ZlibOptions = {
     level,
     windowBits: 15,

@@ -8,7 +8,7 @@ import { ToolError } from '@pipelayer/errors'
 import type { BlobSink } from '@pipelayer/layer'
 import type { LayerPackOptions } from './how.js'
 
-/** Looks once, while the first layer is packed: some 40 ms of another thread. */
+/** Looks once, while the first layer is packed: some 10 ms, half of them of another thread. */
 export class Engine {
   readonly #options: LayerPackOptions
   #checked: Promise<void> | undefined
