@@ -16,7 +16,7 @@ import { linkText, type SourceEntry, walkSource } from './source-walk.js'
 import { type TreeState, treeState } from './tree-state.js'
 
 /** Goes up when the same instruction begins to give another layer. */
-const VERSION = 2
+const VERSION = 3
 
 /** A key over anything JSON can hold; the order of fields is part of it. */
 export function keyOf(parent: string, parts: Readonly<Record<string, unknown>>): Digest {
