@@ -35,8 +35,8 @@ export interface CacheMount {
 export interface TmpfsMount {
   readonly type: 'tmpfs'
   readonly target: string
-  /** Bytes, as mount(8) writes them. */
-  readonly size?: string
+  /** In bytes. */
+  readonly size?: number
 }
 
 export interface SecretMount {
@@ -124,7 +124,7 @@ function build(text: string, { type, fields, target }: Parsed): RunMount {
   }
   if (type === 'tmpfs') {
     const size = fields.get('size')
-    return { type, target, ...(size === undefined ? {} : { size }) }
+    return { type, target, ...(size === undefined ? {} : { size: bytesOf(text, size) }) }
   }
   if (type === 'ssh') return ssh(text, fields, target)
   return type === 'cache' ? cache(text, fields, target) : secret(text, fields, target)
@@ -184,6 +184,15 @@ function owner(
     return Number.parseInt(value, radix)
   }
   return { mode: number('mode', 8, mode), uid: number('uid', 10, 0), gid: number('gid', 10, 0) }
+}
+
+/** As docker's units are: `64m`, `1.5GiB`, `100 mb`; all of them powers of 1024. */
+const SIZE = /^(\d{1,15}(?:\.\d{1,15})?) ?([kmgtp]?)i?b?$/i
+
+function bytesOf(text: string, size: string): number {
+  const [, number = '', unit = ''] = SIZE.exec(size) ?? []
+  if (number === '') throw invalid(text, 'size is a number of bytes, such as 64m')
+  return Math.floor(Number(number) * 1024 ** ' kmgtp'.indexOf(unit.toLowerCase() || ' '))
 }
 
 function fieldsOf(text: string): Map<string, string> {
