@@ -23,8 +23,9 @@ export interface EngineCheck {
  * Of the sample at the default level, which `node` of Debian's and nodejs.org's builds give alike:
  * Node 20.20.2 (zlib 1.3.1-e00f703), 22.23.3 (1.3.1-e00f703), 24.21.0 (1.3.2.1-motley-8002e91).
  */
-const EXPECTED = '70a788d07f4d61dc0ce36894e54b069ee096fbc64de5d4d6fad63fde3aacfaa3'
+const EXPECTED = '2f41c8554bbe65fb2fd67bccab0eed553b4cb0c792d42aa8d7a40af0a59404e9'
 const SAMPLE_SIZE = 80_000
+const MADE_SIZE = 8_000
 /** Where the second of the two blocks begins. */
 const CUT = 48_000
 
@@ -51,17 +52,22 @@ export async function verifyEngine(): Promise<EngineCheck> {
   }
 }
 
-/** Text of words, numbers and noise: matches near and far, literals, two blocks. */
+/** Text of words and noise, and that again, turned and spoilt: matches near and far, literals, two blocks. */
 function sample(): Buffer {
   const bytes = Buffer.alloc(SAMPLE_SIZE)
   const words = ['usr', '/share', '/lib', 'python3', '\n', 'root', 'package', '\0\0\0\0\0\0\0\0']
   let state = 1
-  for (let at = 0; at < SAMPLE_SIZE; ) {
-    // Numerical Recipes' generator: the same everywhere, which is all that is wanted of it.
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    const word =
-      state % 11 < 8 ? words[state >>> 29] : String.fromCharCode(state >>> 24, (state >>> 16) & 0xff)
-    at += bytes.write(word ?? '', at, 'latin1')
+  // Numerical Recipes' generator: the same everywhere, which is all that is wanted of it.
+  const next = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0)
+  for (let at = 0; at < MADE_SIZE; ) {
+    const number = next()
+    const noise = String.fromCharCode(number >>> 24, (number >>> 16) & 0xff)
+    at += bytes.write(number % 11 < 8 ? (words[number >>> 29] ?? noise) : noise, at, 'latin1')
+  }
+  for (let at = MADE_SIZE; at < SAMPLE_SIZE; at += MADE_SIZE) {
+    const turn = next() % MADE_SIZE
+    bytes.copy(bytes, bytes.copy(bytes, at, turn, MADE_SIZE) + at, 0, turn)
+    for (let spoilt = at; spoilt < at + MADE_SIZE; spoilt += 1 + (next() & 63)) bytes[spoilt] = next() >>> 24
   }
   return bytes
 }
