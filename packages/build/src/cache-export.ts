@@ -39,11 +39,12 @@ export async function exportCache(chains: readonly Chain[], work: Export): Promi
 
 async function exportedSteps(chain: Chain, work: Export): Promise<ExportedStep[]> {
   const steps: ExportedStep[] = []
-  let on = chain.steps[0]?.below.content
+  const [first] = chain.steps
+  let on = (first?.onto ?? first?.below)?.content
   for (const step of chain.steps) {
     const found = await layerOf(step, work)
     if (found === undefined || on === undefined) break
-    steps.push({ key: step.shared, on, ...found })
+    steps.push({ key: step.shared, on: step.onto === undefined ? on : '', ...found })
     const { blob, diffID } = found.packed
     on = blob === undefined ? on : contentWith(on, diffID)
   }

@@ -74,16 +74,6 @@ export class Copier {
     this.#made.push(real)
   }
 
-  /** Removes what is no directory on the way to, and at, a clean name. */
-  clearWay(name: string): void {
-    const parts = name.split('/')
-    for (let length = 1; length <= parts.length; length++) {
-      const real = parts.slice(0, length).join('/')
-      const stat = real === '' ? undefined : this.#root.lstat(real)
-      if (stat && !stat.isDirectory()) this.#clear(real)
-    }
-  }
-
   /** Gives the directories of {@link makeDirs} their time: call it when nothing more goes into them. */
   finish(): void {
     for (const real of this.#made) this.date(real, this.#rules.timeNs)

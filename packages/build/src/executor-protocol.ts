@@ -57,8 +57,6 @@ export interface TransferAction {
   readonly chown?: string
   readonly chmod?: string
   readonly parents: boolean
-  /** As if the files were copied to nothing, and laid over what is there. */
-  readonly link?: true
   readonly excludes: readonly string[]
   /** Unpack sources that are tars. */
   readonly unpack: boolean
@@ -181,6 +179,17 @@ export interface RestoreRequest {
   readonly layer?: LayerBlobFile
 }
 
+/** Makes a whole tree of a step that lies on nothing and of what it was laid upon. */
+export interface MergeRequest {
+  readonly op: 'merge'
+  /** Whole trees. */
+  readonly tree: string
+  readonly below: string
+  readonly dir: string
+  readonly created: string
+  readonly createdBy: string
+}
+
 /** Packs what a step changed, in the usual way, and remembers it in the store. */
 export interface PackRequest {
   readonly op: 'pack'
@@ -210,7 +219,7 @@ export type OverlayName = 'auto' | 'kernel' | 'fuse' | 'none'
 
 export type RuntimeName = 'auto' | 'runc' | 'crun' | 'chroot'
 
-export type Request = StartRequest | UnpackRequest | RestoreRequest | StepRequest | PackRequest
+export type Request = StartRequest | UnpackRequest | RestoreRequest | MergeRequest | StepRequest | PackRequest
 
 /** How the executor keeps trees apart: overlay mounts, or whole copies. */
 export type TreeForm = 'overlay' | 'tree'

@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { ToolError } from '@pipelayer/errors'
 import { Bench } from './bench.js'
 import type { Note, Numbered, Reply, Request } from './executor-protocol.js'
+import { mergeStep } from './merge-step.js'
 import { packStep } from './pack-step.js'
 import { restoreStep } from './restore-step.js'
 import { executeStep } from './step.js'
@@ -85,6 +86,8 @@ async function work(bench: Bench, request: Exclude<Request, { op: 'start' }>): P
       return await unpackLayers(bench, request)
     case 'restore':
       return await restoreStep(bench, request)
+    case 'merge':
+      return await mergeStep(bench, request)
     case 'step':
       return await executeStep(bench, request)
     case 'pack':

@@ -25,6 +25,8 @@ export type Locate = (tree: TreeRef) => Promise<SourceRoot>
 export interface LayerStep {
   /** Its line in the history. */
   readonly createdBy: string
+  /** It lies on nothing: what is below it in its stage neither changes it nor is changed by it. */
+  readonly linked?: true
   /** What it depends on, besides what lies below it. */
   readonly key: Readonly<Record<string, unknown>>
   /** What the executor is asked to do, should the cache not have it. */

@@ -29,9 +29,11 @@ export interface ChainStep {
   readonly cacheKey: Digest
   /** See {@link Chain.shared}. */
   readonly shared: Digest
-  /** What it lies on. */
+  /** What it was executed on. */
   readonly below: Chain
   readonly createdBy: string
+  /** Of a step that lies on nothing, whatever is below it in its stage: that. */
+  readonly onto?: Chain
   /** Where a cache has it that was imported. */
   readonly imported?: ImportedStep
   /** Finds it or executes it: once, whoever asks and how often. */
@@ -80,6 +82,27 @@ export function baseChain(base: BaseImage | undefined, time: CreationTime): Chai
 export function contentWith(below: Digest | undefined, diffID: Digest | undefined): Digest | undefined {
   if (below === undefined || diffID === undefined) return undefined
   return below === '' ? diffID : chainIDs([below, diffID]).at(-1)
+}
+
+/** A chain with a step laid upon it that was planned on nothing, as the only one of `alone`. */
+export function laidUpon(
+  below: Chain,
+  step: ChainStep,
+  alone: Chain,
+): { readonly chain: Chain; readonly step: ChainStep } {
+  const linked = { ...step, onto: below }
+  const layer = alone.content
+  const content = layer === '' ? below.content : contentWith(below.content, layer)
+  return {
+    step: linked,
+    chain: {
+      base: below.base,
+      steps: [...below.steps, linked],
+      key: keyOf(below.key, { linked: step.cacheKey }),
+      shared: keyOf(below.shared, { linked: step.shared }),
+      content,
+    },
+  }
 }
 
 /** A stage on a base. */

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
+import { keyOf } from './cache-key.js'
 import { ExecutorChild } from './executor-child.js'
 import type { LayerToUnpack, Note, Request, SourceRoot, TreeForm } from './executor-protocol.js'
 import type { TreeRef } from './layer-step.js'
@@ -10,6 +11,13 @@ import { contentDir, type StepCache } from './step-cache.js'
 interface Running {
   readonly executor: ExecutorChild
   readonly form: TreeForm
+}
+
+/** The directories of a chain, nearest first. */
+interface Found {
+  readonly lowers: readonly string[]
+  /** It is one whole tree, or nothing. */
+  readonly isWhole: boolean
 }
 
 /** The trees of chains on disk. What is missing is unpacked by the executor, which is started when something is. */
@@ -62,15 +70,38 @@ export class StepTrees {
   }
 
   /** The directories of a chain, nearest first, all of them there. */
-  async lowers(chain: Chain): Promise<string[]> {
+  async lowers(chain: Chain): Promise<readonly string[]> {
+    return (await this.#find(chain)).lowers
+  }
+
+  async #find(chain: Chain): Promise<Found> {
     const lowers: string[] = []
     for (const step of chain.steps.toReversed()) {
       const folder = await this.folder(step)
-      lowers.push(contentDir(folder))
+      const whole = folder.form === 'tree' ? await this.#whole(step, folder) : undefined
       // A whole tree needs nothing below it.
-      if (folder.form === 'tree') return lowers
+      if (whole !== undefined) return { lowers: [...lowers, whole], isWhole: lowers.length === 0 }
+      const dir = contentDir(folder)
+      // The same linked step may lie in a chain twice. The nearer one shows all that the other would.
+      if (!lowers.includes(dir)) lowers.push(dir)
     }
-    return [...lowers, ...(await this.#base(chain))]
+    const base = await this.#base(chain)
+    return { lowers: [...lowers, ...base.lowers], isWhole: base.isWhole && lowers.length === 0 }
+  }
+
+  /** The whole tree that a step in tree form ends; of a linked step undefined where what is below is not in that form. */
+  async #whole(step: ChainStep, folder: StepFolder): Promise<string | undefined> {
+    const { onto, cacheKey, createdBy } = step
+    const tree = contentDir(folder)
+    if (onto === undefined) return tree
+    const { lowers, isWhole } = await this.#find(onto)
+    const [below] = lowers
+    if (!isWhole) return undefined
+    if (below === undefined) return tree
+    const dir = this.#cache.dir(keyOf(onto.key, { merged: cacheKey }), 'tree')
+    const { created } = await step.done()
+    if (!fs.existsSync(dir)) await this.#once(dir, { op: 'merge', tree, below, dir, created, createdBy })
+    return contentDir({ dir, form: 'tree' })
   }
 
   /** Where a step lies; one of which only the layer is here is unpacked. */
@@ -94,8 +125,8 @@ export class StepTrees {
     return { dir, form }
   }
 
-  async #base(chain: Chain): Promise<string[]> {
-    if (chain.base === undefined) return []
+  async #base(chain: Chain): Promise<Found> {
+    if (chain.base === undefined) return { lowers: [], isWhole: true }
     // Where nothing is to be unpacked, nothing has to be started to find out the form: it shows.
     const form = this.#formOnDisk(chain) ?? (await this.start()).form
     const layers = this.#layersOf(chain, form)
@@ -105,7 +136,7 @@ export class StepTrees {
       this.#options.onInfo?.(`unpacking ${layers.length} layers of the base image`)
       await this.#once(needed[0] ?? '', { op: 'unpack', layers })
     }
-    return needed
+    return { lowers: needed, isWhole: form === 'tree' || needed.length === 0 }
   }
 
   #formOnDisk(chain: Chain): TreeForm | undefined {

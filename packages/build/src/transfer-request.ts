@@ -47,7 +47,6 @@ export async function planTransfer(state: StageState, request: TransferRequest):
     ...given('chown', instruction.chown, expand),
     ...given('chmod', instruction.chmod, expand),
     parents: instruction.kind === 'copy' && instruction.parents,
-    ...(instruction.link ? { link: true as const } : {}),
     excludes: instruction.excludes.map(expand.word),
     unpack: instruction.kind === 'add' && instruction.unpack !== false,
   }
@@ -65,6 +64,7 @@ export async function planTransfer(state: StageState, request: TransferRequest):
       inline: inline.map(file => file.name),
       dest,
     }),
+    ...(instruction.link && canLink(action) ? { linked: true as const } : {}),
     key: {
       ...action,
       inline: keysOf(action.inline),
@@ -79,6 +79,11 @@ export async function planTransfer(state: StageState, request: TransferRequest):
       root: sources.length === 0 ? { kind: 'chain', lowers: [] } : await locate(source.tree),
     }),
   }
+}
+
+// As BuildKit does, --link is let be beside --chmod; and beside names, which are looked up in what lies below.
+function canLink({ chown, chmod }: Pick<TransferAction, 'chown' | 'chmod'>): boolean {
+  return chmod === undefined && (chown === undefined || /^\d+(:\d+)?$/.test(chown))
 }
 
 function expectedFiles(source: Source, digest: Digest | '', epoch: number | undefined): ExpectedFiles {

@@ -165,7 +165,9 @@ class Transfer {
     const copier = new Copier(this.#target, {
       ...(chosen === undefined ? {} : { owner: chosen }),
       ...(this.#mode === undefined ? {} : { mode: this.#mode }),
-      ...(isOctal(this.#action.chmod) ? { dirMode: this.#mode?.(0o755, true) ?? 0o755 } : {}),
+      ...(isOctal(this.#action.chmod)
+        ? { dirMode: (this.#mode?.(0o755, true) ?? 0o755) & NEW_DIR_BITS }
+        : {}),
       timeNs: BigInt(this.#action.timeNs),
       onWarning: this.#context.onWarning,
     })
@@ -173,6 +175,9 @@ class Transfer {
     return copier
   }
 }
+
+/** What the engine's mkdir leaves of a mode: no special bits, and the usual umask of 022 off. */
+const NEW_DIR_BITS = 0o755
 
 // Directories on the way take an octal mode, a symbolic one has nothing there to begin with.
 function isOctal(chmod: string | undefined): boolean {

@@ -4,7 +4,7 @@ import { limitTo } from '@pipelayer/places'
 import { keyOf } from './cache-key.js'
 import type { LayerStep } from './layer-step.js'
 import type { BuildOptions, BuildSetup } from './options.js'
-import { type Chain, type ChainStep, contentWith, type DoneStep } from './stage-state.js'
+import { baseChain, type Chain, type ChainStep, contentWith, type DoneStep, laidUpon } from './stage-state.js'
 import { StepCache } from './step-cache.js'
 import type { ImportedStep, StepImports } from './step-imports.js'
 import { StepTrees } from './step-trees.js'
@@ -55,6 +55,14 @@ export class Workshop {
 
   /** A chain with one more step, which is not executed yet. */
   plan(below: Chain, wanted: WantedStep): { readonly chain: Chain; readonly step: ChainStep } {
+    if (wanted.layer.linked !== true) return this.#plan(below, wanted)
+    const alone = this.#plan(baseChain(undefined, this.#setup.time), wanted)
+    const laid = laidUpon(below, alone.step, alone.chain)
+    this.#shared.set(laid.chain.key, laid.chain.shared)
+    return laid
+  }
+
+  #plan(below: Chain, wanted: WantedStep): { readonly chain: Chain; readonly step: ChainStep } {
     const { layer } = wanted
     const { nonce } = this.#setup
     const shared = keyOf(below.shared, this.#sharedForm(layer.key))

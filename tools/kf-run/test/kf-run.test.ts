@@ -147,27 +147,6 @@ t.test('as an ordinary user', { skip }, async t => {
   t.match(run.stderr, /cannot run as 7:0: id 7 does not exist here.*\/etc\/subuid.*\[OWNER_NOT_MAPPED\]/)
 })
 
-t.test('COPY --link', { skip }, async t => {
-  const here = lab(t)
-  here.file('f', '1')
-  here.file('base/d', '->/real')
-  here.file('base/real/x', 'x')
-  here.file('base/file', 'x')
-  const rows: readonly [args: string, want: readonly string[], why: string][] = [
-    ['f /d/', ['add real/f file 0644 0:0'], 'a symlink is followed'],
-    ['--link f /d/', ['modify d dir 0755 0:0', 'add d/f file 0644 0:0'], 'or replaced'],
-    ['--link f /d/e', ['modify d dir 0755 0:0', 'add d/e file 0644 0:0'], 'on the way too'],
-    ['--link f /file/g', ['modify file dir 0755 0:0', 'add file/g file 0644 0:0'], 'as a file is'],
-    ['--link base/real /d', ['modify d dir 0755 0:0', 'add d/x file 0644 0:0'], 'by a directory'],
-    ['--link f /real/', ['add real/f file 0644 0:0'], 'a directory stays'],
-    ['--link f /d', ['modify d file 0644 0:0'], 'by a file'],
-  ]
-  for (const [args, want, why] of rows) {
-    const { snapshots, stderr } = await here.run(`FROM scratch\nCOPY base /\nCOPY ${args}\n`)
-    t.same(changes(snapshots[1]), want, `${args}: ${why} ${stderr}`)
-  }
-})
-
 t.test('ADD of archives that were appended to, or lead out', { skip: skip || need('tar') }, async t => {
   const here = lab(t)
   const tar = (...args: string[]): void => void execFileSync('tar', ['-C', here.context, ...args])
