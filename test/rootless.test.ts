@@ -204,6 +204,10 @@ t.test('what is said where ids cannot be mapped', { skip }, async t => {
     t.equal(run.statuses[1], status, why)
     t.same(fs.readdirSync(path.join(place.store, 'tmp')), [], why)
   }
+  place.write({ Dockerfile: 'FROM scratch\nCOPY shut /\n', 'context/shut/f': '' })
+  fs.chmodSync(place.path('context/shut'), 0o700)
+  const shut = await place.run('kf-parse Dockerfile | ./as-user kf-run -c context > out')
+  t.match(shut.stderr, /cannot open "\/shut" in ".*\/context": permission denied \[EACCES\]/)
 })
 
 function commandOf(pid: number): string {

@@ -8,7 +8,7 @@
  * @module
  */
 import fs from 'node:fs'
-import { errnoOf, ToolError } from '@pipelayer/errors'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
 import { AT_FDCWD, O_PATH, openat2, RESOLVE } from '@pipelayer/sys'
 
@@ -111,7 +111,13 @@ export class Rooted {
   /** Opens a resolved name, no symlink followed on the way. The caller closes it. */
   open(real: string, flags: number, mode = 0): number {
     const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS
-    return openat2(this.fd, bytesOf(real === '' ? '.' : real), { flags, mode, resolve })
+    try {
+      return openat2(this.fd, bytesOf(real === '' ? '.' : real), { flags, mode, resolve })
+    } catch (error) {
+      // Other errors mean something to callers; this one is the user's: a folder of somebody else in its context.
+      if (errnoOf(error) !== 'EACCES') throw error
+      throw systemError(error, `open "/${showName(real)}" in "${this.shown}"`)
+    }
   }
 
   openDir(real: string): number {
