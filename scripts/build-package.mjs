@@ -4,10 +4,12 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
+import { createRequire, isBuiltin } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
+const require = createRequire(import.meta.url)
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 // Started once for each command: behind the launcher, which keeps what V8 compiled of them.
 const LAUNCHED = ['cli', 'executor']
@@ -41,6 +43,7 @@ async function bundle(program) {
     logLevel: 'warning',
     conditions: ['@pipelayer/source'],
     external: ['koffi'],
+    plugins: [{ name: 'builtins', setup: builtins }],
     alias: {
       'string-width': path.join(root, 'scripts/string-width.mjs'),
       assert: path.join(root, 'scripts/assert.mjs'),
@@ -57,6 +60,24 @@ async function bundle(program) {
   const [{ contents }] = outputFiles
   if (LAUNCHED.includes(program)) launched(program, contents)
   else replace(`dist/${program}.cjs`, contents)
+}
+
+// Node's own modules, each once: esbuild would copy all their names for every file that imports them, thousands of
+// properties at each start. What is not used goes.
+function builtins({ onResolve, onLoad }) {
+  onResolve({ filter: /^[a-z]/ }, ({ path: name, kind, namespace }) => {
+    if (!isBuiltin(name) || name === 'assert') return undefined
+    const plain = name.replace(/^node:/, '')
+    if (kind === 'import-statement' && namespace !== 'builtin') return { path: plain, namespace: 'builtin' }
+    return { path: `node:${plain}`, external: true }
+  })
+  onLoad({ filter: /./, namespace: 'builtin' }, ({ path: name }) => {
+    const names = Object.keys(require(name)).filter(
+      key => /^[a-zA-Z_$][\w$]*$/.test(key) && key !== 'default',
+    )
+    const exported = names.map(key => `export const ${key} = /* @__PURE__ */ (() => it.${key})()`)
+    return { contents: [`const it = require('node:${name}')`, 'export default it', ...exported].join('\n') }
+  })
 }
 
 function launched(program, contents) {
@@ -78,8 +99,9 @@ function replace(file, contents) {
 function link(name) {
   const target = path.join(root, 'bin', name)
   fs.mkdirSync(path.dirname(target), { recursive: true })
-  fs.rmSync(target, { force: true })
-  fs.symlinkSync(path.relative(path.dirname(target), path.resolve('dist/cli.cjs')), target)
+  const temporary = `${target}.${process.pid}`
+  fs.symlinkSync(path.relative(path.dirname(target), path.resolve('dist/cli.cjs')), temporary)
+  fs.renameSync(temporary, target)
 }
 
 function run(command, args) {
