@@ -180,10 +180,12 @@ t.test('what is said where ids cannot be mapped', { skip }, async t => {
   const place = await userLab(t)
   place.write({
     Dockerfile: 'FROM scratch\nCOPY f /\n',
+    'none/unshare': '#!/bin/sh\nexit 1\n',
     'fake/newuidmap': '#!/bin/sh\necho not today >&2\nexit 1\n',
   })
   const fake = place.path('fake/newuidmap')
-  const path_ = `PATH=${place.path('fake')}:$PATH`
+  fs.chmodSync(place.path('none/unshare'), 0o755)
+  const [path_ = '', none = ''] = ['fake', 'none'].map(name => `PATH=${place.path(name)}:$PATH`)
   const rows: readonly [mode: number, before: string, status: number, want: RegExp, why: string][] = [
     [
       0o755,
@@ -194,6 +196,7 @@ t.test('what is said where ids cannot be mapped', { skip }, async t => {
     ],
     [0o4755, 'setpriv --no-new-privs', 0, /no user but root.*no_new_privs/, 'no rights for anybody'],
     [0o4755, path_, 75, /^kf-run: .*newuidmap: not today \[ID_MAP_FAILED\]$/m, 'refused'],
+    [0o4755, none, 75, /the right to make namespaces .*\[EXECUTOR_DIED\]/, 'no namespaces'],
   ]
   for (const [mode, before, status, want, why] of rows) {
     fs.chmodSync(fake, mode)

@@ -179,8 +179,13 @@ async function clean(work: string, { caller, env }: Pick<ExecutorOptions, 'calle
     const { child, entered } = startInside(caller, [CLEAN], options)
     await Promise.all([once(child, 'close'), entered])
   } catch {
-    // No shell, no namespace: then nothing was made in one.
+    // Told by whoever wanted to build.
+  }
+  try {
+    // No shell, no namespace: then nothing was made in one, and it is ours.
     fs.rmSync(work, { recursive: true, force: true })
+  } catch {
+    // The next build tries again.
   }
 }
 

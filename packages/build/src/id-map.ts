@@ -11,6 +11,10 @@ export type IdRows = IdMap['uid']
 /** Ids of a parent namespace: the first, and how many. */
 export type IdRange = readonly [first: number, count: number]
 
+/** The kernel takes so many rows, in one write of less than a page. Spec: user_namespaces(7). */
+const MAX_ROWS = 340
+const MAX_BYTES = 4095
+
 /** The kernel has no id -1: it means "leave as it is". */
 const MAX_COUNT = 2 ** 32 - 1
 
@@ -39,7 +43,7 @@ export function parseSubIDs(
 
 /**
  * The map in which 0 is `own`, and 1 and above are the ranges, in order. Left out is what the kernel would refuse: ranges
- * that meet an earlier one or `own`, and those that `parent`, the map of the namespace we are in, does not hold.
+ * that meet an earlier one or `own`, those that `parent`, the map of the namespace we are in, does not hold, and too many.
  */
 export function mapOf(own: number, ranges: readonly IdRange[], parent: IdRows): IdRows {
   const rows: (readonly [number, number, number])[] = [[0, own, 1]]
@@ -48,8 +52,15 @@ export function mapOf(own: number, ranges: readonly IdRange[], parent: IdRows): 
     const isFree = rows.every(([, outside, many]) => first + count <= outside || outside + many <= first)
     const isHeld = parent.some(([inside, , many]) => first >= inside && first + count <= inside + many)
     if (!isFree || !isHeld || next + count > MAX_COUNT) continue
-    rows.push([next, first, count])
+    const row = [next, first, count] as const
+    if (rows.length === MAX_ROWS || sizeOf([...rows, row]) > MAX_BYTES) break
+    rows.push(row)
     next += count
   }
   return rows
+}
+
+/** Bytes of the map as newuidmap writes it. */
+function sizeOf(rows: IdRows): number {
+  return rows.reduce((sum, row) => sum + row.join(' ').length + 1, 0)
 }

@@ -94,4 +94,16 @@ t.test('the map', async t => {
     [0, 1, 500, 501].map(id => holdsID(held, id)),
     [true, true, true, false],
   )
+  const many = Array.from({ length: 500 }, (_, index) => [300_000 + index * 300, 200] as const)
+  const text = mapOf(7, many, whole).map(row => `${row.join(' ')}\n`)
+  t.ok(text.join('').length < 4096 && text.length > 200, 'what the kernel takes in one write')
+  t.equal(
+    mapOf(
+      0,
+      many.map((_, index) => [index * 2 + 1, 1] as const),
+      whole,
+    ).length,
+    340,
+    'not more rows',
+  )
 })
