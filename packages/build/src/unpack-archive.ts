@@ -21,11 +21,12 @@ export interface UnpackOptions {
  */
 export async function unpackArchive(fd: number, options: UnpackOptions): Promise<boolean> {
   if (!(await isArchive(fd))) return false
-  // `tar --append` writes a name again: the last one counts, as for tar itself.
+  // `tar --append` writes a name again: the last one counts, as for tar itself. It is no layer: nothing in it is hidden.
   const { onWarning, owner } = options
   await applyLayer(inflate(fd), options.directory(), {
     onWarning,
     repeated: 'last',
+    whiteouts: 'files',
     ...(owner === undefined ? {} : { owner }),
   })
   return true

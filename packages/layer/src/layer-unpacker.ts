@@ -42,6 +42,7 @@ export class LayerUnpacker {
   readonly #hidden = new PathSet()
   /** Cleaned names of its entries. */
   readonly #names = new PathSet()
+  readonly #hasWhiteouts: boolean
   #file: OpenFile | undefined
   #repeated: Repeated | undefined
   #entries = 0
@@ -59,6 +60,7 @@ export class LayerUnpacker {
     this.#hand = attributer.hasLibc ? options.hand : undefined
     this.#warn = onWarning
     this.#lastCounts = repeated === 'last'
+    this.#hasWhiteouts = options.whiteouts !== 'files'
   }
 
   /** @throws ToolError; its message names the entry */
@@ -112,10 +114,13 @@ export class LayerUnpacker {
   #at(components: readonly string[], entry: ReadEntry): void {
     const name = components.at(-1)
     if (name === undefined) this.#root(entry)
-    else if (!isAufs(components)) this.#place(components.slice(0, -1), name, entry)
+    else if (this.#hasWhiteouts) this.#placeOrHide(components, name, entry)
+    else this.#make(components.slice(0, -1), name, entry)
   }
 
-  #place(parents: readonly string[], name: string, entry: ReadEntry): void {
+  #placeOrHide(components: readonly string[], name: string, entry: ReadEntry): void {
+    if (isAufs(components)) return
+    const parents = components.slice(0, -1)
     if (parents.some(part => part.startsWith(WHITEOUT_PREFIX)))
       throw new ToolError('WHITEOUT_INVALID', 'it lies below a whiteout')
     if (name === OPAQUE_NAME) this.#opaque(parents)

@@ -61,6 +61,8 @@ export interface ApplyOptions {
    * made by `tar --append` the last one counts.
    */
   readonly repeated?: 'same' | 'last'
+  /** What names that begin with `.wh.` are: whiteouts, as in a layer (default); in an archive of a user's, files as any. */
+  readonly whiteouts?: 'applied' | 'files'
   /** Which entries; all of them unless given. The same one for all layers of an image. */
   readonly selection?: Selection
   /** Entries that the tar may have, chosen or not; more fail with `TOO_MANY_ENTRIES`. */

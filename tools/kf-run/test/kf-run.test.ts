@@ -164,6 +164,14 @@ t.test('ADD of archives that were appended to, or lead out', { skip: skip || nee
     'the last one counts',
   )
   t.match((await here.run('FROM scratch\nADD up.tar /d\n')).stderr, /\[PATH_ESCAPES\]/, 'a name that climbs')
+  here.file('.wh.f', 'w')
+  here.file('.wh..wh.x/g', 'g')
+  here.file('.wh..wh..opq', '')
+  tar('-cf', `${here.context}/hidden.tar`, '.wh.f', '.wh..wh.x', '.wh..wh..opq')
+  const hidden = (await here.run('FROM scratch\nCOPY f /d/f\nADD hidden.tar /d/\n')).snapshots[1]
+  t.equal(content(hidden, 'd/.wh.f'), 'w', 'an archive is no layer: it hides nothing')
+  t.equal(content(hidden, 'd/.wh..wh.x/g'), 'g', 'nothing in it is left out')
+  t.throws(() => changes(hidden), { code: 'WHITEOUT_NAME' }, 'but no layer can hold that')
   const through = await here.run('FROM scratch\nADD through.tar /d\n')
   t.notOk(fs.existsSync('/tmp/f'), 'a symlink of the archive stays in the image')
   t.match(through.status, /[01]/)
