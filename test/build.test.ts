@@ -1,7 +1,7 @@
 // What the pipe of a build is as a whole: warm, in another encoding, filtered, for several platforms; and kf-build.
 import fs from 'node:fs'
 import path from 'node:path'
-import { need, podman, ROOT, startRegistry } from '@pipelayer/testkit'
+import { childrenOf, need, podman, ROOT, startRegistry, waitUntil } from '@pipelayer/testkit'
 import t, { type Test } from 'tap'
 import { type Lab, lab } from './lab.js'
 
@@ -87,6 +87,45 @@ t.test('packing goes on while the next step is executed', { skip }, async t => {
   const [id] = fs.readdirSync(caches).filter(name => !name.endsWith('.lock'))
   fs.writeFileSync(path.join(caches, id ?? '', 'go'), '')
   t.same((await running.done).statuses, [0, 0, 0, 0, 0], 'the layer of the first step was out before')
+})
+
+t.test('eight builds at once on one store, one of them killed', { skip }, async t => {
+  const env = { SOURCE_DATE_EPOCH: '1700000000' }
+  const text = (n: number): string =>
+    [
+      `FROM scratch AS b\nCOPY sh /bin/sh\nRUN echo common > /c\nRUN echo ${n} > /n`,
+      `FROM b AS x\nRUN echo x${n} > /x`,
+      `FROM scratch\nCOPY sh /bin/sh\nCOPY --from=b /c /n /\nCOPY --from=x /x /x\nRUN echo last ${n % 2} > /l\n`,
+    ].join('\n')
+  const place = buildLab(t)
+  for (const n of [0, 1, 2]) place.write({ [`D${n}`]: text(n) })
+  const build = (n: number, tag: string): string =>
+    `kf-parse D${n} | kf-run -c context | ovl-diff | layer-pack | manifest-gen -t ${tag} | blob-put store:${tag}`
+  const want: unknown[] = []
+  for (const n of [0, 1, 2]) {
+    const alone = { env: { ...env, PIPELAYER_STORE: place.path(`alone${n}`) } }
+    want.push(digestsOf((await place.good(build(n, 'app:1'), alone)).records()))
+  }
+  const runs = Array.from({ length: 8 }, (_, index) => place.start(build(index % 3, `app:${index}`), { env }))
+  const steps = place.path('store/steps/root')
+  await waitUntil('steps are there', () => fs.existsSync(steps) && fs.readdirSync(steps).length > 1)
+  const pids = childrenOf(runs[4]?.pid ?? 0)
+  const kfRun = pids.find(pid => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('kf-run'))
+  process.kill(kfRun ?? Number.NaN, 'SIGKILL')
+  const results = await Promise.all(runs.map(run => run.done))
+  for (const [index, result] of results.entries()) {
+    if (index === 4) continue
+    t.same(result.statuses, [0, 0, 0, 0, 0, 0], result.stderr)
+    t.same(digestsOf(result.records()), want[index % 3], `build ${index} gives what it gives alone`)
+  }
+  t.equal(results[4]?.statuses[1], 137)
+  t.notOk(place.tags().includes('docker.io/library/app:4'), 'the killed one publishes nothing')
+  await waitUntil('its work is gone', () => fs.readdirSync(place.path('store/tmp')).length === 0)
+  t.same(
+    digestsOf((await place.good(build(1, 'app:4'), { env })).records()),
+    want[1],
+    'and can be done again',
+  )
 })
 
 t.test('kf-build', { skip }, async t => {
