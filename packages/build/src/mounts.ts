@@ -4,7 +4,7 @@
  * @module
  */
 import path from 'node:path'
-import { ToolError } from '@pipelayer/errors'
+import { invalidMount, type MountFields, mountFields } from './mount-fields.js'
 
 export interface BindMount {
   readonly type: 'bind'
@@ -65,110 +65,91 @@ export interface SshMount {
 
 export type RunMount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMount
 
-const KEYS: Readonly<Record<RunMount['type'], readonly string[]>> = {
-  bind: ['target', 'source', 'from', 'writable'],
-  cache: ['target', 'id', 'readonly', 'sharing', 'from', 'source', 'mode', 'uid', 'gid'],
-  tmpfs: ['target', 'size'],
-  secret: ['target', 'id', 'env', 'required', 'mode', 'uid', 'gid'],
-  ssh: ['target', 'id', 'required', 'mode', 'uid', 'gid'],
-}
-const ALIASES: Readonly<Record<string, string>> = {
-  dst: 'target',
-  destination: 'target',
-  src: 'source',
-  rw: 'writable',
-  readwrite: 'writable',
-  ro: 'readonly',
-}
-
 /**
- * Reads one `--mount`. Variables are expanded already; a relative target is below `workdir`.
+ * Reads one `--mount`; a relative target is below `workdir`.
  *
  * @throws {ToolError} `MOUNT_INVALID`
  */
-export function parseMount(text: string, workdir: string): RunMount {
-  const fields = fieldsOf(text)
-  const type = fields.get('type') ?? 'bind'
-  if (!isType(type))
-    throw invalid(text, `type is bind, cache, tmpfs, secret or ssh, not ${JSON.stringify(type)}`)
-  // What is true anyway may be said: a bind is read-only, a cache is writable.
-  for (const word of type === 'bind' ? ['readonly'] : type === 'cache' ? ['writable'] : [])
-    if (flag(fields, word)) fields.delete(word)
-  for (const key of fields.keys())
-    if (key !== 'type' && !KEYS[type].includes(key))
-      throw invalid(text, `${key} means nothing for type=${type}`)
-  const target = fields.get('target')
+export function parseMount(
+  text: string,
+  workdir: string,
+  expand: (value: string) => string = value => value,
+): RunMount {
+  const fields = mountFields(text, expand)
+  const { type, values } = fields
+  if (values.has('sharing') && type !== 'cache') throw invalidMount(text, `type=${type} has no sharing`)
+  const target = values.get('target') || undefined
   const absolute = target === undefined ? undefined : path.posix.resolve('/', workdir, target)
-  if (absolute === undefined && type !== 'secret' && type !== 'ssh') throw invalid(text, 'it needs a target')
-  if (absolute === '/') throw invalid(text, 'the root cannot be a target')
-  return build(text, { type, fields, target: absolute ?? '' })
+  if (absolute === undefined && type !== 'secret' && type !== 'ssh')
+    throw invalidMount(text, 'it needs a target')
+  if (absolute === '/') throw invalidMount(text, 'the root cannot be a target')
+  return build(text, fields, absolute ?? '')
 }
 
-interface Parsed {
-  readonly type: RunMount['type']
-  readonly fields: ReadonlyMap<string, string>
-  readonly target: string
-}
-
-function build(text: string, { type, fields, target }: Parsed): RunMount {
-  if (type === 'bind') {
-    const from = fields.get('from')
-    const source = fields.get('source') ?? '/'
-    return {
-      type,
-      target,
-      source,
-      writable: flag(fields, 'writable'),
-      ...(from === undefined ? {} : { from }),
-    }
-  }
+function build(text: string, fields: MountFields, target: string): RunMount {
+  const { type, values } = fields
+  if (type === 'bind') return bind(fields, target)
   if (type === 'tmpfs') {
-    const size = fields.get('size')
+    const size = values.get('size')
     return { type, target, ...(size === undefined ? {} : { size: bytesOf(text, size) }) }
   }
   if (type === 'ssh') return ssh(text, fields, target)
   return type === 'cache' ? cache(text, fields, target) : secret(text, fields, target)
 }
 
-function cache(text: string, fields: ReadonlyMap<string, string>, target: string): CacheMount {
-  const sharing = fields.get('sharing') ?? 'shared'
+function bind({ values, readonly }: MountFields, target: string): BindMount {
+  const from = values.get('from')
+  return {
+    type: 'bind',
+    target,
+    source: values.get('source') || '/',
+    writable: readonly === false,
+    ...(from ? { from } : {}),
+  }
+}
+
+function cache(text: string, { values, readonly }: MountFields, target: string): CacheMount {
+  const sharing = (values.get('sharing') || 'shared').toLowerCase()
   if (sharing !== 'shared' && sharing !== 'private' && sharing !== 'locked')
-    throw invalid(text, 'sharing is shared, private or locked')
-  const [id, from] = [fields.get('id') ?? target, fields.get('from')]
+    throw invalidMount(text, 'sharing is shared, private or locked')
+  const from = values.get('from')
   return {
     type: 'cache',
     target,
-    id,
-    source: fields.get('source') ?? '/',
-    ...(from === undefined ? {} : { from }),
-    readonly: flag(fields, 'readonly'),
+    // As it is written: a relative target is another cache than the absolute one that it leads to.
+    id: values.get('id') || path.posix.join(values.get('target') ?? ''),
+    source: values.get('source') || '/',
+    ...(from ? { from } : {}),
+    readonly: readonly === true,
     sharing,
-    ...owner(text, fields, 0o755),
+    ...owner(text, values, 0o755),
   }
 }
 
-function secret(text: string, fields: ReadonlyMap<string, string>, target: string): SecretMount {
-  const env = fields.get('env')
-  const id = fields.get('id') ?? (target === '' ? env : path.posix.basename(target))
-  if (id === undefined) throw invalid(text, 'a secret needs an id')
-  const place = target === '' && env === undefined ? `/run/secrets/${id}` : target
+function secret(text: string, { values, required }: MountFields, target: string): SecretMount {
+  const [env, source, given] = [values.get('env'), values.get('source'), values.get('id')]
+  if (values.get('from')) throw invalidMount(text, 'a secret comes from nowhere')
+  if (source && given) throw invalidMount(text, 'id and source are both said')
+  const id = given || source || (target === '' ? '' : path.posix.basename(target))
+  if (id === '') throw invalidMount(text, 'a secret needs an id')
+  const place = target === '' && env === undefined ? `/run/secrets/${path.posix.basename(id)}` : target
   return {
     type: 'secret',
     id,
-    required: flag(fields, 'required'),
+    required,
     ...(place === '' ? {} : { target: place }),
-    ...(env === undefined ? {} : { env }),
-    ...owner(text, fields, 0o400),
+    ...(env === undefined ? {} : { env: env || id }),
+    ...owner(text, values, 0o400),
   }
 }
 
-function ssh(text: string, fields: ReadonlyMap<string, string>, target: string): SshMount {
+function ssh(text: string, { values, required }: MountFields, target: string): SshMount {
   return {
     type: 'ssh',
-    id: fields.get('id') || 'default',
+    id: values.get('id') || 'default',
     ...(target === '' ? {} : { target }),
-    required: flag(fields, 'required'),
-    ...owner(text, fields, 0o600),
+    required,
+    ...owner(text, values, 0o600),
   }
 }
 
@@ -180,8 +161,11 @@ function owner(
   const number = (key: string, radix: number, fallback: number): number => {
     const value = fields.get(key)
     if (value === undefined) return fallback
-    if (!/^\d{1,10}$/.test(value)) throw invalid(text, `${key} is a number`)
-    return Number.parseInt(value, radix)
+    const number = (radix === 8 ? /^[0-7]{1,11}$/ : /^\d{1,10}$/).test(value)
+      ? Number.parseInt(value, radix)
+      : -1
+    if (number < 0 || number > 0xffff_ffff) throw invalidMount(text, `${key} is a number`)
+    return number
   }
   return { mode: number('mode', 8, mode), uid: number('uid', 10, 0), gid: number('gid', 10, 0) }
 }
@@ -191,30 +175,6 @@ const SIZE = /^(\d{1,15}(?:\.\d{1,15})?) ?([kmgtp]?)i?b?$/i
 
 function bytesOf(text: string, size: string): number {
   const [, number = '', unit = ''] = SIZE.exec(size) ?? []
-  if (number === '') throw invalid(text, 'size is a number of bytes, such as 64m')
+  if (number === '') throw invalidMount(text, 'size is a number of bytes, such as 64m')
   return Math.floor(Number(number) * 1024 ** ' kmgtp'.indexOf(unit.toLowerCase() || ' '))
-}
-
-function fieldsOf(text: string): Map<string, string> {
-  const fields = new Map<string, string>()
-  for (const part of text.split(',')) {
-    const at = part.indexOf('=')
-    const name = (at < 0 ? part : part.slice(0, at)).toLowerCase()
-    const key = ALIASES[name] ?? name
-    if (key === '') throw invalid(text, 'a part of it is empty')
-    fields.set(key, at < 0 ? 'true' : part.slice(at + 1))
-  }
-  return fields
-}
-
-function flag(fields: ReadonlyMap<string, string>, key: string): boolean {
-  return ['true', '1'].includes(fields.get(key) ?? 'false')
-}
-
-function isType(type: string): type is RunMount['type'] {
-  return type in KEYS
-}
-
-function invalid(text: string, why: string): ToolError {
-  return new ToolError('MOUNT_INVALID', `--mount=${text}: ${why}`)
 }

@@ -79,7 +79,7 @@ async function planMounts(
   { cwd, env }: { readonly cwd: string; readonly env: ReadonlyMap<string, string> },
   find: FindSource,
 ): Promise<PlannedMount[]> {
-  const mounts = request.instruction.mounts.map(text => parseMount(request.expand.word(text), cwd))
+  const mounts = request.instruction.mounts.map(text => parseMount(text, cwd, request.expand.word))
   const agents = mounts.filter(mount => mount.type === 'ssh')
   return await Promise.all(
     mounts.map(mount => {

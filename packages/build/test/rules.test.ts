@@ -305,6 +305,12 @@ t.test('mounts of a RUN', async t => {
       'where secrets are',
     ],
     ['type=secret,id=s,env=S', { env: 'S' }, 'only in a variable'],
+    ['type=secret,src=s', { id: 's', target: '/run/secrets/s' }, 'by source'],
+    ['TYPE=BIND,target=/a,ro,rw', { type: 'bind', writable: true }, 'the last one counts'],
+    ['"target=/a,b",ro=0', { target: '/a,b', writable: true }, 'a comma in quotes'],
+    ['target=/a,type=bind,id=x,env=y', { type: 'bind' }, 'what means nothing and is not refused'],
+    ['type=cache,target=c,sharing=LOCKED,mode=1777', { id: 'c', sharing: 'locked', mode: 0o1777 }, ''],
+    ['mode=1,type=secret,id=s', { mode: 1 }, 'before its type'],
     ['type=ssh', { id: 'default', required: false, mode: 0o600, uid: 0, gid: 0 }, 'an agent'],
     ['type=ssh,id=x,dst=a,mode=640', { id: 'x', target: '/w/a', mode: 0o640 }, 'in its place'],
   ]
@@ -318,8 +324,17 @@ t.test('mounts of a RUN', async t => {
     'type=tmpfs,target=/t,size=-1',
     'type=bind,target=/a,sharing=x',
     'type=cache,target=/a,mode=z',
+    'type=cache,target=/a,mode=9',
+    'type=cache,target=/a,uid=4294967296',
+    'type=bind,target=/a,ro=x',
+    'type=bind,target=/a,',
+    'type=bind,target',
+    'type=secret,id=s,from=x',
+    'type=secret,id=s,src=y',
+    'type=secret,env=S',
+    'required,type=secret,id=s',
+    'target="/a',
     'type=secret',
-    'type=ssh,source=/x',
   ]
   for (const text of bad) t.throws(() => parseMount(text, '/'), { code: 'MOUNT_INVALID' }, text)
 })

@@ -5,6 +5,7 @@
  */
 
 export type { ArgumentForm } from './arguments.js'
+export { parseCSVLine } from './csv.js'
 export { type DetectedDirective, detectDirective, detectSyntax, readDirectives } from './directives.js'
 export { parseDuration } from './duration.js'
 export { type Expansion, expand, expandWord, expandWords } from './expand.js'
