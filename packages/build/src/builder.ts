@@ -4,6 +4,7 @@ import { ToolError } from '@pipelayer/errors'
 import { addStep } from './add-step.js'
 import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
 import { createdBy, HISTORY_COMMENT } from './created-by.js'
+import { filesBase } from './files-base.js'
 import { checkEmulator, HINT, isForeign } from './foreign.js'
 import { alignHistory } from './history.js'
 import { childDocument, scratchDocument } from './image-config.js'
@@ -132,10 +133,19 @@ export class Builder {
     const { instruction, record } = plan.from
     const wanted =
       instruction.platform === undefined ? undefined : this.#globalWord(instruction.platform, record)
+    const files = await this.#sources.files(text, wanted)
+    if (files !== undefined) return await this.#fromFiles(plan, files, text)
     const base = await this.#sources.image(text, wanted)
     const doc = childDocument(base.config, platform)
     doc.history = alignHistory(doc.history, base.layers.length)
     return startStage(plan.index, doc, baseChain(base, this.#setup.time))
+  }
+
+  async #fromFiles(plan: StagePlan, files: Source, name: string): Promise<StageState> {
+    const { platform, time } = this.#setup
+    const state = startStage(plan.index, scratchDocument(platform), baseChain(undefined, time))
+    this.#addStep(state, plan.from, await filesBase(state, files, { setup: this.#setup, name }))
+    return state
   }
 
   /** Applies what needs no execution; gives what does. */

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { isDigest } from '@pipelayer/digest'
 import { type GitRef, parseGitRef, parseIgnore } from '@pipelayer/dockerfile'
 import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { familiar, parseNormalized } from '@pipelayer/reference'
@@ -40,13 +41,22 @@ export function readContext(text: string, dockerfile: string | undefined): Conte
 
 /**
  * What `--build-context NAME=VALUE` stands for: as {@link readContext}, else an image: `docker-image://NAME`,
- * `oci-layout://DIR[:TAG]`, a place.
+ * `oci-layout://DIR[:TAG][@DIGEST]`, a place.
  */
 export function readNamedContext(value: string): NamedContext {
   const [, scheme, rest = ''] = /^(docker-image|oci-layout):\/\/(.*)$/s.exec(value) ?? []
   if (scheme === 'docker-image') return { kind: 'image', image: rest }
-  if (scheme === 'oci-layout') return { kind: 'image', image: `oci:${rest}` }
+  if (scheme === 'oci-layout') return { kind: 'image', image: layoutPlace(rest) }
   return localContext(value, undefined) ?? remoteContext(value, false) ?? { kind: 'image', image: value }
+}
+
+// A digest beats the tag before it.
+function layoutPlace(text: string): string {
+  const at = text.lastIndexOf('@')
+  if (at < 0 || !isDigest(text.slice(at + 1))) return `oci:${text}`
+  const named = text.slice(0, at)
+  const colon = named.indexOf(':')
+  return `oci:${colon < 0 ? named : named.slice(0, colon)}:${text.slice(at)}`
 }
 
 /** Names of images that mean the same are one name: `debian`, `debian:latest`, `docker.io/library/debian`. */

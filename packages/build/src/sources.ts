@@ -27,6 +27,14 @@ export class Sources {
     return this.#named(name) !== undefined
   }
 
+  /** The files that FROM names: those of a build context that is no image. */
+  async files(text: string, platform?: string): Promise<Source | undefined> {
+    const wanted = platform === undefined ? undefined : this.#setup.parsePlatform(platform)
+    const named = this.#named(text, wanted)
+    if (named === undefined || named.kind === 'image') return undefined
+    return directorySource(await this.#setup.folders.open(named), this.#setup)
+  }
+
   /** The image that FROM names, or `--from` where no stage has the name. */
   async image(text: string, platform?: string): Promise<BaseImage> {
     const key = `${platform ?? ''} ${text}`

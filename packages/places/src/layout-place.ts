@@ -13,6 +13,8 @@ export interface LayoutPlaceOptions {
   readonly name: string | undefined
   /** In place of a name: which entry of index.json, from 0. Such a place is read, not written. */
   readonly index?: number
+  /** In place of a name: a blob that is a manifest or an index. Such a place is read, not written. */
+  readonly digest?: string
   /** What {@link LayoutPlace.publish} returns. */
   readonly published: Published
   /** Leave the name to the caller. */
@@ -30,7 +32,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     this.#options = options
   }
 
-  async resolve(digest?: string): Promise<PlacedManifest> {
+  async resolve(digest = this.#options.digest): Promise<PlacedManifest> {
     const layout = this.#open()
     const entry: Entry = digest === undefined ? this.#entry(layout) : { digest }
     const bytes = layout.readBlob(entry.digest)
@@ -73,9 +75,10 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
   }
 
   async publish({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<Published> {
-    const { index, text } = this.#options
-    if (index !== undefined)
-      throw new ToolError('PLACE_INVALID', `cannot write to ${text}:@${index}: give a name`)
+    const { index, digest: given, text } = this.#options
+    const read = given ?? index
+    if (read !== undefined)
+      throw new ToolError('PLACE_INVALID', `cannot write to ${text}:@${read}: give a name`)
     const layout = this.#create()
     layout.putBytes(bytes, descriptor)
     const { mediaType, digest, size, platform } = descriptor

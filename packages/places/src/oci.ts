@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { type Digest, isDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { Layout } from '@pipelayer/store'
 import { LayoutPlace } from './layout-place.js'
@@ -6,10 +7,10 @@ import type { Place, PlaceOptions } from './place.js'
 
 /**
  * `oci:DIR[:TAG]`: an OCI image layout. As in other tools, the first colon ends DIR, and `@N` in place of TAG means
- * the Nth entry of its index, from 0.
+ * the Nth entry of its index, from 0; `@DIGEST` a manifest or an index that it has.
  */
 export function openOci(rest: string, options: Pick<PlaceOptions, 'defersNames'> = {}): Place {
-  const { directory, tag, index } = parseOci(rest)
+  const { directory, tag, index, digest } = parseOci(rest)
   const root = path.resolve(directory)
   const text = `oci:${root}`
   const place = new LayoutPlace({
@@ -18,6 +19,7 @@ export function openOci(rest: string, options: Pick<PlaceOptions, 'defersNames'>
     name: tag,
     defersName: options.defersNames === true,
     ...(index !== undefined && { index }),
+    ...(digest !== undefined && { digest }),
     published: { place: tag === undefined ? text : `${text}:${tag}` },
   })
   return { text, read: place, write: place, close: async () => undefined }
@@ -29,6 +31,8 @@ export interface OciName {
   readonly tag?: string
   /** Place in the index of the layout, from 0. */
   readonly index?: number
+  /** Of a manifest or an index. */
+  readonly digest?: Digest
 }
 
 /**
@@ -44,6 +48,7 @@ export function parseOci(rest: string): OciName {
     throw new ToolError('PLACE_INVALID', `invalid place "oci:${rest}": expected oci:DIR[:TAG]`)
   }
   if (tag === '') return { directory }
+  if (tag.startsWith('@') && isDigest(tag.slice(1))) return { directory, digest: tag.slice(1) }
   const index = /^@(\d{1,9})$/.exec(tag)?.[1]
   return index === undefined ? { directory, tag } : { directory, index: Number(index) }
 }
