@@ -136,9 +136,7 @@ async function copied(bench: Bench, root: SourceRoot, source: string): Promise<s
 }
 
 async function cache(bench: Bench, wanted: BoundCache): Promise<Place> {
-  const { origin } = wanted
-  const name = origin === undefined ? wanted.id : JSON.stringify([wanted.id, origin.key])
-  const id = createHash('sha256').update(name).digest('hex')
+  const id = createHash('sha256').update(cacheName(wanted)).digest('hex')
   const dir = path.join(wanted.dir, id)
   fs.mkdirSync(wanted.dir, { recursive: true, mode: 0o700 })
   const lock =
@@ -149,13 +147,19 @@ async function cache(bench: Bench, wanted: BoundCache): Promise<Place> {
   const place =
     wanted.sharing === 'private' && lock === undefined ? path.join(bench.newDir('cache'), id) : dir
   if (!fs.existsSync(place)) {
-    if (origin === undefined) makeCache(place, wanted)
-    else await seedCache(bench, place, { root: origin.root, source: wanted.source })
+    if (wanted.origin === undefined) makeCache(place, wanted)
+    else await seedCache(bench, place, { root: wanted.origin.root, source: wanted.source })
   }
   return {
     mount: bindMount(wanted.target, place, !wanted.readonly),
     close: () => lock !== undefined && fs.closeSync(lock),
   }
+}
+
+/** As for BuildKit a cache that begins otherwise is another one: with other files, another owner or mode. */
+function cacheName({ id, origin, mode, uid, gid }: BoundCache): string {
+  if (origin !== undefined) return JSON.stringify([id, origin.key])
+  return mode === 0o755 && uid === 0 && gid === 0 ? id : JSON.stringify([id, { mode, uid, gid }])
 }
 
 async function seedCache(

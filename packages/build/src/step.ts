@@ -25,7 +25,7 @@ import { runInRootfs } from './rootfs-run.js'
 import { runStep } from './run-step.js'
 import { withSource } from './source-root.js'
 import { transfer } from './transfer.js'
-import { processIdentity } from './users.js'
+import { ownerIdentity } from './users.js'
 
 /**
  * Executes one step and puts it into the store: worked on in the work directory, flushed, renamed. A step that fails
@@ -126,8 +126,11 @@ function checkUnchanged(action: TransferAction, context: Extract<SourceRoot, { k
 function makeWorkdir(action: WorkdirAction, target: string, bench: Bench): void {
   const root = Rooted.open(target)
   try {
-    const { uid, gid } = processIdentity(action.user, accountsIn(root))
-    const rules = { owner: { uid, gid }, timeNs: BigInt(action.timeNs), onWarning: bench.warn }
+    // As that of --chown: a number is a group, too, and who is not there is root.
+    const owner = ownerIdentity(action.user, accountsIn(root), why =>
+      bench.warn(`USER ${action.user}: ${why}`),
+    )
+    const rules = { owner, timeNs: BigInt(action.timeNs), onWarning: bench.warn }
     const copier = new Copier(root, rules)
     try {
       copier.makeDirs(root.resolve(cleanName(action.path)))
