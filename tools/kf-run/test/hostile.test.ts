@@ -78,7 +78,8 @@ t.test('a secret is nowhere but in the step', { skip }, async t => {
     const hidden = step
       .replace(`${first.slice(0, 7)}-`, '$(printf correct-)')
       .replace(`${second.slice(0, 6)}-`, '$(printf staple-)')
-    const run = await here.run(`${BUSYBOX}${hidden}\n`, `${args} --runtime ${runtime} --no-cache`, {
+    const shared = `--cache-to oci:${here.dir}/cache --log-format json`
+    const run = await here.run(`${BUSYBOX}${hidden}\n`, `${args} --runtime ${runtime} --no-cache ${shared}`, {
       env: { B: second },
     })
     t.equal(run.status, end === 'true' ? 0 : 1, run.stderr)
@@ -86,10 +87,32 @@ t.test('a secret is nowhere but in the step', { skip }, async t => {
     for (const secret of [first, second]) {
       t.notMatch(everything, secret, `${runtime}, ${end}: in no record and no message`)
       for (const text of [secret, Buffer.from(secret).toString('base64').slice(0, 20)]) {
-        const found = execFileSync('sh', ['-c', 'grep -rlaF -- "$1" "$2" || :', 'sh', text, here.store])
-        t.equal(found.toString(), '', `${runtime}, ${end}: in no file of the store`)
+        const found = execFileSync('sh', ['-c', 'grep -rlaF -- "$1" "$2" || :', 'sh', text, here.dir])
+        t.equal(found.toString(), '', `${runtime}, ${end}: in no file of the store, nor of a shared cache`)
       }
     }
+  }
+})
+
+t.test('a secret is in no command line', { skip }, async t => {
+  const dir = tempDir(t, 'secret')
+  const here = new Lab(path.join(dir, 'lab'))
+  fs.writeFileSync(path.join(dir, 'file'), 'correct-horse-battery')
+  const mounts = '--mount=type=secret,id=a,env=SEEN --mount=type=secret,id=a --mount=type=cache,target=/c'
+  const step = `RUN ${mounts} [ -n "$SEEN" ] && echo > /c/begun; until [ -e /c/go ]; do sleep 0.05; done; rm /c/go /c/begun\n`
+  for (const runtime of ['runc', 'chroot']) {
+    const args = `--secret id=a,src=${dir}/file --runtime ${runtime} --no-cache`
+    const run = here.start(`${BUSYBOX}${step}`, args)
+    const caches = path.join(here.store, 'caches/root')
+    const begun = (): string | undefined =>
+      fs.existsSync(caches)
+        ? fs.readdirSync(caches).find(name => fs.existsSync(path.join(caches, name, 'begun')))
+        : undefined
+    await waitUntil('the step runs', () => begun() !== undefined)
+    t.ok(running('go ]; do', ''), 'the step is seen')
+    t.notOk(running('correct-horse-battery', ''), `and its secret is not, ${runtime}`)
+    fs.writeFileSync(path.join(caches, begun() ?? '', 'go'), '')
+    t.equal((await run.done).status, 0)
   }
 })
 
@@ -184,10 +207,11 @@ t.test('accounts of an image that is hostile', { skip }, async t => {
   }
 })
 
-function running(mark: string): boolean {
+/** Whether a command line has these words. */
+function running(mark: string, program = 'sleep\0'): boolean {
   return fs.readdirSync('/proc').some(pid => {
     try {
-      return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`sleep\0${mark}`)
+      return fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`${program}${mark}`)
     } catch {
       return false
     }
