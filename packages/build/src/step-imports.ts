@@ -47,12 +47,14 @@ export class StepImports {
   }
 
   static async open(options: BuildOptions, setup: BuildSetup): Promise<StepImports> {
-    const caches: OpenCache[] = []
-    for (const text of options.cacheFrom ?? []) {
-      const cache = await openCache(cachePlace(text, 'from'), { options, setup })
-      if (cache) caches.push(cache)
-    }
-    return new StepImports(caches, setup, options)
+    const names = (options.cacheFrom ?? []).map(text => cachePlace(text, 'from'))
+    // All at a time: one that is gone is asked again and again before it is given up.
+    const caches = await Promise.all(names.map(name => openCache(name, { options, setup })))
+    return new StepImports(
+      caches.filter(cache => cache !== undefined),
+      setup,
+      options,
+    )
   }
 
   /** @param on - the chainID of the layers below; undefined where they are not known yet: then nothing is found */
