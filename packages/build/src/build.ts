@@ -1,3 +1,4 @@
+import { formatPlatform } from '@pipelayer/oci'
 import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
 import { Builder } from './builder.js'
 import { exportCache } from './cache-export.js'
@@ -6,6 +7,7 @@ import { classicPlan, kubefileRecords } from './kubefile-plan.js'
 import { NewerBuilder } from './newer-builder.js'
 import { type BuildOptions, type BuildSetup, prepareBuild } from './options.js'
 import { makePlan } from './plan.js'
+import { checkRules } from './rule-check.js'
 import { unusedBuildArgs } from './scope.js'
 import { StepImports } from './step-imports.js'
 import { targetRecords } from './target-records.js'
@@ -34,6 +36,8 @@ export async function* executeBuild(
   const setups = prepareBuild(options, instructions[0]?.source.file)
   const [common] = setups
   if (common === undefined) return
+  if (kubefileRecords(instructions) === undefined)
+    checkRules(instructions, common.buildArgs, formatPlatform(common.platform))
   const imports = await StepImports.open(options, common)
   const workshop = new Workshop(options, common, imports)
   const builders = setups.map(setup => ({ setup, builder: makeBuilder(setup, workshop) }))

@@ -1,7 +1,11 @@
 import type { ArgInstruction } from '@pipelayer/dockerfile'
+import { CHECK_ARG } from './rule-check.js'
 
 /** ARGs that RUN gets without being declared, and that neither cache key nor history know. */
 const PROXIES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'all_proxy']
+
+/** Build arguments that are for the build itself. */
+const OWN_ARGS = ['SOURCE_DATE_EPOCH', CHECK_ARG]
 
 /** The values that `--build-arg` gave, the ARGs before the first FROM, and which of them were asked for. */
 export interface GlobalScope {
@@ -103,6 +107,6 @@ export function proxyEnv(buildArgs: ReadonlyMap<string, string>): Map<string, st
 /** Build arguments that no ARG took: probably a misspelling. */
 export function unusedBuildArgs(outer: GlobalScope): string[] {
   const known = (name: string): boolean =>
-    outer.used.has(name) || PROXIES.includes(name.toLowerCase()) || name === 'SOURCE_DATE_EPOCH'
+    outer.used.has(name) || PROXIES.includes(name.toLowerCase()) || OWN_ARGS.includes(name)
   return [...outer.buildArgs.keys()].filter(name => !known(name))
 }
