@@ -126,18 +126,35 @@ async function* changed(
 
   function piece(bytes: Buffer): Buffer {
     const lines = chomped(bytes, chomp)
-    return change === undefined ? lines : Buffer.from(change(lines.toString('utf8')))
+    return change === undefined ? lines : Buffer.from(changedLines(lines.toString('utf8'), change))
   }
+}
+
+/** Line by line: a text of a megabyte, char by char, is mostly work for the garbage collector. */
+function changedLines(text: string, change: (text: string) => string): string {
+  let start = 0
+  const lines = [...endsOf(text), text.length].map(end => {
+    const line = text.slice(start, end)
+    start = end
+    const first = line.search(/[$\\]/)
+    return first < 0 ? line : line.slice(0, first) + change(line.slice(first))
+  })
+  return lines.join('')
 }
 
 /** Where the last line ends that no escape and no `${` carries on into the next one. */
 function cutOf(bytes: Buffer): number {
+  let last = 0
+  for (const end of endsOf(bytes.toString('latin1'))) last = end
+  return last
+}
+
+/** Behind each newline that no escape and no `${` carries on into the next line. */
+function* endsOf(text: string): Generator<number> {
   let depth = 0
-  let end = 0
-  for (const { 0: found, index } of bytes.toString('latin1').matchAll(/\\[\s\S]|\$\{|\}|\n/g)) {
+  for (const { 0: found, index } of text.matchAll(/\\[\s\S]|\$\{|\}|\n/g)) {
     if (found === '${') depth++
     else if (found === '}') depth = Math.max(0, depth - 1)
-    else if (found === '\n' && depth === 0) end = index + 1
+    else if (found === '\n' && depth === 0) yield index + 1
   }
-  return end
 }
