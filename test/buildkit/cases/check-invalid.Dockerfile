@@ -1,0 +1,3 @@
+# check=some
+FROM scratch
+ENV A=1

@@ -1,0 +1,2 @@
+FROM scratch
+ENV ${NONE}=1 A=1

@@ -1,0 +1,4 @@
+# escape=`
+FROM scratch
+ENV A=a\?b
+ENV B=${A%?\} C=${A%%\?*} D="${A#a\?}"

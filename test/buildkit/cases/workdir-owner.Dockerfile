@@ -1,0 +1,11 @@
+FROM docker.io/pipelayer-test/small:1
+USER 1000
+WORKDIR /one
+USER 5
+WORKDIR /two
+USER app:others
+WORKDIR /three/four
+USER nobody-here
+WORKDIR /five
+USER 7:
+WORKDIR /six
