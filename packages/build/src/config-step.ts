@@ -46,10 +46,10 @@ export function applyConfig(
       return createdBy.label(pairs)
     }
     case 'expose': {
-      // A port that is named twice stands twice in the history.
+      // A port that is named twice stands twice in the history, and ranges in the order of the words.
       const ports = step.ports.flatMap(expand.words).flatMap(parsePorts)
       config.ExposedPorts = { ...config.ExposedPorts, ...emptyObjects(ports) }
-      return createdBy.expose(ports.sort())
+      return createdBy.expose(ports)
     }
     case 'volume': {
       const paths = step.paths.map(expand.word)
