@@ -11,7 +11,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   let least = DISTANCE_LIMIT + 1
   let found: string | undefined
   for (const candidate of known) {
-    if (Math.abs(candidate.length - name.length) > DISTANCE_LIMIT) continue
+    if (candidate === '' || Math.abs(candidate.length - name.length) > DISTANCE_LIMIT) continue
     const far = distance(name, candidate)
     if (far === 0) return undefined
     if (far < least) {

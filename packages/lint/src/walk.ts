@@ -9,6 +9,7 @@ import { attemptAt, expandAt, type Globals } from './bases.js'
 import type { LintContext } from './context.js'
 import { checkExpose } from './expose.js'
 import { hint, nearest } from './nearest.js'
+import { reachableStages } from './reachable.js'
 import { checkSecretName } from './secrets.js'
 import { keywordOf, type Stage, type Step } from './stages.js'
 import { checkTransfer } from './transfer.js'
@@ -19,7 +20,12 @@ const WINDOWS_ABSOLUTE = /^([a-z]:)?[\\/]/i
 
 /** @throws ToolError DOCKERFILE_INVALID where a build would stop */
 export function walkStages(stages: readonly Stage[], globals: Globals, context: LintContext): void {
-  for (const stage of stages) new StageWalk(stage, globals, context).run()
+  const reached = reachableStages(stages)
+  // As BuildKit: triggers belong to the config of a base, and a stage that nobody needs has none.
+  for (const stage of stages)
+    new StageWalk(stage, globals, context).run(
+      reached.has(stage) ? (stage.baseStage?.state.triggers ?? []) : [],
+    )
 }
 
 class StageWalk {
@@ -33,10 +39,10 @@ class StageWalk {
     this.#context = context
   }
 
-  run(): void {
-    const { baseStage, from, steps } = this.#stage
+  run(triggers: Stage['state']['triggers']): void {
+    const { from, steps } = this.#stage
     this.#inherit()
-    for (const trigger of baseStage?.state.triggers ?? []) this.#step(held(trigger, from))
+    for (const trigger of triggers) this.#step(held(trigger, from))
     for (const step of steps) this.#step(step)
   }
 
