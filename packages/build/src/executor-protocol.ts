@@ -97,10 +97,13 @@ export interface BoundCache extends CacheMount {
   readonly origin?: { readonly root: SourceRoot; readonly key: string }
 }
 
+/** An agent's own socket, or files of private keys, for which one is started. */
+export type AgentSource = { readonly socket: string } | { readonly keys: readonly string[] }
+
 export interface BoundAgent extends SshMount {
   readonly target: string
-  /** The agent's own socket; absent when none was given. */
-  readonly socket?: string
+  /** Absent when none was given. */
+  readonly from?: AgentSource
   /** The step is told of this one, by SSH_AUTH_SOCK. */
   readonly told: boolean
 }

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto'
-import fs from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
@@ -24,10 +23,11 @@ import {
   readNamedContext,
 } from './context.js'
 import { ContextFolders } from './context-folders.js'
-import type { OverlayName, RuntimeName, SecretSource } from './executor-protocol.js'
+import type { AgentSource, OverlayName, RuntimeName, SecretSource } from './executor-protocol.js'
 import { FileDigests } from './file-digests.js'
 import { type RemoteSetup, RemoteSources } from './remote-sources.js'
 import { parseSecret } from './secrets.js'
+import { parseSsh } from './ssh-option.js'
 import { TempFolders } from './temp-folders.js'
 
 /** What a build is asked for, as a command line says it. */
@@ -64,7 +64,7 @@ export interface BuildOptions {
   readonly bareImages?: boolean
   /** RFC 3339. */
   readonly created?: string | undefined
-  /** `ID`, for the agent of `$SSH_AUTH_SOCK`, or `ID=SOCKET`. */
+  /** `ID`, for the agent of `$SSH_AUTH_SOCK`, `ID=SOCKET`, or `ID=KEY[,KEY...]`, files of private keys. */
   readonly ssh?: readonly string[]
   /** What steps may ask for: `security.insecure`. */
   readonly allow?: readonly string[]
@@ -108,8 +108,7 @@ export interface BuildSetup {
   readonly bareImages: boolean
   readonly executor: string
   readonly secrets: ReadonlyMap<string, SecretSource>
-  /** Sockets of agents. */
-  readonly ssh: ReadonlyMap<string, string>
+  readonly ssh: ReadonlyMap<string, AgentSource>
   readonly allow: ReadonlySet<string>
   readonly time: CreationTime
   /** Nanoseconds since 1970, for files that a step makes out of nothing. */
@@ -181,7 +180,7 @@ function prepareCommon(
     executor: options.executor,
     parallel: options.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism()),
     secrets,
-    ssh: new Map((options.ssh ?? []).map(text => sshOption(text, env))),
+    ssh: new Map((options.ssh ?? []).map(text => parseSsh(text, env))),
     allow: new Set((options.allow ?? []).map(allowance)),
     time,
     timeNs: String(BigInt(Date.parse(time.created)) * 1_000_000n),
@@ -236,18 +235,6 @@ function namedContext(text: string): [string, NamedContext] {
   const [name = '', platform] = text.slice(0, at).split('::', 2)
   const key = contextName(name) + (platform === undefined ? '' : `::${platform}`)
   return [key, readNamedContext(text.slice(at + 1))]
-}
-
-function sshOption(text: string, env: BuildOptions['env']): [string, string] {
-  const at = text.indexOf('=')
-  const id = at < 0 ? text : text.slice(0, at)
-  const socket = at < 0 ? env.SSH_AUTH_SOCK : text.slice(at + 1)
-  if (id === '' || !socket)
-    throw invalid(`--ssh ${text}: expected ID=SOCKET, or ID where $SSH_AUTH_SOCK is set`)
-  // A key goes into an agent: it is never read here.
-  if (!fs.statSync(socket, { throwIfNoEntry: false })?.isSocket())
-    throw invalid(`--ssh ${text}: "${socket}" is not the socket of an agent (ssh-agent, ssh-add)`)
-  return [id, fs.realpathSync(socket)]
 }
 
 function allowance(text: string): string {

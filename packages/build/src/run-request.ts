@@ -97,8 +97,8 @@ function planAgent(
   { ssh }: BuildSetup,
 ): PlannedMount {
   const target = mount.target ?? `/run/buildkit/ssh_agent.${number}`
-  const socket = ssh.get(mount.id)
-  const bound = { ...mount, target, told, ...(socket === undefined ? {} : { socket }) }
+  const from = ssh.get(mount.id)
+  const bound = { ...mount, target, told, ...(from === undefined ? {} : { from }) }
   return { key: mount, make: async () => bound }
 }
 

@@ -22,6 +22,7 @@ import { findSources } from './source-find.js'
 import { withSource } from './source-root.js'
 import { join, walkSource } from './source-walk.js'
 import { serveAgent } from './ssh-agent.js'
+import { startKeyAgent } from './ssh-keys.js'
 
 /** The mounts of a step, ready for a runtime. */
 export interface Prepared {
@@ -210,13 +211,18 @@ function secret(bench: Bench, wanted: BoundSecret): Place {
 }
 
 async function agent(bench: Bench, wanted: BoundAgent): Promise<Place> {
-  const { id, socket, target } = wanted
-  if (socket === undefined) {
+  const { id, from, target } = wanted
+  if (from === undefined) {
     if (!wanted.required) return {}
     throw new ToolError('SSH_MISSING', `no agent for ssh "${id}" was given: --ssh ${id}`)
   }
   const file = bench.newSecretFile()
-  const close = await serveAgent(socket, { ...wanted, file })
+  const source = 'keys' in from ? await startKeyAgent(bench, from.keys) : { ...from, close: () => {} }
+  const stop = await serveAgent(source.socket, { ...wanted, file })
+  const close = (): void => {
+    stop()
+    source.close()
+  }
   const env = wanted.told ? { env: ['SSH_AUTH_SOCK', target] as const } : {}
   return { ...env, mount: bindMount(target, file, true), close }
 }

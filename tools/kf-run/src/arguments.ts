@@ -57,8 +57,9 @@ export const OPTIONS = {
   'no-images': { type: 'boolean', describe: 'bring no container images into a cluster image' },
   ssh: {
     type: 'array',
-    value: 'ID[=SOCKET]',
-    describe: 'an agent for RUN --mount=type=ssh, without SOCKET that of $SSH_AUTH_SOCK; repeatable',
+    value: 'ID[=SOCKET|KEY,...]',
+    describe:
+      'an agent, or keys, for RUN --mount=type=ssh (default: the agent of $SSH_AUTH_SOCK); repeatable',
   },
   allow: {
     type: 'array',

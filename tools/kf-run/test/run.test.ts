@@ -1,5 +1,5 @@
 // RUN: who runs it, what it sees, what is mounted for it, and how it fails.
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { need, tempDir, waitUntil } from '@pipelayer/testkit'
@@ -195,6 +195,32 @@ t.test('an agent for ssh', { skip: skip || need('ssh-agent') }, async t => {
   t.equal(content(snapshots[2], 'got').trim(), '666 7:8 /run/buildkit/ssh_agent.0')
   t.same(snapshots.slice(1).map(changes), [[], ['add got file 0644 0:0'], []], 'nothing of it is in a layer')
   const wrong = await here.run('FROM scratch\n', `--ssh default=${dir}/key`)
-  t.match(wrong.stderr, /is not the socket of an agent.*\[OPTION_INVALID\]/)
+  t.match(wrong.stderr, /is neither the socket of an agent.*\[OPTION_INVALID\]/)
   t.equal(wrong.status, 2)
+})
+
+t.test('keys for ssh', { skip: skip || need('ssh-agent', 'ssh-add', 'ssh-keygen') }, async t => {
+  const here = new Lab(tempDir(t, 'keys'))
+  const [one = '', locked = ''] = ['one', 'locked'].map(name => path.join(here.dir, name))
+  for (const [file, pass] of [
+    [one, ''],
+    [locked, 'secret'],
+  ] as const)
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', pass, '-f', file])
+  const text = `${BUSYBOX}RUN --mount=type=ssh stat -c '%a %F' $SSH_AUTH_SOCK > /got\n`
+  const { snapshots, stderr, status } = await here.run(text, `--ssh default=${one}`)
+  t.equal(status, 0, stderr)
+  t.equal(content(snapshots[1], 'got').trim(), '600 socket')
+  t.same(changes(snapshots[1]), ['add got file 0644 0:0'], 'nothing of them is in a layer')
+  const refused = await here.run(text, `--no-cache --ssh default=${locked}`)
+  t.match(
+    refused.stderr,
+    /^kf-run: Dockerfile:3: RUN .*: cannot use the key ".*locked": .*\[SSH_KEY_INVALID\]$/m,
+  )
+  t.equal(refused.status, 1)
+  for (const value of [`${one}.pub`, `${one},${here.dir}/none`, here.dir]) {
+    const { stderr, status } = await here.run(text, `--ssh default=${value}`)
+    t.match(stderr, /is neither the socket of an agent.*\[OPTION_INVALID\]/, value)
+    t.equal(status, 2)
+  }
 })
