@@ -1,11 +1,11 @@
 /**
  * A step without an OCI runtime: new namespaces, the usual mounts, chroot, the step's user, Docker's capabilities.
- * Weaker than a runtime: no seccomp, no device rules, no masked paths.
+ * Weaker than a runtime: no device rules, no cgroup, and the host's mounts are behind the changed root.
  *
  * @module
  */
 import type { ContainerWish, Mount } from './runtime-spec.js'
-import { CAPABILITY_NAMES } from './runtime-spec.js'
+import { CAPABILITY_NAMES, MASKED_PATHS, READONLY_PATHS } from './runtime-spec.js'
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 
@@ -13,6 +13,10 @@ const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 const LOADER =
   /^(LD_|GLIBC_TUNABLES$|GCONV_PATH$|LOCPATH$|NLSPATH$|MALLOC_|RES_OPTIONS$|HOSTALIASES$|LOCALDOMAIN$)/
 const SET_INSIDE = 'while [ "$1" != -- ]; do export "$1"; shift; done; shift; exec "$@"'
+
+/** The groups of root; where a user namespace has root alone, nobody may set them. */
+const ROOT_GROUPS =
+  'read -r may 2>/dev/null < /proc/self/setgroups || may=allow\n[ "$may" = deny ] && groups= || groups=--groups=0'
 
 /** Full names of the programs on the way: the step's own PATH must not choose them. */
 export type ChrootTools = Readonly<Record<(typeof CHROOT_TOOLS)[number], string>>
@@ -32,15 +36,16 @@ export function chrootCommand(wish: ContainerWish, tools: ChrootTools): ChrootCo
     held.length === 0 ? wish.args : ['/bin/sh', '-c', SET_INSIDE, 'sh', ...held, '--', ...wish.args]
   const kept = CAPABILITY_NAMES.map(name => `+${name}`).join(',')
   const bounds = wish.insecure ? [] : ['--bounding-set', `-all,${kept}`]
-  const isRoot = uid === 0 && gid === 0 && groups.length === 0
+  const isRoot = uid === 0 && [gid, ...groups].every(id => id === 0)
   // Groups while the right to set them is there; the user last, after the root is changed.
   const group = [`--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups']
   const enter = [
-    ...[tools.setpriv, ...bounds, '--inh-caps=-all', ...(isRoot ? [] : group)],
-    ...[tools.unshare, `--root=${wish.rootfs}`, `--wd=${wish.cwd}`],
+    ...[tools.setpriv, ...bounds, '--inh-caps=-all'].map(quote),
+    ...(isRoot ? ['$groups'] : group.map(quote)),
+    ...[tools.unshare, `--root=${wish.rootfs}`, `--wd=${wish.cwd}`].map(quote),
     ...(isRoot ? [] : [`--setuid=${uid}`]),
   ]
-  const script = `${mountScript(wish, tools)}\nexec ${enter.map(quote).join(' ')} -- "$@"`
+  const script = `${mountScript(wish, tools)}\n${ROOT_GROUPS}\nexec ${enter.join(' ')} -- "$@"`
   const namespaces = [
     '-m',
     '-p',
@@ -64,10 +69,9 @@ function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): st
     // The kernel lets root of a user namespace read its host's name only.
     `{ echo ${quote(wish.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
     `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
-    `${mount} --rbind /sys ${below('sys')}`,
-    ...(wish.insecure
-      ? []
-      : [`${mount} -o remount,bind,ro,nosuid,noexec,nodev ${below('sys')} 2>/dev/null || :`]),
+    // Without what is mounted in it, which would stay writable. Where we may not take that away, it comes along.
+    `${mount} --bind /sys ${below('sys')} 2>/dev/null || ${mount} --rbind /sys ${below('sys')}`,
+    ...(wish.insecure ? [] : guards(wish, mount, below)),
     `${mount} -t tmpfs -o nosuid,mode=755,size=65536k tmpfs ${below('dev')}`,
     ...DEVICES.map(
       name => `: > ${below(`dev/${name}`)}; ${mount} --bind /dev/${name} ${below(`dev/${name}`)}`,
@@ -79,6 +83,23 @@ function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): st
     `${mkdir} -m 1777 ${below('dev/shm')}`,
     ...(wish.mounts ?? []).map(each => bindLine(each, below, { mount, mkdir })),
   ].join('\n')
+}
+
+// Root of the machine could change the machine through these. Root of a user namespace cannot, and may not cover them.
+function guards(wish: ContainerWish, mount: string, below: (name: string) => string): string[] {
+  const otherwise = wish.inUserNamespace === true ? ' 2>/dev/null || :' : ''
+  const safe = 'nosuid,noexec,nodev'
+  const shown = (name: string): string => below(name.slice(1))
+  return [
+    `${mount} -o remount,bind,ro,${safe} ${below('sys')} 2>/dev/null || :`,
+    `for each in ${READONLY_PATHS.map(shown).join(' ')}; do`,
+    `  [ ! -e "$each" ] || { ${mount} --bind "$each" "$each" && ${mount} -o remount,bind,ro,${safe} "$each"; }${otherwise}`,
+    'done',
+    `for each in ${MASKED_PATHS.map(shown).join(' ')}; do`,
+    `  if [ -d "$each" ]; then ${mount} -t tmpfs -o ro,size=4k tmpfs "$each"${otherwise}`,
+    `  elif [ -e "$each" ]; then ${mount} --bind /dev/null "$each"${otherwise}; fi`,
+    'done',
+  ]
 }
 
 function bindLine(

@@ -62,7 +62,8 @@ const CAPABILITIES = [
 /** The same for setpriv, which takes names without prefix. */
 export const CAPABILITY_NAMES: readonly string[] = CAPABILITIES.map(name => name.slice(4).toLowerCase())
 
-const MASKED_PATHS = [
+/** What a step must not see. */
+export const MASKED_PATHS: readonly string[] = [
   '/proc/asound',
   '/proc/acpi',
   '/proc/interrupts',
@@ -76,7 +77,14 @@ const MASKED_PATHS = [
   '/sys/devices/virtual/powercap',
   '/sys/firmware',
 ]
-const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+/** What a step must not change. */
+export const READONLY_PATHS: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+]
 
 /** The standard mount points, in the order in which they are mounted. */
 export const STANDARD_MOUNTS: readonly string[] = ['/proc', '/dev', '/sys']

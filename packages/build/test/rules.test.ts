@@ -378,4 +378,5 @@ t.test('containers', async t => {
   t.ok(command.args.includes('LD_PRELOAD=/evil.so'), 'it is set inside')
   t.ok(command.args.includes('-n'), 'its own network')
   t.match(command.args.join(' '), `'/it'\\''s/proc'`, 'quoted for the shell')
+  t.match(command.args.join(' '), /for each in [^;]*proc\/sys'/, 'what root could change is read-only')
 })

@@ -1,12 +1,12 @@
 // Steps that reach for the host, for each other, for secrets, or for everything there is.
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { childrenOf, mountsBelow, need, tempDir, waitUntil } from '@pipelayer/testkit'
 import t from 'tap'
-import { changes, content, Lab } from './kit.js'
+import { changes, content, Lab, type RunOptions } from './kit.js'
 
 const skip = need('root', 'busybox', 'runc', 'unshare', 'setpriv')
 const BUSYBOX = 'FROM scratch\nCOPY sh /bin/sh\n'
@@ -58,6 +58,40 @@ t.test('mounts stay inside the image', { skip }, async t => {
   }
   t.same(fs.readdirSync(host), ['b'], 'nothing of the host was touched')
   t.equal(fs.statSync(host).mtimeMs, 1000)
+})
+
+t.test('the machine is out of reach', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'hostile'))
+  const rows: readonly [step: string, why: string][] = [
+    ['! echo x > /proc/sys/kernel/domainname', 'settings of the kernel'],
+    [
+      '! echo > /proc/sysrq-trigger && ! echo > /proc/irq/default_smp_affinity',
+      'what root may else write to',
+    ],
+    ['! mkdir /sys/x && ! mkdir /sys/fs/cgroup/*/x', 'sysfs and cgroups'],
+    [
+      '[ -z "$(cat /proc/keys /proc/timer_list)" ] && [ -z "$(ls -A /sys/firmware)" ]',
+      'what it need not know',
+    ],
+    [
+      '! mount -t tmpfs t /mnt && ! umount /etc/hosts && ! mknod /d b 8 0 || ! head -c1 /d',
+      'mounts and disks',
+    ],
+    ['[ "$(ls /dev | grep -c "^[sv]d")" = 0 ]', 'devices'],
+    ['! kill -0 2000000 && [ "$(ls /proc | grep -c "^[0-9]*$")" -lt 9 ]', 'processes'],
+  ]
+  fs.chmodSync(here.dir, 0o777)
+  const before = 'setpriv --reuid 65534 --regid 65534 --clear-groups'
+  const ways: readonly [args: string, options: RunOptions][] = [
+    ['--runtime runc', {}],
+    ['--runtime chroot', {}],
+    [`--runtime chroot --store ${here.dir}/of-a-user`, { before }],
+  ]
+  for (const [args, options] of ways)
+    for (const [step, why] of rows) {
+      const { status, stderr } = await here.run(`${BUSYBOX}RUN ${step}\n`, `${args} --no-cache`, options)
+      t.equal(status, 0, `${why}, ${args}: ${stderr}`)
+    }
 })
 
 t.test('a secret is nowhere but in the step', { skip }, async t => {
@@ -173,8 +207,10 @@ t.test('a container that is killed while it is made', { skip }, async t => {
     process.kill(shell, 'SIGKILL')
     await run.done
     await waitUntil('the work directory is gone', () => list(tmp).length === 0)
-    const found = execFileSync('find', ['/sys/fs/cgroup', '-name', `${ids[0]?.replace(/\d+$/, '')}*`])
-    t.equal(found.toString(), '', 'no cgroup is left')
+    // Others' come and go meanwhile: find says so, and goes on.
+    const name = `${ids[0]?.replace(/\d+$/, '')}*`
+    const found = spawnSync('find', ['/sys/fs/cgroup', '-name', name], { encoding: 'utf8' })
+    t.equal(found.stdout, '', 'no cgroup is left')
   }
 })
 
