@@ -59,6 +59,85 @@ t.test('files that are no ordinary Dockerfile', { skip: need('root', 'busybox') 
   t.match(refused.stderr, /^kf-run: plain:4-.* \[ARGUMENT_TOO_LONG\]$/m, 'longer than an argument may be')
 })
 
+t.test('ignore files that are no ordinary files', { skip: need('root', 'busybox') }, async t => {
+  // But for the last two, Docker 28.5.2 says the same.
+  const rows: readonly [make: (file: string) => void, want: readonly string[] | RegExp, why: string][] = [
+    [file => fs.mkdirSync(file), ['.dockerignore', 'D', 'a', 'b'], 'a directory is none'],
+    [file => fs.writeFileSync(file, 'a\r\n\r\nD\r\n'), ['.dockerignore', 'b'], 'lines that end in CRLF'],
+    [file => fs.writeFileSync(file, '\ufeffa\nD\n'), ['.dockerignore', 'b'], 'a byte-order mark'],
+    [file => fs.writeFileSync(file, '*\n!a\n!.d*\n'), ['.dockerignore', 'a'], 'negations'],
+    [file => fs.writeFileSync(file, '*\n!a\na\n'), [], 'negations that are taken back'],
+    [
+      file => fs.writeFileSync(file, 'a\n!../canary\n!/../../b\n'),
+      ['.dockerignore', 'D', 'b'],
+      'none leads out',
+    ],
+    [
+      file => fs.writeFileSync(file, Buffer.from('a\xe9\nb\nD\n', 'latin1')),
+      ['.dockerignore', 'a'],
+      'other bytes',
+    ],
+    [file => fs.writeFileSync(file, 'a[\n'), /\[PATTERN_INVALID\]/, 'a pattern that is none'],
+    [file => fs.writeFileSync(file, 'a\0b\nb\nD\n'), ['.dockerignore', 'a'], 'a NUL byte, which no name has'],
+    [file => fs.truncateSync(touched(file), 17 << 20), /17825792 bytes.*\[FILE_TOO_LARGE\]/, 'a huge one'],
+  ]
+  for (const [make, want, why] of rows) {
+    const place = lab(t)
+    place.write({ 'context/D': 'FROM scratch\nCOPY . /x/\n', 'context/a': 'a', 'context/b': 'b' })
+    make(place.path('context/.dockerignore'))
+    const { statuses, stdout, stderr } = await place.run('kf-parse context/D | kf-run --context context')
+    if (want instanceof RegExp) t.match([statuses[1], stderr], [1, want], why)
+    else {
+      const { upper } = JSON.parse(stdout.split('\n')[0] ?? '')
+      t.same(fs.readdirSync(path.join(upper, 'x')).sort(), want, `${why} ${stderr}`)
+    }
+  }
+})
+
+t.test('Dockerfiles that are refused, and where', async t => {
+  const place = lab(t)
+  const rows: readonly [text: string, line: RegExp | undefined, why: string][] = [
+    ['FROM scratch\r\nRUN <<E\r\nx\r\nE\r\n', undefined, 'CRLF'],
+    ['FROM scratch\nCOPY <<E /x\na\0b\nE\n', undefined, 'a NUL byte in a heredoc'],
+    ['FROM scratch\nRUN a\0b\n', /^kf-parse: D:2:6: a NUL byte.*\[DOCKERFILE_INVALID\]$/m, 'a NUL byte'],
+    [
+      `FROM scratch\nRUN ${'x'.repeat(65_532)}\n`,
+      /^kf-parse: D:2:1: a line has more than 65535 bytes/m,
+      'a huge line',
+    ],
+    [
+      `FROM scratch\nCOPY <<E /x\n${'x'.repeat(65_536)}\nE\n`,
+      /^kf-parse: D:3:1: a line has more/m,
+      'of a heredoc',
+    ],
+    [
+      'FROM scratch\nCOPY <<E /x\nE \n',
+      /^kf-parse: D:2:6: the heredoc "E" is not closed/m,
+      'an open heredoc',
+    ],
+    ['\ufeff\ufeffFROM scratch\n', /^kf-parse: D:1:1: unknown instruction/m, 'two byte-order marks'],
+  ]
+  for (const [text, line, why] of rows) {
+    place.write({ D: text })
+    const { statuses, stderr } = await place.run('kf-parse D')
+    if (line === undefined) t.same(statuses, [0], `${why} ${stderr}`)
+    else t.match([statuses[0], stderr], [1, line], why)
+  }
+  place.write({ 'context/a': 'a', outside: 'FROM scratch\nCOPY a /\n' })
+  fs.symlinkSync('../outside', place.path('context/Dockerfile'))
+  await place.good('kf-parse context/Dockerfile | kf-run --context context')
+  fs.unlinkSync(place.path('context/Dockerfile'))
+  fs.symlinkSync('Dockerfile', place.path('context/Dockerfile'))
+  const loop = await place.run('kf-parse context/Dockerfile')
+  t.match([loop.statuses[0], loop.stderr], [1, /^kf-parse: cannot read .*\[ELOOP\]$/m], 'a symlink to itself')
+})
+
+/** An empty file. */
+function touched(file: string): string {
+  fs.writeFileSync(file, '')
+  return file
+}
+
 t.test('every line of the checklist has its test', async t => {
   for (const { section, says, file, words } of LINES) {
     const text = fs.readFileSync(path.join(ROOT, file), 'utf8')

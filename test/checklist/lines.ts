@@ -130,6 +130,13 @@ export const LINES: readonly Line[] = [
       'a symlink',
       '100 MB',
     ],
+    [
+      '.dockerignore that is no ordinary file',
+      'test/build-checklist.test.ts',
+      'a directory is none',
+      'negations',
+    ],
+    ['Dockerfiles that are refused', 'test/build-checklist.test.ts', 'two byte-order marks', 'a huge line'],
     ['escape, CRLF, NUL', SYNTAX, 'CRLF', 'a NUL byte'],
     ['a byte-order mark', 'test/build-checklist.test.ts', 'byte-order mark'],
   ]),
