@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { expandWord, expandWords } from '@pipelayer/dockerfile'
+import { type ExpandOptions, expandWord, expandWords } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import { addStep } from './add-step.js'
 import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
@@ -41,7 +41,8 @@ export class Builder {
     this.#setup = setup
     this.#workshop = workshop
     this.#sources = new Sources(setup)
-    this.#outer = { buildArgs: setup.buildArgs, globals: new Map(setup.platformArgs), used: new Set() }
+    const globals = new Map([...setup.platformArgs, ['TARGETSTAGE', plan.target.name ?? 'default']])
+    this.#outer = { buildArgs: setup.buildArgs, globals, used: new Set() }
     for (const { instruction, record } of plan.globals) {
       if (instruction.kind !== 'arg') continue
       const word = (text: string): string =>
@@ -243,9 +244,14 @@ export class Builder {
   }
 }
 
+/** All words of an instruction see the values from before it; but an ARG sees those that stand before it on its line. */
 function expander(state: StageState, step: Step): Expander {
-  const options = { env: state.scope.values(), ...escapeOf(step.record) }
-  return { word: text => expandWord(text, options), words: text => expandWords(text, options) }
+  const before = state.scope.values()
+  const options = (): ExpandOptions => ({
+    env: step.instruction.kind === 'arg' ? state.scope.values() : before,
+    ...escapeOf(step.record),
+  })
+  return { word: text => expandWord(text, options()), words: text => expandWords(text, options()) }
 }
 
 function escapeOf(record: Step['record']): { escape?: '\\' | '`' } {

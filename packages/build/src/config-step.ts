@@ -7,7 +7,7 @@ import { declareArg, type GlobalScope } from './scope.js'
 import type { StageState } from './stage-state.js'
 import { checkStopSignal } from './stop-signal.js'
 
-/** How the words of an instruction are expanded: all of them with the values before it. */
+/** How the words of an instruction are expanded: all of them with the values before it, those of ARG one by one. */
 export interface Expander {
   word(text: string): string
   words(text: string): readonly string[]
