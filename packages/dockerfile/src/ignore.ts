@@ -5,8 +5,8 @@
  *     pattern = filepath.Match, and "**" for any number of folders
  *
  * Patterns begin at the root of the context. The last one that matches a path, or a folder above it, decides; `!`
- * takes a path back in. What differs from BuildKit: a backslash before a letter is that letter, where Go's regexp
- * would see a class such as `\d`.
+ * takes a path back in. What differs from BuildKit: a backslash before a letter is that letter, and `|` and `^` are
+ * themselves, where beside a wildcard Go's regexp would see a class such as `\d`, an alternative, the beginning.
  *
  * Spec: https://docs.docker.com/build/concepts/context/#dockerignore-files, moby/patternmatcher
  *
