@@ -69,12 +69,14 @@ async function addKey(
   { file, dir }: { readonly file: string; readonly dir: string },
 ): Promise<void> {
   const env = { ...QUIET, SSH_AUTH_SOCK: 'agent' }
+  // Before the program: one that waits for a key that cannot be read would wait for ever.
+  const key = keyBytes(file)
   const child = spawn(program, ['-q', '-'], { cwd: dir, env, stdio: ['pipe', 'ignore', 'pipe'] })
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     said += text
   })
-  child.stdin.on('error', () => {}).end(keyBytes(file))
+  child.stdin.on('error', () => {}).end(key)
   const [status] = await once(child, 'close')
   if (status === 0) return
   const why = said.trim().split('\n').at(-1) || 'it has a passphrase, or is no key'
