@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { PutAhead, type PutAheadOptions } from './ahead.js'
 export { type ArchiveContent, archiveContent, archiveName } from './archive.js'
 export { type Closing, named } from './naming.js'
 export type { ClosedImage, Part } from './parts.js'

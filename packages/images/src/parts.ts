@@ -105,7 +105,8 @@ function isManifest(record: AnyRecord): record is ManifestRecord {
   return record.type === 'manifest' || record.type === 'index'
 }
 
-function partIn(record: AnyRecord, digest: string): Part {
+/** The blob that a record names. @throws ToolError `RECORD_INVALID` */
+export function partIn(record: AnyRecord, digest: string): Part {
   const { mediaType, size, path, from, data } = record
   if (typeof mediaType !== 'string' || typeof size !== 'number') {
     throw new ToolError('RECORD_INVALID', `${record.type} ${digest} has no mediaType or no size`)

@@ -189,6 +189,7 @@ class ImagePut {
   }
 }
 
-function origins({ from = [] }: Part, known: string | undefined): readonly string[] {
+/** Places that hold a blob, the one that this run knows first. */
+export function origins({ from = [] }: Part, known: string | undefined): readonly string[] {
   return known === undefined ? from : [known, ...from]
 }

@@ -13,12 +13,20 @@ import {
   PartsInStream,
   type Planned,
   type Put,
+  PutAhead,
   putImage,
   sideBySide,
   Uploads,
 } from '@pipelayer/images'
 import type { Descriptor } from '@pipelayer/oci'
-import { Connections, openPlace, type Place, type PlaceOptions, type Published } from '@pipelayer/places'
+import {
+  Connections,
+  openPlace,
+  type Place,
+  type PlaceOptions,
+  type Published,
+  parsePlace,
+} from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
 import { takesMany, targetOf } from './target.js'
 
@@ -88,6 +96,7 @@ class StreamPut {
   /** By target: the digest of the image that goes there. */
   readonly #taken = new Map<string, string>()
   readonly #uploads = new Uploads()
+  readonly #ahead: PutAhead | undefined
   #roots = 0
   /** The last image that refers to another: registries without an API keep lists of them, which two must not edit. */
   #referrer: Promise<unknown> = Promise.resolve()
@@ -95,6 +104,7 @@ class StreamPut {
   constructor(options: BlobPutOptions) {
     this.#options = options
     this.#source = new BlobSource(options)
+    this.#ahead = this.#putAhead()
   }
 
   run(records: AsyncIterable<AnyRecord>): AsyncGenerator<Closing, void, undefined> {
@@ -118,14 +128,26 @@ class StreamPut {
     }
   }
 
-  close(): Promise<void> {
-    return this.#source.close()
+  async close(): Promise<void> {
+    await this.#ahead?.close()
+    await this.#ahead?.place.close()
+    await this.#source.close()
+  }
+
+  // To a registry only: elsewhere a blob is a file, copied in no time.
+  #putAhead(): PutAhead | undefined {
+    const { place: text, dryRun } = this.#options
+    if (text === undefined || dryRun || takesMany(text) || parsePlace(text).transport !== 'docker')
+      return undefined
+    const place = openPlace(text, this.#options)
+    return new PutAhead({ place, source: this.#source, uploads: this.#uploads })
   }
 
   async *#items(records: AsyncIterable<AnyRecord>): AsyncGenerator<Item, void, undefined> {
     let held: ManifestRecord | undefined
     for await (const record of records) {
       const isPart = this.#parts.add(record)
+      this.#ahead?.add(record)
       if (isPart && held !== undefined) {
         yield this.#job(held, false)
         held = undefined
@@ -140,6 +162,7 @@ class StreamPut {
   }
 
   #job(root: ManifestRecord, isAlone: boolean): Job {
+    this.#ahead?.stop()
     return { root, image: this.#parts.take(root.image), isAlone }
   }
 
@@ -157,7 +180,8 @@ class StreamPut {
 
   async *#put({ root, image }: Job): AsyncGenerator<Closing, void, undefined> {
     const text = this.#target(root)
-    const place = openPlace(text, this.#options)
+    const known = text === this.#options.place ? this.#ahead?.place : undefined
+    const place = known ?? openPlace(text, this.#options)
     try {
       const put = await this.#inTurn(root, () => this.#putTo(place, root, image))
       if ('put' in put) {
@@ -167,7 +191,7 @@ class StreamPut {
     } catch (error) {
       throw explained(error, text)
     } finally {
-      await place.close()
+      if (known === undefined) await place.close()
     }
   }
 

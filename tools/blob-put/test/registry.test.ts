@@ -1,9 +1,11 @@
+import fs from 'node:fs'
 import http from 'node:http'
 import { digestOf } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
 import { MEDIA_TYPES } from '@pipelayer/oci'
 import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
 import { Layout } from '@pipelayer/store'
-import { need, RecordWriter, startRegistry, tempDir } from '@pipelayer/testkit'
+import { need, RecordWriter, startRegistry, tempDir, waitUntil } from '@pipelayer/testkit'
 import t from 'tap'
 import { type BlobPutOptions, blobPut } from '../src/index.js'
 
@@ -99,6 +101,37 @@ t.test('a manifest that its record carries', async t => {
 function bareOf(record: AnyRecord | undefined): object {
   return { mediaType: record?.mediaType, digest: record?.digest, size: record?.size }
 }
+
+t.test('layers go to a registry before their image is whole', { skip: need('docker-registry') }, async t => {
+  const { host } = await startRegistry(t)
+  const dir = tempDir(t, 'ahead')
+  const image = new RecordWriter(dir).image('1', ['one layer', 'two'])
+  const blob = async (name: string, record: AnyRecord | undefined): Promise<number> =>
+    (await fetch(`http://${host}/v2/${name}/blobs/${record?.digest}`, { method: 'HEAD' })).status
+  const tagged = async (name: string): Promise<number> =>
+    (await fetch(`http://${host}/v2/${name}/tags/list`)).status
+  const send = (name: string, records: AsyncIterable<AnyRecord>): Promise<AnyRecord[]> =>
+    collect(blobPut(records, { store: '/nowhere', retry: RETRY, place: `docker://${host}/${name}:1` }))
+  const slow = async function* (name: string): AsyncGenerator<AnyRecord> {
+    const [first, ...rest] = image
+    if (first !== undefined) yield first
+    await waitUntil('the first layer is there', async () => (await blob(name, first)) === 200)
+    t.equal(await tagged(name), 404, 'and nothing names it')
+    yield* rest
+  }
+  const out = await send('slow', slow('slow'))
+  t.match(out.at(-1), { type: 'manifest', from: [`docker://${host}/slow`] })
+  t.equal(await tagged('slow'), 200)
+  const cut = async function* (): AsyncGenerator<AnyRecord> {
+    yield* slow('cut')
+    throw new ToolError('INPUT_CUT', 'cut')
+  }
+  await t.rejects(send('cut', cut()), { code: 'INPUT_CUT' })
+  t.equal(await tagged('cut'), 404, 'a stream that is cut publishes nothing')
+  fs.writeFileSync(String(image[1]?.path), 'bad')
+  await t.rejects(send('bad', slow('bad')), { code: 'DIGEST_MISMATCH' }, 'told when the image is put')
+  t.equal(await tagged('bad'), 404)
+})
 
 t.test('what refers to an image follows it', { skip: need('docker-registry') }, async t => {
   const { host } = await startRegistry(t)
