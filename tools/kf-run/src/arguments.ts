@@ -32,7 +32,12 @@ export const OPTIONS = {
     value: 'OS/ARCH[/VARIANT][,...]',
     describe: "the image's platform; several make several images (default: this machine's)",
   },
-  network: { type: 'string', choices: NETWORKS, describe: 'what RUN reaches', default: 'host' },
+  network: {
+    type: 'string',
+    choices: NETWORKS,
+    describe: 'what RUN reaches; default stands for host',
+    default: 'host',
+  },
   runtime: { type: 'string', choices: RUNTIMES, describe: 'what executes RUN', default: 'auto' },
   overlays: {
     type: 'string',

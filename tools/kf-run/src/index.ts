@@ -12,7 +12,7 @@ export type { BuildOptions as KfRunOptions } from '@pipelayer/build'
 export const RUNTIMES = ['auto', 'runc', 'crun', 'chroot'] as const
 /** What `--overlays` names. */
 export const OVERLAYS = ['auto', 'kernel', 'fuse', 'none'] as const
-export const NETWORKS = ['host', 'none'] as const
+export const NETWORKS = ['host', 'none', 'default'] as const
 
 /**
  * Executes `instruction` records. Gives the `layer` records of the base image, a `snapshot` for each step that made a

@@ -150,7 +150,7 @@ t.test('mounts of RUN', { skip }, async t => {
       'RUN --mount=type=secret,id=s --mount=type=secret,id=e,env=E [ "$(cat /run/secrets/s) $E" = "s3cret env" ]',
       'RUN --network=none ! ip link show eth0',
     ].join('\n'),
-    `--secret id=s,src=${here.context}/secret --secret id=e,env=FROM_ENV`,
+    `--network default --secret id=s,src=${here.context}/secret --secret id=e,env=FROM_ENV`,
     { env: { FROM_ENV: 'env' } },
   )
   t.equal(status, 0, stderr)
