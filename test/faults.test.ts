@@ -124,7 +124,7 @@ t.test('RUN that fails', { skip: need('root') }, async t => {
     `kf-parse context/Dockerfile | ${buildPipe('oci:out:1', { run: '--context context' })}`,
   )
   t.equal(result.statuses[1], 1)
-  t.match(result.stderr, /^from inside$/m, 'its output as it came')
+  t.match(result.stderr, /^context\/Dockerfile:7-8: from inside$/m, 'its output, with its place')
   t.match(result.stderr, /kf-run: .*\b7\b/, 'its exit status')
   t.match(result.stderr, /Dockerfile:7|lines? 7/, 'the lines of the instruction')
   t.same([place.tags(place.path('out')), place.tags(), mountTable()], [[], [], mounts])
