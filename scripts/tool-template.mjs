@@ -36,7 +36,7 @@ function manifest(name, version) {
         default: './dist/index.js',
       },
     },
-    files: ['dist', 'README.md'],
+    files: ['dist', '!dist/*.code', 'README.md'],
     scripts: {
       build: 'node ../../scripts/build-package.mjs',
       test: 'node ../../scripts/test-package.mjs',
