@@ -124,8 +124,8 @@ export function isIncluded(start: string, name: string, { ignored, chosen }: Sel
 
 /** The names in an open directory, in byte order, as binary strings. */
 export function sortedNames(fd: number): string[] {
-  const names = fs.readdirSync(at(fd), { encoding: 'latin1' })
-  return names.sort((a, b) => (a < b ? -1 : 1))
+  // Code units of a binary string are its bytes.
+  return fs.readdirSync(at(fd), { encoding: 'latin1' }).sort()
 }
 
 export function join(parent: string, name: string): string {

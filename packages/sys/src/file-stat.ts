@@ -103,8 +103,10 @@ export function fileState(
 ): FileState | undefined {
   isUsable ??= isStatxUsable()
   if (!isUsable || !putPath(name) || statx(dirfd) < 0) return undefined
-  into.set(WORDS.subarray(NLINK, SIZE + 2), offset)
-  into.set(WORDS.subarray(CTIME, DEV + 2), offset + SIZE + 2 - NLINK)
+  // Word by word: a view for each half would cost as much as the call.
+  let to = offset
+  for (let word = NLINK; word < SIZE + 2; word++) into[to++] = at(WORDS, word)
+  for (let word = CTIME; word < DEV + 2; word++) into[to++] = at(WORDS, word)
   return { mode: at(WORDS, MODE) & 0xffff, changed: at(WORDS, CTIME) + (at(WORDS, CTIME + 1) | 0) * WORD }
 }
 
