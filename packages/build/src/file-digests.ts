@@ -8,6 +8,8 @@ const CHUNK = 1 << 20
 /** How many trees, and files that were not asked for, are remembered for other builds of the same context. */
 const MAX_TREES = 100
 const MAX_OTHERS = 200_000
+/** How many files are looked for in the text. */
+const MAX_SEARCHES = 8
 const TREE_LINE = /^[0-9a-f]{64} sha256:[0-9a-f]{64}$/
 /** A file that changed less than this ago may change again without any of its times showing it. */
 const SETTLED_NS = 2_000_000_000n
@@ -20,8 +22,10 @@ const LINE = /^\d+:\d+:\d+:-?\d+:-?\d+ [0-9a-f]{64}$/
 export class FileDigests {
   readonly #file: string | undefined
   readonly #buffer = Buffer.allocUnsafe(CHUNK)
-  /** What an earlier build left. */
+  /** What an earlier build left, as it was read, and by key. */
+  #notes: string | undefined
   #earlier: ReadonlyMap<string, string> | undefined
+  #asked = 0
   /** What this build asked for. */
   readonly #known = new Map<string, string>()
   /** Of these, what no file may remember yet. */
@@ -40,13 +44,15 @@ export class FileDigests {
   /** @param file - the path of a regular file; it is opened, never followed */
   of(file: Buffer, { dev, ino, size, mtimeNs, ctimeNs }: fs.BigIntStats): string {
     const key = `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
-    const known = this.#known.get(key) ?? this.#remembered(key)
+    // What has just changed is never written down.
+    const isFresh = BigInt(Date.now()) * 1_000_000n - ctimeNs < SETTLED_NS
+    const known = this.#known.get(key) ?? (isFresh ? undefined : this.#remembered(key))
     if (known !== undefined) {
       this.#known.set(key, known)
       return known
     }
-    this.#hasNew = true
-    if (BigInt(Date.now()) * 1_000_000n - ctimeNs < SETTLED_NS) this.#fresh.add(key)
+    if (isFresh) this.#fresh.add(key)
+    else this.#hasNew = true
     const digest = this.#read(file)
     this.#known.set(key, digest)
     return digest
@@ -59,7 +65,7 @@ export class FileDigests {
 
   /** The digest of a tree of this state. */
   tree(state: TreeState): Digest | undefined {
-    this.#trees ??= new Map(linesOf(this.#treesFile(), TREE_LINE).map(pair))
+    this.#trees ??= new Map(linesOf(notesOf(this.#treesFile()), TREE_LINE).map(pair))
     const digest = this.#trees.get(state.digest)
     if (digest === undefined) return undefined
     this.#states.set(digest, state.digest)
@@ -95,13 +101,23 @@ export class FileDigests {
   // Files of a tree that was known as a whole were not asked for, and will be when one of them changes.
   #lines(): string[] {
     const known = [...this.#known].filter(([key]) => !this.#fresh.has(key))
-    const others = [...(this.#earlier ?? [])].filter(([key]) => !this.#known.has(key))
-    return [...(this.#states.size === 0 ? [] : others.slice(-MAX_OTHERS)), ...known].map(line)
+    const others = this.#states.size === 0 ? [] : [...this.#map()].filter(([key]) => !this.#known.has(key))
+    return [...others.slice(-MAX_OTHERS), ...known].map(line)
   }
 
   #remembered(key: string): string | undefined {
-    this.#earlier ??= new Map(linesOf(this.#file, LINE).map(pair))
-    return this.#earlier.get(key)
+    this.#notes ??= `\n${notesOf(this.#file)}`
+    // For the few files of an edit a map of all would take longer than the rest of the build's plan.
+    if (this.#asked++ >= MAX_SEARCHES) return this.#map().get(key)
+    const at = this.#notes.indexOf(`\n${key} `) + 1
+    const line = at === 0 ? '' : this.#notes.slice(at, this.#notes.indexOf('\n', at))
+    return LINE.test(line) ? line.slice(key.length + 1) : undefined
+  }
+
+  #map(): ReadonlyMap<string, string> {
+    this.#notes ??= notesOf(this.#file)
+    this.#earlier ??= new Map(linesOf(this.#notes, LINE).map(pair))
+    return this.#earlier
   }
 
   #read(file: Buffer): string {
@@ -117,14 +133,18 @@ export class FileDigests {
   }
 }
 
-// What a power cut tore is no line; notes that cannot be read cost the reading of the files.
-function linesOf(file: string | undefined, form: RegExp): string[] {
-  if (file === undefined) return []
+// What a power cut tore is no line.
+function linesOf(notes: string, form: RegExp): string[] {
+  return notes.split('\n').filter(line => form.test(line))
+}
+
+/** Notes that cannot be read cost the reading of the files. */
+function notesOf(file: string | undefined): string {
+  if (file === undefined) return ''
   try {
-    const lines = fs.readFileSync(file, 'latin1').split('\n')
-    return lines.filter(line => form.test(line))
+    return fs.readFileSync(file, 'latin1')
   } catch {
-    return []
+    return ''
   }
 }
 

@@ -155,6 +155,9 @@ t.test('what a build read is remembered for the next', async t => {
   t.equal(fs.readFileSync(notes, 'utf8').split('\n').length, 2, 'but for what has just changed')
   fs.writeFileSync(file, 'two')
   t.equal(new FileDigests(notes).of(file, settled), digest, 'nothing is read')
+  const many = new FileDigests(notes)
+  for (let ino = 1n; ino <= 20n; ino++) many.of(file, { ...settled, ino: stat.ino + ino } as fs.BigIntStats)
+  t.equal(many.of(file, settled), digest, 'nor after many others')
   for (const damage of ['', '\0\0\0', fs.readFileSync(notes, 'utf8').slice(0, -9), 'x y z\n']) {
     fs.writeFileSync(notes, damage)
     t.not(new FileDigests(notes).of(file, settled), digest, 'a damaged note is no note')

@@ -118,8 +118,10 @@ export class Layout {
   /** {@link putBlob} of bytes in memory, at once. */
   putBytes(bytes: Uint8Array, expected?: ExpectedBlob): StoredBlob {
     const digest = digestOf(bytes)
-    if (expected === undefined && this.hasBlob(digest, bytes.length))
-      return { digest, size: bytes.length, path: this.blobPath(digest) }
+    const stored = { digest, size: bytes.length, path: this.blobPath(digest) }
+    const isWanted = expected?.digest === digest && expected.size === bytes.length
+    if (expected === undefined ? this.hasBlob(digest, bytes.length) : isWanted && this.#holds(digest, bytes))
+      return stored
     const writer = this.blobWriter(expected)
     try {
       writer.write(bytes)
@@ -127,6 +129,11 @@ export class Layout {
     } finally {
       writer.abort()
     }
+  }
+
+  // What came from elsewhere mends a blob that was damaged here.
+  #holds(digest: Digest, bytes: Uint8Array): boolean {
+    return this.hasBlob(digest, bytes.length) && fs.readFileSync(this.blobPath(digest)).equals(bytes)
   }
 
   /** A blob's bytes as a stream, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN` */

@@ -114,6 +114,14 @@ t.test('reading: what is damaged or missing is said', async t => {
   t.notOk(layout.hasBlob(HELLO_DIGEST, 6), 'an empty file left by a power cut does not count')
   t.match(layout.putBytes(HELLO), { size: 6 })
   t.ok(layout.hasBlob(HELLO_DIGEST, 6), 'and is healed by the next put')
+  const inode = (): number => fs.statSync(layout.blobPath(HELLO_DIGEST)).ino
+  const [before, expected] = [inode(), { digest: HELLO_DIGEST, size: 6 }]
+  layout.putBytes(HELLO, expected)
+  t.equal(inode(), before, 'what is there is not written again')
+  fs.writeFileSync(layout.blobPath(HELLO_DIGEST), 'jello\n')
+  layout.putBytes(HELLO, expected)
+  t.same(layout.readBlob(HELLO_DIGEST), HELLO, 'unless it was damaged: what comes from elsewhere mends it')
+  t.throws(() => layout.putBytes(HELLO, { ...expected, size: 5 }), { code: 'SIZE_MISMATCH' })
   for (const [text, why] of [
     ['{', 'not JSON'],
     ['[]', 'an array'],
