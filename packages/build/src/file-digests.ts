@@ -68,6 +68,9 @@ export class FileDigests {
     this.#trees ??= new Map(linesOf(notesOf(this.#treesFile()), TREE_LINE).map(pair))
     const digest = this.#trees.get(state.digest)
     if (digest === undefined) return undefined
+    // What is used goes last: a big tree must outlive many edits of a small one.
+    this.#trees.delete(state.digest)
+    this.#trees.set(state.digest, digest)
     this.#states.set(digest, state.digest)
     return parseDigest(digest)
   }
@@ -106,18 +109,23 @@ export class FileDigests {
   }
 
   #remembered(key: string): string | undefined {
-    this.#notes ??= `\n${notesOf(this.#file)}`
     // For the few files of an edit a map of all would take longer than the rest of the build's plan.
     if (this.#asked++ >= MAX_SEARCHES) return this.#map().get(key)
-    const at = this.#notes.indexOf(`\n${key} `) + 1
-    const line = at === 0 ? '' : this.#notes.slice(at, this.#notes.indexOf('\n', at))
+    const notes = this.#text()
+    const at = notes.indexOf(`\n${key} `) + 1
+    const line = at === 0 ? '' : notes.slice(at, notes.indexOf('\n', at))
     return LINE.test(line) ? line.slice(key.length + 1) : undefined
   }
 
   #map(): ReadonlyMap<string, string> {
-    this.#notes ??= notesOf(this.#file)
-    this.#earlier ??= new Map(linesOf(this.#notes, LINE).map(pair))
+    this.#earlier ??= new Map(linesOf(this.#text(), LINE).map(pair))
     return this.#earlier
+  }
+
+  // A newline stands before each line.
+  #text(): string {
+    this.#notes ??= `\n${notesOf(this.#file)}`
+    return this.#notes
   }
 
   #read(file: Buffer): string {

@@ -245,6 +245,15 @@ t.test('the digest of a tree is remembered by its state', async t => {
   )
   fs.writeFileSync(`${notes}.trees`, `${state.digest} sha256:x\n\0`)
   t.equal(contextDigest(context, action, undefined, new FileDigests(notes)), digest, 'a damaged note is none')
+  const used = new FileDigests(notes)
+  used.tree(state)
+  used.keepTree(state, digest)
+  for (let edit = 0; edit < 150; edit++) {
+    used.keepTree({ digest: String(edit).padStart(64, '0'), changed: 0 }, digest)
+    used.tree(state)
+  }
+  used.save()
+  t.equal(new FileDigests(notes).tree(state), digest, 'what is used outlives many edits')
   fs.writeFileSync(notes, `1:2:3:4:5 ${'a'.repeat(64)}\n`)
   const third = new FileDigests(notes)
   third.tree(state)
