@@ -187,7 +187,7 @@ class LayoutRepositoryStorage implements RepositoryStorage {
     if (this.#layout.hasBlob(digest, size)) return
     const target = this.#layout.blobPath(digest)
     try {
-      await fs.promises.mkdir(path.dirname(target), { recursive: true })
+      await fs.promises.mkdir(path.dirname(target), { recursive: true, mode: 0o755 })
       await fs.promises.rename(file, target)
       await syncFolder(path.dirname(target))
     } catch (error) {

@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly readOnly?: boolean
   /** A blob at most, in bytes; unlimited unless said. */
   readonly maxBlobBytes?: number
+  /** Uploads that are open at the same time, at most; 1000 unless said. */
+  readonly maxUploads?: number
   /** Uploads that nobody wrote to for so long are given up. */
   readonly uploadExpiryMs: number
   /** A connection on which nothing moves for so long is closed. */
@@ -52,6 +54,9 @@ const ROUTES: Readonly<Record<Route['kind'], Readonly<Record<string, Handler>>>>
 const MAX_HEADER_BYTES = 16 * 1024
 const HEADERS_MS = 30_000
 const IDLE_MS = 120_000
+const MAX_UPLOADS = 1000
+/** When a client that is one too many may come again, in seconds. */
+const RETRY_S = 5
 const SWEEP_MS = 3_600_000
 /** How long a client may go on sending a body that nobody wants, so that it reads why. */
 const LINGER_MS = 2000
@@ -70,7 +75,9 @@ export class RegistryServer {
   private constructor(options: ServerOptions) {
     this.#options = options
     const { storage, maxBlobBytes = Number.MAX_SAFE_INTEGER, uploadExpiryMs, now, warn } = options
-    const uploads = new Uploads({ maxBytes: maxBlobBytes, expiryMs: uploadExpiryMs, now })
+    const { maxUploads = MAX_UPLOADS } = options
+    const limits = { maxBytes: maxBlobBytes, maxOpen: maxUploads, expiryMs: uploadExpiryMs }
+    const uploads = new Uploads({ ...limits, now })
     this.#registry = { storage, uploads, warn, referrers: new ReferrerCache() }
     this.#server = this.#makeServer()
   }
@@ -207,6 +214,7 @@ export class RegistryServer {
       return
     }
     const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`)
+    if (status === 429) response.setHeader('Retry-After', RETRY_S)
     response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length })
     response.end(request.method === 'HEAD' ? undefined : body)
   }

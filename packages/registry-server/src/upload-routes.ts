@@ -5,7 +5,7 @@ import type { Exchange } from './exchange.js'
 import { parseChunkRange } from './range.js'
 import type { Subject } from './registry.js'
 import type { RepositoryStorage } from './storage.js'
-import type { Chunk, Upload } from './uploads.js'
+import type { Chunk, Upload } from './upload.js'
 
 /**
  * `POST /v2/NAME/blobs/uploads/`: begins an upload; with `mount`, takes the blob from another repository where that

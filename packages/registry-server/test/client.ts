@@ -22,6 +22,8 @@ export interface Lab {
   send(method: string, url: string, options?: SendOptions): Promise<Answer>
   /** Ends the server and starts another one on the same folder. */
   restart(options?: Partial<ServerOptions>): Promise<Lab>
+  /** Starts one more server beside this one, on the same folder. */
+  another(options?: Partial<ServerOptions>): Promise<Lab>
 }
 
 export interface SendOptions {
@@ -73,7 +75,8 @@ async function open(t: Test, dir: string, options: Partial<ServerOptions> & { ki
     await close()
     return open(t, dir, { kind, ...again })
   }
-  return { dir, server, warnings, send, restart }
+  const another = (more: Partial<ServerOptions> = {}): Promise<Lab> => open(t, dir, { kind, ...more })
+  return { dir, server, warnings, send, restart, another }
 }
 
 function request(url: URL, method: string, { headers, body, breakOff }: SendOptions): Promise<Answer> {
