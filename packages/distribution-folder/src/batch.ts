@@ -4,7 +4,7 @@ import { type Digest, verified } from '@pipelayer/digest'
 import { errnoOf, systemError } from '@pipelayer/errors'
 import { readLink, sizeOf } from './files.js'
 import { flushAll } from './flush.js'
-import type { PartialFolder } from './partial.js'
+import { FOLDER_MODE, type PartialFolder } from './partial.js'
 import type { FolderPaths } from './paths.js'
 
 /** A file that waits for its name. */
@@ -169,7 +169,7 @@ function linkHolds(file: string, digest: Digest): boolean {
 async function renameInto(temporary: string, target: string, changed: Set<string>): Promise<void> {
   const folder = path.dirname(target)
   for (let tries = 1; ; tries++) {
-    const first = await fs.promises.mkdir(folder, { recursive: true })
+    const first = await fs.promises.mkdir(folder, { recursive: true, mode: FOLDER_MODE })
     changed.add(folder)
     for (let made = folder; first !== undefined && made.length >= first.length; made = path.dirname(made))
       changed.add(path.dirname(made))

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import type { Digest } from '@pipelayer/digest'
 import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { openFile, sizeOf } from './files.js'
-import { PartialFolder } from './partial.js'
+import { FOLDER_MODE, PartialFolder } from './partial.js'
 import { checkName, FolderPaths, isName } from './paths.js'
 import { FolderRepository } from './repository.js'
 
@@ -36,7 +36,8 @@ export class DistributionFolder {
   static open(root: string, options: { readonly create?: boolean } = {}): DistributionFolder {
     const folder = new DistributionFolder(root)
     const { base } = folder.paths
-    if (options.create) attempt(`make "${base}"`, () => fs.mkdirSync(base, { recursive: true }))
+    if (options.create)
+      attempt(`make "${base}"`, () => fs.mkdirSync(base, { recursive: true, mode: FOLDER_MODE }))
     else if (!DistributionFolder.isThere(root))
       throw new ToolError(
         'FOLDER_MISSING',

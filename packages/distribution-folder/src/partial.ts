@@ -5,6 +5,8 @@ import { attempt, errnoOf } from '@pipelayer/errors'
 import { isOrphan, ownedName } from '@pipelayer/sys'
 
 const MAX_TRIES = 10
+/** Whatever the umask, nobody but the owner can replace what lies in a folder. */
+export const FOLDER_MODE = 0o755
 
 /**
  * The folder for files that are not whole yet, on the file system of their targets. It is there only while something
@@ -86,7 +88,7 @@ export class PartialFolder {
   }
 
   #open(): { readonly file: string; readonly fd: number } {
-    fs.mkdirSync(this.#root, { recursive: true })
+    fs.mkdirSync(this.#root, { recursive: true, mode: FOLDER_MODE })
     if (!this.#swept) this.#sweep()
     const file = this.#newName()
     return { file, fd: fs.openSync(file, 'wx', 0o644) }

@@ -21,6 +21,8 @@ import { PartialFolder } from './partial.js'
 /** Documents are read into memory up to this size: 4 MiB, as registries take them. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 const READ_CHUNK_BYTES = 1024 * 1024
+/** Whatever the umask, nobody but the owner can replace what lies in a folder. */
+const FOLDER_MODE = 0o755
 
 /**
  * An OCI image layout: blobs by digest, and an index of names.
@@ -67,7 +69,7 @@ export class Layout {
   /** Where a blob is about to lie: the folder is there. */
   placeOf(digest: Digest): string {
     const file = this.blobPath(digest)
-    fs.mkdirSync(path.dirname(file), { recursive: true })
+    fs.mkdirSync(path.dirname(file), { recursive: true, mode: FOLDER_MODE })
     return file
   }
 
@@ -243,7 +245,7 @@ export class Layout {
   }
 
   #create(): void {
-    fs.mkdirSync(this.root, { recursive: true })
+    fs.mkdirSync(this.root, { recursive: true, mode: FOLDER_MODE })
     const foreign = fs
       .readdirSync(this.root)
       .find(name => !['blobs', 'index.json', 'oci-layout'].includes(name))
@@ -253,7 +255,7 @@ export class Layout {
         'LAYOUT_INVALID',
         `cannot make an OCI layout in "${this.root}": it holds "${foreign}" already`,
       )
-    fs.mkdirSync(path.join(this.root, 'blobs', 'sha256'), { recursive: true })
+    fs.mkdirSync(path.join(this.root, 'blobs', 'sha256'), { recursive: true, mode: FOLDER_MODE })
     // The index before the file that makes it a layout; another writer may be doing the same at this moment.
     if (!fs.existsSync(path.join(this.root, 'index.json'))) this.#writeNew('index.json', EMPTY_INDEX)
     this.#writeNew('oci-layout', { imageLayoutVersion: '1.0.0' })
@@ -262,7 +264,7 @@ export class Layout {
   /** Writes a document only where there is none: whoever came first stays. */
   #writeNew(name: string, document: object): void {
     const temporary = this.#partial.create(name, file => {
-      fs.writeFileSync(file, JSON.stringify(document), { flag: 'wx' })
+      fs.writeFileSync(file, JSON.stringify(document), { flag: 'wx', mode: 0o644 })
       return file
     })
     try {

@@ -109,7 +109,7 @@ export class Store extends Layout {
   putPacked(cacheKey: Digest, how: string, record: object): void {
     const target = this.#packedPath(cacheKey, how)
     attempt(`write "${target}"`, () => {
-      fs.mkdirSync(path.dirname(target), { recursive: true })
+      fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o755 })
       replaceFile(target, `${target}.${randomBytes(6).toString('hex')}`, JSON.stringify(record))
     })
   }
@@ -157,7 +157,7 @@ export class Store extends Layout {
     if (!isAvailable()) return
     const file = path.join(this.root, 'lease')
     try {
-      this.#lease = fs.openSync(file, 'a+')
+      this.#lease = fs.openSync(file, 'a+', 0o644)
       ofdLock(this.#lease, 'shared', { wait: true })
     } catch (error) {
       // A store on a read-only disk can be read without one: nothing can be collected from it.
