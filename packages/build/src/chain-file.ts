@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
-import { lgetxattr } from '@pipelayer/sys'
+import { lgetxattr, readRegular } from '@pipelayer/sys'
 
 /**
  * Reads a file of a merged tree from the directories that overlayfs would merge, without a mount. A symlink on the way is
@@ -56,5 +56,7 @@ function readUpTo(file: string, { name, limit }: { readonly name: string; readon
   const { size } = fs.lstatSync(file)
   if (size > limit)
     throw new ToolError('FILE_TOO_LARGE', `/${name} has ${size} bytes, at most ${limit} are read`)
-  return attempt(`read /${name} of the image`, () => fs.readFileSync(file, 'utf8'))
+  return attempt(`read /${name} of the image`, () =>
+    readRegular(file, limit, { noFollow: true }).toString('utf8'),
+  )
 }

@@ -4,6 +4,7 @@ import { isDigest } from '@pipelayer/digest'
 import { type GitRef, parseGitRef, parseIgnore } from '@pipelayer/dockerfile'
 import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { familiar, parseNormalized } from '@pipelayer/reference'
+import { readRegular } from '@pipelayer/sys'
 import { Rooted } from './rooted.js'
 
 /** The directory that COPY and ADD read, and what of it is not there for them. */
@@ -95,7 +96,7 @@ function besideText(dockerfile: string, context: string): Buffer | undefined {
   for (const base of [process.cwd(), context]) {
     const file = `${path.resolve(base, dockerfile)}.dockerignore`
     try {
-      return fs.readFileSync(file)
+      return readRegular(file, MAX_IGNORE_BYTES)
     } catch (error) {
       if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) throw systemError(error, `read "${file}"`)
     }

@@ -10,6 +10,7 @@ import {
   llistxattr,
   lsetxattr,
   mknodat,
+  openRegular,
   utimensat,
 } from '@pipelayer/sys'
 import { isCarried, timeSpec } from './file-meta.js'
@@ -166,7 +167,7 @@ export class Copier {
   }
 
   async #file(path: Buffer, real: string, describe: (fd: number) => void): Promise<void> {
-    const from = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
+    const from = openRegular(path, { noFollow: true }).fd
     try {
       const to = this.#create(real)
       try {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { type Digest, parseDigest } from '@pipelayer/digest'
+import { openRegular } from '@pipelayer/sys'
 import type { TreeState } from './tree-state.js'
 
 const CHUNK = 1 << 20
@@ -130,7 +131,7 @@ export class FileDigests {
 
   #read(file: Buffer): string {
     const hash = createHash('sha256')
-    const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
+    const { fd } = openRegular(file, { noFollow: true })
     try {
       for (let size = fs.readSync(fd, this.#buffer); size > 0; size = fs.readSync(fd, this.#buffer))
         hash.update(this.#buffer.subarray(0, size))

@@ -1,8 +1,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { ToolError } from '@pipelayer/errors'
+import { attempt, ToolError } from '@pipelayer/errors'
 import { authorizedList } from '@pipelayer/image-references'
 import { formatPlatform } from '@pipelayer/oci'
+import { readRegular } from '@pipelayer/sys'
 import { addStep } from './add-step.js'
 import { findProgram } from './find-program.js'
 import type { LayerStep } from './layer-step.js'
@@ -13,12 +14,22 @@ import type { Workshop } from './workshop.js'
 /** `imageListWithAuth.yaml` of the context: images, and the credentials for them. */
 export const IMAGE_LIST = 'imageListWithAuth.yaml'
 
+/** Bytes, as kf-images has them. */
+const MAX_LIST_BYTES = 16 * 1024 * 1024
+
 /** Puts the last step upon a cluster image, unless its images are not wanted. It is of no instruction of the file. */
 export async function addImagesStep(state: StageState, setup: BuildSetup, workshop: Workshop): Promise<void> {
   if (setup.bareImages) return
   const layer = await imagesStep(setup, state.chain)
   const title = layer.createdBy
   addStep(state, workshop, { layer, title, place: title, located: error => error })
+}
+
+// It lies in the context, whoever that is of.
+function listText(file: string): string {
+  return attempt(`read "${file}"`, () =>
+    readRegular(file, MAX_LIST_BYTES, { noFollow: true }).toString('utf8'),
+  )
 }
 
 /**
@@ -34,9 +45,7 @@ async function imagesStep(setup: BuildSetup, chain: Chain): Promise<LayerStep> {
     kind: 'images',
     platform,
     // Without the credentials: who asks does not change what comes.
-    ...(hasList
-      ? { list: authorizedList(fs.readFileSync(list, 'utf8'), list).images.map(image => image.reference) }
-      : {}),
+    ...(hasList ? { list: authorizedList(listText(list), list).images.map(image => image.reference) } : {}),
   }
   return {
     createdBy: 'BASE rootfs cache',

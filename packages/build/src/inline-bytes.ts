@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { parseDigest, verified } from '@pipelayer/digest'
+import { openRegular } from '@pipelayer/sys'
 import type { InlineContent } from './executor-protocol.js'
 
 /**
@@ -13,7 +14,7 @@ export async function* inlineBytes(content: InlineContent): AsyncGenerator<Buffe
     return
   }
   const { path, digest, size } = content
-  yield* verified(fs.createReadStream(path, { highWaterMark: 1024 * 1024 }), {
+  yield* verified(fs.createReadStream('', { fd: openRegular(path).fd, highWaterMark: 1024 * 1024 }), {
     digest: parseDigest(digest),
     size,
   })

@@ -136,7 +136,8 @@ export class Rooted {
       )
     const fd = this.open(real, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
     try {
-      return fs.readFileSync(fd)
+      // What lies at the name may be another one by now.
+      return fs.fstatSync(fd).isFile() ? fs.readFileSync(fd) : undefined
     } finally {
       fs.closeSync(fd)
     }

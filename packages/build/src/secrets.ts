@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { attempt, ToolError } from '@pipelayer/errors'
+import { systemError, ToolError } from '@pipelayer/errors'
+import { readNamed } from '@pipelayer/sys'
 import type { SecretSource } from './executor-protocol.js'
 
 /** More than this is no secret: 500 KiB, as BuildKit has it. */
@@ -57,8 +58,7 @@ export function secretBytes(
   env: Readonly<Record<string, string | undefined>>,
 ): Buffer {
   const bytes = 'env' in from ? fromVariable(id, env[from.env], from.env) : fromFile(id, from.file)
-  if (bytes.length > MAX_SECRET_BYTES)
-    throw new ToolError('SECRET_TOO_LARGE', `the secret "${id}" has more than ${MAX_SECRET_BYTES} bytes`)
+  if (bytes.length > MAX_SECRET_BYTES) throw tooLarge(id)
   return bytes
 }
 
@@ -68,5 +68,14 @@ function fromVariable(id: string, value: string | undefined, name: string): Buff
 }
 
 function fromFile(id: string, file: string): Buffer {
-  return attempt(`read the secret "${id}" from "${file}"`, () => fs.readFileSync(file))
+  try {
+    return readNamed(file, MAX_SECRET_BYTES)
+  } catch (error) {
+    if (error instanceof ToolError && error.code === 'FILE_TOO_LARGE') throw tooLarge(id)
+    throw systemError(error, `read the secret "${id}" from "${file}"`)
+  }
+}
+
+function tooLarge(id: string): ToolError {
+  return new ToolError('SECRET_TOO_LARGE', `the secret "${id}" has more than ${MAX_SECRET_BYTES} bytes`)
 }

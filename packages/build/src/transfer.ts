@@ -71,7 +71,7 @@ class Transfer {
     const { root } = this.#context.source
     const isFile = root.lstat(source.real)?.isFile() === true
     if (this.#action.unpack && isFile) {
-      const fd = root.open(source.real, fs.constants.O_RDONLY)
+      const fd = root.open(source.real, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
       if (await this.#unpack(fd, copier)) return
     }
     await this.#copy(this.#context.source, source, copier)

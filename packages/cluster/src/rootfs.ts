@@ -7,6 +7,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { messageOf } from '@pipelayer/errors'
+import { readRegular } from '@pipelayer/sys'
 import { clusterfileFor, parseMetadata } from './clusterfile.js'
 
 export interface RootfsFinding {
@@ -55,11 +56,12 @@ function parseCluster(text: string): void {
 }
 
 function checkText(root: string, file: string, parse: (text: string) => unknown): readonly RootfsFinding[] {
-  const stat = fs.lstatSync(path.join(root, file), { throwIfNoEntry: false })
+  const place = path.join(root, file)
+  const stat = fs.lstatSync(place, { throwIfNoEntry: false })
   if (stat?.isFile() !== true) return []
   try {
     if (stat.size > MAX_TEXT) throw new Error(`it has more than ${MAX_TEXT} bytes`)
-    parse(fs.readFileSync(path.join(root, file), 'utf8'))
+    parse(readRegular(place, MAX_TEXT, { noFollow: true }).toString('utf8'))
     return []
   } catch (error) {
     return [{ rule: 'invalid', severity: 'error', file, message: `${file}: ${messageOf(error)}` }]

@@ -2,18 +2,18 @@ import fs from 'node:fs'
 import { type Digest, parseDigest } from '@pipelayer/digest'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 
-const { O_NOFOLLOW, O_RDONLY } = fs.constants
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 /** Longer than any link, short enough to be read whole whatever lies there. */
 const MAX_LINK = 1024
 
 /** What "it is not there" looks like. */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR'])
 
-/** Opens a regular file to read; undefined where there is none. A symlink in its place is not followed. */
+/** Opens a regular file to read; undefined where there is none. A symlink is not followed, a FIFO not waited for. */
 export function openFile(file: string): { readonly fd: number; readonly size: number } | undefined {
   let fd: number
   try {
-    fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW)
+    fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   } catch (error) {
     if (ABSENT.has(errnoOf(error) ?? '')) return undefined
     throw systemError(error, `read "${file}"`)

@@ -9,6 +9,7 @@ import fs, { createReadStream } from 'node:fs'
 import path from 'node:path'
 import { decompress } from '@pipelayer/compress'
 import { attempt, messageOf, ToolError } from '@pipelayer/errors'
+import { openRegular } from '@pipelayer/sys'
 import { readTar } from '@pipelayer/tar'
 import { type ChartFile, guessedImages, renderedImages } from './chart.js'
 import type { FoundImage } from './found.js'
@@ -71,7 +72,9 @@ async function* archived(file: string): AsyncGenerator<{ name: string; text: str
   let name = ''
   let chunks: Buffer[] = []
   let size = 0
-  for await (const event of readTar(decompress(createReadStream(file), { maxBytes: MAX_ARCHIVE }))) {
+  for await (const event of readTar(
+    decompress(createReadStream('', { fd: openRegular(file).fd }), { maxBytes: MAX_ARCHIVE }),
+  )) {
     if (event.type === 'entry') {
       name = Buffer.from(event.entry.name, 'latin1').toString()
       chunks = []

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { isIndexType, isManifestType } from '@pipelayer/oci'
 import { openPlace, type Place, type PlaceOptions, type PlaceReader } from '@pipelayer/places'
+import { openRegular } from '@pipelayer/sys'
 import type { Part } from './parts.js'
 
 const READ_BYTES = 1024 * 1024
@@ -102,7 +103,9 @@ async function* readFile(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   try {
-    yield* fs.createReadStream(path, { highWaterMark: Math.min(READ_BYTES, size + 1), signal })
+    // Looked at again: it may be another file by now.
+    const { fd } = openRegular(path)
+    yield* fs.createReadStream('', { fd, highWaterMark: Math.min(READ_BYTES, size + 1), signal })
   } catch (error) {
     throw systemError(error, `read "${path}"`)
   }

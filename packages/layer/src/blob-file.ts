@@ -6,7 +6,8 @@
 import fs from 'node:fs'
 import { decompress } from '@pipelayer/compress'
 import { type Digest, Hasher, verified } from '@pipelayer/digest'
-import { systemError, ToolError } from '@pipelayer/errors'
+import { attempt, systemError, ToolError } from '@pipelayer/errors'
+import { openRegular } from '@pipelayer/sys'
 import type { FileHand } from './handed-files.js'
 
 /** Read ahead from disk at a time. */
@@ -81,10 +82,11 @@ export function provenTar(
   return { tar: hashed(), finish }
 }
 
-/** The bytes of a file. @throws ToolError that names it */
+/** The bytes of a regular file. @throws ToolError that names it; `FILE_INVALID` for a FIFO or a device */
 export async function* fileBytes(file: string): AsyncGenerator<Buffer, void, void> {
   try {
-    yield* fs.createReadStream(file, { highWaterMark: READ_BYTES })
+    const { fd } = openRegular(file)
+    yield* fs.createReadStream('', { fd, highWaterMark: READ_BYTES })
   } catch (error) {
     throw systemError(error, `read "${file}"`)
   }
@@ -92,7 +94,7 @@ export async function* fileBytes(file: string): AsyncGenerator<Buffer, void, voi
 
 /** Through two buffers: a stream makes one for each read, and dozens of them wait for the garbage collector. */
 async function* bytesInTurns(file: string): AsyncGenerator<Buffer, void, void> {
-  const fd = await reading<number>(file, done => fs.open(file, done))
+  const { fd } = attempt(`read "${file}"`, () => openRegular(file))
   const buffers: [Buffer, Buffer] = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)]
   const fill = (): Promise<number> => {
     const size = reading<number>(file, done => fs.read(fd, buffers[0], 0, READ_BYTES, null, done))

@@ -6,6 +6,7 @@
  */
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
+import { openRegular } from '@pipelayer/sys'
 import type { ReadEntry } from '@pipelayer/tar'
 import type { Spot } from './make.js'
 import { bytesOf } from './name.js'
@@ -21,7 +22,7 @@ export class Repeated {
     const path = folder.at(name)
     const stat = folder.lstat(name)
     if (stat === undefined || !isAlike(stat, path, entry)) throw differs()
-    if (entry.type === 'file') this.#fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW)
+    if (entry.type === 'file') this.#fd = openRegular(path, { noFollow: true }).fd
   }
 
   /** @throws ToolError `DUPLICATE_ENTRY` */

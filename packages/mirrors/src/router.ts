@@ -1,9 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { errnoOf, systemError } from '@pipelayer/errors'
+import { readNamed } from '@pipelayer/sys'
 import type { Route, RouteOptions } from './endpoint.js'
 import { parseHosts } from './hosts-toml.js'
 import { parseRegistries, type Registries, type RegistryRule, routeIn } from './registries-conf.js'
+
+/** Bytes of a file at most. */
+const MAX_FILE = 16 * 1024 * 1024
 
 /** Which files say it. */
 export interface MirrorFiles {
@@ -63,7 +67,7 @@ function hostsRoute(dirs: readonly string[], options: RouteOptions): Route | und
       const name = `${dir}/${host}/hosts.toml`
       const text = readIfThere(name)
       if (text === undefined) continue
-      const readFile = (path: string): string => readNamed(resolve(dirname(name), path))
+      const readFile = (path: string): string => readGiven(resolve(dirname(name), path))
       return parseHosts(text, { name, readFile }, options)
     }
   }
@@ -83,16 +87,16 @@ function filesIn(dir: string): string[] {
 
 function readIfThere(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    return readNamed(path, MAX_FILE).toString('utf8')
   } catch (error) {
     if (isAbsent(error)) return undefined
     throw systemError(error, `read "${path}"`)
   }
 }
 
-function readNamed(path: string): string {
+function readGiven(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readNamed(path, MAX_FILE).toString('utf8')
   } catch (error) {
     throw systemError(error, `read "${path}"`)
   }

@@ -65,13 +65,17 @@ export class SavedImages {
   /**
    * Opens a file and finds its images.
    *
-   * @throws ToolError `ARCHIVE_INVALID`, `TAR_INVALID`, `TAR_TRUNCATED`, `CONFIG_INVALID`; of the system
+   * @throws ToolError `FILE_INVALID`: it is a pipe or the like, and an archive is read more than once; `ARCHIVE_INVALID`, `TAR_INVALID`, `TAR_TRUNCATED`, `CONFIG_INVALID`; of the system
    */
   static async open(file: string): Promise<SavedImages> {
-    const handle = await fs.promises.open(file).catch((error: unknown) => {
+    // Without waiting: whoever opens a FIFO waits for a writer.
+    const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
+    const handle = await fs.promises.open(file, flags).catch((error: unknown) => {
       throw systemError(error, `open "${file}"`)
     })
     try {
+      if (!(await handle.stat()).isFile())
+        throw new ToolError('FILE_INVALID', `cannot read images from "${file}": it is no regular file`)
       const names = await indexOf(handle, file)
       const blobs = new Map<Digest, Extent>()
       const reader = new ImageReader({ handle, file, names, blobs })

@@ -7,7 +7,7 @@ import { parseRange } from './range.js'
 import type { Subject } from './registry.js'
 import type { StoredFile } from './storage.js'
 
-const { O_NOFOLLOW, O_RDONLY } = fs.constants
+const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 const READ_BYTES = 256 * 1024
 /** SHA-256 of nothing; other digests of empty files are what a power cut left. */
 const EMPTY = /^sha(?:256:e3b0c442|384:38b060a7|512:cf83e135)/
@@ -82,7 +82,7 @@ async function sendBytes(
 
 async function open(file: string): Promise<fs.promises.FileHandle> {
   try {
-    return await fs.promises.open(file, O_RDONLY | O_NOFOLLOW)
+    return await fs.promises.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   } catch (cause) {
     if (errnoOf(cause) !== 'ENOENT') throw systemError(cause, `read "${file}"`)
     throw new ToolError('BLOB_UNKNOWN', 'the blob was deleted just now', { cause })

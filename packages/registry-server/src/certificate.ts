@@ -1,6 +1,10 @@
 import fs from 'node:fs'
 import tls from 'node:tls'
 import { attempt, messageOf, ToolError } from '@pipelayer/errors'
+import { readNamed } from '@pipelayer/sys'
+
+/** Bytes of a certificate with its chain, or of a key, at most. */
+const MAX_PEM = 1024 * 1024
 
 /** PEM files. */
 export interface CertificateFiles {
@@ -56,7 +60,7 @@ export class Certificate {
 
   #read(): Pem {
     const [cert, key] = [this.#files.cert, this.#files.key].map(file =>
-      attempt(`read "${file}"`, () => fs.readFileSync(file)),
+      attempt(`read "${file}"`, () => readNamed(file, MAX_PEM)),
     ) as [Buffer, Buffer]
     try {
       tls.createSecureContext({ cert, key })

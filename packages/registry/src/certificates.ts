@@ -1,7 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { readNamed } from '@pipelayer/sys'
 import type { TlsSettings } from './dispatchers.js'
+
+/** Bytes of a file at most. */
+const MAX_FILE = 16 * 1024 * 1024
 
 /** Where Docker and podman keep the certificates of registries, the first one first. */
 export function certificateDirs(env: Readonly<Record<string, string | undefined>>): string[] {
@@ -51,10 +55,10 @@ function identityOf(folder: string, names: readonly string[]): TlsSettings['iden
   return { cert: readText(join(folder, `${first}.cert`)), key: readText(join(folder, `${first}.key`)) }
 }
 
-/** Reads a file of certificates; its errors name it. */
+/** Reads a file of certificates, of at most 16 MiB; its errors name it. */
 export function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readNamed(path, MAX_FILE).toString('utf8')
   } catch (error) {
     throw systemError(error, `read the certificate "${path}"`)
   }

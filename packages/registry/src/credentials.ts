@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { type Credentials, getFromHelper } from './credential-helper.js'
 
@@ -18,6 +18,8 @@ export type { Credentials }
 /** Finds the credentials for a repository; undefined means anonymous. */
 export type CredentialSource = (domain: string, path: string) => Promise<Credentials | undefined>
 
+/** Bytes of a configuration file at most. */
+const MAX_FILE = 16 * 1024 * 1024
 const HUB = 'docker.io'
 /** The name that Docker's tools know the Hub by. */
 const HUB_KEY = 'https://index.docker.io/v1/'
@@ -150,11 +152,11 @@ function decodePair(auth: string | undefined): readonly [string, string] | undef
   return [text.slice(0, colon), text.slice(colon + 1)]
 }
 
-/** @internal A configuration file; undefined when it does not exist. */
+/** @internal A configuration file; undefined when it does not exist. @throws ToolError `CREDENTIALS_INVALID`, `FILE_TOO_LARGE` */
 export async function readConfig(path: string): Promise<JsonObject | undefined> {
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = await readText(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
     throw systemError(error, `read credentials "${path}"`)
@@ -166,6 +168,19 @@ export async function readConfig(path: string): Promise<JsonObject | undefined> 
     // The parser's message would quote the file, that is, a secret.
   }
   throw invalid(`"${path}" is not a JSON object`)
+}
+
+// A FIFO is waited for, off the main thread, so that signals are heard: programs that keep secrets hand them out so.
+async function readText(path: string): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_FILE)
+      throw new ToolError('FILE_TOO_LARGE', `cannot read "${path}": it has more than ${MAX_FILE} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** @internal */

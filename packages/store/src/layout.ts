@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, digestOf, encodedOf } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
+import { openRegular, type RegularFile, readRegular } from '@pipelayer/sys'
 import { BlobWriter, type ExpectedBlob, type StoredBlob } from './blob-writer.js'
 import type { StoredDescriptor } from './descriptor.js'
 import { replaceFile } from './durable.js'
@@ -20,6 +21,10 @@ import { PartialFolder } from './partial.js'
 
 /** Documents are read into memory up to this size: 4 MiB, as registries take them. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
+/** `index.json` is read into memory up to this size: some 200,000 names. */
+const MAX_INDEX_BYTES = 64 * 1024 * 1024
+/** `oci-layout` holds a version, in 31 bytes as most write it. */
+const MAX_MARK_BYTES = 64 * 1024
 const READ_CHUNK_BYTES = 1024 * 1024
 /** Whatever the umask, nobody but the owner can replace what lies in a folder. */
 const FOLDER_MODE = 0o755
@@ -135,14 +140,16 @@ export class Layout {
 
   // What came from elsewhere mends a blob that was damaged here.
   #holds(digest: Digest, bytes: Uint8Array): boolean {
-    return this.hasBlob(digest, bytes.length) && fs.readFileSync(this.blobPath(digest)).equals(bytes)
+    return (
+      this.hasBlob(digest, bytes.length) && readRegular(this.blobPath(digest), bytes.length).equals(bytes)
+    )
   }
 
-  /** A blob's bytes as a stream, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN` */
+  /** A blob's bytes as a stream, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN`, `FILE_INVALID` */
   openBlob(digest: Digest): Readable {
-    const fd = this.#openFile(digest)
+    const { fd, size } = this.#openFile(digest)
     // A buffer is made for each stream: one larger than the file is time for the collector.
-    const highWaterMark = Math.min(READ_CHUNK_BYTES, fs.fstatSync(fd).size + 1)
+    const highWaterMark = Math.min(READ_CHUNK_BYTES, size + 1)
     return fs.createReadStream('', { fd, highWaterMark })
   }
 
@@ -152,9 +159,8 @@ export class Layout {
    * @throws {ToolError} `BLOB_UNKNOWN`, `SIZE_INVALID` when it is larger, `DIGEST_MISMATCH` when it was damaged
    */
   readBlob(digest: Digest, limitBytes: number = MAX_DOCUMENT_BYTES): Buffer {
-    const fd = this.#openFile(digest)
+    const { fd, size } = this.#openFile(digest)
     try {
-      const { size } = fs.fstatSync(fd)
       if (size > limitBytes)
         throw new ToolError(
           'SIZE_INVALID',
@@ -173,11 +179,11 @@ export class Layout {
     }
   }
 
-  /** index.json as it is now. */
+  /** index.json as it is now. @throws {ToolError} `LAYOUT_INVALID`; `FILE_TOO_LARGE` above 64 MiB; `FILE_INVALID` */
   index(): LayoutIndex {
     const file = path.join(this.root, 'index.json')
     return parseLayoutIndex(
-      attempt(`read "${file}"`, () => fs.readFileSync(file, 'utf8')),
+      attempt(`read "${file}"`, () => readRegular(file, MAX_INDEX_BYTES).toString('utf8')),
       file,
     )
   }
@@ -216,9 +222,9 @@ export class Layout {
     )
   }
 
-  #openFile(digest: Digest): number {
+  #openFile(digest: Digest): RegularFile {
     try {
-      return fs.openSync(this.blobPath(digest), 'r')
+      return openRegular(this.blobPath(digest))
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
       throw new ToolError('BLOB_UNKNOWN', `no blob ${digest} in "${this.root}"`, { cause: error })
@@ -229,7 +235,7 @@ export class Layout {
     const file = path.join(this.root, 'oci-layout')
     let text: string
     try {
-      text = fs.readFileSync(file, 'utf8')
+      text = readRegular(file, MAX_MARK_BYTES).toString('utf8')
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return false
       return attempt(`read "${file}"`, () => {

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { errnoOf, systemError } from '@pipelayer/errors'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { ofdLock } from '@pipelayer/sys'
 
 const { O_CREAT, O_NOFOLLOW = 0, O_RDWR } = fs.constants
@@ -11,12 +11,16 @@ const { O_CREAT, O_NOFOLLOW = 0, O_RDWR } = fs.constants
  * so before that.
  *
  * @returns the descriptor, or undefined while another holds it
- * @throws {ToolError} the system's
+ * @throws {ToolError} `FILE_INVALID`: something else lies there, a FIFO that would never end for one; the system's
  */
 export function openLocked(file: string): number | undefined {
   try {
     fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
     const fd = fs.openSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+    if (!fs.fstatSync(fd).isFile()) {
+      fs.closeSync(fd)
+      throw new ToolError('FILE_INVALID', `cannot write "${file}": it is no regular file`)
+    }
     if (ofdLock(fd, 'exclusive') && isStillAt(fd, file)) return fd
     fs.closeSync(fd)
     return undefined

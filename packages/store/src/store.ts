@@ -3,10 +3,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
-import { isAvailable, isOrphan, ofdLock, ownedName } from '@pipelayer/sys'
+import { isAvailable, isOrphan, ofdLock, ownedName, readRegular } from '@pipelayer/sys'
 import type { BlobWriter, ExpectedBlob } from './blob-writer.js'
 import { replaceFile } from './durable.js'
-import { Layout } from './layout.js'
+import { Layout, MAX_DOCUMENT_BYTES } from './layout.js'
 import { partialBlobsIn } from './listing.js'
 import { openPartial, partialName } from './partial-blob.js'
 import { UploadState } from './upload-state.js'
@@ -117,7 +117,8 @@ export class Store extends Layout {
   /** The record of {@link putPacked}, while its blob is there. */
   getPacked(cacheKey: Digest, how: string): Record<string, unknown> | undefined {
     try {
-      const record: unknown = JSON.parse(fs.readFileSync(this.#packedPath(cacheKey, how), 'utf8'))
+      const note = readRegular(this.#packedPath(cacheKey, how), MAX_DOCUMENT_BYTES)
+      const record: unknown = JSON.parse(note.toString('utf8'))
       return isPacked(record) && (record.empty === true || this.#holds(record)) ? record : undefined
     } catch (error) {
       // A damaged note costs a packing, not the build.

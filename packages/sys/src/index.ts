@@ -64,6 +64,13 @@ export {
 export { closeFile, createAt, writeAll } from './new-file.js'
 export { isOrphan, ownedName } from './owner.js'
 export type { Path } from './path.js'
+export {
+  openRegular,
+  type RegularFile,
+  type RegularFileOptions,
+  readNamed,
+  readRegular,
+} from './regular-file.js'
 export { bundledVersions } from './versions.js'
 export {
   fgetxattr,

@@ -1,4 +1,7 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import fs from 'node:fs'
+import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import * as sys from '@pipelayer/sys'
@@ -288,4 +291,52 @@ t.test('lstatOf and xattrNamesOf say what node:fs and llistxattr say', async t =
   t.throws(() => sys.lstatOf(`${top}/${'x'.repeat(300)}`), { code: 'ENAMETOOLONG' })
   t.throws(() => sys.lstatOf(`${top}/${'x/'.repeat(3000)}`), { code: 'ENAMETOOLONG' }, 'longer than any path')
   t.throws(() => sys.lstatOf(`${top}/\0`), 'a NUL')
+})
+
+t.test('files of somebody else are opened without waiting, and read up to a limit', async t => {
+  fs.writeFileSync(at('other-file'), 'abc')
+  fs.writeFileSync(at('none-in-it'), '')
+  fs.symlinkSync('other-file', at('to-file'))
+  fs.symlinkSync('/dev/zero', at('to-zero'))
+  fs.writeFileSync(at('sparse'), '')
+  fs.truncateSync(at('sparse'), 3 * 1024 ** 3)
+  execFileSync('mkfifo', [at('other-fifo')])
+  const server = net.createServer().listen(at('other-socket'))
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const refused: [name: string, code: string, why: string][] = [
+    ['other-fifo', 'FILE_INVALID', 'nobody writes to it'],
+    ['to-zero', 'FILE_INVALID', 'a device, behind a symlink'],
+    ['other-socket', 'FILE_INVALID', 'a socket'],
+    ['.', 'FILE_INVALID', 'a directory'],
+    ['sparse', 'FILE_TOO_LARGE', 'larger than there is memory'],
+    ['absent', 'ENOENT', "the system's own"],
+  ]
+  for (const [name, code, why] of refused) {
+    t.throws(() => sys.readRegular(at(name), 3), { code }, why)
+    if (code === 'FILE_INVALID') t.throws(() => sys.openRegular(at(name)), { code }, why)
+  }
+  for (const [name, text] of [
+    ['other-file', 'abc'],
+    ['none-in-it', ''],
+    ['to-file', 'abc'],
+  ] as const) {
+    t.equal(sys.readRegular(at(name), 3).toString(), text, name)
+    t.equal(sys.readNamed(at(name), 3).toString(), text, name)
+  }
+  t.throws(() => sys.readRegular(at('other-file'), 2), { code: 'FILE_TOO_LARGE' }, 'one byte too many')
+  t.throws(() => sys.readRegular(at('to-file'), 3, { noFollow: true }), { code: 'ELOOP' }, 'no symlink')
+  t.throws(
+    () => sys.readRegular('/proc/self/maps', 100),
+    { code: 'FILE_TOO_LARGE' },
+    'says 0 bytes, has more',
+  )
+  t.match(sys.readRegular('/proc/self/maps', 1 << 24).toString(), /node/, 'and is read to its end')
+  t.equal(sys.readNamed('/dev/null', 3).length, 0, 'what the user names may be a device')
+  t.throws(() => sys.readNamed(at('to-zero'), 100_000), { code: 'FILE_TOO_LARGE' }, 'within the limit')
+  t.throws(() => sys.readNamed(at('sparse'), 100_000), { code: 'FILE_TOO_LARGE' }, 'within the limit')
+  const writer = spawn('sh', ['-c', `printf abc > "${at('other-fifo')}"`])
+  t.equal(sys.readNamed(at('other-fifo'), 3).toString(), 'abc', 'a pipe that the user names is waited for')
+  await once(writer, 'close')
+  t.throws(() => sys.readNamed(dir, 3), { code: 'EISDIR' })
 })

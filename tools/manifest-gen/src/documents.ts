@@ -1,4 +1,3 @@
-import fs from 'node:fs'
 import { algorithmOf, digestOf } from '@pipelayer/digest'
 import {
   type Descriptor,
@@ -10,6 +9,7 @@ import {
   parseLayerType,
 } from '@pipelayer/oci'
 import { type Layout, MAX_DOCUMENT_BYTES } from '@pipelayer/store'
+import { readRegular } from '@pipelayer/sys'
 
 /** A record that names a document. */
 interface Named {
@@ -29,8 +29,7 @@ export function readDocument({ digest, path }: Named, store: Layout): Buffer {
 /** The path is a hint: whatever is wrong with it, the store is asked next. */
 function matching(path: string, digest: string): Buffer | undefined {
   try {
-    if (fs.statSync(path).size > MAX_DOCUMENT_BYTES) return undefined
-    const bytes = fs.readFileSync(path)
+    const bytes = readRegular(path, MAX_DOCUMENT_BYTES)
     return digestOf(bytes, algorithmOf(digest)) === digest ? bytes : undefined
   } catch {
     return undefined

@@ -5,10 +5,11 @@
  */
 import fs from 'node:fs'
 import { digestOf, parseDigest } from '@pipelayer/digest'
-import { ToolError } from '@pipelayer/errors'
-import { parseManifest } from '@pipelayer/oci'
+import { attempt, ToolError } from '@pipelayer/errors'
+import { MAX_DOCUMENT, parseManifest } from '@pipelayer/oci'
 import type { AnyRecord, ConfigRecord, ManifestRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
+import { readRegular } from '@pipelayer/sys'
 import type { LayerSource } from './layer-source.js'
 
 const OF_IMAGES = new Set(['layer', 'config', 'manifest', 'index', 'blob'])
@@ -72,7 +73,7 @@ export class ImageCheck {
 
   #read({ path, digest }: ManifestRecord): Buffer {
     if (path === undefined || !fs.existsSync(path)) return this.#store().readBlob(parseDigest(digest))
-    const bytes = fs.readFileSync(path)
+    const bytes = attempt(`read "${path}"`, () => readRegular(path, MAX_DOCUMENT))
     const actual = digestOf(bytes)
     if (actual !== digest)
       throw new ToolError('DIGEST_MISMATCH', `cannot use "${path}": expected ${digest}, got ${actual}`)
