@@ -61,9 +61,9 @@ class FolderRepositoryStorage implements RepositoryStorage {
     return this.#repository.manifests()
   }
 
-  async putManifest({ digest, bytes, tag }: NewManifest): Promise<void> {
+  async putManifest({ digest, bytes, tags }: NewManifest): Promise<void> {
     const batch = this.#repository.batch()
-    batch.putManifest(digest, bytes, tag === undefined ? [] : [tag])
+    batch.putManifest(digest, bytes, tags)
     await batch.commit()
   }
 

@@ -13,41 +13,58 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { attempt, ToolError } from '@pipelayer/errors'
+import { readNamed } from '@pipelayer/sys'
 import { compare } from 'bcryptjs'
+import { Turns } from './turns.js'
 
+/** Bytes of a file of users at most: some hundred thousand of them. */
+const MAX_FILE = 16 * 1024 * 1024
 const HASH = /^\$2[aby]\$(?:0[4-9]|1\d|2\d|3[01])\$[./A-Za-z0-9]{53}$/
-/** Of no password: unknown users take as long as known ones. */
-const NOBODY = '$2b$05$......................................................'.slice(0, 60)
+/** What bcrypt has at least. */
+const LOWEST_COST = 4
+/** The rest of a hash, of no password. */
+const NO_PASSWORD = '.'.repeat(53)
 /** bcrypt looks at no more bytes than these. */
 const MAX_PASSWORD = 72
 /** Pairs that were right and need not be computed again. */
 const MAX_KNOWN = 1000
-/** Computations that wait: more of them is an attack, and answered at once. */
-const MAX_WAITING = 64
+/** Computations that wait, of all clients and of one: more of them is an attack, and answered at once. */
+const MAX_WAITING = { total: 64, perSource: 16 }
+
+/** Whether a password is that of a hash. */
+type Compare = (password: string, hash: string) => Promise<boolean>
 
 /** The users of a registry. The file is read again whenever it changes. */
 export class Htpasswd {
   readonly #file: string
   readonly #key = randomBytes(32)
   readonly #known = new Set<string>()
+  readonly #pending = new Map<string, Promise<boolean>>()
+  readonly #turns = new Turns(MAX_WAITING)
+  readonly #compare: Compare
   #hashes: ReadonlyMap<string, string> = new Map()
+  #highestCost = 0
   #state = ''
-  #waiting = 0
-  #turn: Promise<unknown> = Promise.resolve()
 
-  /** @throws {ToolError} `HTPASSWD_INVALID`; of the system */
-  constructor(file: string) {
+  /**
+   * @param comparing - bcrypt's own, unless said
+   * @throws {ToolError} `HTPASSWD_INVALID`; of the system
+   */
+  constructor(file: string, comparing: Compare = compare) {
     this.#file = file
+    this.#compare = comparing
     this.#refresh()
   }
 
   /**
    * True when an Authorization header names a user of the file, with the right password. One password is computed at
-   * a time, since each takes this process tens of milliseconds or more.
+   * a time, since each takes this process tens of milliseconds or more; clients take turns. A refusal costs the same
+   * work whether or not there is such a user, so that time does not tell.
    *
+   * @param source - the client's address
    * @throws {ToolError} `TOOMANYREQUESTS`; `HTPASSWD_INVALID` when the file has been spoilt
    */
-  async accepts(header: string | undefined): Promise<boolean> {
+  async accepts(header: string | undefined, source = ''): Promise<boolean> {
     this.#refresh()
     const credentials = parseBasic(header)
     if (credentials === undefined) return false
@@ -57,24 +74,26 @@ export class Htpasswd {
       .update(JSON.stringify([hash, name, password]))
       .digest('base64')
     if (this.#known.has(pair)) return true
-    const isRight = await this.#compute(password, hash ?? NOBODY)
-    if (!isRight || hash === undefined) return false
+    // A client that begins with many requests at once has one password.
+    const computing = this.#pending.get(pair) ?? this.#turns.take(source, () => this.#compute(password, hash))
+    this.#pending.set(pair, computing)
+    const isRight = await computing.finally(() => this.#pending.delete(pair))
+    if (!isRight) return false
     if (this.#known.size >= MAX_KNOWN) this.#known.clear()
     this.#known.add(pair)
     return true
   }
 
-  async #compute(password: string, hash: string): Promise<boolean> {
-    if (this.#waiting >= MAX_WAITING)
-      throw new ToolError('TOOMANYREQUESTS', 'too many passwords are being checked: try again later')
-    this.#waiting++
-    const turn = this.#turn.then(() => compare(password, hash))
-    this.#turn = turn.catch(() => undefined)
-    try {
-      return await turn
-    } finally {
-      this.#waiting--
+  // The work of cost N is 2^N. That of C, then again C, C + 1, ... up to N - 1 is 2^N as well.
+  async #compute(password: string, hash: string | undefined): Promise<boolean> {
+    const highest = this.#highestCost
+    if (hash === undefined) {
+      await this.#compare(password, hashOfNobody(highest))
+      return false
     }
+    if (await this.#compare(password, hash)) return true
+    for (let cost = costOf(hash); cost < highest; cost++) await this.#compare(password, hashOfNobody(cost))
+    return false
   }
 
   #refresh(): void {
@@ -82,11 +101,20 @@ export class Htpasswd {
       const { ino, mtimeMs, size } = fs.statSync(this.#file)
       const state = `${ino} ${mtimeMs} ${size}`
       if (state === this.#state) return
-      this.#hashes = parseHtpasswd(fs.readFileSync(this.#file, 'utf8'), this.#file)
+      this.#hashes = parseHtpasswd(readNamed(this.#file, MAX_FILE).toString('utf8'), this.#file)
+      this.#highestCost = Math.max(LOWEST_COST, ...[...this.#hashes.values()].map(costOf))
       this.#known.clear()
       this.#state = state
     })
   }
+}
+
+function costOf(hash: string): number {
+  return Number(hash.slice(4, 6))
+}
+
+function hashOfNobody(cost: number): string {
+  return `$2b$${String(cost).padStart(2, '0')}$${NO_PASSWORD}`
 }
 
 function parseHtpasswd(text: string, file: string): Map<string, string> {

@@ -138,15 +138,18 @@ class LayoutRepositoryStorage implements RepositoryStorage {
     return this.#storage.reachable()
   }
 
-  async putManifest({ digest, mediaType, bytes, children, tag }: NewManifest): Promise<void> {
+  async putManifest({ digest, mediaType, bytes, children, tags }: NewManifest): Promise<void> {
     const descriptor = { mediaType, digest, size: bytes.length }
     this.#layout.putBytes(bytes, descriptor)
-    if (tag === undefined) {
+    if (tags.length === 0) {
       this.#layout.tag(descriptor)
       return
     }
-    const refName = this.#storage.view.refNameFor(this.name, tag)
-    this.#layout.updateIndex(index => withName(index, descriptor, { refName, children }))
+    const { view } = this.#storage
+    const refNames = tags.map(tag => view.refNameFor(this.name, tag))
+    this.#layout.updateIndex(index =>
+      refNames.reduce((named, refName) => withName(named, descriptor, { refName, children }), index),
+    )
   }
 
   async deleteManifest(digest: Digest): Promise<boolean> {

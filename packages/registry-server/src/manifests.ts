@@ -11,6 +11,7 @@ import {
   parseLayerType,
   parseManifest,
 } from '@pipelayer/oci'
+import type { Exchange } from './exchange.js'
 import type { Subject } from './registry.js'
 import type { RepositoryStorage } from './storage.js'
 
@@ -38,28 +39,53 @@ export async function getManifest({ registry, exchange, name, item }: Subject): 
 /**
  * `PUT /v2/NAME/manifests/REFERENCE`. What it names must be there, in the size it says, its subject excepted.
  *
- * Spec: distribution-spec v1.1, "Pushing Manifests", "Pushing Manifests with Subject".
+ * Of a tag, the parameter `digest` says what the manifest must be, and by which algorithm it is known; of a digest, each
+ * parameter `tag` is one more name, and `OCI-Tag` tells which were given.
+ *
+ * Spec: distribution-spec v1.1, "Pushing Manifests", "Pushing Manifests with Subject"; the parameters are those of its
+ * later drafts.
  */
 export async function putManifest({ registry, exchange, name, item }: Subject): Promise<void> {
-  const asDigest = item.includes(':') ? parseDigest(item) : undefined
-  if (asDigest === undefined && !isTag(item))
-    throw new ToolError('TAG_INVALID', `not a tag: ${JSON.stringify(item)}`)
+  const { tags, asked, expected } = namesFor(exchange, item)
   const bytes = await exchange.document(MAX_DOCUMENT)
   const document = parseManifest(bytes, { mediaType: simpleType(exchange.header('content-type')) })
-  const digest = digestOf(bytes, asDigest === undefined ? 'sha256' : algorithmOf(asDigest))
-  if (asDigest !== undefined && asDigest !== digest)
-    throw new ToolError('DIGEST_MISMATCH', `the manifest is ${digest}, not ${asDigest}`)
+  const digest = digestOf(bytes, expected === undefined ? 'sha256' : algorithmOf(expected))
+  if (expected !== undefined && expected !== digest)
+    throw new ToolError('DIGEST_MISMATCH', `the manifest is ${digest}, not ${expected}`)
   const repository = registry.storage.repository(name)
   checkContent(repository, document)
   const children = document.kind === 'index' ? document.manifests.map(entry => entry.digest) : []
   const { mediaType, subject } = document
-  const tag = asDigest === undefined ? { tag: item } : {}
-  await exchange.patiently(() => repository.putManifest({ digest, mediaType, bytes, children, ...tag }))
+  await exchange.patiently(() => repository.putManifest({ digest, mediaType, bytes, children, tags }))
+  if (asked.length > 0) exchange.response.setHeader('OCI-Tag', asked)
   exchange.send(201, {
     Location: `/v2/${name}/manifests/${digest}`,
     'Docker-Content-Digest': digest,
     ...(subject !== undefined && { 'OCI-Subject': subject.digest }),
   })
+}
+
+// The names that a manifest gets: `asked` by parameters, `tags` in all; and what it must be.
+function namesFor(
+  { query }: Exchange,
+  item: string,
+): {
+  readonly tags: readonly string[]
+  readonly asked: readonly string[]
+  readonly expected: Digest | undefined
+} {
+  const isDigestGiven = item.includes(':')
+  const asked = [...new Set(query.getAll('tag'))]
+  const tags = isDigestGiven ? asked : [...new Set([item, ...asked])]
+  const wrong = tags.find(tag => !isTag(tag))
+  if (wrong !== undefined)
+    throw new ToolError('TAG_INVALID', `not a tag: ${JSON.stringify(wrong.slice(0, 300))}`)
+  const digests = [...(isDigestGiven ? [item] : []), ...query.getAll('digest')].map(parseDigest)
+  const [expected] = digests
+  const other = digests.find(digest => digest !== expected)
+  if (other !== undefined)
+    throw new ToolError('DIGEST_MISMATCH', `one manifest cannot be both ${expected} and ${other}`)
+  return { tags, asked, expected }
 }
 
 /** `DELETE /v2/NAME/manifests/REFERENCE`: of a tag the tag, of a digest the manifest and its tags. */

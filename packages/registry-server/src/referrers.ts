@@ -1,5 +1,4 @@
 import { parseDigest } from '@pipelayer/digest'
-import { ToolError } from '@pipelayer/errors'
 import { MEDIA_TYPES } from '@pipelayer/oci'
 import { nextLink } from './pages.js'
 import type { Subject } from './registry.js'
@@ -8,8 +7,8 @@ import type { Subject } from './registry.js'
 const MAX_ENTRIES = 500
 
 /**
- * `GET /v2/NAME/referrers/DIGEST`: an index of what refers to the digest, empty where nothing does; `NAME_UNKNOWN`
- * where there is no such repository.
+ * `GET /v2/NAME/referrers/DIGEST`: an index of what refers to the digest, empty where nothing does, be it that there is
+ * no such repository: a client asks before it pushes the first image.
  *
  * Spec: distribution-spec v1.1, "Listing Referrers".
  */
@@ -19,8 +18,6 @@ export async function getReferrers({ registry, exchange, name, item }: Subject):
   const last = exchange.query.get('last') ?? ''
   const repository = registry.storage.repository(name)
   const all = await registry.referrers.of(repository, digest)
-  if (all.length === 0 && !repository.exists() && !repository.hasManifest(digest))
-    throw new ToolError('NAME_UNKNOWN', `there is no repository ${name}`)
   const rest = all.filter(
     entry => entry.digest > last && (artifactType === undefined || entry.artifactType === artifactType),
   )

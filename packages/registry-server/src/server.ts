@@ -6,6 +6,7 @@ import { deleteBlob, getBlob } from './blobs.js'
 import { Certificate, type CertificateFiles } from './certificate.js'
 import { answerTo } from './errors.js'
 import { Exchange } from './exchange.js'
+import { checkHost } from './host-check.js'
 import type { Htpasswd } from './htpasswd.js'
 import { deleteManifest, getManifest, putManifest } from './manifests.js'
 import { getCatalog, getTags } from './pages.js'
@@ -26,6 +27,8 @@ export interface ServerOptions {
   readonly tls?: CertificateFiles
   /** Who may enter; without it, everybody. */
   readonly users?: Htpasswd
+  /** Names, beside addresses, localhost and `host`, that a server without users answers to. */
+  readonly names?: readonly string[]
   readonly readOnly?: boolean
   /** A blob at most, in bytes; unlimited unless said. */
   readonly maxBlobBytes?: number
@@ -68,6 +71,7 @@ const CHALLENGE = 'Basic realm="registry", charset="UTF-8"'
 export class RegistryServer {
   readonly #options: ServerOptions
   readonly #registry: Registry
+  readonly #names: ReadonlySet<string>
   readonly #server: http.Server
   #sweeper: NodeJS.Timeout | undefined
   #isClosing = false
@@ -79,6 +83,7 @@ export class RegistryServer {
     const limits = { maxBytes: maxBlobBytes, maxOpen: maxUploads, expiryMs: uploadExpiryMs }
     const uploads = new Uploads({ ...limits, now })
     this.#registry = { storage, uploads, warn, referrers: new ReferrerCache() }
+    this.#names = new Set([options.host, ...(options.names ?? [])].map(name => name.toLowerCase()))
     this.#server = this.#makeServer()
   }
 
@@ -185,7 +190,12 @@ export class RegistryServer {
 
   async #admit(exchange: Exchange): Promise<void> {
     const { users } = this.#options
-    if (users === undefined || (await users.accepts(exchange.header('authorization')))) return
+    if (users === undefined) {
+      const [host, origin] = [exchange.header('host'), exchange.header('origin')]
+      return checkHost({ host, origin }, this.#names)
+    }
+    const source = exchange.request.socket.remoteAddress
+    if (await users.accepts(exchange.header('authorization'), source)) return
     exchange.response.setHeader('WWW-Authenticate', CHALLENGE)
     throw new ToolError('UNAUTHORIZED', 'name and password are needed')
   }

@@ -14,8 +14,8 @@ export interface NewManifest {
   readonly bytes: Buffer
   /** Manifests of an index that only the index will name. */
   readonly children: readonly Digest[]
-  /** Without it the manifest can be had by its digest only. */
-  readonly tag?: string
+  /** Without any the manifest can be had by its digest only. */
+  readonly tags: readonly string[]
 }
 
 /** Where a registry keeps what it serves. Other programs may write there at the same time: nothing is remembered. */

@@ -41,9 +41,65 @@ t.test('Basic against htpasswd', { skip: need('htpasswd') }, async t => {
   fs.writeFileSync(file, hashOf('ann', 'changed'))
   t.equal(await users.accepts(basic('ann:secret')), false, 'the file is read again when it changes')
   t.equal(await users.accepts(basic('ann:changed')), true)
-  const many = Array.from({ length: 100 }, (_, number) => users.accepts(basic(`eve:${number}`)))
+  const many = Array.from({ length: 100 }, (_, number) =>
+    users.accepts(basic(`eve:${number}`), `${number % 8}`),
+  )
   const refused = (await Promise.allSettled(many)).filter(({ status }) => status === 'rejected')
-  t.equal(refused.length, 36, 'guesses do not queue without end')
+  t.equal(refused.length, 35, 'guesses do not queue without end: one is computed, 64 wait')
+})
+
+// A hash that looks like one; who has which password is decided by the test's own comparison.
+const fakeHash = (cost: string): string => `$2b$${cost}$${'a'.repeat(53)}`
+
+/** bcrypt in name only: remembers the work, and takes the password "right". */
+function fakeBcrypt(): {
+  readonly work: () => number
+  readonly compare: (password: string, hash: string) => Promise<boolean>
+} {
+  let work = 0
+  const compare = async (password: string, hash: string): Promise<boolean> => {
+    work += 2 ** Number(hash.slice(4, 6))
+    await new Promise(setImmediate)
+    return password === 'right'
+  }
+  return { work: () => work, compare }
+}
+
+t.test('asks how long the refusal of a name takes', async t => {
+  const file = path.join(tempDir(t), 'htpasswd')
+  fs.writeFileSync(file, `low:${fakeHash('05')}\nhigh:${fakeHash('12')}\n`)
+  for (const name of ['low', 'high', 'nobody']) {
+    const { work, compare } = fakeBcrypt()
+    t.equal(await new Htpasswd(file, compare).accepts(basic(`${name}:wrong`)), false)
+    t.equal(work(), 2 ** 12, `${name} costs what the dearest user costs`)
+  }
+  t.equal(await new Htpasswd(file, fakeBcrypt().compare).accepts(basic('nobody:right')), false)
+})
+
+t.test('sends 60 wrong passwords while a user comes', async t => {
+  const file = path.join(tempDir(t), 'htpasswd')
+  fs.writeFileSync(file, `ann:${fakeHash('10')}\n`)
+  for (const [attacker, why] of [
+    ['10.0.0.1', 'from another address'],
+    ['10.0.0.2', 'from the same address'],
+  ]) {
+    const users = new Htpasswd(file, fakeBcrypt().compare)
+    let computed = 0
+    const wrong = Array.from({ length: 60 }, (_, number) =>
+      users.accepts(basic(`ann:${number}`), attacker).then(
+        () => computed++,
+        () => undefined,
+      ),
+    )
+    t.equal(await users.accepts(basic('ann:right'), '10.0.0.2'), true, why)
+    t.ok(computed <= 2, `${why}: ${computed} guesses came before`)
+    await Promise.all(wrong)
+  }
+  const { work, compare } = fakeBcrypt()
+  const users = new Htpasswd(file, compare)
+  const same = Array.from({ length: 200 }, () => users.accepts(basic('ann:right'), '10.0.0.2'))
+  t.same(new Set(await Promise.all(same)), new Set([true]), 'one user with 200 requests is refused none')
+  t.equal(work(), 2 ** 10, 'and is computed once')
 })
 
 t.test('files that are no htpasswd', async t => {

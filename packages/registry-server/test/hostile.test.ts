@@ -164,3 +164,31 @@ t.test('writes on to an ended upload where the kernel has no locks', async t => 
   fs.writeSync(fd, 'def')
   t.equal(fs.readFileSync(adopted, 'utf8'), 'abc')
 })
+
+t.test('lets a name of its own point to a server without passwords', async t => {
+  const lab = await startLab(t, 'layout', { names: ['Registry.Example'] })
+  const here = lab.server.address
+  const rows: readonly (readonly [headers: Record<string, string>, status: number, why: string])[] = [
+    [{ host: here }, 200, 'its address'],
+    [{ host: '[::1]:5000' }, 200, 'an address of IPv6'],
+    [{ host: 'localhost:5000' }, 200, 'this machine'],
+    [{ host: 'registry.localhost' }, 200, 'this machine too'],
+    [{ host: 'registry.example:5000' }, 200, 'a name that it was started with'],
+    [{ host: 'REGISTRY.example.' }, 200, 'the same, written otherwise'],
+    [{ host: 'evil.example:5000' }, 403, 'a name that points here'],
+    [{ host: 'evil.example', origin: 'http://evil.example' }, 403, 'and a page of it'],
+    [{ host: 'localhost.evil.example' }, 403, 'a name that begins like ours'],
+    [{ host: '127.0.0.1.evil.example' }, 403, 'a name that begins like an address'],
+    [{ host: here, origin: `http://${here}` }, 200, 'a page of this server'],
+    [{ host: here, origin: 'http://evil.example' }, 403, 'a page of another one'],
+    [{ host: here, origin: 'null' }, 403, 'a page without an origin'],
+    [{ host: here, origin: 'http://127.0.0.1:1' }, 403, 'a page of another port'],
+  ]
+  for (const [headers, status, why] of rows) {
+    const answer = await lab.send('GET', '/v2/', { headers })
+    t.equal(answer.status, status, `${why}: ${answer.body}`)
+    if (status === 403) t.equal(answer.code, 'DENIED', why)
+  }
+  const evil = { headers: { host: here, origin: 'http://evil.example', 'content-type': 'text/plain' } }
+  t.equal((await lab.send('POST', '/v2/a/blobs/uploads/', evil)).status, 403, 'nor does a page push')
+})

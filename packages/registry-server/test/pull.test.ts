@@ -260,7 +260,7 @@ function raw({ server }: Lab, method: string, url: string, headers = ''): Promis
     let answer = ''
     socket.setEncoding('utf8').on('data', chunk => (answer += chunk))
     socket.on('close', () => resolve(answer)).on('error', reject)
-    socket.write(`${method} ${url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${headers}\r\n`)
+    socket.write(`${method} ${url} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`)
   })
 }
 
@@ -287,7 +287,7 @@ async function leaves(t: Test, lab: Lab): Promise<void> {
   await new Promise<void>(resolve => {
     const socket = net.connect({ host, port: Number(port) })
     socket.once('data', () => socket.destroy()).once('close', () => resolve())
-    socket.write(`GET /v2/a/blobs/${digestOf(content)} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    socket.write(`GET /v2/a/blobs/${digestOf(content)} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
   })
   await lab.server.close(10_000)
   t.same(lab.warnings, [], 'is no fault of the server')

@@ -25,6 +25,7 @@ for (const kind of KINDS) {
     t.test('ways to upload', async t => uploads(t, await startLab(t, kind)))
     t.test('chunks', async t => chunks(t, await startLab(t, kind)))
     t.test('manifests that are refused', async t => refusedManifests(t, await startLab(t, kind)))
+    t.test('parameters of a manifest', async t => parameters(t, await startLab(t, kind)))
     t.test('indexes', async t => indexes(t, await startLab(t, kind)))
     t.test('a session survives the server', async t => restarts(t, await startLab(t, kind)))
     t.test('sessions that nobody goes on with are swept', async t => sweeps(t, await startLab(t, kind)))
@@ -168,6 +169,44 @@ async function refusedManifests(t: Test, lab: Lab): Promise<void> {
   t.match((await lab.send('GET', '/v2/a/tags/list')).json, { tags: ['1', '2', '3'] })
 }
 
+async function parameters(t: Test, lab: Lab): Promise<void> {
+  for (const content of [CONFIG, LAYER]) await putBlob(lab, 'a', content)
+  const body = manifest({ annotations: { which: 'parameters' } })
+  const long = digestOf(body, 'sha512')
+  const put = (reference: string): Promise<Answer> => putManifest(lab, 'a', reference, body)
+  const rows: readonly (readonly [
+    reference: string,
+    status: number,
+    digest: string | undefined,
+    tags: string | undefined,
+    why: string,
+  ])[] = [
+    [`1?digest=${long}`, 201, long, undefined, 'a tag, known by another algorithm'],
+    [`2?digest=${digestOf(body)}`, 201, digestOf(body), undefined, 'a tag, and what it must be'],
+    [`3?digest=${NOWHERE}`, 400, undefined, undefined, 'a tag, and what it is not'],
+    ['3?digest=sha256:abc', 400, undefined, undefined, 'a tag, and no digest'],
+    [`3?digest=${long}&digest=${digestOf(body)}`, 400, undefined, undefined, 'two digests'],
+    [`${long}?tag=4&tag=5&tag=4`, 201, long, '4, 5', 'a digest and its tags'],
+    ['6?tag=7', 201, digestOf(body), '7', 'a tag and one more'],
+    [`${long}?tag=.x`, 400, undefined, undefined, 'a digest and no tag'],
+    [`${long}?digest=${NOWHERE}`, 400, undefined, undefined, 'a digest and another one'],
+  ]
+  for (const [reference, status, digest, tags, why] of rows) {
+    const { status: got, headers } = await put(reference)
+    t.same([got, headers['docker-content-digest'], headers['oci-tag']], [status, digest, tags], why)
+  }
+  t.same((await lab.send('GET', '/v2/a/tags/list')).json.tags, ['1', '2', '4', '5', '6', '7'])
+  for (const [tag, digest] of [
+    ['1', long],
+    ['5', long],
+    ['7', digestOf(body)],
+  ]) {
+    const answer = await lab.send('GET', `/v2/a/manifests/${tag}`)
+    t.same([answer.headers['docker-content-digest'], answer.body.toString()], [digest, body], `tag ${tag}`)
+  }
+  t.equal((await lab.send('GET', `/v2/a/manifests/${long}`)).body.toString(), body, 'by its long digest')
+}
+
 const FOREIGN = 'application/vnd.oci.image.layer.nondistributable.v1.tar'
 
 async function indexes(t: Test, lab: Lab): Promise<void> {
@@ -226,7 +265,7 @@ async function takesOver(t: Test, { send, server }: Lab): Promise<void> {
   const closed = new Promise<void>(resolve => silent.on('close', () => resolve()).on('error', () => {}))
   let { range } = (await send('GET', location)).headers
   const have = range === '0-2' ? 3 : 0
-  silent.write(`PATCH ${location} HTTP/1.1\r\nHost: x\r\nContent-Length: ${10 - have}\r\n`)
+  silent.write(`PATCH ${location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${10 - have}\r\n`)
   silent.write(`Content-Range: ${have}-9\r\n\r\n${'abcdef'.slice(have)}`)
   while (range !== '0-5') {
     range = (await send('GET', location)).headers.range
@@ -298,7 +337,7 @@ async function stops(t: Test, { send, server }: Lab): Promise<void> {
     slow.on('data', chunk => (answer += chunk)).on('close', () => resolve()),
   )
   await new Promise<void>(resolve => {
-    slow.write(`PATCH ${headers.location} HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc`, () =>
+    slow.write(`PATCH ${headers.location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabc`, () =>
       resolve(),
     )
   })

@@ -223,6 +223,15 @@ export const MANIFEST_CALLS: readonly Call[] = [
   },
   {
     end: 'end-12a',
+    does: 'in a repository that is not there',
+    method: 'GET',
+    url: `/v2/not/there/referrers/${NONE}`,
+    status: 200,
+    json: { schemaVersion: 2, mediaType: TYPES.index, manifests: [] },
+    gives: { 'content-type': TYPES.index },
+  },
+  {
+    end: 'end-12a',
     does: 'to no digest',
     method: 'GET',
     url: referrers('latest'),
