@@ -3,6 +3,7 @@
  *
  * @module
  */
+import os from 'node:os'
 import type { Readable } from 'node:stream'
 import type { AnyRecord } from '@pipelayer/records'
 import { Htpasswd, RegistryServer } from '@pipelayer/registry-server'
@@ -13,6 +14,8 @@ export interface RegistryServeOptions {
   readonly dir: string
   /** What `dir` holds; found out unless said. */
   readonly kind?: StorageKind
+  /** `dir` is, or becomes, a store: a layout with what only our programs know. */
+  readonly isStore?: boolean
   /** `HOST:PORT`; port 0 is any that is free. */
   readonly listen: string
   /** PEM files, both or none; read again when they change. */
@@ -21,6 +24,10 @@ export interface RegistryServeOptions {
   readonly htpasswd?: string
   readonly readOnly?: boolean
   readonly maxBlobBytes?: number
+  /** Uploads that are open at the same time, at most; the server's own limit unless said. */
+  readonly maxUploads?: number
+  /** Names, beside this machine's and its addresses, that a server without `htpasswd` answers to. */
+  readonly names?: readonly string[]
   /** Hours. */
   readonly uploadExpiry: number
   /** Stops when this ends. */
@@ -44,8 +51,12 @@ export async function* registryServe(
   options: RegistryServeOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const { host, port } = listenAddress(options.listen)
-  const { tls, htpasswd, readOnly = false, maxBlobBytes } = options
-  const { kind, root, storage } = openStorage(options.dir, { kind: options.kind, readOnly })
+  const { tls, htpasswd, readOnly = false, maxBlobBytes, maxUploads, names = [] } = options
+  const { kind, root, storage } = openStorage(options.dir, {
+    kind: options.kind,
+    isStore: options.isStore === true,
+    readOnly,
+  })
   const server = await RegistryServer.start({
     storage,
     host,
@@ -54,6 +65,8 @@ export async function* registryServe(
     ...(tls !== undefined && { tls }),
     ...(htpasswd !== undefined && { users: new Htpasswd(htpasswd) }),
     ...(maxBlobBytes !== undefined && { maxBlobBytes }),
+    ...(maxUploads !== undefined && { maxUploads }),
+    names: [os.hostname(), ...names],
     uploadExpiryMs: options.uploadExpiry * HOUR_MS,
     now: () => options.now().getTime(),
     warn: options.warn,

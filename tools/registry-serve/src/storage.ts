@@ -23,7 +23,11 @@ export interface OpenedStorage {
  */
 export function openStorage(
   dir: string,
-  options: { readonly kind: StorageKind | undefined; readonly readOnly: boolean },
+  options: {
+    readonly kind: StorageKind | undefined
+    readonly isStore: boolean
+    readonly readOnly: boolean
+  },
 ): OpenedStorage {
   const root = path.resolve(dir)
   const kind = options.kind ?? detect(root)
@@ -32,8 +36,8 @@ export function openStorage(
     return { kind, root, storage: new FolderStorage(DistributionFolder.open(root, { create })) }
   }
   // The store has a lease that holds garbage collection off while it is served; a plain layout gets nothing of ours.
-  const isStore = fs.existsSync(path.join(root, 'lease'))
-  const layout = isStore ? Store.open(root, { create: false }) : Layout.open(root, { create })
+  const isStore = options.isStore || fs.existsSync(path.join(root, 'lease'))
+  const layout = isStore ? Store.open(root, { create }) : Layout.open(root, { create })
   return { kind, root, storage: new LayoutStorage(layout) }
 }
 

@@ -8,6 +8,7 @@ import { ROOT, startPipe, tempDir, waitUntil } from '@pipelayer/testkit'
 import t from 'tap'
 import { listenAddress } from '../src/address.js'
 import { type RegistryServeOptions, registryServe } from '../src/index.js'
+import { servedPlace } from '../src/served-place.js'
 
 const PROGRAM = path.join(ROOT, 'tools/registry-serve/dist/cli.cjs')
 const isBuilt = fs.existsSync(PROGRAM) ? false : 'needs the program: npm run build'
@@ -23,6 +24,39 @@ t.test('addresses', async t => {
   for (const [text, host, port, why] of rows) t.same(listenAddress(text), { host, port }, why)
   for (const text of ['', 'host', 'host:', 'h:65536', 'h:x', '::1:5000', 'a b:5', 'http://h:5'])
     t.throws(() => listenAddress(text), { code: 'ADDRESS_INVALID', status: 2 }, text)
+})
+
+t.test('places', async t => {
+  const rows: readonly (readonly [
+    text: string,
+    given: 'layout' | 'folder' | undefined,
+    place: object | string,
+    why: string,
+  ])[] = [
+    ['images', undefined, { dir: 'images', kind: undefined }, 'a folder'],
+    ['images', 'folder', { dir: 'images', kind: 'folder' }, 'a folder, and what it is'],
+    ['oci:images', undefined, { dir: 'images', kind: 'layout' }, 'as blob-put names it'],
+    ['oci:images', 'layout', { dir: 'images', kind: 'layout' }, 'said twice'],
+    ['oci:/srv/a', undefined, { dir: '/srv/a', kind: 'layout' }, 'an absolute one'],
+    ['registry-fs:root', undefined, { dir: 'root', kind: 'folder' }, "distribution's folder"],
+    ['store:', undefined, { dir: '/the/store', kind: 'layout', isStore: true }, 'the local store'],
+    ['./oci:x', undefined, { dir: './oci:x', kind: undefined }, 'a folder with a name like a place'],
+    ['a:b', undefined, { dir: 'a:b', kind: undefined }, 'a folder with a colon in its name'],
+    ['oci:', undefined, 'PLACE_INVALID', 'no folder'],
+    ['oci:images:1', undefined, 'PLACE_INVALID', 'an image: all of them are served'],
+    ['registry-fs:root:app:1', undefined, 'PLACE_INVALID', 'an image of it'],
+    ['store:app', undefined, 'PLACE_INVALID', 'an image of the store'],
+    ['docker://host/app', undefined, 'PLACE_INVALID', 'no folder of ours'],
+    ['docker-archive:a.tar', undefined, 'PLACE_INVALID', 'an archive'],
+    ['oci:images', 'folder', 'USAGE', 'two things at once'],
+    ['registry-fs:root', 'layout', 'USAGE', 'two things at once'],
+    ['store:', 'folder', 'USAGE', 'two things at once'],
+  ]
+  for (const [text, given, place, why] of rows) {
+    const read = (): unknown => servedPlace(text, given, () => '/the/store')
+    if (typeof place === 'string') t.throws(read, { code: place, status: 2 }, why)
+    else t.same(read(), place, why)
+  }
 })
 
 interface Started {
@@ -154,6 +188,25 @@ t.test('the program', { skip: isBuilt }, async t => {
     t.match(stderr, /^registry-serve: ended by SIGTERM \[STOPPED\]\n$/)
     t.equal(fs.readFileSync(data, 'utf8'), 'abcdef', 'what came stays for the next server')
   })
+  t.test('serves the places that other tools name, and makes no folder of such a name', async t => {
+    const env = { ...process.env, PIPELAYER_STORE: path.join(dir, 'home/store') }
+    for (const [place, made, kind] of [
+      ['oci:p/images', 'p/images/oci-layout', 'layout'],
+      ['registry-fs:p/root', 'p/root/docker/registry/v2', 'folder'],
+      ['store:', 'home/store/lease', 'layout'],
+    ] as const) {
+      const args = [PROGRAM, place, '--listen', '127.0.0.1:0', '--until-eof']
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+        cwd: dir,
+        encoding: 'utf8',
+        env,
+      })
+      t.same([status, stderr], [0, ''], place)
+      t.match(JSON.parse(stdout.split('\n')[0] ?? ''), { kind }, place)
+      t.ok(fs.existsSync(path.join(dir, made)), `${place} is ${made}`)
+      t.notOk(fs.existsSync(path.join(dir, place.replace(/\/.*/, ''))), 'and nothing else')
+    }
+  })
   t.test('command lines that are wrong', async t => {
     for (const words of [
       '',
@@ -162,6 +215,8 @@ t.test('the program', { skip: isBuilt }, async t => {
       '--tls-key k d',
       '--listen x d',
       '--max-blob-bytes -1 d',
+      'oci:d --folder',
+      'oci:d:1',
     ]) {
       const { status, stderr } = spawnSync(process.execPath, [PROGRAM, ...words.split(' ').filter(Boolean)], {
         cwd: dir,

@@ -1,0 +1,60 @@
+import { ToolError } from '@pipelayer/errors'
+import type { StorageKind } from './storage.js'
+
+/** What the operand names. */
+export interface ServedPlace {
+  readonly dir: string
+  /** Undefined where only the folder tells. */
+  readonly kind: StorageKind | undefined
+  /** The local store, which has a lease. */
+  readonly isStore?: boolean
+}
+
+/** Transports of places that are served, and what lies there. */
+const KINDS: ReadonlyMap<string, StorageKind> = new Map([
+  ['oci', 'layout'],
+  ['registry-fs', 'folder'],
+])
+
+/** Places of other tools of ours, which hold no folder of images. */
+const FOREIGN = new Set(['docker', 'docker-archive'])
+
+/**
+ * Reads the operand: `oci:DIR`, `registry-fs:DIR`, `store:` or a plain folder. All of a place is served, so no image is
+ * named. A folder whose own name looks like a place is written `./oci:x`.
+ *
+ * @param storePath - where `store:` is
+ * @throws ToolError `PLACE_INVALID`, `USAGE`: the place and --layout or --folder say different things; status 2
+ */
+export function servedPlace(
+  text: string,
+  given: StorageKind | undefined,
+  storePath: () => string,
+): ServedPlace {
+  const [, transport = '', rest = ''] = /^([a-z-]+):(.*)$/s.exec(text) ?? []
+  if (transport === 'store') {
+    if (rest !== '') throw invalid(text, 'the whole store is served: write store:')
+    return { dir: storePath(), kind: agreed(text, 'layout', given), isStore: true }
+  }
+  const kind = KINDS.get(transport)
+  if (kind !== undefined) return { dir: named(text, rest), kind: agreed(text, kind, given) }
+  if (FOREIGN.has(transport))
+    throw invalid(text, 'only oci:DIR, registry-fs:DIR, store: and folders can be served')
+  return { dir: text, kind: given }
+}
+
+function named(text: string, dir: string): string {
+  if (dir === '') throw invalid(text, 'it names no folder')
+  // As in other tools, the first colon would end the folder and begin the name of an image.
+  if (dir.includes(':')) throw invalid(text, 'all of the folder is served: leave the name of the image out')
+  return dir
+}
+
+function agreed(text: string, kind: StorageKind, given: StorageKind | undefined): StorageKind {
+  if (given === undefined || given === kind) return kind
+  throw new ToolError('USAGE', `${text} is a ${kind}: it cannot be served as a ${given}`, { status: 2 })
+}
+
+function invalid(text: string, why: string): ToolError {
+  return new ToolError('PLACE_INVALID', `cannot serve "${text}": ${why}`, { status: 2 })
+}
