@@ -21,6 +21,14 @@ export interface StoredBlob {
   readonly path: string
 }
 
+/** A blob that is whole and checked, under a temporary name; neither flushed nor seen by anybody. */
+export interface StagedBlob {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  readonly temporary: string
+}
+
 export interface BlobTarget {
   /** Temporary file, on the same file system as the blobs. */
   readonly temporary: string
@@ -80,14 +88,11 @@ export class BlobWriter {
    * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: nothing is published, and the temporary file is gone
    */
   commit(): StoredBlob {
-    const { expected, fd, temporary } = this.#target
+    const { fd, temporary } = this.#target
     const size = this.bytes
     const digest = this.#hasher.digest()
     try {
-      if (expected !== undefined && size !== expected.size)
-        throw this.#mismatch('SIZE_MISMATCH', String(size))
-      if (expected !== undefined && digest !== expected.digest)
-        throw this.#mismatch('DIGEST_MISMATCH', digest)
+      this.#check(digest, size)
       const path = this.#target.place(digest)
       fs.fchmodSync(fd, 0o644)
       fs.fsyncSync(fd)
@@ -97,6 +102,27 @@ export class BlobWriter {
       return { digest, size, path }
     } catch (error) {
       throw systemError(error, `publish blob ${digest}`)
+    } finally {
+      this.abort()
+    }
+  }
+
+  /**
+   * Leaves the blob under its temporary name, for `Layout.publishStaged` to publish it with many others.
+   *
+   * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: the temporary file is gone
+   */
+  stage(): StagedBlob {
+    const { fd, temporary } = this.#target
+    const size = this.bytes
+    const digest = this.#hasher.digest()
+    try {
+      this.#check(digest, size)
+      fs.fchmodSync(fd, 0o644)
+      this.#published = true
+      return { digest, size, temporary }
+    } catch (error) {
+      throw systemError(error, `write blob ${digest}`)
     } finally {
       this.abort()
     }
@@ -130,6 +156,13 @@ export class BlobWriter {
     for (let count = fs.readSync(fd, buffer); count > 0; count = fs.readSync(fd, buffer)) {
       this.#hasher.update(buffer.subarray(0, count))
     }
+  }
+
+  #check(digest: Digest, size: number): void {
+    const { expected } = this.#target
+    if (expected === undefined) return
+    if (size !== expected.size) throw this.#mismatch('SIZE_MISMATCH', String(size))
+    if (digest !== expected.digest) throw this.#mismatch('DIGEST_MISMATCH', digest)
   }
 
   #name(): string {

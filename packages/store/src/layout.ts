@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, digestOf, encodedOf } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import { openRegular, type RegularFile, readRegular } from '@pipelayer/sys'
-import { BlobWriter, type ExpectedBlob, type StoredBlob } from './blob-writer.js'
+import { BlobWriter, type ExpectedBlob, type StagedBlob, type StoredBlob } from './blob-writer.js'
 import type { StoredDescriptor } from './descriptor.js'
-import { replaceFile } from './durable.js'
+import { replaceFile, syncDirectory, syncFiles } from './durable.js'
 import {
   EMPTY_INDEX,
   entriesOf,
@@ -25,6 +25,7 @@ export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
 /** `oci-layout` holds a version, in 31 bytes as most write it. */
 const MAX_MARK_BYTES = 64 * 1024
+const READ_ONLY = new Set(['EACCES', 'EPERM', 'EROFS'])
 const READ_CHUNK_BYTES = 1024 * 1024
 /** Whatever the umask, nobody but the owner can replace what lies in a folder. */
 const FOLDER_MODE = 0o755
@@ -101,6 +102,27 @@ export class Layout {
       const closed = (): void => this.#partial.tidy()
       return new BlobWriter({ temporary, fd, place, closed, ...(expected === undefined ? {} : { expected }) })
     })
+  }
+
+  /** Publishes blobs that were staged, all with one flush; cut short, some of them are there. @throws {ToolError} the system's */
+  publishStaged(blobs: readonly StagedBlob[]): void {
+    attempt(`publish ${blobs.length} blobs in "${this.root}"`, () => {
+      syncFiles(blobs.map(({ temporary }) => temporary))
+      const folders = new Set<string>()
+      for (const { digest, temporary } of blobs) {
+        const place = this.placeOf(digest)
+        fs.renameSync(temporary, place)
+        folders.add(path.dirname(place))
+      }
+      for (const folder of folders) syncDirectory(folder)
+    })
+    this.#partial.tidy()
+  }
+
+  /** Removes blobs that were staged. */
+  discardStaged(blobs: readonly StagedBlob[]): void {
+    for (const { temporary } of blobs) fs.rmSync(temporary, { force: true })
+    this.#partial.tidy()
   }
 
   /**
@@ -211,15 +233,29 @@ export class Layout {
     return blobsBelow(path.join(this.root, 'blobs'))
   }
 
-  /** Replaces index.json by what `change` makes of it, under the lock. Nothing is written when nothing changes. */
+  /**
+   * Replaces index.json by what `change` makes of it, under the lock; `change` may be called twice. Nothing is written
+   * when nothing changes, so that a layout which may only be read will do then.
+   */
   updateIndex(change: (index: LayoutIndex) => LayoutIndex): void {
-    attempt(`update the index of "${this.root}"`, () =>
-      withLock(path.join(this.root, 'oci-layout'), () => {
-        const before = this.index()
-        const after = change(before)
-        if (JSON.stringify(after) !== JSON.stringify(before)) this.#writeDocument('index.json', after)
-      }),
-    )
+    try {
+      attempt(`update the index of "${this.root}"`, () =>
+        withLock(path.join(this.root, 'oci-layout'), () => {
+          const after = this.#changed(change)
+          if (after !== undefined) this.#writeDocument('index.json', after)
+        }),
+      )
+    } catch (error) {
+      // The lock cannot be had where nothing can be written.
+      const isReadOnly = error instanceof ToolError && READ_ONLY.has(error.code)
+      if (!isReadOnly || this.#changed(change) !== undefined) throw error
+    }
+  }
+
+  #changed(change: (index: LayoutIndex) => LayoutIndex): LayoutIndex | undefined {
+    const before = this.index()
+    const after = change(before)
+    return JSON.stringify(after) === JSON.stringify(before) ? undefined : after
   }
 
   #openFile(digest: Digest): RegularFile {

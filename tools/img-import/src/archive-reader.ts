@@ -3,6 +3,7 @@ import { type ArchiveContent, archiveContent } from '@pipelayer/images'
 import type { BlobWriter, Store } from '@pipelayer/store'
 import { type ReadEntry, TarParser } from '@pipelayer/tar'
 import type { ImgImportOptions } from './index.js'
+import { StagedBlobs } from './staged-blobs.js'
 
 /** Names of some hundred thousand images; more is an attack on the memory. */
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
@@ -23,17 +24,21 @@ interface Sink {
 /** Reads one archive into a store. Entries may come in any order; what is there already is passed over. */
 export class ArchiveReader {
   readonly #store: Store
+  /** Small blobs that came, to be published by the caller once it knows the index. */
+  readonly staged: StagedBlobs
   readonly #options: Pick<ImgImportOptions, 'signal' | 'warn'>
   #index: Buffer[] | undefined
   #sink: Sink | undefined
 
   constructor(store: Store, options: Pick<ImgImportOptions, 'signal' | 'warn'>) {
     this.#store = store
+    this.staged = new StagedBlobs(store)
     this.#options = options
   }
 
   /**
-   * Returns index.json, once all blobs are in the store. An archive that breaks leaves those that came.
+   * Returns index.json, once all blobs are in the store or {@link staged}. An archive that breaks leaves those that came
+   * in the store.
    *
    * @throws ToolError `ARCHIVE_INCOMPLETE`, `ARCHIVE_INVALID`, `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of the parser
    */
@@ -50,10 +55,14 @@ export class ArchiveReader {
         }
       }
       parser.finish()
+    } catch (error) {
+      this.staged.publishAll()
+      throw error
     } finally {
       this.#sink?.leave()
     }
     if (this.#index !== undefined) return Buffer.concat(this.#index)
+    this.staged.publishAll()
     const hint = 'it was cut, or is no OCI archive'
     throw new ToolError(
       'ARCHIVE_INCOMPLETE',
@@ -87,12 +96,11 @@ export class ArchiveReader {
 
   async #blobSink({ digest, offset }: Blob, stored: number): Promise<Sink | undefined> {
     const size = offset + stored
-    if (this.#store.hasBlob(digest, size)) return undefined
+    if (this.#store.hasBlob(digest, size) || this.staged.has(digest)) return undefined
     const expected = { digest, size }
     const isKept = size >= MIN_KEPT_BYTES || offset > 0
-    const writer = isKept
-      ? await this.#store.resumeBlob(expected, this.#options.signal)
-      : this.#store.blobWriter(expected)
+    if (!isKept) return this.#stagedSink(this.#store.blobWriter(expected))
+    const writer = await this.#store.resumeBlob(expected, this.#options.signal)
     if (writer === undefined) return undefined
     if (writer.bytes >= offset) return new BlobSink(writer, offset, this.#options.warn)
     this.#options.warn?.(
@@ -101,6 +109,14 @@ export class ArchiveReader {
     )
     writer.suspend()
     return undefined
+  }
+
+  #stagedSink(writer: BlobWriter): Sink {
+    return {
+      write: bytes => writer.write(bytes),
+      end: () => this.staged.add(writer.stage()),
+      leave: () => writer.abort(),
+    }
   }
 }
 

@@ -39,7 +39,7 @@ export async function* imgImport(
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const store = Store.open(options.store)
   const reader = new ArchiveReader(store, options)
-  const images = imagesIn(await reader.read(archive), options.tag)
+  const images = namedIn(await reader.read(archive), reader, options)
   const failed = new Map<ArchivedImage, ToolError>()
   for (const image of images) {
     const error = failureOf(store, image)
@@ -51,6 +51,28 @@ export async function* imgImport(
     const error = failed.get(image)
     yield error === undefined ? referenceOf(image) : failedRecord(image, error)
   }
+}
+
+// What an archive holds beside its images is no more than a load on the store.
+function namedIn(
+  index: Buffer,
+  { staged }: ArchiveReader,
+  options: ImgImportOptions,
+): readonly ArchivedImage[] {
+  let images: readonly ArchivedImage[]
+  try {
+    images = imagesIn(index, options.tag)
+  } catch (error) {
+    staged.publishAll()
+    throw error
+  }
+  const others = staged.publishNamed(images.map(({ descriptor }) => descriptor))
+  if (others > 0)
+    options.warn?.(
+      `${others} blobs of the archive belong to no image of it: they were left out`,
+      'BLOB_UNNAMED',
+    )
+  return images
 }
 
 function failureOf(store: Store, { descriptor }: ArchivedImage): ToolError | undefined {

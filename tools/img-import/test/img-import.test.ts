@@ -251,3 +251,35 @@ t.test('of several images each stands alone', async t => {
   await take(archiveOf(many.slice(-1)), { tag: 'many' })
   t.same(names().at(-1), 'docker.io/library/many:latest', 'an index whose images came before')
 })
+
+t.test('brings thousands of small blobs that nothing names', async t => {
+  const { take, store, warnings, names } = lab(t)
+  const image = new RecordWriter(tempDir(t)).image('1', ['layer'])
+  const waste = Array.from({ length: 2000 }, (_, number) => {
+    const content = `waste ${number}`
+    return { name: archiveName(digestOf(Buffer.from(content))), content }
+  })
+  let flushes = 0
+  const { fsyncSync } = fs
+  t.teardown(() => Object.assign(fs, { fsyncSync }))
+  Object.assign(fs, {
+    fsyncSync: (fd: number) => {
+      flushes++
+      fsyncSync(fd)
+    },
+  })
+  await take([...waste, ...archiveOf(image)])
+  t.ok(flushes < 50, `${flushes} flushes`)
+  t.same(names(), [NAME])
+  t.equal([...store.blobs()].length, image.length, 'the blobs of the image are there, and no others')
+  t.same(warnings, ['BLOB_UNNAMED'], 'and it is said')
+  t.notOk(fs.existsSync(path.join(store.root, 'blobs/.partial')), 'nothing else is left')
+})
+
+t.test('an archive that is cut leaves the small blobs that came', async t => {
+  const { take, store } = lab(t)
+  const image = new RecordWriter(tempDir(t)).image('1', ['layer'])
+  const whole = tar(archiveOf(image).slice(0, -1))
+  await t.rejects(take(whole.subarray(0, -1536)), { code: /TAR_TRUNCATED|ARCHIVE_INCOMPLETE/ })
+  t.ok([...store.blobs()].length >= image.length - 1, 'for the next one to leave out')
+})

@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -11,8 +13,11 @@ import { PassThrough } from 'node:stream'
 import { attempt } from '@pipelayer/errors'
 import { type BlobSink, diffTrees, packChanges } from '@pipelayer/layer'
 import type { AnyRecord } from '@pipelayer/records'
+import { isOrphan, ownedName } from '@pipelayer/sys'
 import { END_BLOCKS } from '@pipelayer/tar'
 import { type UntarOptions, untar } from './index.js'
+
+const PREFIX = 'untar'
 
 /**
  * Unpacks the image into a temporary directory, checked as {@link untar} checks it, then gives the tree as a tar:
@@ -23,7 +28,7 @@ export async function* untarToTar(
   records: AsyncIterable<AnyRecord>,
   options: Omit<UntarOptions, 'target'>,
 ): AsyncGenerator<Buffer, void, void> {
-  const holder = attempt('make a temporary directory', () => fs.mkdtempSync(path.join(os.tmpdir(), 'untar-')))
+  const holder = attempt('make a temporary directory', () => makeHolder(os.tmpdir()))
   const remove = (): void => fs.rmSync(holder, { recursive: true, force: true })
   const forget = options.onExit?.(remove) ?? (() => {})
   try {
@@ -33,6 +38,26 @@ export async function* untarToTar(
   } finally {
     remove()
     forget()
+  }
+}
+
+// Its name says which process made it, so that the next run removes what a killed one left.
+function makeHolder(parent: string): string {
+  for (const name of fs.readdirSync(parent))
+    if (name.startsWith(`${PREFIX}.`) && isOrphan(name)) sweep(path.join(parent, name))
+  const holder = path.join(parent, ownedName(PREFIX, randomBytes(6).toString('hex')))
+  fs.mkdirSync(holder, { mode: 0o700 })
+  return holder
+}
+
+// Everybody makes such names in /tmp: only a directory of our own is ours to remove.
+function sweep(holder: string): void {
+  const stat = fs.lstatSync(holder, { throwIfNoEntry: false })
+  if (stat?.isDirectory() !== true || stat.uid !== process.geteuid?.()) return
+  try {
+    fs.rmSync(holder, { recursive: true, force: true })
+  } catch {
+    // Another run may be removing it; what nobody can remove is no reason to unpack nothing.
   }
 }
 

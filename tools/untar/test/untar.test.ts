@@ -7,7 +7,16 @@ import { type BlobFile, ReadingThread } from '@pipelayer/layer'
 import { type AnyRecord, collect } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { lgetxattr } from '@pipelayer/sys'
-import { compareTrees, isAlive, need, runPipe, startPipe, tempDir, waitUntil } from '@pipelayer/testkit'
+import {
+  childrenOf,
+  compareTrees,
+  isAlive,
+  need,
+  runPipe,
+  startPipe,
+  tempDir,
+  waitUntil,
+} from '@pipelayer/testkit'
 import t from 'tap'
 import { type UntarOptions, untar } from '../src/index.js'
 
@@ -309,10 +318,23 @@ t.test('--to-tar', needsRoot, async t => {
   t.equal(cut.status, 1)
   t.equal(fs.statSync(path.join(top, 'cut.tar')).size, 0, 'nothing of an image that is not whole')
   t.same(
-    fs.readdirSync(top).filter(name => name.startsWith('untar-')),
+    fs.readdirSync(top).filter(name => /^untar[-.]/.test(name)),
     [],
     'nothing is left',
   )
+  const held = startPipe('untar --to-tar > held.tar', { cwd: top, env, input: 'open' })
+  held.child.stdin?.write(`${lines}\n`)
+  const folders = (): string[] => fs.readdirSync(top).filter(name => name.startsWith('untar.'))
+  await waitUntil('it unpacks', () => folders().length > 0, 60_000)
+  await run(`${lines}\n${end}`, 'untar --to-tar > flat.tar')
+  t.equal(folders().length, 1, 'the folder of one that runs stays')
+  for (const pid of childrenOf(held.pid)) process.kill(pid, 'SIGKILL')
+  await held.done
+  t.equal(folders().length, 1, 'one that was killed leaves its folder')
+  fs.symlinkSync(path.join(top, 'store'), path.join(top, `${folders()[0]}0`))
+  await run(`${lines}\n${end}`, 'untar --to-tar > flat.tar')
+  t.same(folders().length, 1, 'the next one sweeps it, and no symlink of such a name')
+  t.ok(fs.existsSync(path.join(top, 'store/index.json')), 'nor what that leads to')
   for (const words of [
     '--to-tar out',
     '--to-tar --overlay',
