@@ -19,7 +19,8 @@ export interface OpenedStorage {
  * Opens what `dir` holds. Where it holds nothing yet, a layout is made, or the folder if that was said; a read-only
  * server makes nothing.
  *
- * @throws ToolError `STORAGE_UNKNOWN`: it holds neither; `LAYOUT_MISSING`, `LAYOUT_INVALID`, `FOLDER_MISSING`
+ * @throws ToolError `STORAGE_UNKNOWN`: it holds neither; `LAYOUT_MISSING`, `LAYOUT_INVALID`, `FOLDER_MISSING`; `FILE_INVALID`,
+ * `FILE_TOO_LARGE`: a file of the layout is none
  */
 export function openStorage(
   dir: string,
@@ -38,6 +39,8 @@ export function openStorage(
   // The store has a lease that holds garbage collection off while it is served; a plain layout gets nothing of ours.
   const isStore = options.isStore || fs.existsSync(path.join(root, 'lease'))
   const layout = isStore ? Store.open(root, { create }) : Layout.open(root, { create })
+  // Now, and not at the first request: who starts the server reads why.
+  layout.index()
   return { kind, root, storage: new LayoutStorage(layout) }
 }
 
