@@ -82,7 +82,7 @@ t.test('sends 60 wrong passwords while a user comes', async t => {
   for (const [attacker, why] of [
     ['10.0.0.1', 'from another address'],
     ['10.0.0.2', 'from the same address'],
-  ]) {
+  ] as const) {
     const users = new Htpasswd(file, fakeBcrypt().compare)
     let computed = 0
     const wrong = Array.from({ length: 60 }, (_, number) =>

@@ -1,7 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { readConfig } from '../src/credentials.js'
 import {
   Connections,
   checkTarget,
@@ -18,16 +17,6 @@ import {
 import { retryAfter } from '../src/retry.js'
 import { BLOB, DESCRIPTOR, FAST, MANIFEST, me, repository, TYPE, text } from './repository.js'
 import { answer, type Handler, inTurn, serve } from './server.js'
-
-t.test('a file of credentials that has no end', async t => {
-  const dir = t.testdir({})
-  const file = path.join(dir, 'sparse')
-  fs.writeFileSync(file, '')
-  fs.truncateSync(file, 3 * 1024 ** 3)
-  for (const name of [file, '/dev/zero'])
-    await t.rejects(readConfig(name), { code: 'FILE_TOO_LARGE', message: /more than 16777216 bytes/ }, name)
-  t.same(await readConfig('/dev/null'), {}, 'one that is empty on purpose is read')
-})
 
 t.test('redirects take no credentials along', async t => {
   const storage = await serve(t, answer(200, {}, BLOB))
