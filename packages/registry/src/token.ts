@@ -44,12 +44,11 @@ const MARGIN_MS = 5_000
 export async function fetchToken(request: TokenRequest): Promise<Token> {
   const { transport, registry, challenge, retry } = request
   const realm = realmOf(challenge, registry)
-  const response = await withRetries(retry, async () => {
+  return withRetries(retry, async () => {
     const answer = await follow(transport, requestFor(realm, request), realm)
-    if (answer.status === 200) return answer
+    if (answer.status === 200) return readToken(answer, realm)
     throw await refusal(answer, { action: `get a token for ${registry.host}`, notFound: 'UNAUTHORIZED' })
   })
-  return readToken(response, realm)
 }
 
 /** Basic credentials as a header value. */

@@ -64,16 +64,20 @@ export class Transport {
     options.signal?.addEventListener('abort', this.#stop)
   }
 
-  /** @throws RetryableError when there is no answer; ToolError `TLS_FAILED` when a try more cannot help */
+  /**
+   * @throws RetryableError when there is no answer, or one that is not HTTP (`RESPONSE_INVALID`); ToolError `TLS_FAILED`
+   * when a try more cannot help; what the body of the request throws
+   */
   async send(request: HttpRequest): Promise<HttpResponse> {
     this.#options.signal?.throwIfAborted()
     const { url } = request
     await this.#options.budget?.turn(url.host, this.#options.signal)
     const dispatcher = await this.#dispatchers.for(url)
     return new Promise((resolve, reject) => {
-      const failed = (error: Error): Error => translate(error, request)
+      const sent = options(request)
+      const failed = (error: Error): Error => (sent.failure === error ? error : translate(error, request))
       try {
-        dispatcher.dispatch(options(request), new Handler({ url, resolve, reject, failed }))
+        dispatcher.dispatch(sent.options, new Handler({ url, resolve, reject, failed }))
       } catch (error) {
         // What cannot be sent at all: a header of forbidden characters.
         reject(failed(error as Error))
@@ -135,15 +139,34 @@ class Handler implements Dispatcher.DispatchHandler {
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-function options({ method, url, headers = {}, body }: HttpRequest): Dispatcher.DispatchOptions {
-  return {
-    origin: url.origin,
-    path: url.pathname + url.search,
-    method,
-    headers: { 'user-agent': USER_AGENT, ...headers },
-    // undici takes any async iterable; its types know streams only.
-    body: (typeof body === 'function' ? body() : (body ?? null)) as Buffer | null,
+/** A request as undici takes it. */
+interface Sent {
+  readonly options: Dispatcher.DispatchOptions
+  /** What the body threw: undici reports it as it reports a broken answer. */
+  failure: unknown
+}
+
+function options({ method, url, headers = {}, body }: HttpRequest): Sent {
+  const watched = async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    try {
+      yield* source
+    } catch (error) {
+      sent.failure = error
+      throw error
+    }
   }
+  const sent: Sent = {
+    failure: undefined,
+    options: {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method,
+      headers: { 'user-agent': USER_AGENT, ...headers },
+      // undici takes any async iterable; its types know streams only.
+      body: (typeof body === 'function' ? watched(body()) : (body ?? null)) as Buffer | null,
+    },
+  }
+  return sent
 }
 
 /** What undici's own codes mean to a user. */
@@ -153,6 +176,7 @@ const CODES: Readonly<Record<string, readonly [code: string, text: string]>> = {
   UND_ERR_BODY_TIMEOUT: ['BODY_TIMEOUT', 'the answer stalled'],
   UND_ERR_SOCKET: ['CONNECTION_LOST', 'the connection broke'],
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['CONNECTION_LOST', 'the answer ended too early'],
+  UND_ERR_HEADERS_OVERFLOW: ['RESPONSE_INVALID', 'the headers of the answer are too long'],
 }
 
 function translate(error: Error, { method, url }: HttpRequest): Error {
@@ -171,16 +195,20 @@ function translate(error: Error, { method, url }: HttpRequest): Error {
   if (code === 'UND_ERR_INVALID_ARG') {
     return new ToolError('REQUEST_INVALID', `cannot ${what}: ${error.message}`, { cause: error })
   }
-  const known =
-    CODES[code] ?? (code.startsWith('UND_ERR') || code.startsWith('HPE_') ? CODES.UND_ERR_SOCKET : undefined)
-  if (known !== undefined) {
-    return new RetryableError(
-      new ToolError(known[0], `cannot ${what}: ${known[1]}`, { cause: error, status: 75 }),
-    )
+  const known = CODES[code] ?? (code.startsWith('UND_ERR') ? CODES.UND_ERR_SOCKET : undefined)
+  if (known !== undefined || errnoOf(error) === undefined) {
+    const [name, why] = known ?? ['RESPONSE_INVALID', malformed(error)]
+    return new RetryableError(new ToolError(name, `cannot ${what}: ${why}`, { cause: error, status: 75 }))
   }
-  if (errnoOf(error) === undefined) return error
   const wrapped = systemError(error, what)
   return wrapped instanceof ToolError && wrapped.status === 75
     ? new RetryableError(wrapped)
     : (wrapped as Error)
+}
+
+// The parser tells what is wrong in parentheses, and by an assertion where a status is below 100. Both are the server's
+// fault, not ours: undici sees nothing else of ours than the request's body, whose errors do not come here.
+function malformed(error: Error): string {
+  const reason = /^Response does not match the HTTP\/1\.1 protocol \((.*)\)$/.exec(error.message)?.[1]
+  return `the answer is not HTTP${reason === undefined ? '' : `: ${reason}`}`
 }

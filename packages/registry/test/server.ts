@@ -1,5 +1,5 @@
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 
 /** What a test needs of tap to clean up. */
 export interface Scope {
@@ -63,4 +63,22 @@ export function answer(
   body: string | Buffer = '',
 ): Handler {
   return (_request, response) => void response.writeHead(status, headers).end(body)
+}
+
+/** A server that answers every request with these bytes, one for each character, and hangs up. */
+export async function serveBytes(
+  t: Scope,
+  bytes: string,
+): Promise<{ readonly host: string; readonly asked: () => number }> {
+  let asked = 0
+  const server = net.createServer(socket => {
+    socket.on('error', () => undefined)
+    socket.once('data', () => {
+      asked++
+      socket.end(Buffer.from(bytes, 'latin1'))
+    })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => new Promise<void>(resolve => server.close(() => resolve())))
+  return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, asked: () => asked }
 }

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import net, { type AddressInfo } from 'node:net'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import { digestOf } from '@pipelayer/digest'
@@ -275,6 +275,19 @@ t.test('images side by side', async t => {
   t.equal(registry.seen.filter(url => url.includes(shared.digest)).length, 1, 'a blob of all is fetched once')
   t.ok(registry.connections <= 16, `over ${registry.connections} connections`)
   t.equal(Store.open(store).index().manifests.length, count, 'all are named')
+})
+
+t.test('a registry that answers garbage costs its own image only', async t => {
+  const registry = await new FakeRegistry().listen(t)
+  registry.image('good', { tag: '1' })
+  const broken = net.createServer(socket => socket.once('data', () => socket.end('this is no HTTP\r\n\r\n')))
+  await new Promise<void>(resolve => broken.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => broken.close())
+  const bad = `127.0.0.1:${(broken.address() as AddressInfo).port}`
+  const { pull } = puller(t)
+  const records = await pull([`${bad}/a/b:1`, `${registry.host}/a/b:1`])
+  t.equal(types(records), 'failed layer config manifest')
+  t.match(records[0], { code: 'RESPONSE_INVALID', message: /the answer is not HTTP/ })
 })
 
 t.test('thousands of references in one run', async t => {
