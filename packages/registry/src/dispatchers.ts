@@ -1,5 +1,6 @@
 import { rootCertificates } from 'node:tls'
-import type { Dispatcher } from 'undici'
+import type { Agent, buildConnector, Dispatcher } from 'undici'
+import { AddressGuard, type Resolver } from './address-guard.js'
 import { isLoopback } from './endpoint.js'
 import { type Environment, proxyFor } from './no-proxy.js'
 
@@ -13,9 +14,17 @@ export interface TlsSettings {
   readonly skipVerify?: boolean | undefined
 }
 
+/** How names become addresses, and addresses connections: tests put stand-ins here, so that no packet leaves. */
+export interface Network {
+  readonly resolve: Resolver
+  /** What connects, with the settings that it would have as undici's own. */
+  readonly connector: (settings: buildConnector.BuildOptions) => buildConnector.connector
+}
+
 export interface DispatcherOptions {
-  /** Of the registry; what TLS proves to it, it proves to no other. */
+  /** Of the registry; what TLS proves to it, it proves to no other, and where it may send us depends on where it is. */
   readonly origin?: string | undefined
+  readonly network?: Network | undefined
   readonly tls?: TlsSettings | undefined
   /** HTTPS_PROXY and its kin. */
   readonly env?: Environment | undefined
@@ -27,9 +36,12 @@ export interface DispatcherOptions {
 export class Dispatchers {
   readonly #options: DispatcherOptions
   readonly #open = new Map<string, Promise<Dispatcher>>()
+  readonly #guard: AddressGuard
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    const home = options.origin === undefined ? '' : new URL(options.origin).hostname
+    this.#guard = new AddressGuard(home, options.network?.resolve)
   }
 
   for(url: URL): Promise<Dispatcher> {
@@ -54,12 +66,18 @@ export class Dispatchers {
     const { connectMs, headersMs, bodyMs } = this.#options.timeouts
     const settings = { headersTimeout: headersMs, bodyTimeout: bodyMs }
     const connect = { timeout: connectMs, ...tls }
-    if (proxy === undefined) return new Agent({ ...settings, connect })
+    // A proxy resolves names itself, in its own network: what it may reach is its owner's to say.
+    if (proxy === undefined) return new Agent({ ...settings, connect: this.#connector(connect) })
     const uri = /^[a-z]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`
     const { authorities } = this.#options.tls ?? {}
     const proxyTls = authorities && { ca: trusted(authorities) }
     const { ProxyAgent } = await import('undici')
     return new ProxyAgent({ ...settings, uri, requestTls: connect, ...(proxyTls && { proxyTls }) })
+  }
+
+  #connector(connect: buildConnector.BuildOptions): NonNullable<Agent.Options['connect']> {
+    const settings = { ...connect, lookup: this.#guard.lookup }
+    return this.#options.network?.connector(settings) ?? settings
   }
 
   #ownTls(): TlsOptions {

@@ -1,4 +1,5 @@
 import { ToolError } from '@pipelayer/errors'
+import type { Network } from './dispatchers.js'
 import { redacted } from './endpoint.js'
 import { follow } from './redirects.js'
 import { refusal } from './response-error.js'
@@ -13,6 +14,8 @@ export interface DownloadOptions {
   readonly retry?: Partial<RetryOptions> | undefined
   readonly onRetry?: OnRetry | undefined
   readonly timeouts?: Partial<Timeouts> | undefined
+  /** In place of the system's names and sockets. */
+  readonly network?: Network | undefined
 }
 
 /** An answer, while it is read. `status` is 200, or 304 where the caller's headers allow it. */

@@ -5,6 +5,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import { ToolError } from '@pipelayer/errors'
+import { kindOfAddress } from './address.js'
 
 const HUB_DOMAIN = 'docker.io'
 const HUB_HOST = 'registry-1.docker.io'
@@ -23,7 +24,7 @@ export function endpointOf(domain: string, plainHttp?: boolean): URL {
 /** True for `localhost`, 127.0.0.0/8 and `[::1]`, with a port or without. */
 export function isLoopback(host: string): boolean {
   const bare = /^\[(.*)\](?::\d+)?$/.exec(host)?.[1] ?? (isIPv6(host) ? host : host.replace(/:\d+$/, ''))
-  if (isIPv6(bare)) return canonical6(bare) === '::1'
+  if (isIPv6(bare)) return new URL(`http://[${bare.split('%', 1)[0]}]`).hostname === '[::1]'
   return bare === 'localhost' || (isIPv4(bare) && bare.startsWith('127.'))
 }
 
@@ -31,7 +32,8 @@ export function isLoopback(host: string): boolean {
  * Checks an address that a server sent us to: the token server, a redirect.
  *
  * An address inside the machine or its network, written as a number, is refused unless the registry has the same
- * host name: a hostile registry must not make us knock at the neighbours' doors.
+ * host name: a hostile registry must not make us knock at the neighbours' doors. Where a name leads is known only when
+ * it is connected to: {@link AddressGuard} decides that.
  *
  * @param target - where to go
  * @param registry - the registry that said so
@@ -42,7 +44,7 @@ export function checkTarget(target: URL, registry: URL): URL {
   if (target.protocol !== 'https:' && !plainAllowed) throw refused(target, registry, 'it is not https')
   if (target.username !== '' || target.password !== '')
     throw refused(target, registry, 'it holds credentials')
-  if (target.hostname !== registry.hostname && isInside(target.hostname)) {
+  if (bareHost(target.hostname) !== bareHost(registry.hostname) && isInside(target.hostname)) {
     throw refused(target, registry, 'it is inside the local network')
   }
   return target
@@ -60,27 +62,12 @@ function refused(target: URL, registry: URL, why: string): ToolError {
 
 // URL has brought every spelling of an IPv4 address (0x7f.1, 2130706433) to dotted decimal.
 function isInside(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '')
+  const host = bareHost(hostname)
   if (host === 'localhost' || host.endsWith('.localhost')) return true
-  if (isIPv4(host)) return isInside4(host)
-  return isIPv6(host) && isInside6(canonical6(host))
+  return (kindOfAddress(host) ?? 'public') !== 'public'
 }
 
-function isInside4(address: string): boolean {
-  const [a = 0, b = 0] = address.split('.').map(Number)
-  const isPrivate = a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168)
-  return isPrivate || a === 0 || a === 127 || (a === 169 && b === 254)
-}
-
-function isInside6(address: string): boolean {
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(address)
-  if (mapped !== null) {
-    const [high = 0, low = 0] = mapped.slice(1).map(part => Number.parseInt(part, 16))
-    return isInside4([high >> 8, high & 255, low >> 8, low & 255].join('.'))
-  }
-  return address === '::' || address === '::1' || /^f[cd]|^fe[89ab]/.test(address)
-}
-
-function canonical6(address: string): string {
-  return new URL(`http://[${address.split('%', 1)[0]}]`).hostname.slice(1, -1)
+/** A host name as it is compared: no brackets, no dot at its end. */
+export function bareHost(hostname: string): string {
+  return hostname.replace(/^\[|\]$|\.$/g, '')
 }

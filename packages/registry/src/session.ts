@@ -3,7 +3,7 @@ import { Authorizer } from './authorizer.js'
 import type { Budget } from './budget.js'
 import type { Connections } from './connections.js'
 import type { CredentialSource } from './credentials.js'
-import type { TlsSettings } from './dispatchers.js'
+import type { Network, TlsSettings } from './dispatchers.js'
 import { endpointOf } from './endpoint.js'
 import { parseWarning } from './link.js'
 import { follow } from './redirects.js'
@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly timeouts?: Partial<Timeouts> | undefined
   readonly signal?: AbortSignal | undefined
   readonly tls?: TlsSettings | undefined
+  /** In place of the system's names and sockets. */
+  readonly network?: Network | undefined
   readonly budget?: Budget | undefined
   /** Shared with other repositories of the run; without it this one has its own. */
   readonly connections?: Connections | undefined

@@ -7,7 +7,7 @@ import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import type { Dispatcher } from 'undici'
 import { Body } from './body.js'
 import type { Budget } from './budget.js'
-import { Dispatchers, type TlsSettings } from './dispatchers.js'
+import { Dispatchers, type Network, type TlsSettings } from './dispatchers.js'
 import { redacted } from './endpoint.js'
 import { RetryableError } from './retry.js'
 
@@ -38,8 +38,9 @@ export interface Timeouts {
 export interface TransportOptions {
   readonly timeouts?: Partial<Timeouts> | undefined
   readonly signal?: AbortSignal | undefined
-  /** Of the registry, for what TLS shows to it alone. */
+  /** Of the registry, for what TLS shows to it alone, and for where it may send us. */
   readonly origin?: string | undefined
+  readonly network?: Network | undefined
   readonly tls?: TlsSettings | undefined
   readonly budget?: Budget | undefined
   /** HTTPS_PROXY and its kin. */
