@@ -58,6 +58,25 @@ const endless =
     more()
     return true
   }
+/** Answers with these bytes, and hangs up. */
+const raw =
+  (when: (exchange: Exchange) => boolean, bytes: string): Answer =>
+  exchange => {
+    if (!when(exchange)) return false
+    exchange.response.socket?.end(bytes)
+    return true
+  }
+/** Begins with these bytes, and sends one more every 50 ms. */
+const trickling =
+  (when: (exchange: Exchange) => boolean, bytes: string): Answer =>
+  exchange => {
+    if (!when(exchange)) return false
+    const { socket } = exchange.response
+    socket?.write(bytes)
+    const timer = setInterval(() => socket?.write(bytes.endsWith('x\r\n') ? '1\r\nx\r\n' : 'x'), 50)
+    socket?.once('close', () => clearInterval(timer))
+    return true
+  }
 const push = (host: string): string => `img-pull oci:good:1 | blob-put docker://${host}/a/c:1`
 const list = (host: string): string => `registry-ls ${host}/a/b`
 /** A registry that takes uploads; `location` is where it sends them. */
@@ -225,6 +244,38 @@ export const TRANSFERS: readonly RegistryRow[] = [
     why: 'an upload Location below the one before',
     answer: () => uploads(() => 'session/1'),
     command: push,
+  },
+  {
+    why: 'headers that trickle',
+    answer: () => trickling(isManifest, 'HTTP/1.1 200 OK\r\nX: '),
+    command: host => `img-pull --timeout 1 docker://${host}/a/b:1`,
+    code: 'TIME_LIMIT',
+    status: 75,
+  },
+  {
+    why: 'a blob that trickles',
+    answer: () => trickling(isLayer, 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n'),
+    command: host => `img-pull --timeout 1 docker://${host}/a/b:1`,
+    code: 'TIME_LIMIT',
+    status: 75,
+  },
+  {
+    why: 'Retry-After of two minutes',
+    answer: () => at(isManifest, 429, { 'retry-after': '120' }),
+    command: host => `img-pull --timeout 100 docker://${host}/a/b:1`,
+    code: 'TIME_LIMIT',
+    status: 75,
+  },
+  {
+    why: 'an answer that is not HTTP',
+    answer: () => raw(isManifest, 'HTTP/1.1 000 Zero\r\nContent-Length: -1\r\n\r\n'),
+    code: 'RESPONSE_INVALID',
+    status: 75,
+  },
+  {
+    why: 'a name of this network that is written another way',
+    answer: () => guarded('http://[64:ff9b::a9fe:a9fe]/token', at(always, 500)),
+    code: 'ADDRESS_REFUSED',
   },
   {
     why: 'what a signed address holds is told to nobody',

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process'
 import { ToolError } from '@pipelayer/errors'
+import { DEFAULT_RETRY, type RetryOptions } from '@pipelayer/registry'
 import { findProgram } from './find-program.js'
 
 export interface GitEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal?: AbortSignal | undefined
+  /** `totalMs`: how long a server of http may be slower than 16 KiB a second. */
+  readonly retry?: Partial<RetryOptions> | undefined
   /** Value of an Authorization header for a host, as the user's secrets have it. */
   readonly authorization?: ((host: string) => string | undefined) | undefined
 }
@@ -41,6 +44,7 @@ const CONFIG: Readonly<Record<string, string>> = {
   'maintenance.auto': 'false',
   'fetch.recurseSubmodules': 'false',
   'http.followRedirects': 'initial',
+  'http.lowSpeedLimit': String(16 * 1024),
   'advice.detachedHead': 'false',
 }
 
@@ -106,8 +110,10 @@ function environment(call: GitCall, options: GitEnvironment): Record<string, str
   }
 }
 
-function configOf({ remote }: GitCall, { authorization }: GitEnvironment): Record<string, string> {
+function configOf({ remote }: GitCall, { authorization, retry }: GitEnvironment): Record<string, string> {
   const config: [string, string][] = Object.entries(CONFIG)
+  const { totalMs } = { ...DEFAULT_RETRY, ...retry }
+  config.push(['http.lowSpeedTime', String(Math.ceil(totalMs / 1000))])
   if (remote !== undefined) config.push(['remote.origin.url', remote])
   const url = remote !== undefined && URL.canParse(remote) ? new URL(remote) : undefined
   const header = url?.protocol.startsWith('http') ? authorization?.(url.host) : undefined

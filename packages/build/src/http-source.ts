@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { algorithmOf, type Digest, Hasher, isDigest } from '@pipelayer/digest'
 import { errnoOf, ToolError } from '@pipelayer/errors'
-import { type Download, download } from '@pipelayer/registry'
+import { type Download, download, type RetryOptions } from '@pipelayer/registry'
 import type { Store } from '@pipelayer/store'
 
 export interface HttpSourceOptions {
@@ -11,6 +11,8 @@ export interface HttpSourceOptions {
   /** For proxies. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal?: AbortSignal
+  /** How often and how long it is tried. */
+  readonly retry?: Partial<RetryOptions>
   /** What the file has to be: a digest that names any known algorithm. */
   readonly checksum?: string
   readonly onWarning?: (message: string) => void
@@ -48,7 +50,7 @@ interface Remembered {
  * @throws {ToolError} `CHECKSUM_INVALID`, `CHECKSUM_MISMATCH`, `SIZE_INVALID`, and those of `download`
  */
 export async function fetchHttp(address: string, options: HttpSourceOptions): Promise<HttpFile> {
-  const { store, checksum, env, signal, onWarning } = options
+  const { store, checksum, env, signal, retry, onWarning } = options
   if (checksum !== undefined && !isDigest(checksum))
     throw new ToolError('CHECKSUM_INVALID', `--checksum=${checksum}: expected a digest, as sha256:...`)
   const memory = new HttpMemory(store, address)
@@ -61,6 +63,7 @@ export async function fetchHttp(address: string, options: HttpSourceOptions): Pr
     {
       env,
       signal,
+      retry,
       headers: etag === undefined ? {} : { 'if-none-match': etag },
       onRetry: failure => onWarning?.(`${failure.message}; trying again`),
     },

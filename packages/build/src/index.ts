@@ -13,6 +13,7 @@ export { type CheckoutOptions, checkoutCommit, subdirectory } from './git-source
 export { fetchHttp, type HttpFile, type HttpSourceOptions, httpFileName } from './http-source.js'
 export { DEFAULT_PATH } from './image-config.js'
 export type { BuildOptions } from './options.js'
+export { TIMEOUT_OPTION } from './options.js'
 export { binaryOf, Rooted } from './rooted.js'
 export { type ContainerWish, type Mount, runtimeSpec } from './runtime-spec.js'
 export { type Accounts, type Identity, processIdentity } from './users.js'

@@ -11,7 +11,7 @@ import {
   parsePlatform,
   platformOfNode,
 } from '@pipelayer/oci'
-import { type RemoteOptions, remoteOptions } from '@pipelayer/places'
+import { REMOTE_OPTIONS, type RemoteOptions, remoteOptions } from '@pipelayer/places'
 import { Store } from '@pipelayer/store'
 import type { BaseOptions } from './base-image.js'
 import { type Caller, callerOf, formOf } from './caller.js'
@@ -29,6 +29,9 @@ import { type RemoteSetup, RemoteSources } from './remote-sources.js'
 import { parseSecret } from './secrets.js'
 import { parseSsh } from './ssh-option.js'
 import { TempFolders } from './temp-folders.js'
+
+/** The row of an option table for `timeoutSeconds`, as all tools have it that ask registries. */
+export const TIMEOUT_OPTION = REMOTE_OPTIONS.timeout
 
 /** What a build is asked for, as a command line says it. */
 export interface BuildOptions {
@@ -71,6 +74,8 @@ export interface BuildOptions {
   /** `id=ID,src=FILE` or `id=ID,env=NAME`. */
   readonly secrets?: readonly string[]
   readonly plainHttp?: boolean
+  /** How long a server may keep us waiting for one thing in all: see `Patience` of the registry's client. */
+  readonly timeoutSeconds?: number | undefined
   /** The program of the executor, for node. */
   readonly executor: string
   readonly env: Readonly<Record<string, string | undefined>>
@@ -199,10 +204,12 @@ function digestsFile(store: Store, context: string | undefined): string | undefi
 }
 
 /** Mirrors, credentials and certificates of this machine, as for every tool that asks registries. */
-function remotes({ env, signal, plainHttp, onWarning }: BuildOptions): RemoteOptions {
+function remotes(options: BuildOptions): RemoteOptions {
+  const { env, signal, plainHttp = false, timeoutSeconds, onWarning } = options
   const none = { 'tls-ca': [], 'tls-cert': undefined, 'tls-key': undefined, rate: undefined }
+  const timeout = timeoutSeconds ?? REMOTE_OPTIONS.timeout.default
   const warn = (message: string): void => onWarning?.(message)
-  return remoteOptions({ ...none, 'plain-http': plainHttp ?? false }, { env, signal, warn })
+  return remoteOptions({ ...none, timeout, 'plain-http': plainHttp }, { env, signal, warn })
 }
 
 function fetching(setup: RemoteSetup): Pick<BuildSetup, 'folders' | 'remotes' | 'temp'> {

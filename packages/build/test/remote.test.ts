@@ -1,6 +1,7 @@
 // Sources from the network: files of the web and git repositories, into the store and onto the disk.
 import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
+import type { ServerResponse } from 'node:http'
 import path from 'node:path'
 import { Store } from '@pipelayer/store'
 import {
@@ -68,6 +69,47 @@ t.test('a file of the web', async t => {
   for (const [name, checksum, code] of failing)
     await t.rejects(fetchHttp(web.url + name, { store, env, ...(checksum && { checksum }) }), { code }, name)
   t.notMatch(fs.readdirSync(path.join(store.root, 'http')).join(), /127/, 'no address is kept')
+})
+
+t.test('a server that answers no HTTP, or no end', async t => {
+  const trickle = (response: ServerResponse): void => {
+    const timer = setInterval(() => response.socket?.write('x'), 10)
+    response.socket?.once('close', () => clearInterval(timer))
+  }
+  const web = await serve(t, ({ url }, response) => {
+    const say = (text: string): void => void response.socket?.end(text)
+    if (url === '/garbage') return say('this is no HTTP\r\n\r\n')
+    if (url === '/length') return say('HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n')
+    if (url === '/chunk') return say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n')
+    if (url === '/slow') {
+      response.socket?.write('HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n')
+      trickle(response)
+    }
+  })
+  const retry = { tries: 2, baseMs: 1, maxMs: 1, totalMs: 200 }
+  const rows: readonly [name: string, code: string, asked: number, why: string][] = [
+    ['/garbage', 'RESPONSE_INVALID', 2, 'no HTTP'],
+    ['/length', 'RESPONSE_INVALID', 2, 'a negative length'],
+    ['/chunk', 'RESPONSE_INVALID', 2, 'a broken chunk'],
+    ['/slow', 'TIME_LIMIT', 1, 'a body that trickles'],
+    ['/never', 'TIME_LIMIT', 1, 'no answer'],
+  ]
+  for (const [name, code, asked, why] of rows) {
+    const store = storeIn(t)
+    const run = fetchHttp(web.url + name, { store, env: {}, retry })
+    await t.rejects(run, { code, status: 75 }, why)
+    t.equal(web.asked.filter(line => line.endsWith(name)).length, asked, `asked for: ${why}`)
+  }
+})
+
+t.test('a git server that keeps silent', { skip: need('git') }, async t => {
+  const web = await serve(t, () => undefined)
+  const options = { store: storeIn(t), env: process.env, retry: { totalMs: 1000 } }
+  await t.rejects(resolveCommit({ remote: `${web.url}/r.git` }, options), {
+    code: 'GIT_FAILED',
+    status: 75,
+    message: /too slow/,
+  })
 })
 
 t.test('the name of a file of the web', async t => {

@@ -8,6 +8,7 @@ import {
   certificatesFor,
   credentialFiles,
   credentialPaths,
+  DEFAULT_RETRY,
   readText,
   type SessionOptions,
   type TlsSettings,
@@ -23,6 +24,12 @@ export const REMOTE_OPTIONS = {
   'tls-cert': { type: 'string', value: 'FILE', describe: 'show this client certificate to registries' },
   'tls-key': { type: 'string', value: 'FILE', describe: 'the key of --tls-cert' },
   rate: { type: 'number', value: 'N', describe: 'send each host at most N requests a second' },
+  timeout: {
+    type: 'number',
+    value: 'SECONDS',
+    default: DEFAULT_RETRY.totalMs / 1000,
+    describe: 'wait so long in all for a document or blob, and a second for each 16 KiB of it',
+  },
 } as const
 
 /** What {@link REMOTE_OPTIONS} gave. */
@@ -32,6 +39,7 @@ export interface RemoteArgs {
   readonly 'tls-cert': string | undefined
   readonly 'tls-key': string | undefined
   readonly rate: number | undefined
+  readonly timeout: number
 }
 
 /** What a tool hands on of its process. */
@@ -50,9 +58,10 @@ export type RemoteOptions = Omit<PlaceOptions, 'store'>
  */
 export function remoteOptions(args: RemoteArgs, context: RemoteContext): RemoteOptions {
   const { env, signal, warn } = context
-  const { rate, 'tls-cert': cert, 'tls-key': key } = args
+  const { rate, timeout, 'tls-cert': cert, 'tls-key': key } = args
   if ((cert === undefined) !== (key === undefined)) throw usage('--tls-cert and --tls-key go together')
   if (rate === 0) throw usage('--rate takes a number above 0')
+  if (timeout === 0) throw usage('--timeout takes a number above 0')
   const authorities = args['tls-ca'].map(readText)
   const identity =
     cert === undefined || key === undefined ? undefined : { cert: readText(cert), key: readText(key) }
@@ -68,6 +77,7 @@ export function remoteOptions(args: RemoteArgs, context: RemoteContext): RemoteO
     plainHttp: args['plain-http'],
     credentials: credentialFiles(credentialPaths(env)),
     route: readMirrors(mirrorFiles(env)),
+    retry: { totalMs: timeout * 1000 },
     ...(rate !== undefined && { budget: new Budget(rate) }),
   }
 }

@@ -13,6 +13,7 @@ const NONE: RemoteArgs = {
   'tls-cert': undefined,
   'tls-key': undefined,
   rate: undefined,
+  timeout: 600,
 }
 const context = { env: {}, signal: new AbortController().signal, warn: () => undefined }
 
@@ -50,6 +51,7 @@ t.test('what the command line gives', { skip: need('openssl') }, async t => {
       [{ 'tls-cert': cert }, 'USAGE', 2, 'a certificate without its key'],
       [{ 'tls-key': key }, 'USAGE', 2, 'a key alone'],
       [{ rate: 0 }, 'USAGE', 2, 'no requests at all'],
+      [{ timeout: 0 }, 'USAGE', 2, 'no time at all'],
       [{ 'tls-ca': ['/missing'] }, 'ENOENT', 1, 'no file'],
       [{ 'tls-ca': [junk] }, 'CERTIFICATE_INVALID', 1, 'no certificate in it'],
       [{ 'tls-cert': junk, 'tls-key': key }, 'CERTIFICATE_INVALID', 1, 'half of the pair'],

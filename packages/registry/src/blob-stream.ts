@@ -1,5 +1,6 @@
 import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
+import { Patience } from './patience.js'
 import { actionOf, type BlobRange, openRange } from './range.js'
 import { pause, RetryableError } from './retry.js'
 import type { Session } from './session.js'
@@ -25,6 +26,7 @@ export class BlobStream {
   readonly #session: Session
   readonly #descriptor: Descriptor
   readonly #exact: boolean
+  readonly #patience: Patience
   #takesRanges = true
   #etag: string | undefined
   /** Where in the blob the next byte lies. */
@@ -36,6 +38,7 @@ export class BlobStream {
     this.#descriptor = descriptor
     this.#exact = exact
     this.#position = from
+    this.#patience = new Patience(session.retry.totalMs)
   }
 
   /** Of the next byte, from the start of the blob. */
@@ -61,7 +64,7 @@ export class BlobStream {
         if (!(error instanceof RetryableError)) throw error
         failures = this.#position > before ? 1 : failures + 1
         if (failures >= retry.tries || this.#tries >= MAX_TRIES) throw error.final
-        await pause(error, failures, retry)
+        await pause(error, failures, { ...retry, patience: this.#patience })
       }
     }
   }
@@ -69,7 +72,8 @@ export class BlobStream {
   // True when the server has sent the blob to its end, as it sees it: whoever compares sizes has to judge that.
   async *#try(last: number): AsyncGenerator<Buffer, boolean, undefined> {
     const range = this.#range(last)
-    const part = await openRange(this.#session, this.#descriptor, range, this.#etag)
+    const request = { range, etag: this.#etag, patience: this.#patience }
+    const part = await openRange(this.#session, this.#descriptor, request)
     this.#etag = part.etag
     if (this.#exact && (part.isWhole || part.start === undefined)) {
       part.body.cancel()

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { Patience } from './patience.js'
 
 /** Buffered chunks after which the socket is paused: about 4 of 64 KiB. */
 const HIGH_WATER_BYTES = 256 * 1024
@@ -13,6 +14,7 @@ const MAX_DISCARDED_BYTES = 64 * 1024
 export class Body implements AsyncIterable<Buffer> {
   readonly #controller: Dispatcher.DispatchController
   readonly #translate: (error: Error) => Error
+  readonly #patience: Patience | undefined
   #chunks: Buffer[] = []
   #bytes = 0
   #error: Error | undefined
@@ -20,9 +22,15 @@ export class Body implements AsyncIterable<Buffer> {
   #discarding = false
   #wake: (() => void) | undefined
 
-  constructor(controller: Dispatcher.DispatchController, translate: (error: Error) => Error) {
+  /** @param patience - for the waits of whoever reads */
+  constructor(
+    controller: Dispatcher.DispatchController,
+    translate: (error: Error) => Error,
+    patience?: Patience,
+  ) {
     this.#controller = controller
     this.#translate = translate
+    this.#patience = patience
   }
 
   /** @internal */
@@ -52,9 +60,11 @@ export class Body implements AsyncIterable<Buffer> {
         if (chunks.length > 0) continue
         if (this.#error !== undefined) throw this.#translate(this.#error)
         if (this.#ended) return
+        this.#patience?.wait(error => this.#controller.abort(error))
         await new Promise<void>(resolve => {
           this.#wake = resolve
         })
+        this.#patience?.rest()
         this.#wake = undefined
       }
     } finally {
@@ -84,6 +94,7 @@ export class Body implements AsyncIterable<Buffer> {
 
   #take(): Buffer[] {
     const chunks = this.#chunks
+    this.#patience?.came(this.#bytes)
     this.#chunks = []
     this.#bytes = 0
     if (this.#controller.paused) this.#controller.resume()

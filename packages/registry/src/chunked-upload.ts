@@ -21,6 +21,7 @@ import type { Descriptor } from '@pipelayer/oci'
 import { hasBlob } from './blobs.js'
 import { checkTarget } from './endpoint.js'
 import { nameOf } from './manifests.js'
+import { Patience } from './patience.js'
 import { pause, RetryableError } from './retry.js'
 import type { Session } from './session.js'
 import {
@@ -56,6 +57,7 @@ export interface ChunkedUploadOptions {
 export class ChunkedUpload {
   readonly #options: ChunkedUploadOptions
   readonly #action: string
+  readonly #patience: Patience
   #upload: UploadSession | undefined
   /** What the registry has was sent by another process, which may have read other bytes. */
   #isForeign = false
@@ -63,6 +65,7 @@ export class ChunkedUpload {
   constructor(options: ChunkedUploadOptions) {
     this.#options = options
     this.#action = `put blob ${nameOf(options.session, options.descriptor.digest)}`
+    this.#patience = new Patience(options.session.retry.totalMs)
   }
 
   /** Gives up when it has failed several times without getting further in between. See {@link uploadBlob}. */
@@ -81,7 +84,7 @@ export class ChunkedUpload {
           failures = offset > best ? 1 : failures + 1
           best = Math.max(best, offset)
           if (failures >= retry.tries || tries >= MAX_TRIES) throw error.final
-          await pause(error, failures, retry)
+          await pause(error, failures, { ...retry, patience: this.#patience })
         }
       }
     }
@@ -114,7 +117,7 @@ export class ChunkedUpload {
     const { session, descriptor } = this.#options
     const known = this.#upload ?? this.#remembered()
     if (known === undefined) return false
-    const found = await findUpload(session, this.#action, known)
+    const found = await findUpload(session, { action: this.#action, patience: this.#patience }, known)
     if (found !== undefined && found.offset <= descriptor.size) this.#keep(found)
     else {
       this.#forget()
@@ -138,7 +141,8 @@ export class ChunkedUpload {
   }
 
   async #start(): Promise<UploadSession> {
-    return this.#keep(await startUpload(this.#options.session, this.#action))
+    const attempt = { action: this.#action, patience: this.#patience }
+    return this.#keep(await startUpload(this.#options.session, attempt))
   }
 
   async #send(upload: UploadSession, content: Content): Promise<UploadSession> {
@@ -146,6 +150,7 @@ export class ChunkedUpload {
     const { target, offset, minChunk } = upload
     const length = Math.min(Math.max(CHUNK_BYTES, minChunk), descriptor.size - offset)
     const response = await session.once({
+      patience: this.#patience,
       method: 'PATCH',
       target,
       headers: {
@@ -167,6 +172,7 @@ export class ChunkedUpload {
   async #close({ target }: UploadSession): Promise<void> {
     const { session, descriptor } = this.#options
     const response = await session.once({
+      patience: this.#patience,
       method: 'PUT',
       target: withDigest(target, parseDigest(descriptor.digest)),
       headers: { 'content-type': 'application/octet-stream', 'content-length': '0' },

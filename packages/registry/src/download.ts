@@ -38,8 +38,8 @@ export async function download<T>(
   const transport = new Transport({ ...options, origin: url.origin })
   const policy = { ...DEFAULT_RETRY, ...options.retry, signal: options.signal, onRetry: options.onRetry }
   try {
-    return await withRetries(policy, async () => {
-      const answer = await follow(transport, { method: 'GET', url, headers }, url)
+    return await withRetries(policy, async (_attempt, patience) => {
+      const answer = await follow(transport, { method: 'GET', url, headers, patience }, url)
       if (answer.status !== 200 && answer.status !== 304)
         throw await refusal(answer, { action: `get ${redacted(url)}`, notFound: 'NOT_FOUND' })
       return await read(answer)

@@ -97,8 +97,8 @@ function fieldOf(document: JsonObject, field: string): readonly unknown[] {
 }
 
 async function fetchPage(session: Session, request: PageRequest): Promise<Page> {
-  return withRetries(session.retry, async () => {
-    const response = await session.once({ ...request, method: 'GET' })
+  return withRetries(session.retry, async (_attempt, patience) => {
+    const response = await session.once({ ...request, method: 'GET', patience })
     const bytes = await response.body.bytes(MAX_PAGE_BYTES)
     if (bytes === undefined) throw invalid(request, `a page of more than ${MAX_PAGE_BYTES} bytes`)
     return { response, bytes }

@@ -31,8 +31,9 @@ export interface FetchedManifest {
  */
 export async function getManifest(session: Session, reference: string): Promise<FetchedManifest> {
   const action = `get manifest ${nameOf(session, reference)}`
-  const { response, bytes } = await withRetries(session.retry, async () => {
+  const { response, bytes } = await withRetries(session.retry, async (_attempt, patience) => {
     const response = await session.once({
+      patience,
       method: 'GET',
       target: `manifests/${reference}`,
       headers: { accept: MANIFEST_TYPES.join(', '), 'accept-encoding': 'identity' },

@@ -15,6 +15,7 @@ import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
 import { nameOf } from './manifests.js'
+import type { Patience } from './patience.js'
 import type { Session } from './session.js'
 import type { HttpResponse } from './transport.js'
 
@@ -22,6 +23,14 @@ import type { HttpResponse } from './transport.js'
 export interface BlobRange {
   readonly first: number
   readonly last: number
+}
+
+export interface RangeRequest {
+  /** Undefined: all of it. */
+  readonly range: BlobRange | undefined
+  /** Of an earlier part, which this one goes on. */
+  readonly etag: string | undefined
+  readonly patience: Patience
 }
 
 /** What a server sent. */
@@ -42,11 +51,11 @@ export interface Part {
 export async function openRange(
   session: Session,
   descriptor: Descriptor,
-  range: BlobRange | undefined,
-  etag?: string,
+  { range, etag, patience }: RangeRequest,
 ): Promise<Part> {
   const action = actionOf(session, descriptor)
   const response = await session.once({
+    patience,
     method: 'GET',
     target: `blobs/${parseDigest(descriptor.digest)}`,
     headers: {

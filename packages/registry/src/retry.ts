@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ToolError } from '@pipelayer/errors'
+import { ToolError } from '@pipelayer/errors'
+import { Patience } from './patience.js'
 
 export interface RetryOptions {
   /** How often a request is sent at most. */
@@ -10,9 +11,17 @@ export interface RetryOptions {
   readonly maxMs: number
   /** The longest wait that a server may ask for with Retry-After. */
   readonly maxAskedMs: number
+  /** The longest that servers may keep us waiting in all tries together: see {@link Patience}. */
+  readonly totalMs: number
 }
 
-export const DEFAULT_RETRY: RetryOptions = { tries: 5, baseMs: 300, maxMs: 30_000, maxAskedMs: 120_000 }
+export const DEFAULT_RETRY: RetryOptions = {
+  tries: 5,
+  baseMs: 300,
+  maxMs: 30_000,
+  maxAskedMs: 120_000,
+  totalMs: 600_000,
+}
 
 /** Told of every failure that is followed by another try. */
 export type OnRetry = (failure: ToolError, waitMs: number) => void
@@ -21,6 +30,11 @@ export type OnRetry = (failure: ToolError, waitMs: number) => void
 export interface RetryPolicy extends RetryOptions {
   readonly signal?: AbortSignal | undefined
   readonly onRetry?: OnRetry | undefined
+}
+
+/** The same for one request, and what is left of the time for it. */
+export interface RetryState extends RetryPolicy {
+  readonly patience: Patience
 }
 
 /** A failure that another try may mend. */
@@ -40,28 +54,38 @@ export class RetryableError extends Error {
  * Runs `work` until it does not throw a {@link RetryableError}, a limited number of times. Waits are jittered, so
  * that many clients do not come back at once.
  *
- * @throws the `final` error of the last try; whatever else `work` throws
+ * @throws the `final` error of the last try, and `TIME_LIMIT` as {@link pause}; whatever else `work` throws
  */
 export async function withRetries<T>(
   options: RetryPolicy,
-  work: (attempt: number) => Promise<T>,
+  work: (attempt: number, patience: Patience) => Promise<T>,
 ): Promise<T> {
+  const patience = new Patience(options.totalMs)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await work(attempt)
+      return await work(attempt, patience)
     } catch (error) {
       if (!(error instanceof RetryableError)) throw error
       if (attempt >= options.tries || options.signal?.aborted) throw error.final
-      await pause(error, attempt, options)
+      await pause(error, attempt, { ...options, patience })
     }
   }
 }
 
-/** Waits before the next try; throws `error.final` when the signal comes first. */
-export async function pause(error: RetryableError, attempt: number, policy: RetryPolicy): Promise<void> {
-  const { baseMs, maxMs, maxAskedMs, signal, onRetry } = policy
+/**
+ * Waits before the next try; throws `error.final` when the signal comes first.
+ *
+ * @throws ToolError `TIME_LIMIT` at once when the wait is longer than the time that is left
+ */
+export async function pause(error: RetryableError, attempt: number, state: RetryState): Promise<void> {
+  const { baseMs, maxMs, maxAskedMs, signal, onRetry, patience } = state
   const backoff = Math.min(baseMs * 2 ** (attempt - 1) * (0.5 + Math.random()), maxMs)
   const ms = Math.max(backoff, Math.min(error.waitMs ?? 0, maxAskedMs))
+  if (ms > patience.leftMs) {
+    const { code, message } = patience.refusal()
+    throw new ToolError(code, `${error.final.message}; ${message}`, { cause: error.final, status: 75 })
+  }
+  patience.spend(ms)
   onRetry?.(error.final, ms)
   try {
     await sleep(ms, undefined, signal === undefined ? {} : { signal })

@@ -86,7 +86,7 @@ export class Session {
 
   /** Sends a request, again where that may help. Whoever gets the response reads its body or cancels it. */
   request(request: SessionRequest): Promise<HttpResponse> {
-    return withRetries(this.retry, () => this.once(request))
+    return withRetries(this.retry, (_attempt, patience) => this.once({ patience, ...request }))
   }
 
   /** One try: throws a RetryableError where another may help. */

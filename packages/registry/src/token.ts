@@ -44,8 +44,8 @@ const MARGIN_MS = 5_000
 export async function fetchToken(request: TokenRequest): Promise<Token> {
   const { transport, registry, challenge, retry } = request
   const realm = realmOf(challenge, registry)
-  return withRetries(retry, async () => {
-    const answer = await follow(transport, requestFor(realm, request), realm)
+  return withRetries(retry, async (_attempt, patience) => {
+    const answer = await follow(transport, { ...requestFor(realm, request), patience }, realm)
     if (answer.status === 200) return readToken(answer, realm)
     throw await refusal(answer, { action: `get a token for ${registry.host}`, notFound: 'UNAUTHORIZED' })
   })

@@ -9,6 +9,7 @@ import { Body } from './body.js'
 import type { Budget } from './budget.js'
 import { Dispatchers, type Network, type TlsSettings } from './dispatchers.js'
 import { redacted } from './endpoint.js'
+import type { Patience } from './patience.js'
 import { RetryableError } from './retry.js'
 
 export interface HttpRequest {
@@ -17,6 +18,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Bytes, or what opens a stream of them: it may be sent more than once. */
   readonly body?: Uint8Array | (() => AsyncIterable<Buffer>)
+  /** For all waits of this request, those of its body and of the body of its answer too. */
+  readonly patience?: Patience | undefined
 }
 
 export interface HttpResponse {
@@ -67,7 +70,7 @@ export class Transport {
 
   /**
    * @throws RetryableError when there is no answer, or one that is not HTTP (`RESPONSE_INVALID`); ToolError `TLS_FAILED`
-   * when a try more cannot help; what the body of the request throws
+   * when a try more cannot help, `TIME_LIMIT` when `patience` is at its end; what the body of the request throws
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     this.#options.signal?.throwIfAborted()
@@ -77,9 +80,11 @@ export class Transport {
     return new Promise((resolve, reject) => {
       const sent = options(request)
       const failed = (error: Error): Error => (sent.failure === error ? error : translate(error, request))
+      const { patience } = request
       try {
-        dispatcher.dispatch(sent.options, new Handler({ url, resolve, reject, failed }))
+        dispatcher.dispatch(sent.options, new Handler({ url, resolve, reject, failed, sent, patience }))
       } catch (error) {
+        patience?.rest()
         // What cannot be sent at all: a header of forbidden characters.
         reject(failed(error as Error))
       }
@@ -96,6 +101,8 @@ export class Transport {
 interface Answer {
   readonly url: URL
   readonly failed: (error: Error) => Error
+  readonly sent: Sent
+  readonly patience: Patience | undefined
   resolve(response: HttpResponse): void
   reject(error: Error): void
 }
@@ -103,19 +110,25 @@ interface Answer {
 class Handler implements Dispatcher.DispatchHandler {
   readonly #answer: Answer
   #body: Body | undefined
+  #controller: Dispatcher.DispatchController | undefined
+  #expired: Error | undefined
 
   constructor(answer: Answer) {
     this.#answer = answer
+    answer.patience?.wait(error => this.#expire(error))
   }
 
-  onRequestStart(): void {
-    // undici tells a handler of its newer kind by this method.
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#expired !== undefined) controller.abort(this.#expired)
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
     if (status < 200) return
-    const { url, failed, resolve } = this.#answer
-    const body = new Body(controller, failed)
+    const { url, failed, resolve, sent, patience } = this.#answer
+    sent.isAnswered = true
+    patience?.rest()
+    const body = new Body(controller, failed, patience)
     this.#body = body
     const header = (name: string): string | undefined => {
       const value = headers[name]
@@ -133,8 +146,16 @@ class Handler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#answer.patience?.rest()
     if (this.#body === undefined) this.#answer.reject(this.#answer.failed(error))
     else this.#body.end(error)
+  }
+
+  // Before there is a connection, there is nothing to abort yet.
+  #expire(error: Error): void {
+    this.#expired = error
+    this.#answer.reject(this.#answer.failed(error))
+    this.#controller?.abort(error)
   }
 }
 
@@ -145,12 +166,21 @@ interface Sent {
   readonly options: Dispatcher.DispatchOptions
   /** What the body threw: undici reports it as it reports a broken answer. */
   failure: unknown
+  isAnswered: boolean
 }
 
-function options({ method, url, headers = {}, body }: HttpRequest): Sent {
+function options({ method, url, headers = {}, body, patience }: HttpRequest): Sent {
+  const pausing = (): void => (sent.isAnswered ? undefined : patience?.rest())
   const watched = async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     try {
-      yield* source
+      pausing()
+      for await (const chunk of source) {
+        if (!sent.isAnswered) patience?.resume()
+        yield chunk
+        patience?.came(chunk.length)
+        pausing()
+      }
+      if (!sent.isAnswered) patience?.resume()
     } catch (error) {
       sent.failure = error
       throw error
@@ -158,6 +188,7 @@ function options({ method, url, headers = {}, body }: HttpRequest): Sent {
   }
   const sent: Sent = {
     failure: undefined,
+    isAnswered: false,
     options: {
       origin: url.origin,
       path: url.pathname + url.search,
@@ -181,8 +212,10 @@ const CODES: Readonly<Record<string, readonly [code: string, text: string]>> = {
 }
 
 function translate(error: Error, { method, url }: HttpRequest): Error {
-  if (error instanceof ToolError || error instanceof RetryableError) return error
   const what = `${method} ${redacted(url)}`
+  if (error instanceof ToolError && error.code === 'TIME_LIMIT')
+    return new ToolError(error.code, `cannot ${what}: ${error.message}`, { cause: error, status: 75 })
+  if (error instanceof ToolError || error instanceof RetryableError) return error
   const code = String(Reflect.get(error, 'code') ?? '')
   if (/CERT|^ERR_TLS|^ERR_SSL|^EPROTO$|SIGNATURE/.test(code)) {
     return new ToolError(

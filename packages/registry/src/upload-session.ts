@@ -15,11 +15,19 @@
 import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { checkTarget } from './endpoint.js'
+import type { Patience } from './patience.js'
 import { resolveLocation } from './redirects.js'
 import type { Session } from './session.js'
 import type { HttpResponse } from './transport.js'
 
 const GONE = [400, 403, 404, 405, 410, 416]
+
+/** What a request is for, and how long it may take. */
+export interface UploadAttempt {
+  /** For messages. */
+  readonly action: string
+  readonly patience: Patience
+}
 
 /** An upload that has begun. */
 export interface UploadSession {
@@ -32,8 +40,10 @@ export interface UploadSession {
 }
 
 /** @throws ToolError `UPLOAD_INVALID`, `ADDRESS_REFUSED`; those of a refusal */
-export async function startUpload(session: Session, action: string): Promise<UploadSession> {
+export async function startUpload(session: Session, attempt: UploadAttempt): Promise<UploadSession> {
+  const { action, patience } = attempt
   const response = await session.once({
+    patience,
     method: 'POST',
     target: 'blobs/uploads/',
     headers: { 'content-length': '0' },
@@ -54,11 +64,12 @@ export async function startUpload(session: Session, action: string): Promise<Upl
 /** How far an upload has come; undefined when the registry knows it no more. */
 export async function findUpload(
   session: Session,
-  action: string,
+  { action, patience }: UploadAttempt,
   upload: Pick<UploadSession, 'target' | 'minChunk'>,
 ): Promise<UploadSession | undefined> {
   const { target, minChunk } = upload
   const response = await session.once({
+    patience,
     method: 'GET',
     target,
     actions: ['pull', 'push'],

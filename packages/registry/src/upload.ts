@@ -3,6 +3,7 @@ import type { Descriptor } from '@pipelayer/oci'
 import { CHUNK_BYTES, ChunkedUpload, type UploadMemory } from './chunked-upload.js'
 import { checkTarget } from './endpoint.js'
 import { nameOf } from './manifests.js'
+import type { Patience } from './patience.js'
 import { resolveLocation } from './redirects.js'
 import { withRetries } from './retry.js'
 import { repositoryScope } from './scopes.js'
@@ -32,16 +33,23 @@ export async function uploadBlob(
 ): Promise<void> {
   const inChunks = (): Promise<void> => new ChunkedUpload({ session, descriptor, open, memory }).run()
   if (descriptor.size >= CHUNKED_BYTES) return inChunks()
-  await withRetries(session.retry, attempt =>
-    attempt > 1 && descriptor.size > CHUNK_BYTES ? inChunks() : inOnePiece(session, descriptor, open),
+  await withRetries(session.retry, (attempt, patience) =>
+    attempt > 1 && descriptor.size > CHUNK_BYTES
+      ? inChunks()
+      : inOnePiece(session, descriptor, { open, patience }),
   )
 }
 
 // Every try is an upload of its own: an interrupted one has an unknown amount of bytes.
-async function inOnePiece(session: Session, descriptor: Descriptor, open: OpenBlob): Promise<void> {
+async function inOnePiece(
+  session: Session,
+  descriptor: Descriptor,
+  { open, patience }: { readonly open: OpenBlob; readonly patience: Patience },
+): Promise<void> {
   const action = `put blob ${nameOf(session, descriptor.digest)}`
-  const { target } = await startUpload(session, action)
+  const { target } = await startUpload(session, { action, patience })
   const response = await session.once({
+    patience,
     method: 'PUT',
     target: withDigest(target, parseDigest(descriptor.digest)),
     headers: { 'content-type': 'application/octet-stream', 'content-length': String(descriptor.size) },

@@ -4,6 +4,7 @@
  * @module
  */
 import { fileURLToPath } from 'node:url'
+import { TIMEOUT_OPTION } from '@pipelayer/build'
 import type { Args, OptionTable, ToolContext } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import type { KfRunOptions } from './index.js'
@@ -86,6 +87,7 @@ export const OPTIONS = {
   },
   pull: { type: 'boolean', describe: 'ask the registry for base images that the store has' },
   'plain-http': { type: 'boolean', describe: 'speak plain HTTP to registries that are not loopback' },
+  timeout: TIMEOUT_OPTION,
   created: {
     type: 'string',
     value: 'TIME',
@@ -121,6 +123,7 @@ export function readArguments(
     parallel: args.parallel,
     pull: args.pull,
     plainHttp: args['plain-http'],
+    timeoutSeconds: args.timeout,
     created: args.created,
     executor: fileURLToPath(new URL('executor.cjs', import.meta.url)),
     env,
