@@ -21,7 +21,7 @@ import {
   readDocument,
 } from '@pipelayer/places'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
-import type { Store } from '@pipelayer/store'
+import { pinOf, type Store } from '@pipelayer/store'
 
 /** An image to build on, its blobs in the store. */
 export interface BaseImage {
@@ -98,7 +98,7 @@ export function isAbsent(error: unknown): boolean {
 
 async function fetchImage(place: Place, options: BaseOptions): Promise<BaseImage> {
   const { store } = options
-  const { found, manifest } = await manifestOf(place, options.platform)
+  const { found, above, manifest } = await manifestOf(place, options.platform)
   store.putBytes(found.bytes, found.descriptor)
   const bytes = await readDocument(manifest.config, () => place.read.blob(manifest.config))
   store.putBytes(bytes, manifest.config)
@@ -111,8 +111,12 @@ async function fetchImage(place: Place, options: BaseOptions): Promise<BaseImage
       `image ${found.descriptor.digest} has ${manifest.layers.length} layers, its config names ${diffIDs.length}`,
     )
   await fetchLayers(place, manifest.layers, options)
-  if (place.reference !== undefined && place.text !== 'store:')
+  if (place.reference !== undefined && place.text !== 'store:') {
+    // A reference that pins an index stands for this manifest as long as the index is there to prove it.
+    if (pinOf(place.reference) !== undefined)
+      for (const index of above) store.putBytes(index.bytes, index.descriptor)
     store.tag({ ...found.descriptor, platform: options.platform }, place.reference)
+  }
   const chain = chainIDs(diffIDs)
   const layers = manifest.layers.map((descriptor, index) => ({
     descriptor,
@@ -134,17 +138,24 @@ function checkPlatform(config: ImageConfig, wanted: Platform): void {
   )
 }
 
-async function manifestOf(
-  place: Place,
-  platform: Platform,
-): Promise<{ readonly found: PlacedManifest; readonly manifest: Manifest }> {
+interface FoundManifest {
+  readonly found: PlacedManifest
+  /** The indexes that led to it, from the one that the place named on. */
+  readonly above: readonly PlacedManifest[]
+  readonly manifest: Manifest
+}
+
+async function manifestOf(place: Place, platform: Platform): Promise<FoundManifest> {
+  const above: PlacedManifest[] = []
   let found = await place.read.resolve()
   // An index may hold indexes; more than this are no image but an attack.
-  for (let depth = 0; found.document.kind === 'index' && depth < 4; depth++)
+  for (let depth = 0; found.document.kind === 'index' && depth < 4; depth++) {
+    above.push(found)
     found = await place.read.resolve(selectPlatform(found.document, platform).digest)
+  }
   if (found.document.kind === 'index')
     throw new ToolError('INDEX_NESTED', 'indexes lie in indexes, five deep')
-  return { found, manifest: found.document }
+  return { found, above, manifest: found.document }
 }
 
 async function fetchLayers(place: Place, layers: readonly Descriptor[], options: BaseOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
 import { GRAMMAR, isRefName } from '@pipelayer/reference'
-import { type Layout, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
+import { type Layout, pinOf, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
 import type { OpenBlob, PlacedManifest, PlaceReader, PlaceWriter, Published } from './place.js'
 
 export interface LayoutPlaceOptions {
@@ -83,6 +83,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     layout.putBytes(bytes, descriptor)
     const { mediaType, digest, size, platform } = descriptor
     const { name, published, defersName } = this.#options
+    layout.checkName(name, digest)
     const named = { mediaType, digest, size, ...(platform !== undefined && { platform }) }
     if (defersName) return { ...published, name: { layout, entry: { descriptor: named, name } } }
     layout.tag(named, name)
@@ -97,7 +98,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     if (entry === undefined) {
       const which = name ?? (index === undefined ? undefined : `@${index}`)
       const what = which === undefined ? 'no image' : `no image ${JSON.stringify(which)}`
-      throw new ToolError('MANIFEST_UNKNOWN', `there is ${what} in ${text}`)
+      throw new ToolError('MANIFEST_UNKNOWN', `there is ${what} in ${text}${this.#misnamed(layout)}`)
     }
     if (others.length > 0) {
       const names = entries.map(other => other.annotations?.[REF_NAME] ?? other.digest).slice(0, 20)
@@ -114,6 +115,15 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     if (name !== undefined) return layout.resolve(name)
     const { manifests } = layout.index()
     return index === undefined ? manifests : manifests.slice(index, index + 1)
+  }
+
+  // What an index.json says under a name that pins another digest is not that image.
+  #misnamed(layout: Layout): string {
+    const { name } = this.#options
+    const pin = name === undefined ? undefined : pinOf(name)
+    const entry = layout.index().manifests.find(({ annotations }) => annotations?.[REF_NAME] === name)
+    if (pin === undefined || entry === undefined) return ''
+    return `: what has this name is ${entry.digest}, and no index ${pin} is there that lists it`
   }
 
   #open(): Layout {

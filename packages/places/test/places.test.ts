@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
@@ -152,6 +152,28 @@ t.test('layouts of others', async t => {
     'a reference is a name, whatever image-spec says',
   )
   await t.rejects(openPlace(`oci:${dir}/none`, { store: dir }).read.resolve(), { code: 'LAYOUT_MISSING' })
+})
+
+t.test('a layout that gives something else under a name pinned by digest', async t => {
+  const dir = tempDir(t, 'places')
+  const layout = Layout.open(`${dir}/l`, { create: true })
+  layout.putBytes(bytes)
+  const pinned = `h.example/app@sha256:${'0'.repeat(64)}`
+  const planted = { ...MANIFEST.descriptor, annotations: { 'org.opencontainers.image.ref.name': pinned } }
+  writeFileSync(`${dir}/l/index.json`, JSON.stringify({ schemaVersion: 2, manifests: [planted] }))
+  const options = { store: `${dir}/l` }
+  for (const text of [`oci:${dir}/l:${pinned}`, `store:${pinned}`]) {
+    const why = { code: 'MANIFEST_UNKNOWN', message: /what has this name is sha256:.*no index sha256:000/ }
+    await t.rejects(openPlace(text, options).read.resolve(), why, `read: ${text}`)
+    await t.rejects(
+      openPlace(text, options).write.publish(MANIFEST),
+      { code: 'DIGEST_MISMATCH' },
+      `written: ${text}`,
+    )
+    const deferred = openPlace(text, { ...options, defersNames: true })
+    await t.rejects(deferred.write.publish(MANIFEST), { code: 'DIGEST_MISMATCH' }, `name deferred: ${text}`)
+  }
+  t.match(await openPlace(`oci:${dir}/l:@0`, options).read.resolve(), MANIFEST, 'by its place in the index')
 })
 
 t.test('nothing is made by looking', async t => {

@@ -1,4 +1,4 @@
-import { isWellFormedDigest } from '@pipelayer/digest'
+import { isDigest, isWellFormedDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { REF_NAME, type StoredDescriptor } from './descriptor.js'
 
@@ -74,6 +74,9 @@ export function withEntries(index: LayoutIndex, entries: readonly NamedEntry[]):
 
 /** The entries that a name stands for: of that name, or of that digest. */
 export function entriesOf(index: LayoutIndex, name: string): StoredDescriptor[] {
-  const named = index.manifests.filter(entry => entry.annotations?.[REF_NAME] === name)
+  // A digest is never the name of something else.
+  const named = isDigest(name)
+    ? []
+    : index.manifests.filter(entry => entry.annotations?.[REF_NAME] === name)
   return named.length > 0 ? named : index.manifests.filter(entry => entry.digest === name)
 }

@@ -18,6 +18,8 @@ import {
 import { blobsBelow } from './listing.js'
 import { withLock } from './lock.js'
 import { PartialFolder } from './partial.js'
+import { pinOf, proofOf } from './pinned.js'
+import { holdsBytes, proveFile } from './proof.js'
 
 /** Documents are read into memory up to this size: 4 MiB, as registries take them. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
@@ -91,6 +93,16 @@ export class Layout {
     return found?.isFile() === true ? found.size : undefined
   }
 
+  /**
+   * True where the blob is there and its bytes are those of its digest: all of them are read, at the speed of the hash.
+   *
+   * @throws {ToolError} the system's
+   */
+  async isIntact({ digest, size }: ExpectedBlob): Promise<boolean> {
+    const found = await proveFile(this.blobPath(digest), digest)
+    return found?.digest === digest && found.size === size
+  }
+
   /** A blob to be written. Nothing is seen of it before its `commit`. */
   blobWriter(expected?: ExpectedBlob): BlobWriter {
     return attempt(`write a blob into "${this.root}"`, () => {
@@ -126,7 +138,7 @@ export class Layout {
   }
 
   /**
-   * Writes a whole blob, held to `expected` where given. A blob that is there already is not written again.
+   * Writes a whole blob, held to `expected` where given. Bytes in memory that are there already are not written again.
    *
    * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`, or whatever `source` throws: nothing is published
    */
@@ -148,9 +160,10 @@ export class Layout {
   putBytes(bytes: Uint8Array, expected?: ExpectedBlob): StoredBlob {
     const digest = digestOf(bytes)
     const stored = { digest, size: bytes.length, path: this.blobPath(digest) }
-    const isWanted = expected?.digest === digest && expected.size === bytes.length
-    if (expected === undefined ? this.hasBlob(digest, bytes.length) : isWanted && this.#holds(digest, bytes))
-      return stored
+    const isWanted =
+      expected === undefined || (expected.digest === digest && expected.size === bytes.length)
+    // The file is compared, not only its size: what comes from elsewhere mends a blob that was damaged here.
+    if (isWanted && this.hasBlob(digest, bytes.length) && holdsBytes(stored.path, bytes)) return stored
     const writer = this.blobWriter(expected)
     try {
       writer.write(bytes)
@@ -158,13 +171,6 @@ export class Layout {
     } finally {
       writer.abort()
     }
-  }
-
-  // What came from elsewhere mends a blob that was damaged here.
-  #holds(digest: Digest, bytes: Uint8Array): boolean {
-    return (
-      this.hasBlob(digest, bytes.length) && readRegular(this.blobPath(digest), bytes.length).equals(bytes)
-    )
   }
 
   /** A blob's bytes as a stream, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN`, `FILE_INVALID` */
@@ -210,14 +216,35 @@ export class Layout {
     )
   }
 
-  /** The entries of index.json that `name` (a reference name or a digest) stands for. */
+  /**
+   * The entries of index.json that `name` (a reference name or a digest) stands for. An entry whose name pins another
+   * digest is none: see {@link proofOf}.
+   */
   resolve(name: string): StoredDescriptor[] {
-    return entriesOf(this.index(), name)
+    return entriesOf(this.index(), name).filter(({ digest }) => this.proofOf(name, digest) !== undefined)
+  }
+
+  /** The indexes here that prove that `name` stands for a manifest; undefined where it pins another: see `pinned.ts`. */
+  proofOf(name: string, digest: string): readonly Digest[] | undefined {
+    return proofOf(name, digest, index => this.readBlob(index))
+  }
+
+  /**
+   * Refuses a name that pins the digest of something else.
+   *
+   * @throws {ToolError} `DIGEST_MISMATCH`: give another name, or put the index of that digest first
+   */
+  checkName(name: string | undefined, digest: string): void {
+    if (name === undefined || this.proofOf(name, digest) !== undefined) return
+    const why = `the name pins ${pinOf(name)}, and no index of that digest is there that lists it`
+    throw new ToolError('DIGEST_MISMATCH', `cannot name ${digest} "${name}" in "${this.root}": ${why}`)
   }
 
   /**
    * Lists `descriptor` in index.json, under `name` where given; an entry that had the name loses it. The last step of
    * publishing an image: its blobs must be there. Atomic; idempotent.
+   *
+   * @throws {ToolError} `DIGEST_MISMATCH` for a name that pins another digest
    */
   tag(descriptor: StoredDescriptor, name?: string): void {
     this.tagAll([{ descriptor, name }])
@@ -225,6 +252,7 @@ export class Layout {
 
   /** {@link tag} of many images in one step. */
   tagAll(entries: readonly NamedEntry[]): void {
+    for (const { name, descriptor } of entries) this.checkName(name, descriptor.digest)
     if (entries.length > 0) this.updateIndex(index => withEntries(index, entries))
   }
 

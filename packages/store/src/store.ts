@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
+import { algorithmOf, type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import { isAvailable, isOrphan, ofdLock, ownedName, readRegular } from '@pipelayer/sys'
 import type { BlobWriter, ExpectedBlob } from './blob-writer.js'
@@ -9,6 +9,7 @@ import { replaceFile } from './durable.js'
 import { Layout, MAX_DOCUMENT_BYTES } from './layout.js'
 import { partialBlobsIn } from './listing.js'
 import { openPartial, partialName } from './partial-blob.js'
+import { proveFile } from './proof.js'
 import { UploadState } from './upload-state.js'
 
 /**
@@ -18,6 +19,7 @@ import { UploadState } from './upload-state.js'
  * layers/FORM/<chain>   unpacked layers, overlayfs form        steps/FORM/<key>   executed steps of builds
  * packed/<key>/<how>    which layer a step was packed into     tmp/               what is not whole yet
  * partial/<digest>      broken downloads           pushes/<key>       where broken uploads go on
+ * damaged/<digest>      blobs that were found to be something else
  * contexts/<key>        digests of files of build contexts, by what stat says of them
  * lease                 held shared while a tool runs
  * ```
@@ -88,6 +90,32 @@ export class Store extends Layout {
   /** How many first bytes of a blob are there that is not whole yet. */
   partialBytes(digest: Digest): number {
     return fs.statSync(partialName(this.root, digest), { throwIfNoEntry: false })?.size ?? 0
+  }
+
+  /**
+   * Reads a blob through. One that is not what its digest says is set aside, into `damaged/`, so that it counts as
+   * missing from then on and is fetched again by whoever needs it.
+   *
+   * @returns whether it is there and right
+   * @throws {ToolError} the system's
+   */
+  async proveBlob({ digest, size }: ExpectedBlob): Promise<boolean> {
+    const found = await proveFile(this.blobPath(digest), digest)
+    if (found === undefined) return false
+    if (found.digest === digest && found.size === size) return true
+    attempt(`set the damaged blob ${digest} aside`, () => this.#setAside(digest, found.inode))
+    return false
+  }
+
+  // Another process may mend the blob at this moment: a file that is not the one which was read goes back.
+  #setAside(digest: Digest, inode: number): void {
+    const file = this.blobPath(digest)
+    const isRead = (name: string): boolean => fs.statSync(name, { throwIfNoEntry: false })?.ino === inode
+    if (!isRead(file)) return
+    const aside = path.join(this.root, 'damaged', `${algorithmOf(digest)}-${encodedOf(digest)}`)
+    fs.mkdirSync(path.dirname(aside), { recursive: true, mode: 0o700 })
+    fs.renameSync(file, aside)
+    if (!isRead(aside)) fs.renameSync(aside, file)
   }
 
   /** What is remembered of an upload that may break. `target` says where to, and of what: all that tells it apart. */

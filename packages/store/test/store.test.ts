@@ -114,6 +114,9 @@ t.test('reading: what is damaged or missing is said', async t => {
   t.notOk(layout.hasBlob(HELLO_DIGEST, 6), 'an empty file left by a power cut does not count')
   t.match(layout.putBytes(HELLO), { size: 6 })
   t.ok(layout.hasBlob(HELLO_DIGEST, 6), 'and is healed by the next put')
+  fs.writeFileSync(layout.blobPath(HELLO_DIGEST), 'jello\n')
+  layout.putBytes(HELLO)
+  t.same(layout.readBlob(HELLO_DIGEST), HELLO, 'damage of the same length too')
   const inode = (): number => fs.statSync(layout.blobPath(HELLO_DIGEST)).ino
   const [before, expected] = [inode(), { digest: HELLO_DIGEST, size: 6 }]
   layout.putBytes(HELLO, expected)
@@ -171,6 +174,58 @@ t.test('tag(): names move, entries stay, unknown fields stay', async t => {
     [mtimeNs, ino],
     'no change, no write',
   )
+})
+
+/** An index whose entries are these digests, in the layout. */
+function indexOf(layout: Layout, digests: readonly string[], more: object = {}): string {
+  const manifests = digests.map(digest => ({ mediaType: MEDIA, digest, size: 6 }))
+  return layout.putBytes(Buffer.from(JSON.stringify({ schemaVersion: 2, manifests, ...more }))).digest
+}
+
+t.test('a name pinned by digest stands for that digest alone', async t => {
+  const layout = Layout.open(`${t.testdir()}/l`, { create: true })
+  const other = `sha256:${'2'.repeat(64)}`
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const index = indexOf(layout, [HELLO_DIGEST])
+  const nested = layout.putBytes(
+    Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType, digest: index, size: 1 }] })),
+  ).digest
+  const both = indexOf(layout, [HELLO_DIGEST], { layers: [] })
+  const gone = indexOf(layout, [HELLO_DIGEST], { annotations: { gone: 'yes' } })
+  fs.rmSync(layout.blobPath(gone))
+  const damaged = indexOf(layout, [other], { annotations: { damaged: 'yes' } })
+  fs.copyFileSync(layout.blobPath(index), layout.blobPath(damaged))
+  const rows: readonly [pin: string, stands: boolean, why: string][] = [
+    [HELLO_DIGEST, true, 'its own digest'],
+    [other, false, 'another digest'],
+    [`sha512:${'2'.repeat(128)}`, false, 'a digest of another algorithm'],
+    [`md5:${'2'.repeat(32)}`, false, 'a digest that nobody here can check'],
+    [index, true, 'an index that is here and lists it'],
+    [nested, true, 'an index of an index that lists it'],
+    [indexOf(layout, [other]), false, 'an index that does not list it'],
+    [gone, false, 'an index that is not here'],
+    [damaged, false, 'an index that was overwritten by one that lists it'],
+    [both, false, 'a document that is an index and a manifest at once'],
+  ]
+  for (const [pin, stands, why] of rows) {
+    for (const name of [`h.example/app@${pin}`, `h.example/app:1@${pin}`]) {
+      fs.writeFileSync(`${layout.root}/index.json`, '{"manifests":[]}')
+      if (stands) layout.tag(descriptor(), name)
+      else t.throws(() => layout.tag(descriptor(), name), { code: 'DIGEST_MISMATCH', message: pin }, why)
+      t.equal(layout.index().manifests.length, stands ? 1 : 0, `written: ${why}`)
+      const annotations = { 'org.opencontainers.image.ref.name': name }
+      const planted = { manifests: [{ ...descriptor(), annotations }] }
+      fs.writeFileSync(`${layout.root}/index.json`, JSON.stringify(planted))
+      t.equal(layout.resolve(name).length, stands ? 1 : 0, `read: ${why}`)
+    }
+  }
+  const annotations = { 'org.opencontainers.image.ref.name': other }
+  const planted = { manifests: [{ ...descriptor(), annotations }] }
+  fs.writeFileSync(`${layout.root}/index.json`, JSON.stringify(planted))
+  t.same(layout.resolve(other), [], 'a digest as the name of something else')
+  t.throws(() => layout.tag(descriptor(), other), { code: 'DIGEST_MISMATCH' }, 'nor is it written')
+  layout.tag(descriptor(), 'debian:12')
+  t.equal(layout.resolve('debian:12').length, 1, 'a tag is no digest, whatever it looks like')
 })
 
 t.test('tag(): eight processes at once lose nothing, killed ones leave nothing', async t => {
@@ -279,6 +334,30 @@ t.test('resumeBlob(): what a broken try wrote is there for the next', async t =>
   long.abort()
   fs.symlinkSync('/etc/passwd', partial)
   await t.rejects(take(), { code: 'ELOOP' }, 'a link is not followed')
+})
+
+t.test('proveBlob(): what is damaged is set aside, what is right stays', async t => {
+  const store = Store.open(`${t.testdir()}/s`)
+  const expected = { digest: HELLO_DIGEST, size: 6 }
+  t.notOk(await store.proveBlob(expected), 'a blob that is not there')
+  store.putBytes(HELLO)
+  t.ok(await store.proveBlob(expected))
+  t.ok(await store.isIntact(expected))
+  const rows: readonly [content: string, why: string][] = [
+    ['jello\n', 'a bit that turned'],
+    ['hell', 'a file that was cut'],
+    ['', 'a file that a power cut left empty'],
+  ]
+  for (const [content, why] of rows) {
+    fs.writeFileSync(store.blobPath(HELLO_DIGEST), content)
+    t.notOk(await store.isIntact(expected), why)
+    t.ok(fs.existsSync(store.blobPath(HELLO_DIGEST)), `only looked at: ${why}`)
+    t.notOk(await store.proveBlob(expected), why)
+    t.notOk(store.hasBlob(HELLO_DIGEST), `it counts as missing: ${why}`)
+    t.equal(fs.readFileSync(`${store.root}/damaged/${HELLO_DIGEST.replace(':', '-')}`, 'utf8'), content, why)
+    store.putBytes(HELLO)
+    t.ok(await store.proveBlob(expected), `and is put again: ${why}`)
+  }
 })
 
 t.test('uploadState(): one upload at a time, for the owner alone', async t => {

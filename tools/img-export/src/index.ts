@@ -5,7 +5,7 @@
  */
 import { ToolError } from '@pipelayer/errors'
 import { isRoot, type Part, PartsInStream, putImage, Uploads } from '@pipelayer/images'
-import { bare, type Descriptor } from '@pipelayer/oci'
+import { bare, type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
 import type { PlaceWriter } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
@@ -24,8 +24,8 @@ export interface ImgExportOptions {
  * Blobs are read from the store alone, by their digest: records may have been on another machine, and their paths are
  * not believed. Memory: some hundred bytes for each blob.
  *
- * @throws ToolError `IMAGE_MISSING`, `IMAGE_INCOMPLETE`, `BLOB_MISSING`, `CONFIG_EDITED`, `DIGEST_MISMATCH`: there is no
- * index then; `IMAGES_FAILED` when some of several images are left out of an archive that is whole
+ * @throws ToolError `IMAGE_MISSING`, `IMAGE_INCOMPLETE`, `BLOB_MISSING`, `CONFIG_EDITED`, `DIGEST_MISMATCH` for a blob that is
+ * damaged or a reference that pins another digest: there is no index then; `IMAGES_FAILED` when some of several images are left out of an archive that is whole
  */
 export async function* imgExport(
   records: AsyncIterable<AnyRecord>,
@@ -59,7 +59,8 @@ class Export {
     if (!isRoot(record)) return
     const put = await this.#plan(record)
     if (put === undefined) return
-    for (const part of put) yield* this.archive.blob(part, this.#missing.offset(part))
+    for (const part of [...this.#proof(record), ...put])
+      yield* this.archive.blob(part, this.#missing.offset(part))
     this.archive.name(bare(record), record.reference)
   }
 
@@ -87,6 +88,7 @@ class Export {
   async #plan(root: ManifestRecord): Promise<readonly Part[] | undefined> {
     const image = this.#parts.take(root.image)
     try {
+      this.#store().checkName(root.reference, root.digest)
       const writer = this.#reader()
       const source = { opener: (part: Part) => this.#opener(part) }
       const put = await putImage({ root, image, source, writer, dryRun: true, uploads: new Uploads() })
@@ -96,6 +98,12 @@ class Export {
       this.#failures.push(error)
       return undefined
     }
+  }
+
+  // The indexes by which whoever reads the archive sees that a name pinned to one of them is true.
+  #proof({ reference = '', digest }: ManifestRecord): Descriptor[] {
+    const proof = this.#store().proofOf(reference, digest) ?? []
+    return proof.map(index => ({ mediaType: MEDIA_TYPES.ociIndex, digest: index, size: this.#store().blobSize(index) ?? 0 }))
   }
 
   // What is planned is asked of whoever will read the archive.

@@ -123,6 +123,23 @@ t.test('the index', async t => {
   for (const { digest } of many) t.ok(names.includes(archiveName(String(digest))), 'all of an index')
 })
 
+t.test('a reference pinned by digest', async t => {
+  const { writer, entries, export: run, store } = lab(t)
+  const image = writer.image('1', ['layer'])
+  const named = (digest: string): AnyRecord[] => [
+    ...image.slice(0, -1),
+    { ...image.at(-1), reference: `h.example/app@${digest}` } as AnyRecord,
+  ]
+  const digest = String(image.at(-1)?.digest)
+  t.ok((await entries(named(digest))).has('index.json'), 'its own digest')
+  const { bytes, error } = await run(named(digestOf('other')))
+  t.match(error, { code: 'DIGEST_MISMATCH' }, 'the digest of something else')
+  t.notMatch(bytes.toString(), /index\.json/, 'no index')
+  const index = Store.open(store).blobPath(String(writer.index('i', [image]).at(-1)?.digest))
+  const pin = digestOf(fs.readFileSync(index))
+  t.ok((await entries(named(pin))).has(archiveName(pin)), 'the index that proves the name goes along')
+})
+
 t.test('the same images give the same bytes', async t => {
   const [one, two] = [lab(t), lab(t)]
   const bytes = await Promise.all(

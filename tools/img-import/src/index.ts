@@ -31,7 +31,8 @@ const TOOL = 'img-import'
  *
  * @param archive - an OCI layout in a tar; see `archive.ts` of the package images
  * @throws ToolError `ARCHIVE_INCOMPLETE`, `ARCHIVE_INVALID`, `TAR_INVALID`, `TAR_TRUNCATED`, `DIGEST_MISMATCH`,
- * `BLOB_MISSING`; of several images one that lacks a blob is a `failed` record
+ * `BLOB_MISSING`, also `DIGEST_MISMATCH` for a name that pins another digest; of several images one that lacks a blob is a
+ * `failed` record
  */
 export async function* imgImport(
   archive: AsyncIterable<Buffer>,
@@ -75,9 +76,10 @@ function namedIn(
   return images
 }
 
-function failureOf(store: Store, { descriptor }: ArchivedImage): ToolError | undefined {
+function failureOf(store: Store, { descriptor, name }: ArchivedImage): ToolError | undefined {
   try {
     checkWhole(store, descriptor)
+    store.checkName(name, descriptor.digest)
     return undefined
   } catch (error) {
     if (!(error instanceof ToolError)) throw error

@@ -232,6 +232,47 @@ t.test('what is refused', async t => {
   }
 })
 
+t.test('an archive that gives another image under a name pinned by digest', async t => {
+  const image = writerOf(t).image('1', ['mine'])
+  const theirs = `docker.io/library/debian@${digestOf('theirs')}`
+  const rows: readonly [annotations: object, tag: string | undefined, why: string][] = [
+    [{ [REF_NAME]: theirs }, undefined, 'in the index'],
+    [{ 'io.containerd.image.name': theirs }, undefined, "by containerd's annotation"],
+    [{}, theirs, 'by --tag'],
+  ]
+  for (const [annotations, tag, why] of rows) {
+    const { take, names, store } = lab(t)
+    const options = tag === undefined ? {} : { tag }
+    await t.rejects(take(archiveOf(image, annotations), options), { code: 'DIGEST_MISMATCH' }, why)
+    t.same(names(), [], `nothing is named: ${why}`)
+    const other = writerOf(t).image('2', ['other'])
+    if (tag !== undefined) continue
+    const both = [
+      ...archiveOf(image).slice(0, -1),
+      ...archiveOf(other).slice(0, -1),
+      indexOf([
+        { image, annotations },
+        { image: other, annotations: { [REF_NAME]: NAME } },
+      ]),
+    ]
+    const out = await take(both)
+    t.match(out, [{ type: 'failed', code: 'DIGEST_MISMATCH' }, { type: 'reference' }], `of several: ${why}`)
+    t.same(names(), [NAME], why)
+    t.same(store.resolve(theirs), [])
+  }
+  const { take, names } = lab(t)
+  const own = `docker.io/library/app@${image.at(-1)?.digest}`
+  await take(archiveOf(image, { [REF_NAME]: own }))
+  t.same(names(), [own], 'its own digest')
+  const { type: _type, image: _image, path: _path, ...entry } = image.at(-1) as AnyRecord
+  const index = JSON.stringify({ schemaVersion: 2, manifests: [entry] })
+  const pinned = `docker.io/library/app@${digestOf(index)}`
+  const whole = archiveOf(image, { [REF_NAME]: pinned })
+  await t.rejects(take(whole), { code: 'DIGEST_MISMATCH' }, 'the digest of an index that does not come')
+  await take([{ name: archiveName(digestOf(index)), content: index }, ...whole])
+  t.same(names(), [own, pinned], 'of one that comes along')
+})
+
 t.test('of several images each stands alone', async t => {
   const writer = writerOf(t)
   const [one, two] = [writer.image('1', ['one']), writer.image('2', ['two'])]

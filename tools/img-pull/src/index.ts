@@ -9,7 +9,7 @@ import { type Closing, named, sideBySide } from '@pipelayer/images'
 import { bare, type Platform, parsePlatform } from '@pipelayer/oci'
 import { Connections, openPlace, type Place, type PlacedManifest, type PlaceOptions } from '@pipelayer/places'
 import type { AnyRecord, FailedRecord, ManifestRecord } from '@pipelayer/records'
-import { Store } from '@pipelayer/store'
+import { pinOf, Store } from '@pipelayer/store'
 import { BlobFetcher } from './blob-fetcher.js'
 import { pullImage } from './image.js'
 import { type Keeper, nothingKept, storeKeeper } from './keeper.js'
@@ -160,8 +160,8 @@ async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Clo
   const platforms = typeof record.platform === 'string' ? [parsePlatform(record.platform)] : context.wanted
   const place = openPlace(text, options)
   try {
-    const found = await choose(place, { platforms, all: options.allPlatforms === true })
-    const digests = yield* pullWhole(context, { place, found, reference: place.reference })
+    const chosen = await choose(place, { platforms, all: options.allPlatforms === true })
+    const digests = yield* pullWhole(context, { place, ...chosen, reference: place.reference })
     if (options.referrers) yield* pullReferrers(context, place, digests)
   } catch (error) {
     throw explained(error, text)
@@ -174,6 +174,8 @@ async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Clo
 interface Resolved {
   readonly place: Place
   readonly found: PlacedManifest
+  /** The indexes that it was found by. */
+  readonly above?: readonly PlacedManifest[]
   readonly reference?: string | undefined
   /** What it refers to. */
   readonly subject?: string
@@ -182,7 +184,7 @@ interface Resolved {
 // Returns the digests of its manifests.
 async function* pullWhole(
   context: Context,
-  { place, found, reference, subject }: Resolved,
+  { place, found, above = [], reference, subject }: Resolved,
 ): AsyncGenerator<Closing, string[], undefined> {
   const { keeper, store, options } = context
   const image = keyOf(found, context)
@@ -200,13 +202,32 @@ async function* pullWhole(
       digests.push(String(next.digest))
     }
   }
-  const isNamed = reference !== undefined && !options.noTag && store !== undefined
+  const isNamed = !options.noTag && nameIsTrue(context, { found, above, reference })
   const entry = { descriptor: bare(found.descriptor), name: reference }
   const known = { ...(reference !== undefined && { reference }), ...(subject !== undefined && { subject }) }
   const record = { ...last, root: true, ...known } as ManifestRecord
-  yield { record, ...(isNamed && { name: { layout: store, entry } }) }
+  yield { record, ...(isNamed && store !== undefined && { name: { layout: store, entry } }) }
   context.image = undefined
   return digests
+}
+
+// A reference that pins the digest of an index names what was chosen of it: the store keeps the index, which proves that.
+function nameIsTrue(
+  { store, keeper, options }: Context,
+  { found, above = [], reference }: Pick<Resolved, 'found' | 'above' | 'reference'>,
+): boolean {
+  if (reference === undefined || store === undefined) return false
+  const pin = pinOf(reference)
+  if (pin === undefined || pin === found.descriptor.digest) return true
+  for (const index of above) keeper.manifest(index)
+  try {
+    store.checkName(reference, found.descriptor.digest)
+    return true
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.code !== 'DIGEST_MISMATCH') throw error
+    options.warn?.(`${error.message}: the image gets no name in the store`, 'NAME_PINNED')
+    return false
+  }
 }
 
 // Referrers may have referrers: the signature of an SBOM.

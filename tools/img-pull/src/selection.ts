@@ -21,6 +21,13 @@ export interface Selection {
 
 const MAX_DEPTH = 4
 
+/** What a place resolved to. */
+export interface Chosen {
+  readonly found: PlacedManifest
+  /** The indexes that led there, from the one that the place named on. */
+  readonly above: readonly PlacedManifest[]
+}
+
 /**
  * Resolves a place and goes down through indexes.
  *
@@ -29,7 +36,8 @@ const MAX_DEPTH = 4
  *
  * @throws ToolError `PLATFORM_NOT_FOUND`, `MANIFEST_INVALID`, `DOCUMENT_TOO_LARGE`; those of the place
  */
-export async function choose(place: Place, { platforms, all }: Selection): Promise<PlacedManifest> {
+export async function choose(place: Place, { platforms, all }: Selection): Promise<Chosen> {
+  const above: PlacedManifest[] = []
   let found = await place.read.resolve()
   for (let depth = 0; !all && found.document.kind === 'index'; depth++) {
     if (depth === MAX_DEPTH) {
@@ -38,10 +46,12 @@ export async function choose(place: Place, { platforms, all }: Selection): Promi
     const { document } = found
     const entries = new Set(platforms.map(platform => selectPlatform(document, platform)))
     const [only] = entries
-    if (platforms.length > 1 || only === undefined) return narrowed(found, document, entries)
+    if (platforms.length > 1 || only === undefined)
+      return { found: narrowed(found, document, entries), above }
+    above.push(found)
     found = await resolveEntry(place, only)
   }
-  return found
+  return { found, above }
 }
 
 function narrowed(

@@ -157,6 +157,38 @@ t.test('several platforms', async t => {
   })
 })
 
+t.test('a name pinned to the digest of an index', async t => {
+  const registry = await new FakeRegistry().listen(t)
+  const entries = [AMD64, ARM64, PPC].map(platform => ({
+    ...registry.image(platform.architecture, { platform }),
+    platform,
+  }))
+  const [amd] = entries
+  const index = registry.put(MEDIA_TYPES.ociIndex, { manifests: entries })
+  const outer = registry.put(MEDIA_TYPES.ociIndex, { manifests: [{ ...index, platform: AMD64 }] })
+  const warnings: string[] = []
+  const warn = (_message: string, code = ''): void => void warnings.push(code)
+  const { pull, store } = puller(t, { warn })
+  for (const { digest } of [index, outer]) {
+    const name = `${registry.host}/a/b@${digest}`
+    await pull([name])
+    const [named] = Store.open(store).resolve(name)
+    t.equal(named?.digest, amd?.digest, 'the manifest of the platform has the name')
+    t.equal((await pull([`store:${name}`])).at(-1)?.digest, amd?.digest, 'and is read back by it')
+    t.ok(Store.open(store).hasBlob(digest), 'since the index is there')
+    fs.rmSync(Store.open(store).blobPath(digest))
+    await t.rejects(pull([`store:${name}`]), { code: 'MANIFEST_UNKNOWN' }, 'without the index it is no such image')
+    await pull([name])
+    t.equal((await pull([`store:${name}`])).at(-1)?.digest, amd?.digest, 'another pull brings it')
+  }
+  const name = `${registry.host}/a/two@${index.digest}`
+  await pull([name], { platforms: ['linux/amd64', 'linux/arm64'] })
+  t.same(Store.open(store).resolve(name), [], 'a new index of two platforms is not what was named')
+  t.same(warnings, ['NAME_PINNED'], 'and that is said')
+  await pull([name], { allPlatforms: true })
+  t.equal(Store.open(store).resolve(name)[0]?.digest, index.digest)
+})
+
 t.test('without a store', async t => {
   const registry = await new FakeRegistry().listen(t)
   registry.image('layer', { tag: '1' })

@@ -1,0 +1,58 @@
+import fs from 'node:fs'
+import { algorithmOf, type Digest, Hasher } from '@pipelayer/digest'
+import { systemError } from '@pipelayer/errors'
+
+const READ_BYTES = 1024 * 1024
+
+/** What a file turned out to hold. */
+export interface FileProof {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  /** Which file it was, however it is named now. */
+  readonly inode: number
+}
+
+/**
+ * Reads a file through; undefined where it is not there. Memory: 1 MiB.
+ *
+ * @param like - a digest of the algorithm that is wanted
+ * @throws {ToolError} the system's
+ */
+export async function proveFile(file: string, like: Digest): Promise<FileProof | undefined> {
+  if (!fs.existsSync(file)) return undefined
+  const hasher = new Hasher(algorithmOf(like))
+  try {
+    const handle = await fs.promises.open(file)
+    try {
+      const { ino } = await handle.stat()
+      const buffer = Buffer.allocUnsafe(READ_BYTES)
+      for (;;) {
+        const { bytesRead } = await handle.read(buffer, 0, READ_BYTES)
+        if (bytesRead === 0) return { digest: hasher.digest(), size: hasher.bytes, inode: ino }
+        hasher.update(buffer.subarray(0, bytesRead))
+      }
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    throw systemError(error, `read "${file}"`)
+  }
+}
+
+/** True where a file holds these bytes. Memory: 1 MiB, however long it is. @throws the system's */
+export function holdsBytes(file: string, bytes: Uint8Array): boolean {
+  const fd = fs.openSync(file, 'r')
+  try {
+    if (fs.fstatSync(fd).size !== bytes.length) return false
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, bytes.length))
+    for (let at = 0; at < bytes.length; ) {
+      const count = fs.readSync(fd, buffer, 0, buffer.length, at)
+      if (count === 0 || buffer.compare(bytes, at, at + count, 0, count) !== 0) return false
+      at += count
+    }
+    return true
+  } finally {
+    fs.closeSync(fd)
+  }
+}
