@@ -30,6 +30,13 @@ export interface BaseImage {
   readonly layers: readonly BaseLayer[]
   /** Of its manifest. */
   readonly annotations: Readonly<Record<string, string>>
+  /**
+   * For a layer that could not be unpacked: reads all of them, and fetches anew what is damaged.
+   *
+   * @returns false where nothing was wrong
+   * @throws {ToolError} `BLOB_DAMAGED` where nobody else is known to have it; those of the registry
+   */
+  mend(): Promise<boolean>
 }
 
 export interface BaseLayer {
@@ -63,9 +70,12 @@ export async function resolveBase(text: string, options: BaseOptions): Promise<B
   for (const place of candidates(text, options)) {
     const opened = openPlace(place, { ...options, store: options.store.root })
     try {
-      return await fetchImage(opened, options)
+      const image = await fetchImage(opened, options)
+      return { ...image, mend: () => mendLayers(text, image.layers, options) }
     } catch (error) {
-      if (!place.startsWith('store:') || text.startsWith('store:') || !isAbsent(error)) throw error
+      if (!place.startsWith('store:') || text.startsWith('store:')) throw error
+      if (!isAbsent(error) && !isDamaged(error)) throw error
+      if (isDamaged(error)) options.warn?.(`${error.message}; asking the registry for ${text}`, error.code)
     } finally {
       await opened.close()
     }
@@ -96,7 +106,36 @@ export function isAbsent(error: unknown): boolean {
   return error instanceof ToolError && (ABSENT.has(error.code) || error.code === 'ENOENT')
 }
 
-async function fetchImage(place: Place, options: BaseOptions): Promise<BaseImage> {
+function isDamaged(error: unknown): error is ToolError {
+  return error instanceof ToolError && ['DIGEST_MISMATCH', 'SIZE_MISMATCH'].includes(error.code)
+}
+
+async function mendLayers(
+  text: string,
+  layers: readonly BaseLayer[],
+  options: BaseOptions,
+): Promise<boolean> {
+  const wrong: Descriptor[] = []
+  for (const { descriptor } of layers)
+    if (!(await options.store.proveBlob(descriptor))) wrong.push(descriptor)
+  if (wrong.length === 0) return false
+  const which = wrong.map(({ digest }) => digest).join(', ')
+  if (parsePlace(text).transport === 'store')
+    throw new ToolError(
+      'BLOB_DAMAGED',
+      `of ${text} the store had damaged ${which}, now set aside: pull the image again, or build it again`,
+    )
+  options.warn?.(`the store had damaged ${which}, now set aside: fetched anew from ${text}`, 'BLOB_DAMAGED')
+  const opened = openPlace(text, { ...options, store: options.store.root })
+  try {
+    await fetchLayers(opened, wrong, options)
+  } finally {
+    await opened.close()
+  }
+  return true
+}
+
+async function fetchImage(place: Place, options: BaseOptions): Promise<Omit<BaseImage, 'mend'>> {
   const { store } = options
   const { found, above, manifest } = await manifestOf(place, options.platform)
   store.putBytes(found.bytes, found.descriptor)

@@ -83,7 +83,8 @@ export class Sources {
 // A name for what has no files: its config is that of FROM scratch.
 function scratchImage(platform: Platform): BaseImage {
   const document = { ...scratchDocument(platform), rootfs: { type: 'layers', diff_ids: [] } }
-  return { config: parseConfig(Buffer.from(JSON.stringify(document))), layers: [], annotations: {} }
+  const config = parseConfig(Buffer.from(JSON.stringify(document)))
+  return { config, layers: [], annotations: {}, mend: async () => false }
 }
 
 /** A directory as a tree to copy from. */

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
+import type { BaseImage } from './base-image.js'
 import { keyOf } from './cache-key.js'
 import { ExecutorChild } from './executor-child.js'
 import type { LayerToUnpack, Note, Request, SourceRoot, TreeForm } from './executor-protocol.js'
@@ -121,7 +122,14 @@ export class StepTrees {
       diffID: packed.diffID ?? '',
     }
     const { createdBy } = step
-    await this.#once(dir, { op: 'restore', lowers, dir, created, createdBy, ...(layer ? { layer } : {}) })
+    try {
+      await this.#once(dir, { op: 'restore', lowers, dir, created, createdBy, ...(layer ? { layer } : {}) })
+    } catch (error) {
+      const { blob } = packed
+      if (!(error instanceof ToolError) || !blob || (await this.#setup.store.proveBlob(blob))) throw error
+      const message = `the layer of step ${cacheKey} was damaged, and is set aside: build again, the step is executed anew`
+      throw new ToolError('STEP_LOST', message, { cause: error })
+    }
     return { dir, form }
   }
 
@@ -134,7 +142,7 @@ export class StepTrees {
     const needed = form === 'tree' ? dirs.slice(0, 1) : dirs
     if (needed.some(dir => !fs.existsSync(dir))) {
       this.#options.onInfo?.(`unpacking ${layers.length} layers of the base image`)
-      await this.#once(needed[0] ?? '', { op: 'unpack', layers })
+      await this.#once(needed[0] ?? '', { op: 'unpack', layers }, chain.base)
     }
     return { lowers: needed, isWhole: form === 'tree' || needed.length === 0 }
   }
@@ -148,9 +156,19 @@ export class StepTrees {
     return (['overlay', 'tree'] as const).find(isHere)
   }
 
-  async #once(dir: string, request: Request): Promise<void> {
+  /** @param base - the image whose layers are read: what is damaged of it is fetched anew, and the request made again */
+  async #once(dir: string, request: Request, base?: BaseImage): Promise<void> {
     const { executor } = await this.start()
-    const asked = this.#unpacking.get(dir) ?? executor.ask(request)
+    const ask = async (): Promise<unknown> => {
+      try {
+        return await executor.ask(request)
+      } catch (error) {
+        // A damaged blob fails in many ways, as gzip or as a tar: the files are read to know.
+        if (!(error instanceof ToolError) || !(await base?.mend())) throw error
+        return await executor.ask(request)
+      }
+    }
+    const asked = this.#unpacking.get(dir) ?? ask()
     this.#unpacking.set(dir, asked)
     await asked
   }

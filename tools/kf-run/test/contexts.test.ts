@@ -85,3 +85,53 @@ t.test('FROM names an image of a layout', { skip: skip || need('skopeo') }, asyn
     t.match(stderr, /^kf-run: Dockerfile:1: FROM base: .*\[\w+\]$/m, value)
   }
 })
+
+t.test('a layer of the base that is damaged in the store is fetched again', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'kf-damaged'))
+  const layout = path.join(here.dir, 'layout')
+  const bin = path.resolve('../../bin')
+  await runPipe(`layer-pack --dir ${here.context} | manifest-gen -t a:1 | blob-put oci:${layout}:1`, {
+    env: { PIPELAYER_STORE: path.join(here.dir, 'other'), PATH: `${bin}:${process.env.PATH}` },
+  })
+  const given = `--build-context base=oci:${layout}:1 --snapshots`
+  const first = await here.run('FROM base\n', given)
+  const [layer] = first.records.filter(({ type }) => type === 'layer') as LayerRecord[]
+  const file = String(layer?.path)
+  const good = fs.readFileSync(file)
+  const middle = Math.floor(good.length / 2)
+  const turned = Buffer.from(good)
+  turned[middle] = Number(good[middle]) ^ 1
+  const rows: readonly [damage: Buffer, why: string][] = [
+    [Buffer.alloc(good.length), 'zeros'],
+    [turned, 'one bit'],
+    [Buffer.concat([good.subarray(0, middle), Buffer.alloc(good.length - middle)]), 'its second half'],
+  ]
+  for (const [damage, why] of rows) {
+    fs.rmSync(path.join(here.store, 'layers'), { recursive: true, force: true })
+    fs.writeFileSync(file, damage)
+    const { snapshots, stderr, status } = await here.run(`FROM base\nCOPY sh /${why.replaceAll(' ', '')}\n`, given)
+    t.equal(status, 0, `${why}: ${stderr}`)
+    t.equal(snapshots.length, 1, why)
+    t.match(stderr, /the store had damaged sha256:\w+, now set aside/, `and that is said: ${why}`)
+    t.ok(fs.readFileSync(file).equals(good), `the store is mended: ${why}`)
+  }
+})
+
+t.test('a packed step that is damaged in the store is executed anew', { skip }, async t => {
+  const here = new Lab(tempDir(t, 'kf-damaged-step'))
+  const bin = path.resolve('../../bin')
+  const text = 'FROM scratch\nCOPY sh /sh\n'
+  const { stdout } = await here.start(text, '--snapshots').done
+  const pack = { env: { PIPELAYER_STORE: here.store, PATH: `${bin}:${process.env.PATH}` }, input: stdout }
+  const packed = await runPipe('ovl-diff | layer-pack', pack)
+  const layer = packed.stdout.split('\n').find(line => line.includes('"layer"')) ?? ''
+  const { path: file, size } = JSON.parse(layer)
+  fs.rmSync(path.join(here.store, 'steps'), { recursive: true })
+  fs.writeFileSync(file, Buffer.alloc(size))
+  const next = `${text}COPY sh /more\n`
+  const broken = await here.run(next)
+  t.equal(broken.status, 1)
+  t.match(broken.stderr, /was damaged, and is set aside: build again.*\[STEP_LOST\]/)
+  const again = await here.run(next)
+  t.equal(again.status, 0, again.stderr)
+})
