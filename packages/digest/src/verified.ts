@@ -10,8 +10,9 @@ export interface Expected {
 }
 
 /**
- * Passes the chunks of `source` on, none of them copied, and throws at the end unless they are what was expected.
- * A source that is too long fails as soon as it is, so no more than `size` bytes come out.
+ * Passes the chunks of `source` on, none of them copied, and throws unless they are what was expected: where the size is
+ * known, before the last chunk goes out, so that whoever gets all bytes got the right ones; else at the end. A source that
+ * is too long fails as soon as it is, so no more than `size` bytes come out.
  *
  * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `DIGEST_UNSUPPORTED`
  */
@@ -20,14 +21,19 @@ export async function* verified(
   expected: Expected,
 ): AsyncGenerator<Buffer, void, undefined> {
   const hasher = new Hasher(algorithmOf(expected.digest))
+  let isProven = false
   for await (const chunk of source) {
     if (expected.size !== undefined && hasher.bytes + chunk.length > expected.size) {
       throw sizeMismatch(expected, `more than ${expected.size} bytes`)
     }
-    hasher.update(chunk)
+    if (!isProven) hasher.update(chunk)
+    if (!isProven && hasher.bytes === expected.size) {
+      checkContent(expected, { digest: hasher.digest(), size: hasher.bytes })
+      isProven = true
+    }
     yield chunk
   }
-  checkContent(expected, { digest: hasher.digest(), size: hasher.bytes })
+  if (!isProven) checkContent(expected, { digest: hasher.digest(), size: hasher.bytes })
 }
 
 /** Compares content with what was expected, size first. Throws as {@link verified} does. */

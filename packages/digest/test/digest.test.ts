@@ -108,6 +108,25 @@ t.test('verified', async t => {
   }
 })
 
+t.test('verified proves the content before the last chunk goes out', async t => {
+  const rows: readonly [chunks: readonly string[], out: readonly string[], why: string][] = [
+    [['abd'], [], 'one wrong chunk: nothing goes out'],
+    [['a', 'b', 'd'], ['a', 'b'], 'all but the last'],
+    [['a', 'b', 'd', ''], ['a', 'b'], 'an empty chunk after it'],
+  ]
+  for (const [chunks, out, why] of rows) {
+    const seen: string[] = []
+    const run = async (): Promise<void> => {
+      const source = chunks.map(text => Buffer.from(text))
+      for await (const chunk of verified(source, { digest: ABC.sha256, size: 3 })) seen.push(String(chunk))
+    }
+    await t.rejects(run(), { code: 'DIGEST_MISMATCH' }, why)
+    t.same(seen, out, why)
+  }
+  const right = ['a', '', 'bc', '', ''].map(text => Buffer.from(text))
+  await t.resolves(drain(verified(right, { digest: ABC.sha256, size: 3 })), 'empty chunks behind the end')
+})
+
 t.test('verified stops a source that is too long', async t => {
   let sent = 0
   async function* endless(): AsyncGenerator<Buffer> {

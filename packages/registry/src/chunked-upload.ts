@@ -25,6 +25,7 @@ import { Patience } from './patience.js'
 import { pause, RetryableError } from './retry.js'
 import type { Session } from './session.js'
 import {
+  cancelUpload,
   findUpload,
   nextTarget,
   startUpload,
@@ -38,6 +39,7 @@ export const CHUNK_BYTES = 16 * 1024 * 1024
 /** In all, however well each of them went. */
 const MAX_TRIES = 1000
 const PUSH = ['pull', 'push'] as const
+const OUR_FAULT = new Set(['DIGEST_MISMATCH', 'SIZE_MISMATCH'])
 
 /** Remembers an address, for the next process. */
 export interface UploadMemory {
@@ -78,7 +80,7 @@ export class ChunkedUpload {
         this.#options.memory?.clear()
         return
       } catch (error) {
-        if (!(error instanceof RetryableError)) this.#refused(error)
+        if (!(error instanceof RetryableError)) await this.#refused(error)
         else {
           const offset = this.#upload?.offset ?? 0
           failures = offset > best ? 1 : failures + 1
@@ -91,9 +93,13 @@ export class ChunkedUpload {
   }
 
   // What a process before us sent is not known to be right: a refusal may be its fault, and costs one try.
-  #refused(error: unknown): void {
+  async #refused(error: unknown): Promise<void> {
     const isForeign = this.#isForeign
+    const target = this.#upload?.target
     this.#forget()
+    // Bytes of ours that are not the blob's are to stay nowhere.
+    if (target !== undefined && error instanceof ToolError && OUR_FAULT.has(error.code))
+      await cancelUpload(this.#options.session, target).catch(() => undefined)
     if (!isForeign || !(error instanceof ToolError) || error.status !== 1) throw error
   }
 
@@ -102,6 +108,8 @@ export class ChunkedUpload {
     if (await this.#find()) return
     const content = new Content(verified(open(), descriptor))
     try {
+      // Nothing is read for a blob that is empty: it is proven here.
+      if (descriptor.size === 0) await content.finish()
       let upload = this.#upload ?? (await this.#start())
       await content.skip(upload.offset)
       while (upload.offset < descriptor.size) upload = await this.#send(upload, content)
@@ -234,9 +242,9 @@ class Content {
     }
   }
 
-  /** The end of the source, where it says whether its bytes were right. */
+  /** Reads to the end of the source, where it says whether its bytes were right; also what nobody took. */
   async finish(): Promise<void> {
-    await this.#source.next()
+    for (let next = await this.#source.next(); next.done !== true; next = await this.#source.next());
   }
 
   async close(): Promise<void> {

@@ -82,6 +82,18 @@ export async function findUpload(
   return { target: nextTarget(response, session) ?? target, offset, minChunk }
 }
 
+/** Tells the registry that nothing more comes; whatever it answers, it forgets uploads that nobody goes on with. */
+export async function cancelUpload(session: Session, target: URL): Promise<void> {
+  const response = await session.request({
+    method: 'DELETE',
+    target,
+    actions: ['pull', 'push'],
+    expect: [200, 202, 204, 400, 401, 403, 404, 405],
+    action: 'cancel an upload',
+  })
+  response.body.cancel()
+}
+
 /** Where an upload goes on, checked; undefined when the answer does not say it. */
 export function nextTarget(response: HttpResponse, session: Session): URL | undefined {
   const location = response.header('location')

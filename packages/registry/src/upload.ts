@@ -1,5 +1,7 @@
 import { parseDigest, verified } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
+import { hasBlob } from './blobs.js'
 import { CHUNK_BYTES, ChunkedUpload, type UploadMemory } from './chunked-upload.js'
 import { checkTarget } from './endpoint.js'
 import { nameOf } from './manifests.js'
@@ -8,7 +10,7 @@ import { resolveLocation } from './redirects.js'
 import { withRetries } from './retry.js'
 import { repositoryScope } from './scopes.js'
 import type { Session } from './session.js'
-import { startUpload, withDigest } from './upload-session.js'
+import { cancelUpload, startUpload, withDigest } from './upload-session.js'
 
 /** What opens the content of a blob: more than once, when the first transfer breaks. */
 export type OpenBlob = () => AsyncIterable<Buffer>
@@ -18,12 +20,12 @@ const CHUNKED_BYTES = 256 * 1024 * 1024
 
 /**
  * Uploads a blob: a small one in one piece; a big one, and one that did not get through, in chunks. The content is
- * checked on its way: wrong bytes never become a blob.
+ * checked on its way, before the last of it is sent: wrong bytes never become a blob, whatever the registry checks.
  *
  * Spec: distribution-spec v1.1, "POST then PUT".
  *
  * @param memory - where an upload in chunks goes on that broke in another process
- * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of a refusal; status 75 when it does not get through
+ * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `UPLOAD_INVALID`; those of a refusal; status 75 when it does not get through
  */
 export async function uploadBlob(
   session: Session,
@@ -47,18 +49,39 @@ async function inOnePiece(
   { open, patience }: { readonly open: OpenBlob; readonly patience: Patience },
 ): Promise<void> {
   const action = `put blob ${nameOf(session, descriptor.digest)}`
+  // Nothing is read for a body that is empty: it is proven here.
+  if (descriptor.size === 0) await prove(descriptor, open)
   const { target } = await startUpload(session, { action, patience })
+  let sent = 0
+  const body = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of verified(open(), descriptor)) {
+      sent += chunk.length
+      yield chunk
+    }
+  }
   const response = await session.once({
     patience,
     method: 'PUT',
     target: withDigest(target, parseDigest(descriptor.digest)),
     headers: { 'content-type': 'application/octet-stream', 'content-length': String(descriptor.size) },
-    body: descriptor.size === 0 ? Buffer.alloc(0) : () => verified(open(), descriptor),
+    body: descriptor.size === 0 ? Buffer.alloc(0) : body,
     actions: ['pull', 'push'],
     expect: [201, 204],
     action,
   })
   response.body.cancel()
+  if (sent === descriptor.size) return
+  // It answered before it had read all, as for a blob that it has: our bytes have to be that blob all the same.
+  await prove(descriptor, open)
+  if (await hasBlob(session, descriptor)) return
+  const message = `cannot ${action}: the registry took ${sent} of ${descriptor.size} bytes for the whole blob`
+  throw new ToolError('UPLOAD_INVALID', message)
+}
+
+async function prove(descriptor: Descriptor, open: OpenBlob): Promise<void> {
+  for await (const _ of verified(open(), descriptor)) {
+    // Its digest is computed on the way.
+  }
 }
 
 /**
@@ -86,15 +109,5 @@ export async function mountBlob(session: Session, { digest }: Descriptor, from: 
 
 // The registry opened an upload in place of the mount; ours starts its own.
 async function abandon(session: Session, location: string): Promise<void> {
-  const target = checkTarget(resolveLocation(location, session.registry), session.registry)
-  const expect = [200, 202, 204, 400, 401, 403, 404, 405]
-  const action = 'cancel an upload'
-  const response = await session.request({
-    method: 'DELETE',
-    target,
-    actions: ['pull', 'push'],
-    expect,
-    action,
-  })
-  response.body.cancel()
+  await cancelUpload(session, checkTarget(resolveLocation(location, session.registry), session.registry))
 }

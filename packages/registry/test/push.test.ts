@@ -1,7 +1,10 @@
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { digestOf } from '@pipelayer/digest'
-import { MEDIA_TYPES } from '@pipelayer/oci'
+import { type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
 import t from 'tap'
-import { BLOB, chunks, DESCRIPTOR, MANIFEST, me, repository, TYPE } from './repository.js'
+import { Repository } from '../src/index.js'
+import { BLOB, chunks, DESCRIPTOR, FAST, MANIFEST, me, repository, TYPE } from './repository.js'
 import { answer, type Handler, inTurn, serve } from './server.js'
 
 t.test('uploads', async t => {
@@ -90,6 +93,60 @@ t.test('uploads that fail', async t => {
   t.equal(seen.at(-1)?.headers['content-length'], '0', 'an empty blob')
 })
 
+t.test('a registry that believes what it is told gets no blob of other bytes', async t => {
+  const open = answer(202, { location: '/up' })
+  const wrong = Buffer.from('The bytes of a blob')
+  const rows: readonly [source: () => AsyncIterable<Buffer>, descriptor: Descriptor, why: string][] = [
+    [once(wrong), DESCRIPTOR, 'in one chunk'],
+    [chunks(wrong), DESCRIPTOR, 'in several'],
+    [once(Buffer.alloc(0)), { ...DESCRIPTOR, size: 0 }, 'none at all'],
+  ]
+  for (const [source, descriptor, why] of rows) {
+    const { repo, seen } = await repository(t, (request, response) =>
+      (request.method === 'POST' ? open : answer(201))(request, response),
+    )
+    for (let count = 0; count < 15; count++)
+      await t.rejects(repo.uploadBlob(descriptor, source), { code: 'DIGEST_MISMATCH' }, why)
+    t.notOk(
+      seen.some(({ method }) => method === 'PUT'),
+      `no upload is ever ended: ${why}`,
+    )
+  }
+})
+
+t.test('a registry that answers before it has all', async t => {
+  const rows: readonly [bytes: string, head: number, code: string | undefined, why: string][] = [
+    ['The bytes of a blob', 200, 'DIGEST_MISMATCH', 'our bytes are wrong: that it has the blob does not count'],
+    [String(BLOB), 200, undefined, 'it has the blob already'],
+    [String(BLOB), 404, 'UPLOAD_INVALID', 'it does not'],
+  ]
+  for (const [bytes, head, code, why] of rows) {
+    let opened = 0
+    const server = http.createServer(({ method }, response) => {
+      if (method === 'POST') return void response.writeHead(202, { location: '/up' }).end()
+      if (method !== 'PUT') return void response.writeHead(head).end()
+      return void response.writeHead(201).end()
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const domain = `127.0.0.1:${(server.address() as AddressInfo).port}`
+    const repo = new Repository({ domain, path: 'a/b', retry: FAST })
+    t.teardown(() => repo.close())
+    const source = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from(bytes.slice(0, 5))
+      // Of the body that is sent the rest never comes: the answer is there before it.
+      if (++opened === 1) await new Promise(() => undefined)
+      yield Buffer.from(bytes.slice(5))
+    }
+    const run = repo.uploadBlob(DESCRIPTOR, source)
+    if (code === undefined) await t.resolves(run, why)
+    else await t.rejects(run, { code }, why)
+  }
+})
+
 t.test('mounts', async t => {
   const rows: readonly [handler: Handler, mounted: boolean, requests: string[], why: string][] = [
     [answer(201), true, ['POST'], 'mounted'],
@@ -132,3 +189,9 @@ t.test('a manifest is put as it is', async t => {
   const absent = await repository(t, answer(404))
   t.equal(await absent.repo.headManifest('1'), undefined)
 })
+
+function once(bytes: Buffer): () => AsyncIterable<Buffer> {
+  return async function* () {
+    yield bytes
+  }
+}

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { digestOf } from '@pipelayer/digest'
 import t from 'tap'
+import { ChunkedUpload } from '../src/chunked-upload.js'
+import { Session } from '../src/session.js'
 import { BLOB, chunks, DESCRIPTOR, FAST, MANIFEST, repository, TYPE, text } from './repository.js'
-import { answer, type Handler, inTurn, type Seen } from './server.js'
+import { answer, type Handler, inTurn, type Seen, serve } from './server.js'
 
 const MIB = 1024 * 1024
 const LAST = BLOB.length - 1
@@ -209,6 +211,23 @@ t.test('an upload in chunks', async t => {
     const ranges = seen.filter(({ method }) => method === 'PATCH').map(one => one.headers['content-range'])
     t.equal(ranges[0], `0-${16 * MIB - 1}`, 'Content-Range without "bytes="')
   }
+})
+
+t.test('an upload in chunks of bytes that are not the blob is cancelled', async t => {
+  const blob = Buffer.alloc(33 * MIB, 'x')
+  const descriptor = { ...DESCRIPTOR, size: blob.length, digest: digestOf('something else') }
+  const open = async function* (): AsyncGenerator<Buffer> {
+    for (let at = 0; at < blob.length; at += MIB) yield blob.subarray(at, at + MIB)
+  }
+  const { host, seen } = await serve(t, uploads(() => undefined).handler)
+  const session = new Session({ domain: host, path: 'a/b', retry: FAST })
+  t.teardown(() => session.close())
+  await t.rejects(new ChunkedUpload({ session, descriptor, open }).run(), { code: 'DIGEST_MISMATCH' })
+  t.equal(seen.map(({ method }) => method).join(' '), 'POST PATCH PATCH DELETE', 'and never ended')
+  const empty = { ...descriptor, size: 0 }
+  const none = async function* (): AsyncGenerator<Buffer> {}
+  await t.rejects(new ChunkedUpload({ session, descriptor: empty, open: none }).run(), { code: 'DIGEST_MISMATCH' })
+  t.equal(seen.length, 4, 'an empty one is not begun')
 })
 
 t.test('an upload that another process began', async t => {
