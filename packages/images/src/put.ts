@@ -4,7 +4,7 @@ import { type Descriptor, type Index, type Manifest, parseManifest } from '@pipe
 import { type Limit, limitTo, type PlaceWriter, type Published, readDocument } from '@pipelayer/places'
 import type { ManifestRecord } from '@pipelayer/records'
 import type { ClosedImage, Part } from './parts.js'
-import { type BlobSource, inline } from './source.js'
+import { type BlobSource, inline, type OpenOptions } from './source.js'
 import type { Uploads } from './uploads.js'
 
 /** Transfers at a time. */
@@ -69,7 +69,7 @@ export async function putImage(options: PutOptions): Promise<Put> {
 
 class ImagePut {
   readonly #options: PutOptions
-  readonly #signal: AbortSignal
+  readonly #how: OpenOptions
   readonly #limit: Limit = limitTo(PARALLEL)
   /** What was read already. */
   readonly #configs = new Map<string, Buffer>()
@@ -77,7 +77,7 @@ class ImagePut {
 
   constructor(options: PutOptions, signal: AbortSignal) {
     this.#options = options
-    this.#signal = signal
+    this.#how = { signal, leaves: options.writer.isRemote }
   }
 
   async run(): Promise<Put> {
@@ -149,7 +149,7 @@ class ImagePut {
     }
     this.#plan.blobs.set(digest, {
       part: part ?? blob,
-      open: open ?? source.opener(part ?? blob, this.#signal),
+      open: open ?? source.opener(part ?? blob, this.#how),
     })
   }
 
@@ -172,7 +172,7 @@ class ImagePut {
   }
 
   #read(part: Part): Promise<Buffer> {
-    return readDocument(part, this.#options.source.opener(part, this.#signal))
+    return readDocument(part, this.#options.source.opener(part, this.#how))
   }
 
   // The first failure stops the others, and is told when they have stopped.

@@ -1,4 +1,7 @@
 import fs from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import paths from 'node:path'
+import { algorithmOf, encodedOf, isDigest, verified } from '@pipelayer/digest'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { isIndexType, isManifestType } from '@pipelayer/oci'
 import { openPlace, type Place, type PlaceOptions, type PlaceReader } from '@pipelayer/places'
@@ -8,6 +11,12 @@ import type { Part } from './parts.js'
 const READ_BYTES = 1024 * 1024
 /** Places kept open: each image of thousands may come from a repository of its own. */
 const MAX_PLACES = 32
+
+export interface OpenOptions {
+  readonly signal: AbortSignal
+  /** The bytes leave this machine: nothing goes out that was not read through and found right. */
+  readonly leaves?: boolean | undefined
+}
 
 /** Opens the bytes of blobs: from their path, else from the record itself, else from a place that holds them. */
 export class BlobSource {
@@ -19,16 +28,21 @@ export class BlobSource {
   }
 
   /**
-   * How to open a blob. The bytes are not checked: the digest decides, wherever they go.
+   * How to open a blob. The digest decides, wherever the bytes go, and whoever takes them checks them. Where they leave this
+   * machine they are checked before as well: a record may come from anywhere, name any file of the user's as the path
+   * of a blob, and the registry that is to get it. Only the store's own file of the digest needs no such reading.
    *
    * @throws ToolError `BLOB_MISSING` when there is neither a file nor a place; `SIZE_MISMATCH` for a file of another
-   * size
+   * size; what is opened throws `DIGEST_MISMATCH` before the first byte where the bytes would leave
    */
-  opener(part: Part, signal: AbortSignal): () => AsyncIterable<Buffer> {
+  opener(part: Part, { signal, leaves = false }: OpenOptions): () => AsyncIterable<Buffer> {
     const { path, data, from = [] } = part
-    if (path !== undefined && isThere(path, part)) return () => readFile(path, part.size, signal)
+    if (path !== undefined && isThere(path, part)) {
+      const isProven = !leaves || this.#isOwn(path, part.digest)
+      return () => (isProven ? readFile(path, part.size, signal) : provenFile(path, part, signal))
+    }
     if (data !== undefined) return () => inline(data)
-    if (from.length > 0) return () => this.#first(from, part)
+    if (from.length > 0) return () => this.#first(from, part, leaves)
     const where = path === undefined ? 'no path and no place to get it from' : `"${path}" is not there`
     throw new ToolError('BLOB_MISSING', `cannot put blob ${part.digest}: ${where}`)
   }
@@ -38,13 +52,28 @@ export class BlobSource {
     this.#places.clear()
   }
 
+  // What lies in the store under a digest was that blob when it was written, and is no other file of the user's.
+  #isOwn(path: string, digest: string): boolean {
+    const { store } = this.#options
+    if (!isDigest(digest)) return false
+    const own = paths.join(paths.resolve(store), 'blobs', algorithmOf(digest), encodedOf(digest))
+    return path === own && fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
+  }
+
   // The next place is asked only where nothing has come from the one before.
-  async *#first(places: readonly string[], part: Part): AsyncGenerator<Buffer, void, undefined> {
+  async *#first(
+    places: readonly string[],
+    part: Part,
+    leaves: boolean,
+  ): AsyncGenerator<Buffer, void, undefined> {
     for (const [index, text] of places.entries()) {
       let bytes = 0
       try {
         const { read } = this.#place(text)
-        for await (const chunk of isDocument(part) ? document(read, part) : read.blob(part)) {
+        const open = (): AsyncIterable<Buffer> =>
+          isDocument(part) ? document(read, part) : read.blob(part)
+        if (leaves && isFolder(text)) await drained(verified(open(), part))
+        for await (const chunk of open()) {
           bytes += chunk.length
           yield chunk
         }
@@ -64,6 +93,17 @@ export class BlobSource {
     this.#places.set(text, place)
     if (this.#places.size > MAX_PLACES) this.#places.delete(this.#places.keys().next().value ?? '')
     return place
+  }
+}
+
+// A folder of somebody else's may have a link in it in place of a blob. A registry's bytes have been elsewhere anyway.
+function isFolder(place: string): boolean {
+  return !place.startsWith('docker://') && !place.startsWith('store:')
+}
+
+async function drained(source: AsyncIterable<Buffer>): Promise<void> {
+  for await (const _ of source) {
+    // It is proven on the way.
   }
 }
 
@@ -93,6 +133,49 @@ function isThere(path: string, { digest, size }: Part): boolean {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
     throw systemError(error, `read blob ${digest} from "${path}"`)
+  }
+}
+
+// One file, whatever the path names later: it is read through, then again from its start.
+async function* provenFile(
+  path: string,
+  part: Part,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
+  const { O_NONBLOCK, O_RDONLY } = fs.constants
+  const handle = await fs.promises.open(path, O_RDONLY | O_NONBLOCK).catch((error: unknown) => {
+    throw systemError(error, `read "${path}"`)
+  })
+  try {
+    // The path may name something else by now: what is no file may have no end.
+    if (!(await handle.stat()).isFile())
+      throw new ToolError('BLOB_MISSING', `cannot put blob ${part.digest}: "${path}" is no file`)
+    await drained(verified(bytesOf(handle, part.size, signal), part))
+    yield* bytesOf(handle, part.size, signal)
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.code !== 'DIGEST_MISMATCH')
+      throw systemError(error, `read "${path}"`)
+    const message = `"${path}" is not the blob ${part.digest} that its record says: nothing of it was sent`
+    throw new ToolError('DIGEST_MISMATCH', message, { cause: error })
+  } finally {
+    await handle.close()
+  }
+}
+
+// From the start of the file, wherever others read in it.
+async function* bytesOf(
+  handle: FileHandle,
+  size: number,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
+  const length = Math.min(READ_BYTES, size + 1)
+  for (let at = 0; ; ) {
+    signal.throwIfAborted()
+    const chunk = Buffer.allocUnsafe(length)
+    const { bytesRead } = await handle.read(chunk, 0, length, at)
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield chunk.subarray(0, bytesRead)
   }
 }
 

@@ -57,6 +57,7 @@ function routeTo({ domain, path, digest }: NormalizedReference, { route }: Place
 }
 
 class DockerPlace implements PlaceReader, PlaceWriter {
+  readonly isRemote = true
   readonly #options: PlaceOptions
   readonly #reference: NormalizedReference
   readonly #sources: DockerSources

@@ -43,6 +43,8 @@ export interface PlaceWriter {
   /** Also of manifests. A blob of that digest with another size counts as absent. */
   hasBlob(descriptor: Descriptor): Promise<boolean>
   hasManifest(descriptor: Descriptor): Promise<boolean>
+  /** True where what is put leaves this machine. */
+  readonly isRemote?: boolean
   /** True where blobs are seen only together with their manifest: each image brings its own. */
   readonly isStaged?: boolean
   /**

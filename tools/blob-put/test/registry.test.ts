@@ -4,8 +4,8 @@ import { digestOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { MEDIA_TYPES } from '@pipelayer/oci'
 import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
-import { Layout } from '@pipelayer/store'
-import { need, RecordWriter, startRegistry, tempDir, waitUntil } from '@pipelayer/testkit'
+import { Layout, Store } from '@pipelayer/store'
+import { need, RecordWriter, type Scope, startRegistry, tempDir, waitUntil } from '@pipelayer/testkit'
 import t from 'tap'
 import { type BlobPutOptions, blobPut } from '../src/index.js'
 
@@ -132,6 +132,68 @@ t.test('layers go to a registry before their image is whole', { skip: need('dock
   // Whoever is first: we while it goes, or the registry when it is there.
   await t.rejects(send('bad', slow('bad')), { code: /^DIGEST_(MISMATCH|INVALID)$/ }, 'told with the image')
   t.equal(await tagged('bad'), 404)
+})
+
+/** A registry that believes everything: every byte of a body that it ever got, and how often a manifest came. */
+async function believer(t: Scope): Promise<{ host: string; got: () => string; manifests: () => number }> {
+  let got = ''
+  let manifests = 0
+  const server = http.createServer(({ method = '', url = '' }, response) => {
+    if (method === 'HEAD') return void response.writeHead(404).end()
+    if (method === 'POST') return void response.writeHead(202, { location: '/up' }).end()
+    if (url.includes('/manifests/')) manifests++
+    return void response.writeHead(201).end()
+  })
+  server.on('request', request => request.on('data', (chunk: Buffer) => (got += chunk.toString('latin1'))))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as { port: number }
+  return { host: `127.0.0.1:${port}`, got: () => got, manifests: () => manifests }
+}
+
+t.test('a record that names a private file as the path of a blob', async t => {
+  const MIB = 1024 * 1024
+  const rows: readonly [bytes: number, from: boolean, why: string][] = [
+    [400, false, 'a small one'],
+    [3 * MIB, false, 'one of several chunks'],
+    [20 * MIB, false, 'one that is remembered while it goes'],
+    [3 * MIB, true, 'in a layout, in place of a blob'],
+  ]
+  for (const [size, inLayout, why] of rows) {
+    const { host, got } = await believer(t)
+    const dir = tempDir(t, 'private')
+    const secret = `${dir}/id_ed25519`
+    fs.writeFileSync(secret, Buffer.alloc(size, 'PRIVATE KEY '))
+    const layer = { ...new RecordWriter(dir).blob('layer', 'x/y', 'x'), size, path: secret }
+    const layout = Layout.open(`${dir}/layout`, { create: true })
+    if (inLayout) fs.copyFileSync(secret, layout.placeOf(layer.digest))
+    const away = inLayout ? { ...layer, path: undefined, from: [`oci:${dir}/layout`] } : layer
+    const image = new RecordWriter(dir).image('1', [])
+    const [config, root] = image as [AnyRecord, AnyRecord]
+    const manifest = { schemaVersion: 2, config: bareOf(config), layers: [bareOf(layer)] }
+    const written = new RecordWriter(dir).blob('manifest', MEDIA_TYPES.ociManifest, manifest)
+    const records = [{ ...away, image: '1' }, { ...config }, { ...root, ...written, image: '1' }] as AnyRecord[]
+    for (const place of [`docker://${host}/a:1`, `docker://${host}/`]) {
+      const named = records.map(record => ({ ...record, reference: 'h.example/a:1' }))
+      const run = put(place, named, { store: `${dir}/store` })
+      await t.rejects(run, { code: 'DIGEST_MISMATCH' }, `refused: ${why}`)
+      t.notMatch(got(), /PRIVATE/, `nothing of it leaves: ${why}`)
+    }
+  }
+})
+
+t.test('a blob of other bytes is no success where a registry checks nothing', async t => {
+  const { host, manifests } = await believer(t)
+  const dir = tempDir(t, 'believer')
+  const store = Store.open(`${dir}/store`)
+  const image = new RecordWriter(`${store.root}/blobs/sha256`).image('1', ['layer'])
+  fs.writeFileSync(String(image[0]?.path), 'LAYER')
+  for (let count = 0; count < 15; count++)
+    await t.rejects(put(`docker://${host}/a:1`, image, { store: store.root }), { code: 'DIGEST_MISMATCH' })
+  t.equal(manifests(), 0, 'nothing is named')
 })
 
 t.test('what refers to an image follows it', { skip: need('docker-registry') }, async t => {
