@@ -106,6 +106,23 @@ t.test('lists of references, prefixes and concatenated streams', async t => {
   )
 })
 
+t.test('an unfinished image behind a whole one, and one name for both', async t => {
+  const place = lab(t)
+  place.write({ 'base/file': '1', 'tree/file': '2' })
+  await place.good('layer-pack --dir base | manifest-gen -t base:1 | blob-put store:base:1')
+  const both = '{ img-pull store:base:1; layer-pack --dir tree; }'
+  const rows: readonly [pipe: string, name: string, why: string][] = [
+    ['manifest-gen --streams 2 -t c:1 | blob-put store:c:1', 'c:1', 'a tag and a place'],
+    ['manifest-gen --streams 2 -t d:1 | blob-put store:', 'd:1', 'a tag alone'],
+    ['manifest-gen --streams 2 | blob-put store:e:1', 'e:1', 'a place alone'],
+    ['blob-put --streams 2 store:f:1', 'f:1', 'a place, and no manifest for the second'],
+  ]
+  for (const [pipe, name, why] of rows) {
+    t.equal((await place.run(`${both} | ${pipe}`)).status, 1, why)
+    t.equal((await place.run(`img-pull store:${name}`)).status, 1, `nothing has the name: ${why}`)
+  }
+})
+
 t.test('a registry that asks for a password', { skip: need('docker-registry', 'htpasswd') }, async t => {
   const place = lab(t)
   const user = { name: 'user', password: 'pass:word' }

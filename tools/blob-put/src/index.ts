@@ -47,8 +47,8 @@ const FATAL = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOSPC', 'EROFS'])
  * Puts images to a place, several at a time, and passes the records on in their order; a root record then says where its
  * image was put.
  *
- * A root record is held back. Its image is published when the stream has ended well, or when the next image shows that
- * there are several. One of several that fails costs itself only.
+ * A root record is held back. Its image is published when the stream has ended well, or, where each gets a name of its own,
+ * when the next image shows that there are several. One of several that fails costs itself only.
  *
  * @throws ToolError of status 2, before a record is read, for a place that cannot be; `IMAGE_INCOMPLETE`, `IMAGE_MISSING`, `PLACE_TAKEN`, `PLACE_MISSING`; those of {@link putImage}
  */
@@ -143,22 +143,52 @@ class StreamPut {
     return new PutAhead({ place, source: this.#source, uploads: this.#uploads })
   }
 
-  async *#items(records: AsyncIterable<AnyRecord>): AsyncGenerator<Item, void, undefined> {
+  #items(records: AsyncIterable<AnyRecord>): AsyncGenerator<Item, void, undefined> {
+    return takesMany(this.#options.place) ? this.#itemsOfMany(records) : this.#itemsOfOneName(records)
+  }
+
+  async *#itemsOfMany(records: AsyncIterable<AnyRecord>): AsyncGenerator<Item, void, undefined> {
     let held: ManifestRecord | undefined
     for await (const record of records) {
-      const isPart = this.#parts.add(record)
-      this.#ahead?.add(record)
+      const isPart = this.#take(record)
       if (isPart && held !== undefined) {
         yield this.#job(held, false)
         held = undefined
       }
-      if (!isRoot(record)) yield { record }
-      else {
-        this.#roots++
-        held = record
-      }
+      if (isRoot(record)) held = record
+      else yield { record }
     }
     if (held !== undefined) yield this.#job(held, this.#roots === 1)
+  }
+
+  // Nothing is put before the end: of two images the name would be that of the one which came first, or was left.
+  async *#itemsOfOneName(records: AsyncIterable<AnyRecord>): AsyncGenerator<Item, void, undefined> {
+    const roots: ManifestRecord[] = []
+    for await (const record of records) {
+      this.#take(record)
+      if (!isRoot(record)) {
+        yield { record }
+        continue
+      }
+      roots.push(record)
+      if (roots.filter(({ subject }) => subject === undefined).length > 1)
+        throw this.#ambiguous('a second image came')
+    }
+    const images = roots.map(root => this.#job(root, roots.length === 1))
+    this.check()
+    if (images.length > 0 && this.#parts.failures > 0) throw this.#ambiguous('another image of the stream failed')
+    yield* images
+  }
+
+  #take(record: AnyRecord): boolean {
+    this.#ahead?.add(record)
+    if (isRoot(record)) this.#roots++
+    return this.#parts.add(record)
+  }
+
+  #ambiguous(what: string): ToolError {
+    const message = `cannot put an image to ${this.#options.place}: ${what}, and there is one name`
+    return new ToolError('PLACE_TAKEN', `${message}; give a place that ends in "/"`)
   }
 
   #job(root: ManifestRecord, isAlone: boolean): Job {
@@ -221,9 +251,7 @@ class StreamPut {
     // One image under two spellings of its name is no conflict, nor are images without one.
     const isFree = takesMany(place) && (root.reference === undefined || other === root.digest)
     if (other !== undefined && !isFree) {
-      const why = takesMany(place)
-        ? 'its name without the domain is that of another image'
-        : 'give a place that ends in "/"'
+      const why = 'its name without the domain is that of another image'
       throw new ToolError('PLACE_TAKEN', `cannot put a second image to ${text}: ${why}`)
     }
     this.#taken.set(text, root.digest)

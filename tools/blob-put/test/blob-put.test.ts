@@ -206,9 +206,31 @@ t.test('several images', async t => {
     partly.find(({ type }) => type === 'failed'),
     { tool: 'blob-put', code: 'BLOB_MISSING', image: 'b' },
   )
-  const one = await put(`oci:${dir}/one:1`, [...(a ?? []), ...(b ?? [])])
-  t.match(one.at(-1), { type: 'failed', code: 'PLACE_TAKEN' }, 'one name for two images')
-  t.equal(Layout.open(`${dir}/one`).resolve('1')[0]?.digest, a?.at(-1)?.digest, 'the first one has it')
+})
+
+t.test('two images given to a single name: neither gets it', async t => {
+  const { dir, writer, put, names } = lab(t)
+  const image = writer.image('a', ['a'], 'h.example/a:1')
+  const other = writer.image('b', ['b'], 'h.example/b:1')
+  const failed = { type: 'failed', tool: 'x', image: 'b', code: 'X', message: 'x' }
+  const rows: readonly [records: AnyRecord[], code: string, why: string][] = [
+    [[...image, ...other], 'PLACE_TAKEN', 'both whole'],
+    [[...image, ...other.slice(0, 1)], 'IMAGE_INCOMPLETE', 'of the second a layer only'],
+    [[...other.slice(0, 1), ...image], 'IMAGE_INCOMPLETE', 'of the first a layer only'],
+    [[...image, ...other.slice(0, 1), failed], 'PLACE_TAKEN', 'the second failed'],
+    [[...other.slice(0, 1), failed, ...image], 'PLACE_TAKEN', 'the first failed'],
+  ]
+  for (const [records, code, why] of rows) {
+    for (const place of [`oci:${dir}/one:1`, 'store:one:1', `registry-fs:${dir}/r:one:1`])
+      await t.rejects(put(place, records), { code }, `${place}: ${why}`)
+    t.same([...names('one'), ...names('store')], [], why)
+    t.notOk(fs.existsSync(`${dir}/r/docker/registry/v2/repositories`), why)
+  }
+  const cut = new ToolError('INPUT_CUT', 'cut') as unknown as AnyRecord
+  await t.rejects(put('store:one:1', [...image, ...other.slice(0, 1), cut]), { code: 'INPUT_CUT' })
+  t.same(names('store'), [], 'the stream is cut in the second')
+  await put(`oci:${dir}/one:1`, image)
+  t.same(names('one'), ['1'], 'one alone')
 })
 
 t.test('targetOf', async t => {

@@ -24,6 +24,8 @@ export interface ManifestGenOptions extends FinishOptions {
  * Describes images: adds to the layers of each a config and a manifest, written to the store.
  *
  * Layers pass as they come, `empty` ones end here. An image is closed by its root record, else by the end of the stream.
+ * The root that gets the tag comes last: before the end nobody knows that there is no other, and a name that is not given
+ * to one image alone is given to none.
  * Bytes of a config and of a manifest are kept while they say what the records say; a config whose document was edited
  * is written anew, and with it the manifest, and the index that listed it.
  *
@@ -53,6 +55,10 @@ class Describer {
   /** With `--index`: what it lists. */
   readonly #listed: FinishedImage[] = []
   #roots = 0
+  /** The root of the image that gets the tag: given out at the end, when it is known to be the only one. */
+  #named: AnyRecord | undefined
+  /** An image of the stream that failed. */
+  #failed: string | undefined
 
   constructor(options: ManifestGenOptions) {
     this.#options = options
@@ -76,7 +82,10 @@ class Describer {
         return yield* this.#index(record as ManifestRecord)
       case 'failed':
         // What came of a failed image is void; nothing may be made of it.
-        if (typeof record.image === 'string') this.#open.take((record as FailedRecord).image as string)
+        if (typeof record.image === 'string') {
+          this.#failed = record.image
+          this.#open.take((record as FailedRecord).image as string)
+        }
         return yield record
       default:
         return yield record
@@ -88,6 +97,19 @@ class Describer {
     if (this.#options.index) yield this.#joined()
     else if (this.#reference !== undefined && this.#roots === 0)
       throw new ToolError('IMAGE_MISSING', `nothing to name "${this.#reference}": no image came`)
+    else if (this.#named !== undefined) yield this.#onlyOne(this.#named)
+  }
+
+  // The name would be that of whichever image was left.
+  #onlyOne(named: AnyRecord): AnyRecord {
+    if (this.#failed === undefined) return named
+    const message = `cannot give "${this.#reference}" to image ${named.image}: image ${this.#failed} of this stream failed`
+    throw new ToolError('TAG_AMBIGUOUS', `${message}, and the name may have been meant for it`)
+  }
+
+  *#rootRecord(record: AnyRecord): Records {
+    if (this.#reference === undefined || record.root !== true) yield record
+    else this.#named = record
   }
 
   *#layer(layer: LayerRecord): Records {
@@ -110,11 +132,11 @@ class Describer {
     this.#listed.push(image)
     const platform = image.platform === undefined ? {} : { platform: image.platform }
     const isRoot = !this.#options.index && parts.partOf === undefined
-    yield {
+    yield* this.#rootRecord({
       ...image.manifest,
       ...(isRoot ? this.#root(image.manifest) : this.#membership(parts)),
       ...platform,
-    }
+    })
   }
 
   #remember(parts: ImageParts, { manifest }: FinishedImage): void {
@@ -129,7 +151,7 @@ class Describer {
     if (this.#options.index) return
     const fields = record.partOf === undefined ? this.#root(record) : {}
     const changed = this.#changed.get(record.image)
-    if (changed === undefined) return yield { ...record, ...fields }
+    if (changed === undefined) return yield* this.#rootRecord({ ...record, ...fields })
     const bytes = readDocument(record, this.#options.store)
     const old = parseManifest(bytes, { mediaType: record.mediaType }) as Index
     const manifests = old.manifests.map(entry => {
@@ -139,7 +161,8 @@ class Describer {
         : { ...indexEntry(manifest, entry.platform), annotations: entry.annotations ?? {} }
     })
     const document = { ...(JSON.parse(bytes.toString('utf8')) as object), manifests }
-    yield { ...record, ...fields, ...this.#options.store.putBytes(Buffer.from(JSON.stringify(document))) }
+    const blob = this.#options.store.putBytes(Buffer.from(JSON.stringify(document)))
+    yield* this.#rootRecord({ ...record, ...fields, ...blob })
   }
 
   #joined(): AnyRecord {

@@ -30,27 +30,30 @@ const note = { created_by: 'ENV a=b', empty_layer: true }
 
 t.test('manifestGen()', async t => {
   const store = Store.open(`${t.testdir()}/s`)
-  const generate = (records: AnyRecord[], options: Partial<ManifestGenOptions> = {}): Promise<AnyRecord[]> =>
-    collect(
-      manifestGen(
-        (async function* () {
-          yield* records
-        })(),
-        {
-          store,
-          edits: {},
-          platform: undefined,
-          defaultPlatform: AMD64,
-          created: '2024-01-01T00:00:00Z',
-          author: undefined,
-          newConfig: false,
-          mediaTypes: undefined,
-          annotations: {},
-          index: false,
-          ...options,
-        },
-      ),
+  const stream = (
+    records: AnyRecord[],
+    options: Partial<ManifestGenOptions> = {},
+  ): AsyncIterable<AnyRecord> =>
+    manifestGen(
+      (async function* () {
+        yield* records
+      })(),
+      {
+        store,
+        edits: {},
+        platform: undefined,
+        defaultPlatform: AMD64,
+        created: '2024-01-01T00:00:00Z',
+        author: undefined,
+        newConfig: false,
+        mediaTypes: undefined,
+        annotations: {},
+        index: false,
+        ...options,
+      },
     )
+  const generate = (records: AnyRecord[], options: Partial<ManifestGenOptions> = {}): Promise<AnyRecord[]> =>
+    collect(stream(records, options))
   const read = (record: AnyRecord | undefined) => JSON.parse(fs.readFileSync(String(record?.path), 'utf8'))
   const find = (records: AnyRecord[], type: string) => records.find(record => record.type === type)
   const types = (records: AnyRecord[]) => records.map(record => record.type).join(' ')
@@ -261,6 +264,23 @@ t.test('manifestGen()', async t => {
     const two = [layer('a'), layer('b', { image: '2' })]
     t.equal(types(await generate(two)), 'layer layer config manifest config manifest', 'interleaved')
     await t.rejects(generate(two, { tag: 'x' }), { code: 'TAG_AMBIGUOUS' })
+    const [base = []] = [await generate([layer('a')])]
+    const rows: readonly [more: AnyRecord[], why: string][] = [
+      [[layer('b', { image: '2' })], 'an image without a root follows one that has it'],
+      [base.map(record => ({ ...record, image: '2' })), 'another whole one'],
+      [[{ type: 'failed', tool: 'x', image: '2', code: 'X', message: 'x' }], 'one that failed'],
+    ]
+    for (const [more, why] of rows) {
+      const seen: AnyRecord[] = []
+      const run = async (): Promise<void> => {
+        for await (const record of stream([...base, ...more], { tag: 'x' })) seen.push(record)
+      }
+      await t.rejects(run(), { code: 'TAG_AMBIGUOUS' }, why)
+      t.notOk(
+        seen.some(({ root }) => root === true),
+        `no root came out: ${why}`,
+      )
+    }
     const out = await generate(
       [
         ...two,
