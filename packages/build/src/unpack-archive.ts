@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { decompress, decompressExternal, detectCompression, MAGIC_SIZE } from '@pipelayer/compress'
 import { ToolError } from '@pipelayer/errors'
 import { applyLayer } from '@pipelayer/layer'
-import { TarParser } from '@pipelayer/tar'
+import { BLOCK_SIZE, isHeader, TarParser } from '@pipelayer/tar'
 
 const CHUNK = 256 * 1024
 
@@ -32,17 +32,23 @@ export async function unpackArchive(fd: number, options: UnpackOptions): Promise
   return true
 }
 
-/** Whether the content inflates and begins with the header of a tar entry. */
+/**
+ * Whether the content inflates and begins with the header of a tar entry. An entry that we refuse is one, too: what is
+ * meant to be unpacked must not become a file without a word.
+ */
 async function isArchive(fd: number): Promise<boolean> {
+  let head = Buffer.alloc(0)
   try {
     const parser = new TarParser()
-    for await (const chunk of inflate(fd))
+    for await (const chunk of inflate(fd)) {
+      if (head.length < BLOCK_SIZE) head = Buffer.concat([head, chunk.subarray(0, BLOCK_SIZE)])
       for (const event of parser.push(chunk)) if (event.type === 'entry') return true
+    }
     return false
   } catch (error) {
     // Content that is no archive is copied. A program that is missing is no statement about the content.
-    if (error instanceof ToolError && error.code !== 'COMPRESSION_UNSUPPORTED') return false
-    throw error
+    if (!(error instanceof ToolError) || error.code === 'COMPRESSION_UNSUPPORTED') throw error
+    return error.code === 'TAR_INVALID' && head.length >= BLOCK_SIZE && isHeader(head.subarray(0, BLOCK_SIZE))
   }
 }
 

@@ -53,6 +53,7 @@ export class ImageTree {
   readonly root: DirNode
   #layer = 0
   #names = new PathSet()
+  #entries = new PathSet()
 
   constructor(root: DirNode = directory(DEFAULT_DIRECTORY, undefined)) {
     this.root = root
@@ -67,6 +68,7 @@ export class ImageTree {
   nextLayer(): void {
     this.#layer++
     this.#names = new PathSet()
+    this.#entries = new PathSet()
   }
 
   /**
@@ -97,10 +99,18 @@ export class ImageTree {
       return
     }
     const dir = this.#enter(components.slice(0, -1), 'make') ?? this.root
-    if (!this.#names.add(components.join('/')) && made.entry.type !== 'dir')
-      throw new ToolError('DUPLICATE_ENTRY', 'the layer has this path twice')
     this.#own(dir).add(name)
+    const seen = this.#see(components.join('/'), made)
+    if (seen === 'other') throw new ToolError('DUPLICATE_ENTRY', 'the layer has this path twice')
+    // A file that comes again stays, so that its hard links are still links to it.
+    if (seen === 'same' && made.entry.type !== 'dir' && made.entry.type !== 'hardlink') return
     this.#put(dir, name, made)
+  }
+
+  #see(path: string, made: Leaf): 'new' | 'same' | 'other' {
+    const isNewEntry = this.#entries.add(`${path}\0${entryKey(made)}`)
+    if (this.#names.add(path)) return 'new'
+    return isNewEntry ? 'other' : 'same'
   }
 
   #put(dir: DirNode, name: string, { entry, sum }: Leaf): void {
@@ -208,6 +218,14 @@ interface Walk {
 interface Leaf {
   readonly entry: EntryFields
   readonly sum: string | undefined
+}
+
+/** What an entry says of itself. Of a directory that comes again the last one counts. */
+function entryKey({ entry, sum }: Leaf): string {
+  if (entry.type === 'dir') return 'dir'
+  const { content, ...fields } = entry
+  // Without a sum it is not known whether bytes at two places are the same.
+  return JSON.stringify([fields, sum ?? content])
 }
 
 function directory(entry: EntryFields, parent: DirNode | undefined): DirNode {

@@ -13,7 +13,7 @@ import { makeDevice, makeHardlink, makeRoom, makeSymlink, makeWhiteout, type Spo
 import { componentsOf, isAufs, MAX_NAME_BYTES, OPAQUE_NAME, quoted, WHITEOUT_PREFIX } from './name.js'
 import { PathSet } from './path-set.js'
 import { clear, removeLower, spotKey } from './remove.js'
-import { Repeated } from './repeated.js'
+import { differs, Repeated, SeenPaths } from './repeated.js'
 import type { Selection } from './selection.js'
 import type { Tree } from './tree.js'
 import type { ApplyOptions, ApplyResult, Warn } from './types.js'
@@ -40,8 +40,7 @@ export class LayerUnpacker {
   readonly #made = new PathSet()
   /** What it has hidden: said again it hides nothing more, and looking through a large directory each time takes hours. */
   readonly #hidden = new PathSet()
-  /** Cleaned names of its entries. */
-  readonly #names = new PathSet()
+  readonly #seen = new SeenPaths()
   readonly #hasWhiteouts: boolean
   #file: OpenFile | undefined
   #repeated: Repeated | undefined
@@ -183,20 +182,25 @@ export class LayerUnpacker {
     const folder = this.#tree.enter(parents, 'make') ?? this.#tree.root
     const spot = { folder, name }
     this.#made.add(spotKey(spot))
-    if (this.#isRepeated(parents, spot, entry)) {
-      this.#hand?.flush()
-      this.#repeated = new Repeated(spot, entry)
-      return
-    }
+    if (this.#isRepeated(parents, spot, entry)) return
     folder.isTouched = true
     if (entry.type === 'dir') this.#directory(spot, entry)
     else this.#single(spot, entry)
   }
 
-  /** By its name: two names that symlinks lead to one file are two entries, and the last one counts. */
-  #isRepeated(parents: readonly string[], { folder, name }: Spot, entry: ReadEntry): boolean {
-    if (this.#lastCounts || this.#names.add([...parents, name].join('/'))) return false
-    return entry.type !== 'dir' || folder.lstat(name)?.isDirectory() !== true
+  /**
+   * Whether the entry is there already, and only to be compared. By its name: two names that symlinks lead to one file
+   * are two entries, and the last one counts.
+   */
+  #isRepeated(parents: readonly string[], spot: Spot, entry: ReadEntry): boolean {
+    if (this.#lastCounts) return false
+    const seen = this.#seen.see([...parents, spot.name].join('/'), entry)
+    if (seen === 'other') throw differs()
+    // A hard link to the same name is made again, and leads where it did.
+    if (seen === 'new' || entry.type === 'dir' || entry.type === 'hardlink') return false
+    this.#hand?.flush()
+    this.#repeated = new Repeated(spot, entry)
+    return true
   }
 
   #directory(spot: Spot, entry: ReadEntry): void {

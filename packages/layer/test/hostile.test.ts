@@ -2,6 +2,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { applyLayer, applyLayerOverlay, RootfsStaging } from '@pipelayer/layer'
+import { llistxattr } from '@pipelayer/sys'
 import { need, readTree, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { chunked, folders, handmade, hard, type Item, link, shell } from './kit.js'
@@ -17,6 +18,19 @@ interface HostileRow {
   readonly code?: string
   /** Below the root afterwards: path and content. */
   readonly content?: Readonly<Record<string, string>>
+}
+
+/** cap_setuid, as setcap writes it. */
+const CAPABILITY = Buffer.from('0100000280000000000000000000000000000000', 'hex')
+
+/** A file `a` whose second entry differs from the first in one thing. */
+function twiceDiffering(rows: readonly [string, Partial<Item>][]): HostileRow[] {
+  const first = { name: 'a', content: '1' }
+  return rows.map(([what, second]) => ({
+    why: `a path twice, with ${what}`,
+    items: [first, { ...first, ...second }],
+    code: 'DUPLICATE_ENTRY',
+  }))
 }
 
 const hostile: HostileRow[] = [
@@ -184,6 +198,52 @@ const hostile: HostileRow[] = [
     ],
     content: { a: '1' },
   },
+  ...twiceDiffering([
+    ['other permissions', { mode: 0o600 }],
+    ['a set-id bit more', { mode: 0o4644 }],
+    ['another owner', { uid: 7 }],
+    ['another group', { gid: 7 }],
+    ['another time', { mtime: { seconds: 1700000000, nanoseconds: 1 } }],
+    ['an xattr more', { xattrs: new Map([['user.x', Buffer.from('1')]]) }],
+    ['a capability that gives rights', { xattrs: new Map([['security.capability', CAPABILITY]]) }],
+    ['other content of the same length', { content: '2' }],
+    ['more content', { content: '11' }],
+    ['a fifo of the same attributes', { type: 'fifo', content: '' }],
+  ]),
+  {
+    why: 'hard links twice, and to different files',
+    items: [{ name: 'a' }, { name: 'b' }, hard('x', 'a'), hard('x', 'b')],
+    code: 'DUPLICATE_ENTRY',
+  },
+  {
+    why: 'a symlink twice, and to different files',
+    items: [link('s', 'a'), link('s', 'b')],
+    code: 'DUPLICATE_ENTRY',
+  },
+  {
+    why: 'devices twice, and of different numbers',
+    items: [
+      { name: 'n', type: 'char', devmajor: 1, devminor: 3 },
+      { name: 'n', type: 'char', devmajor: 1, devminor: 5 },
+    ],
+    code: 'DUPLICATE_ENTRY',
+  },
+  {
+    why: 'everything but a directory twice, and the same',
+    items: [
+      { name: 'a', content: '1', mode: 0o4755, uid: 5, xattrs: new Map([['user.x', Buffer.from('1')]]) },
+      hard('x', 'a'),
+      link('s', 'a'),
+      { name: 'p', type: 'fifo' },
+      { name: 'n', type: 'char', devmajor: 1, devminor: 3 },
+      { name: './a', content: '1', mode: 0o4755, uid: 5, xattrs: new Map([['user.x', Buffer.from('1')]]) },
+      hard('/x', './a'),
+      link('s', 'a'),
+      { name: 'p', type: 'fifo' },
+      { name: 'n', type: 'char', devmajor: 1, devminor: 3 },
+    ],
+    content: { a: '1', x: '1' },
+  },
   {
     why: 'a symlink, then a directory of its name',
     items: [link('s', '../outside'), { name: 's', type: 'dir' }],
@@ -264,6 +324,38 @@ t.test('hostile archives stay inside', needsRoot, async t => {
       t.notMatch([...readTree(root).values()].join(' '), /overlay[.]/, 'no xattr of overlayfs')
     }
   }
+})
+
+t.test('a path twice, where the last is asked for', needsRoot, async t => {
+  const root = tempDir(t, 'last')
+  const items: Item[] = [
+    { name: 'a', content: 'first', mode: 0o4755, xattrs: new Map([['user.x', Buffer.from('1')]]) },
+    hard('x', 'a'),
+    { name: 'a', content: 'last', mode: 0o600, uid: 7 },
+    hard('x', 'a'),
+    link('s', 'a'),
+    { name: 's', type: 'dir' },
+  ]
+  await applyLayer(chunked(handmade(items)), root, { repeated: 'last' })
+  t.equal(fs.readFileSync(path.join(root, 'x'), 'utf8'), 'last')
+  t.match(fs.statSync(path.join(root, 'a')), { mode: 0o100600, uid: 7, nlink: 2 })
+  t.same(llistxattr(Buffer.from(path.join(root, 'a'))), [], 'nothing of the first one stays')
+  t.ok(fs.lstatSync(path.join(root, 's')).isDirectory())
+})
+
+t.test('a directory without a name is the root', needsRoot, async t => {
+  const [plain, overlay] = folders(tempDir(t, 'root'), 'plain', 'overlay')
+  const items: Item[] = [{ name: '', type: 'dir', mode: 0o1750, uid: 3 }, { name: 'a' }]
+  const tar = handmade(items)
+  t.equal(tar[0], 0, 'the header has no name')
+  await applyLayer(chunked(tar), plain)
+  await applyLayerOverlay(chunked(tar), overlay)
+  for (const root of [plain, overlay]) {
+    t.match(fs.statSync(root), { mode: 0o41750, uid: 3 })
+    t.same(fs.readdirSync(root), ['a'])
+  }
+  const link = handmade([{ name: '', type: 'symlink', linkname: '/' }])
+  await t.rejects(applyLayer(chunked(link), plain), { code: 'TAR_INVALID' }, 'nothing else is')
 })
 
 t.test('a marker said ten thousand times looks through its directory once', async t => {

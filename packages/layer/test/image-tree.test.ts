@@ -22,7 +22,7 @@ async function treeOf(layers: readonly Buffer[], options: ListOptions = {}): Pro
 
 t.test('diffImages() and what it is told of', async t => {
   const dir = (name: string, more: Partial<Item> = {}): Item => ({ name, type: 'dir', ...more })
-  const text = (name: string, content: string): Item => ({ name, content })
+  const text = (name: string, content: string, more: Partial<Item> = {}): Item => ({ name, content, ...more })
   const base = [dir('d'), text('d/a', '1'), text('d/b', '2'), text('x', '3'), hard('y', 'x')]
   const rows: [string, Item[][], Item[][], string[]][] = [
     ['nothing', [base], [base], []],
@@ -92,6 +92,21 @@ t.test('diffImages() and what it is told of', async t => {
     ],
     ['bookkeeping of AUFS', [base], [base, [dir('.wh..wh.plnk')]], []],
     ['the root', [base], [base, [dir('./', { mode: 0o700 })]], ['modify . dir']],
+    [
+      'a path twice, and the same',
+      [base],
+      [
+        base,
+        [text('u', '1'), hard('v', 'u'), link('w', 'u'), text('u', '1'), hard('v', 'u'), link('w', 'u')],
+      ],
+      ['add u file', 'add v hardlink u', 'add w symlink u'],
+    ],
+    [
+      'a file twice, between them a hard link to it',
+      [base],
+      [base, [text('u', '1'), hard('v', 'u'), text('u', '1')]],
+      ['add u file', 'add v hardlink u'],
+    ],
     ['a whiteout of nothing there', [base], [base, [text('q/.wh.r', '')]], []],
   ]
   for (const [why, before, after, expected] of rows) {
@@ -103,6 +118,12 @@ t.test('diffImages() and what it is told of', async t => {
   }
   const hostile: [string, Item[][], string][] = [
     ['a path twice', [[text('a', '1'), text('a', '2')]], 'DUPLICATE_ENTRY'],
+    ['a path twice, of other owners', [[text('a', '1'), text('a', '1', { uid: 1 })]], 'DUPLICATE_ENTRY'],
+    [
+      'a hard link twice',
+      [[text('a', ''), text('b', ''), hard('c', 'a'), hard('c', 'b')]],
+      'DUPLICATE_ENTRY',
+    ],
     ['a parent that is a file', [[text('a', ''), text('a/b', '')]], 'PARENT_NOT_DIRECTORY'],
     ['a link to nothing', [[hard('a', 'b')]], 'LINK_TARGET_MISSING'],
     ['a link to a directory', [[dir('d'), hard('a', 'd')]], 'LINK_INVALID'],

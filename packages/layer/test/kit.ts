@@ -55,9 +55,18 @@ export function handmade(items: readonly Item[]): Buffer {
       mtime: { seconds: 1700000000, nanoseconds: 0 },
       ...item,
     }
-    return [encodeHeader(entry), body, padding(body.length)]
+    const header = item.name === '' ? withoutName(encodeHeader(entry)) : encodeHeader(entry)
+    return [header, body, padding(body.length)]
   })
   return Buffer.concat([...parts, END_BLOCKS])
+}
+
+/** An encoder writes `/` for a directory without a name; other producers write nothing. */
+function withoutName(header: Buffer): Buffer {
+  const block = Buffer.from(header).fill(0, 0, 100).fill(' ', 148, 156)
+  const sum = block.reduce((total, byte) => total + byte, 0)
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+  return block
 }
 
 /** Bytes in chunks of `size`. */

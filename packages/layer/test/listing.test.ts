@@ -50,6 +50,9 @@ t.test('listLayer()', async t => {
   t.match(empty?.entry, { xattrs: { 'user.x': 'AP8=' }, content: undefined }, 'an empty file lies nowhere')
   t.notOk((await changesOf(tar))[2]?.entry?.content, 'nor does anything without a blob')
 
+  const root = (await changesOf(handmade([{ name: '', type: 'dir' }]))).map(line)
+  t.same(root, ['modify . dir'], 'a directory without a name is the root')
+
   const rows: [string, Item[], string][] = [
     ['a name that leaves the root', [{ name: '../x' }], 'PATH_ESCAPES'],
     ['a symlink for a root', [{ name: './', type: 'symlink', linkname: 'x' }], 'ROOT_REPLACED'],

@@ -255,6 +255,10 @@ t.test('a tar keeps its bytes', async t => {
     t.ok(gunzipSync(sink.bytes()).equals(read(plain)), given)
     t.equal(packed.diffID, `sha256:${crypto.createHash('sha256').update(read(plain)).digest('hex')}`)
   }
+  const root = handmade([{ name: '', type: 'dir' }, { name: 'x' }])
+  const sink = new MemorySink()
+  await packTar(chunked(root), () => sink)
+  t.ok(gunzipSync(sink.bytes()).equals(root), 'whose first directory has no name')
   const rows: [string, Buffer, string][] = [
     ['no tar', Buffer.from('x'.repeat(2000)), 'TAR_INVALID'],
     ['half a tar', read('gnu.tar').subarray(0, 700), 'TAR_TRUNCATED'],

@@ -65,7 +65,9 @@ export function mergeEntry(header: RawHeader, overrides: Overrides, offset: numb
  * @throws FieldError
  */
 export function checkEntry(entry: ReadEntry): void {
-  if (entry.name === '' && entry.type !== 'other') throw new FieldError('the entry has no name')
+  // A directory without a name is the root, for Go, GNU tar and bsdtar; some producers write the root so.
+  const mayLackName = entry.type === 'dir' || entry.type === 'other'
+  if (entry.name === '' && !mayLackName) throw new FieldError('the entry has no name')
   const link = entry.type === 'symlink' || entry.type === 'hardlink'
   if (link && entry.linkname === '') throw new FieldError(`the ${entry.type} has no target`)
 }

@@ -303,7 +303,8 @@ export async function* readTar(
   parser.finish()
 }
 
-function isHeader(block: Buffer): boolean {
+/** Whether a block of 512 bytes is a header: its checksum is right, and its numbers are numbers. */
+export function isHeader(block: Buffer): boolean {
   try {
     return !isZeroBlock(block) && decodeHeader(block) !== undefined
   } catch (error) {

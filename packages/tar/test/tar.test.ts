@@ -202,6 +202,18 @@ t.test('hostile and broken archives', async t => {
     ['zeros after a NUL', [raw({ name: 'a', sizeField: '\0\0\0\x000000\0' })], ['a'], '0 for all'],
     ['no version', [raw({ name: 'a', magic: 'ustar\0' })], ['a'], 'plexus-archiver leaves it out'],
     ['no name', [raw({ name: '' })], 'TAR_INVALID', 'a file without a name'],
+    [
+      'no name of a symlink',
+      [raw({ name: '', flag: '2', link: 'x' })],
+      'TAR_INVALID',
+      'would replace the root',
+    ],
+    [
+      'no name of a directory',
+      [raw({ name: '', flag: '5' }), file('a', '')],
+      ['', 'a'],
+      'the root, as GNU tar',
+    ],
     ['symlink without target', [raw({ name: 'l', flag: '2' })], 'TAR_INVALID', 'cannot be made'],
     ['hard link without target', [raw({ name: 'l', flag: '1' })], 'TAR_INVALID', 'cannot be made'],
     ['cut in header', [file('a', '').subarray(0, 300)], 'TAR_TRUNCATED', ''],

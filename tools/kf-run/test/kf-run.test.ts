@@ -177,6 +177,38 @@ t.test('ADD of archives that were appended to, or lead out', { skip: skip || nee
   t.match(through.status, /[01]/)
 })
 
+/** Puts another name or type flag into the first header of a tar, and its checksum right. */
+function patchHeader(file: string, { name, flag }: { readonly name: string; readonly flag: string }): void {
+  const bytes = fs.readFileSync(file)
+  const header = bytes.subarray(0, 512)
+  header.fill(0, 0, 100).fill(' ', 148, 157).write(name, 0, 'latin1')
+  header.write(flag, 156, 'latin1')
+  const sum = header.reduce((total, byte) => total + byte, 0)
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
+  fs.writeFileSync(file, bytes)
+}
+
+t.test('ADD of archives whose first entry has no name', { skip: skip || need('tar') }, async t => {
+  const here = lab(t)
+  here.file('tree/f', 'in')
+  const archive = (name: string): string => {
+    const file = path.join(here.context, name)
+    execFileSync('tar', ['-C', path.join(here.context, 'tree'), '-cf', file, '.'])
+    return file
+  }
+  patchHeader(archive('root.tar'), { name: '', flag: '5' })
+  patchHeader(archive('link.tar'), { name: 'l', flag: '2' })
+  const { snapshots, stderr } = await here.run('FROM scratch\nADD root.tar /d/\n')
+  t.equal(content(snapshots[0], 'd/f'), 'in', `a directory without a name is the root: ${stderr}`)
+  const link = await here.run('FROM scratch\nADD link.tar /d/\n')
+  t.match(
+    link.stderr,
+    /the symlink has no target \[TAR_INVALID\]/,
+    'a broken archive is no file to be copied',
+  )
+  t.equal(link.status, 1)
+})
+
 t.test('names stay inside', { skip }, async t => {
   const here = lab(t)
   here.file('passwd', '->/etc/passwd')

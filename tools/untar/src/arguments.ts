@@ -34,6 +34,12 @@ export const OPTIONS = {
   'to-tar': { type: 'boolean', describe: 'write the tree to stdout as one tar, in place of DIR and records' },
   subset: { type: 'array', value: 'GLOB', describe: 'unpack only what matches, with all below; repeat it' },
   strip: { type: 'number', value: 'N', describe: 'leave out N leading components of names', default: 0 },
+  duplicates: {
+    type: 'string',
+    choices: ['same', 'last'],
+    default: 'same',
+    describe: 'of a path that a layer has twice, take both if they are the same, or the last',
+  },
   'uid-map': {
     type: 'array',
     value: 'IMAGE:DISK:COUNT',
@@ -65,6 +71,7 @@ export interface Arguments {
   readonly 'to-tar': boolean
   readonly subset: readonly string[]
   readonly strip: number
+  readonly duplicates: string
   readonly 'uid-map': readonly string[]
   readonly 'gid-map': readonly string[]
   readonly 'max-bytes': number
@@ -86,6 +93,7 @@ export function optionsOf(args: Arguments, context: ToolContext): UntarOptions {
     ...(args.overlay ? { overlay: args.xattrs === 'user' ? ('user' as const) : ('trusted' as const) } : {}),
     ...(subset.length > 0 || strip > 0 ? { selection: new Selection({ globs: subset, strip }) } : {}),
     ...idMapOf(args),
+    repeated: args.duplicates === 'last' ? 'last' : 'same',
     limits: {
       maxBytes: args['max-bytes'],
       maxRatio: args['max-ratio'],

@@ -32,6 +32,8 @@ export interface UntarOptions {
   readonly overlay?: XattrForm
   /** Which entries of the layers; all of them unless given. */
   readonly selection?: Selection
+  /** What a path is that a layer has twice: refused unless both are the same (default), or the last one. */
+  readonly repeated?: 'same' | 'last'
   /** Translates the ids of the image to those on disk. */
   readonly idMap?: IdMap
   /** What may come out of one layer; no limits unless given. */
@@ -201,8 +203,10 @@ class Lost {
   }
 }
 
-function howOf({ signal, onWarning, selection, idMap, maxEntries }: UntarOptions): ApplyOptions {
+function howOf(options: UntarOptions): ApplyOptions {
+  const { signal, onWarning, selection, idMap, maxEntries, repeated } = options
   return {
+    ...(repeated === undefined ? {} : { repeated }),
     ...(signal === undefined ? {} : { signal }),
     ...(onWarning === undefined ? {} : { onWarning }),
     ...(selection === undefined ? {} : { selection }),
@@ -215,7 +219,9 @@ async function explained(caught: unknown, layer: LayerSource): Promise<unknown> 
   const error = await causeOf(caught, layer)
   if (!(error instanceof ToolError)) return error
   const { code, message, status } = error
-  return new ToolError(code, `cannot apply layer ${layer.name}: ${message}`, { cause: error, status })
+  const hint =
+    code === 'DUPLICATE_ENTRY' ? ' (--duplicates last takes the last one, as other programs do)' : ''
+  return new ToolError(code, `cannot apply layer ${layer.name}: ${message}${hint}`, { cause: error, status })
 }
 
 /** A damaged blob fails in many ways, as a tar or as gzip: that it is damaged is what the user has to know. */
