@@ -11,7 +11,7 @@ export { bare, parseDescriptor } from './descriptor.js'
 export type { JsonObject } from './json.js'
 export { isObject, MAX_DOCUMENT, parseObject } from './json.js'
 export type { Index, Manifest, ParseManifestOptions } from './manifest.js'
-export { children, parseManifest } from './manifest.js'
+export { children, isSameKind, parseManifest } from './manifest.js'
 export type { Compression, Family, LayerType } from './media-types.js'
 export {
   familyOf,

@@ -44,6 +44,11 @@ export interface Index extends Common {
 export interface ParseManifestOptions {
   /** The type that a server or a descriptor gave: the document must not contradict it. */
   readonly mediaType?: string | undefined
+  /**
+   * Told, with a code, where one of both has OCI's name and the other Docker's for the same kind of document. The
+   * document's own type counts then, as for skopeo. Without this function the document is refused.
+   */
+  readonly warn?: ((message: string, code: string) => void) | undefined
 }
 
 /** Spelled otherwise (`Layers`), some readers take them and some do not. */
@@ -54,7 +59,7 @@ const SPELLINGS = new Map(KEYS.map(key => [key.toLowerCase(), key]))
  * Reads a manifest or an index. The bytes stay what they are: write those, never this object.
  *
  * @throws ToolError `MANIFEST_INVALID`, `DOCUMENT_TOO_LARGE`; `MANIFEST_SCHEMA1` for Docker's schema 1;
- * `MEDIA_TYPE_MISMATCH` when the document says another type than `options.mediaType`;
+ * `MEDIA_TYPE_MISMATCH` when the document says another type than `options.mediaType`, but for what `options.warn` is told;
  * `MEDIA_TYPE_UNSUPPORTED` for a type that is neither
  */
 export function parseManifest(bytes: Uint8Array, options: ParseManifestOptions = {}): Manifest | Index {
@@ -68,7 +73,7 @@ export function parseManifest(bytes: Uint8Array, options: ParseManifestOptions =
   if (document.schemaVersion !== 2) {
     throw invalid('manifest', `has schemaVersion ${JSON.stringify(document.schemaVersion)}, not 2`)
   }
-  const mediaType = typeOf(document, isIndex, options.mediaType)
+  const mediaType = typeOf(document, isIndex, options)
   const common = { mediaType, ...commonFields(document) }
   if (isIndex) return { kind: 'index', ...common, manifests: descriptorsIn(document, 'manifests') }
   const config = parseDescriptor(document.config, 'config')
@@ -80,14 +85,20 @@ export function children(document: Manifest | Index): readonly Descriptor[] {
   return document.kind === 'index' ? document.manifests : [...document.layers, document.config]
 }
 
-function typeOf(document: JsonObject, isIndex: boolean, expected: string | undefined): string {
+/** Whether both are names of a manifest, or both names of an index: OCI's and Docker's. */
+export function isSameKind(a: string, b: string): boolean {
+  return (isManifestType(a) && isManifestType(b)) || (isIndexType(a) && isIndexType(b))
+}
+
+function typeOf(document: JsonObject, isIndex: boolean, options: ParseManifestOptions): string {
+  const { mediaType: expected, warn } = options
   const declared = stringIn(document, 'mediaType', 'manifest') || undefined
   const known = expected !== undefined && (isIndexType(expected) || isManifestType(expected))
   if (declared !== undefined && known && declared !== expected) {
-    throw new ToolError(
-      'MEDIA_TYPE_MISMATCH',
-      `manifest says it is ${declared}, but was offered as ${expected}`,
-    )
+    const message = `manifest says it is ${declared}, but was offered as ${expected}`
+    if (warn === undefined || !isSameKind(declared, expected))
+      throw new ToolError('MEDIA_TYPE_MISMATCH', message)
+    warn(`${message}: read as what it says`, 'MEDIA_TYPE_MISMATCH')
   }
   const mediaType = declared ?? (known ? expected : guess(document, isIndex))
   if (isIndex ? isIndexType(mediaType) : isManifestType(mediaType)) return mediaType

@@ -116,6 +116,27 @@ t.test('manifests that are refused', async t => {
     { code: 'MEDIA_TYPE_MISMATCH' },
     'offered as something else',
   )
+  const offered = (document: object, mediaType: string): string[] => {
+    const told: string[] = []
+    const warn = (message: string, code: string): void => void told.push(message, code)
+    return [parseManifest(bytes(document), { mediaType, warn }).mediaType, ...told]
+  }
+  t.throws(
+    () => offered(MANIFEST, MEDIA_TYPES.ociIndex),
+    { code: 'MEDIA_TYPE_MISMATCH' },
+    'a manifest for an index, also where warnings are taken',
+  )
+  const kinds: [object, string, string, string][] = [
+    [MANIFEST, 'dockerManifest', 'ociManifest', 'an OCI manifest offered as Docker'],
+    [{ ...MANIFEST, mediaType: MEDIA_TYPES.dockerManifest }, 'ociManifest', 'dockerManifest', 'the reverse'],
+    [{ ...INDEX, mediaType: MEDIA_TYPES.dockerIndex }, 'ociIndex', 'dockerIndex', 'a list as an index'],
+  ]
+  for (const [document, given, own, why] of kinds) {
+    const [given_, own_] = [MEDIA_TYPES[given as 'ociIndex'], MEDIA_TYPES[own as 'ociIndex']]
+    t.throws(() => parseManifest(bytes(document), { mediaType: given_ }), { code: 'MEDIA_TYPE_MISMATCH' })
+    const message = `manifest says it is ${own_}, but was offered as ${given_}: read as what it says`
+    t.same(offered(document, given_), [own_, message, 'MEDIA_TYPE_MISMATCH'], why)
+  }
 })
 
 t.test('descriptors', async t => {

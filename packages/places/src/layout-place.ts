@@ -2,7 +2,7 @@ import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
 import { GRAMMAR, isRefName } from '@pipelayer/reference'
 import { type Layout, pinOf, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
-import type { OpenBlob, PlacedManifest, PlaceReader, PlaceWriter, Published } from './place.js'
+import type { OpenBlob, PlacedManifest, PlaceOptions, PlaceReader, PlaceWriter, Published } from './place.js'
 
 export interface LayoutPlaceOptions {
   /** Opens the layout. Without `create`, one that is not there throws `LAYOUT_MISSING`. */
@@ -19,6 +19,8 @@ export interface LayoutPlaceOptions {
   readonly published: Published
   /** Leave the name to the caller. */
   readonly defersName: boolean
+  /** See `PlaceOptions`. */
+  readonly warn: PlaceOptions['warn']
 }
 
 type Entry = Pick<StoredDescriptor, 'digest'> & Partial<Pick<StoredDescriptor, 'mediaType' | 'size'>>
@@ -36,7 +38,11 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     const layout = this.#open()
     const entry: Entry = digest === undefined ? this.#entry(layout) : { digest }
     const bytes = layout.readBlob(entry.digest)
-    const document = parseManifest(bytes, { mediaType: entry.mediaType })
+    const { text, warn } = this.#options
+    const document = parseManifest(bytes, {
+      mediaType: entry.mediaType,
+      warn: (why, code) => warn?.(`${entry.digest} in ${text}: ${why}`, code),
+    })
     if (entry.size !== undefined && entry.size !== bytes.length) {
       const message = `manifest ${entry.digest} has ${bytes.length} bytes, the index says ${entry.size}`
       throw new ToolError('SIZE_MISMATCH', message)

@@ -14,6 +14,7 @@ export function openLocal(rest: string, options: PlaceOptions): Place {
     text: `store ${options.store}`,
     name,
     defersName: options.defersNames === true,
+    warn: options.warn,
     published: { place: `store:${name}`, ...(isName && { reference: name }) },
   })
   const write = isName ? place : refusing(name)

@@ -139,6 +139,25 @@ t.test('layouts of others', async t => {
   await t.rejects(at(':size').read.resolve(), { code: 'SIZE_MISMATCH' })
   layout.tag({ ...MANIFEST.descriptor, mediaType: MEDIA_TYPES.ociIndex }, 'type')
   await t.rejects(at(':type').read.resolve(), { code: 'MANIFEST_INVALID' })
+  const typed = Buffer.from(
+    JSON.stringify({ ...JSON.parse(String(bytes)), mediaType: MEDIA_TYPES.dockerManifest }),
+  )
+  layout.tag({ ...layout.putBytes(typed), mediaType: MEDIA_TYPES.ociManifest }, 'docker')
+  const told: unknown[] = []
+  const warn = (...warning: unknown[]): void => void told.push(warning)
+  for (const open of [`oci:${dir}/l:docker`, `store:${digestOf(typed)}`]) {
+    const place = openPlace(open, { store: `${dir}/l`, warn })
+    const { descriptor } = await place.read.resolve()
+    t.equal(descriptor.mediaType, MEDIA_TYPES.dockerManifest, `${open}: what the document says counts`)
+  }
+  for (const each of told)
+    t.match(each, [
+      /says it is .*docker.*, but was offered as .*oci.*: read as what it says$/,
+      'MEDIA_TYPE_MISMATCH',
+    ])
+  t.ok(told.length > 0)
+  layout.tag({ ...layout.putBytes(typed), mediaType: MEDIA_TYPES.ociIndex }, 'docker')
+  await t.rejects(at(':docker').read.resolve(), { code: 'MEDIA_TYPE_MISMATCH' }, 'a manifest is no index')
   layout.tag({ ...MANIFEST.descriptor, mediaType: 'application/json' }, 'other')
   await t.rejects(
     at(':other').read.resolve(),

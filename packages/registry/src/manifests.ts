@@ -47,7 +47,7 @@ export async function getManifest(session: Session, reference: string): Promise<
   if (bytes === undefined) {
     throw new ToolError('DOCUMENT_TOO_LARGE', `cannot ${action}: it has more than ${MAX_DOCUMENT} bytes`)
   }
-  return read(bytes, response, { reference, action })
+  return read(bytes, response, { session, reference, action })
 }
 
 /**
@@ -103,10 +103,16 @@ export async function putManifest(
   throw new ToolError('DIGEST_MISMATCH', `cannot ${action}: put ${digest}, the registry keeps ${kept}`)
 }
 
+interface ReadOptions {
+  readonly session: Session
+  readonly reference: string
+  readonly action: string
+}
+
 function read(
   bytes: Buffer,
   response: HttpResponse,
-  { reference, action }: { readonly reference: string; readonly action: string },
+  { session, reference, action }: ReadOptions,
 ): FetchedManifest {
   const type = mediaTypeOf(response)
   if (type === 'text/html') {
@@ -114,7 +120,9 @@ function read(
   }
   const digest = computed(bytes, reference, action)
   const mediaType = type !== undefined && (isManifestType(type) || isIndexType(type)) ? type : undefined
-  const document = named(action, () => parseManifest(bytes, { mediaType }))
+  const warn = (why: string, code: string): void =>
+    session.warn(`${nameOf(session, reference)}: ${why}`, code)
+  const document = named(action, () => parseManifest(bytes, { mediaType, warn }))
   return { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes, document }
 }
 

@@ -29,8 +29,8 @@ export interface SessionOptions {
   readonly budget?: Budget | undefined
   /** Shared with other repositories of the run; without it this one has its own. */
   readonly connections?: Connections | undefined
-  /** Told what the registry warns of, each text once. */
-  readonly warn?: ((message: string) => void) | undefined
+  /** Told what the registry warns of, each text once, and what was wrong and taken all the same. */
+  readonly warn?: ((message: string, code?: string) => void) | undefined
   /** For proxies. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
@@ -102,6 +102,11 @@ export class Session {
     if (request.expect.includes(response.status)) return response
     const error = await refusal(response, request)
     throw response.status === 401 && error instanceof ToolError ? explained(error, sent, this.domain) : error
+  }
+
+  /** Tells of something that was wrong and was taken all the same. */
+  warn(message: string, code: string): void {
+    this.#warn?.(message, code)
   }
 
   /** The address of something in the repository. */

@@ -78,6 +78,16 @@ t.test('a manifest is what its bytes are', async t => {
   }
 })
 
+t.test("OCI's name for a type, and Docker's", async t => {
+  const document = JSON.parse(String(MANIFEST))
+  const bytes = Buffer.from(JSON.stringify({ ...document, mediaType: MEDIA_TYPES.ociManifest }))
+  const handler = answer(200, { 'content-type': MEDIA_TYPES.dockerManifest }, bytes)
+  const told: string[] = []
+  const { repo } = await repository(t, handler, { warn: message => void told.push(message) })
+  t.match(await repo.getManifest('1'), { descriptor: { mediaType: MEDIA_TYPES.ociManifest } })
+  t.match(told, [/:1: manifest says it is .*oci.*, but was offered as .*docker.*: read as what it says$/])
+})
+
 t.test('what is no answer at all', async t => {
   const rows: readonly [handler: Handler, code: string, why: string][] = [
     [answer(500), 'SERVER_ERROR', '500'],

@@ -100,7 +100,9 @@ function readManifest(
 ): Manifest | undefined {
   const digest = parseDigest(entry.digest)
   if (!store.hasBlob(digest)) return undefined
-  const document = parseManifest(store.readBlob(digest), { mediaType: entry.mediaType })
+  // OCI's name and Docker's for one type make no other image: whoever pulls it is warned.
+  const warn = (): void => undefined
+  const document = parseManifest(store.readBlob(digest), { mediaType: entry.mediaType, warn })
   if (document.kind === 'manifest') return document
   const [first] = document.manifests
   return first === undefined ? undefined : readManifest(store, first)

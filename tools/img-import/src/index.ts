@@ -43,7 +43,7 @@ export async function* imgImport(
   const images = namedIn(await reader.read(archive), reader, options)
   const failed = new Map<ArchivedImage, ToolError>()
   for (const image of images) {
-    const error = failureOf(store, image)
+    const error = failureOf(store, image, options)
     if (error !== undefined && images.length === 1) throw error
     if (error !== undefined) failed.set(image, error)
   }
@@ -76,9 +76,13 @@ function namedIn(
   return images
 }
 
-function failureOf(store: Store, { descriptor, name }: ArchivedImage): ToolError | undefined {
+function failureOf(
+  store: Store,
+  { descriptor, name }: ArchivedImage,
+  { warn }: ImgImportOptions,
+): ToolError | undefined {
   try {
-    checkWhole(store, descriptor)
+    checkWhole(store, descriptor, { warn })
     store.checkName(name, descriptor.digest)
     return undefined
   } catch (error) {

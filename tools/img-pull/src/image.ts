@@ -8,13 +8,14 @@ import {
   isConfigType,
   isIndexType,
   isManifestType,
+  isSameKind,
   type Manifest,
   type Platform,
   parseLayerType,
   parseObject,
   platformOf,
 } from '@pipelayer/oci'
-import type { Place, PlacedManifest } from '@pipelayer/places'
+import type { Place, PlacedManifest, PlaceOptions } from '@pipelayer/places'
 import type { AnyRecord } from '@pipelayer/records'
 import type { Keeper } from './keeper.js'
 
@@ -27,6 +28,7 @@ export interface ImagePull {
   readonly partOf?: string
   /** How many indexes it lies in. */
   readonly depth?: number
+  readonly warn?: PlaceOptions['warn']
 }
 
 /** Indexes in indexes: more of them is an attack. */
@@ -73,19 +75,31 @@ async function* pullEntry(pull: ImagePull, entry: Descriptor): AsyncGenerator<An
     )
   }
   if (isManifestType(entry.mediaType) || isIndexType(entry.mediaType)) {
-    yield* pullImage(pull, await resolveEntry(pull.place, entry), entry.platform)
+    yield* pullImage(pull, await resolveEntry(pull.place, entry, pull.warn), entry.platform)
   } else {
     yield await blobRecord(pull, entry)
   }
 }
 
-/** Reads a manifest that an index names; both must say the same about it. */
-export async function resolveEntry(place: Place, entry: Descriptor): Promise<PlacedManifest> {
+/**
+ * Reads a manifest that an index names; both must say the same about it. OCI's name and Docker's for one type are
+ * told to `warn`.
+ *
+ * @throws ToolError `MEDIA_TYPE_MISMATCH`, `SIZE_MISMATCH`; those of the place
+ */
+export async function resolveEntry(
+  place: Place,
+  entry: Descriptor,
+  warn: PlaceOptions['warn'],
+): Promise<PlacedManifest> {
   const found = await place.read.resolve(entry.digest)
   const { mediaType, size } = found.descriptor
   if (mediaType === entry.mediaType && size === entry.size) return found
   const message = `the index says that ${entry.digest} is ${entry.mediaType} of ${entry.size} bytes, but it is ${mediaType} of ${size} bytes`
-  throw new ToolError(size === entry.size ? 'MEDIA_TYPE_MISMATCH' : 'SIZE_MISMATCH', message)
+  if (size !== entry.size) throw new ToolError('SIZE_MISMATCH', message)
+  if (!isSameKind(mediaType, entry.mediaType)) throw new ToolError('MEDIA_TYPE_MISMATCH', message)
+  warn?.(`${message}: read as what it says`, 'MEDIA_TYPE_MISMATCH')
+  return found
 }
 
 // The config comes first: the layers' diffIDs are in it. An artifact's config is a blob like others.

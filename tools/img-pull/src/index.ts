@@ -160,7 +160,11 @@ async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Clo
   const platforms = typeof record.platform === 'string' ? [parsePlatform(record.platform)] : context.wanted
   const place = openPlace(text, options)
   try {
-    const chosen = await choose(place, { platforms, all: options.allPlatforms === true })
+    const chosen = await choose(place, {
+      platforms,
+      all: options.allPlatforms === true,
+      warn: options.warn,
+    })
     const digests = yield* pullWhole(context, { place, ...chosen, reference: place.reference })
     if (options.referrers) yield* pullReferrers(context, place, digests)
   } catch (error) {
@@ -192,7 +196,7 @@ async function* pullWhole(
   context.image = image
   const digests: string[] = []
   let last: AnyRecord | undefined
-  for await (const next of pullImage({ place, keeper, image }, found)) {
+  for await (const next of pullImage({ place, keeper, image, warn: options.warn }, found)) {
     if (last !== undefined) yield { record: last }
     last = undefined
     // The root is known to be it when nothing follows. Layers are not held back: their readers begin with them.

@@ -24,7 +24,7 @@ export async function* referrersOf(
 ): AsyncGenerator<Referrer, void, undefined> {
   const name = repositoryOf(place)
   for (const entry of (await place.read.referrers?.(subject)) ?? []) {
-    const found = await resolveEntry(place, entry)
+    const found = await resolveEntry(place, entry, options.warn)
     yield { found, ...(name !== undefined && { name: `${name}@${entry.digest}` }) }
   }
   if (place.read.referrers === undefined || name === undefined) return

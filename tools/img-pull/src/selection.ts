@@ -8,7 +8,7 @@ import {
   parseObject,
   selectPlatform,
 } from '@pipelayer/oci'
-import type { Place, PlacedManifest } from '@pipelayer/places'
+import type { Place, PlacedManifest, PlaceOptions } from '@pipelayer/places'
 import { resolveEntry } from './image.js'
 
 /** What is taken of an index. */
@@ -17,6 +17,7 @@ export interface Selection {
   readonly platforms: readonly Platform[]
   /** Take an index as a whole. */
   readonly all: boolean
+  readonly warn?: PlaceOptions['warn']
 }
 
 const MAX_DEPTH = 4
@@ -36,7 +37,7 @@ export interface Chosen {
  *
  * @throws ToolError `PLATFORM_NOT_FOUND`, `MANIFEST_INVALID`, `DOCUMENT_TOO_LARGE`; those of the place
  */
-export async function choose(place: Place, { platforms, all }: Selection): Promise<Chosen> {
+export async function choose(place: Place, { platforms, all, warn }: Selection): Promise<Chosen> {
   const above: PlacedManifest[] = []
   let found = await place.read.resolve()
   for (let depth = 0; !all && found.document.kind === 'index'; depth++) {
@@ -49,7 +50,7 @@ export async function choose(place: Place, { platforms, all }: Selection): Promi
     if (platforms.length > 1 || only === undefined)
       return { found: narrowed(found, document, entries), above }
     above.push(found)
-    found = await resolveEntry(place, only)
+    found = await resolveEntry(place, only, warn)
   }
   return { found, above }
 }

@@ -197,6 +197,22 @@ t.test('references from stdin, other records pass', async t => {
   )
 })
 
+t.test("OCI's name for a type, and Docker's", async t => {
+  const { writer, pull, at } = lab(t)
+  const image = writer.image(['x'])
+  writer.tag(writer.index([{ ...image, mediaType: MEDIA_TYPES.dockerManifest, platform: AMD64 }]), '1')
+  for (const allPlatforms of [false, true]) {
+    const told: (string | undefined)[] = []
+    const warn = (_message: string, code?: string): void => void told.push(code)
+    const records = await pull(at('1'), { allPlatforms, warn })
+    t.match(
+      records.filter(({ type }) => type === 'manifest'),
+      [{ mediaType: MEDIA_TYPES.ociManifest }],
+    )
+    t.same(told, ['MEDIA_TYPE_MISMATCH'], 'the image is read as what it says it is')
+  }
+})
+
 t.test('images that are refused', async t => {
   const { writer, pull, at, names, store } = lab(t)
   const good = writer.image(['x'])
@@ -231,9 +247,9 @@ t.test('images that are refused', async t => {
       'an index that is wrong about a size',
     ],
     [
-      writer.index([{ ...good, mediaType: MEDIA_TYPES.dockerManifest, platform: AMD64 }]),
+      writer.index([{ ...good, mediaType: MEDIA_TYPES.ociIndex, platform: AMD64 }]),
       'MEDIA_TYPE_MISMATCH',
-      'an index that is wrong about a type',
+      'an index that takes a manifest for an index',
     ],
     [writer.index([]), 'PLATFORM_NOT_FOUND', 'an empty index'],
     [deep(writer, 8), 'MANIFEST_INVALID', 'indexes without end'],
