@@ -1,11 +1,11 @@
+import { visible } from '@pipelayer/errors'
+
 const COLOR_OR_TAB = /(\x1b\[[\d;]*m|\t)/
 /** Ends whatever colour a line left. */
 const PLAIN = '\x1b[0m'
 
 /** Names and server texts come from outside: no control character of theirs reaches a terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\0-\x1f\x7f-\x9f]/g, c => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
-}
+export const printable = visible
 
 /**
  * A line of a command's output as a terminal may have it: of a progress bar what it shows last; tabs and colours stay, no

@@ -45,8 +45,8 @@ export async function reporter(
   const colors = pc.createColors(stderr.isTTY === true && !options.noColor && !options.json)
   const text = (line: LogLine): void => {
     const label = line.level === 'warning' ? `${colors.yellow('warning')}: ` : ''
-    const code =
-      line.code === undefined ? '' : ` [${line.level === 'error' ? colors.red(line.code) : line.code}]`
+    const name = printable(line.code ?? '')
+    const code = name === '' ? '' : ` [${line.level === 'error' ? colors.red(name) : name}]`
     stderr.write(`${tool}: ${label}${printable(line.message)}${code}\n`)
   }
   const write = options.json ? await logWriter(stderr) : text
@@ -69,15 +69,17 @@ export async function reporter(
     fail: failure => {
       for (const [from, line] of held.splice(0)) show(from, [line])
       line('error', failure.message, failure.code)
-      if (failure.stack !== undefined) stderr.write(`${failure.stack}\n`)
+      const lines = failure.stack?.split('\n').map(each => `${printable(each)}\n`) ?? []
+      stderr.write(lines.join(''))
     },
   }
 }
 
 // Lines are binary strings: what is no text goes through as it is.
 function linesOf(from: string, lines: readonly string[], toTerminal: boolean): Buffer {
-  if (toTerminal) return Buffer.from(lines.map(line => `${from}: ${printableOutput(utf8(line))}\n`).join(''))
-  const prefix = Buffer.from(from).toString('latin1')
+  const place = printable(from)
+  if (toTerminal) return Buffer.from(lines.map(line => `${place}: ${printableOutput(utf8(line))}\n`).join(''))
+  const prefix = Buffer.from(place).toString('latin1')
   return Buffer.from(lines.map(line => `${prefix}: ${line}\n`).join(''), 'latin1')
 }
 

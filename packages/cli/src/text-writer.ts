@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { visible } from '@pipelayer/errors'
 import type { AnyRecord } from '@pipelayer/records'
 
 /** How a tool shows its records as text: what `--format` asks for, or what a terminal gets. */
@@ -15,10 +16,12 @@ export class TextWriter {
   failed = 0
   readonly #output: Writable
   readonly #form: TextForm
+  readonly #isTerminal: boolean
 
-  constructor(output: Writable, form: TextForm) {
+  constructor(output: Writable & { readonly isTTY?: boolean }, form: TextForm) {
     this.#output = output
     this.#form = form
+    this.#isTerminal = output.isTTY === true
   }
 
   write(record: AnyRecord): Promise<void> {
@@ -26,7 +29,8 @@ export class TextWriter {
     const text = isLast ? this.#form.end(record) : this.#form.record(record)
     if (!isLast) this.records++
     if (record.type === 'failed') this.failed++
-    return this.#send(text)
+    // Whatever a form lets through: a terminal gets lines and tabs, and nothing else that it would obey.
+    return this.#send(this.#isTerminal ? text.replace(/[^\n\t]+/g, visible) : text)
   }
 
   /** Every write is awaited: nothing is held back. */

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import { PassThrough } from 'node:stream'
 import { type BuildOptions, build } from 'esbuild'
 import t from 'tap'
 import { printableOutput } from '../src/printable.js'
+import { TextWriter } from '../src/text-writer.js'
 
 // One program with a behaviour for every rule: it is built once, and run as a process, for that is what runTool makes.
 const PROGRAM = `
@@ -14,7 +16,7 @@ runTool({
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   options: {
     text: { type: 'boolean', describe: 'write text' }, list: { type: 'boolean', describe: 'read references' }, none: { type: 'boolean', describe: 'read nothing' },
-    what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'hang', 'endless', 'failed', 'mark', 'output'], default: 'pass' },
+    what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'bidi', 'nul', 'hang', 'endless', 'failed', 'mark', 'output'], default: 'pass' },
     mark: { type: 'string', value: 'FILE', describe: 'made on exit' }, many: { type: 'array', value: 'X', describe: 'several', alias: 'm' }, count: { type: 'number', value: 'N', describe: 'a number' },
   },
   text: (args, { terminal }) => args.text || terminal ? { record: r => 'one ' + r.type + '\\n', end: last => 'last ' + last.type + '\\n' } : undefined,
@@ -23,6 +25,8 @@ runTool({
     if (args.mark) context.onExit(() => require('node:fs').writeFileSync(args.mark, 'cleaned'))
     if (args.what === 'throw') { yield { type: 'x' }; throw new ToolError('NOT_GOOD', 'cannot do\\nthat', { status: 75 }) }
     if (args.what === 'bug') throw new TypeError('oops')
+    if (args.what === 'bidi') { context.warn('a\u202eb', 'C\u2066'); context.output('f\u202e:1', Buffer.from('x')); throw new TypeError('oops\u200f\x9b') }
+    if (args.what === 'nul') require('node:fs').readFileSync('a\0b')
     if (args.what === 'errno') require('node:fs').readFileSync('/nowhere/at/all')
     if (args.what === 'output') { for (let n = 1; n <= 30; n++) context.output('file:1', Buffer.from([0x1b, 0xff, 48 + n])); throw new ToolError('NOT_GOOD', 'no') }
     if (args.what === 'failed') yield { type: 'failed', tool: 'sample', code: 'ONE', message: 'one' }
@@ -166,6 +170,25 @@ t.test('runTool()', async t => {
     t.match(await run(['--log-format', 'json'], ''), {
       err: /^\{"level":"error","tool":"sample","message":.*"code":"INPUT_CUT"\}\n$/,
     })
+  })
+
+  await t.test('no control of direction in a message', async t => {
+    for (const more of [[], ['--log-format', 'json']]) {
+      const { status, err } = await run(['--what', 'bidi', ...more])
+      t.equal(status, 70)
+      t.notMatch(
+        err,
+        /(?!\n)[\p{Cc}\p{Bidi_Control}]/u,
+        'the text, the code, the place and the stack of a bug',
+      )
+      for (const shown of ['\\u202e', '\\u2066', '\\u200f']) t.ok(err.includes(shown), `${shown} is shown`)
+    }
+    const terminal = Object.assign(new PassThrough(), { isTTY: true })
+    const form = { record: ({ s }: { readonly s?: unknown }) => `a\t${s}\n`, end: () => '' }
+    await new TextWriter(terminal, form).write({ type: 'x', s: '\u202eb\x1b' })
+    t.equal(String(terminal.read()), 'a\t\\u202eb\\x1b\n', 'nor in a text for a terminal')
+    const nul = await run(['--what', 'nul'])
+    t.match(nul, { status: 1, err: /^sample: cannot go on: 'a\\x00b' has a NUL byte/ }, 'no bug of ours')
   })
 
   await t.test('what a command writes that the tool runs', async t => {

@@ -4,6 +4,8 @@
  * @module
  */
 
+export { visible, visibleJson } from './visible.js'
+
 /**
  * Exit statuses that an error can ask for.
  *
@@ -84,13 +86,23 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : undefined
 }
 
+/** What Node says of a name, an argument or a variable with a NUL, which it would not hand to the system. */
+const HAS_NUL = /without null bytes\. Received (.*)$/s
+
 /**
  * Wraps a failed system call: `cannot ${action}: no space left on device [ENOSPC]`, status 75 where trying
  * again may help, else 1. Errors that are not from the system are returned as they are.
  *
+ * A text with a NUL, which no system call takes, is `NUL_BYTE`: it comes from a record or a document, not from us.
+ *
  * @param action - what was tried, on what: `write blob "/s/blobs/x"`
  */
 export function systemError(error: unknown, action: string): unknown {
+  const withNul = error instanceof Error ? HAS_NUL.exec(error.message)?.[1] : undefined
+  if (withNul !== undefined)
+    return new ToolError('NUL_BYTE', `cannot ${action}: ${withNul} has a NUL byte, which no name can hold`, {
+      cause: error,
+    })
   const errno = errnoOf(error)
   if (errno === undefined) return error
   const why = WORDS[errno] ?? (error as Error).message.replace(/^[A-Z0-9_]+: /, '').split('\n', 1)[0]
@@ -109,7 +121,7 @@ export function attempt<T>(action: string, work: () => T): T {
   }
 }
 
-/** The text of anything thrown, on one line. */
+/** The text of anything thrown, on one line. It may hold what {@link visible} takes out. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
   return text.replace(/\s*\n\s*/g, '; ')

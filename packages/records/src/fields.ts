@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { visible } from '@pipelayer/errors'
 
 /**
  * Names of files are bytes. Inside the programs they travel as binary strings (one character per byte, so `<`
@@ -27,12 +28,11 @@ export function nameOf(record: object, field: string): string | undefined {
   return typeof raw === 'string' ? Buffer.from(raw, 'base64').toString('latin1') : undefined
 }
 
-/** A binary string for people: text where it is UTF-8, control characters and stray bytes as `\xHH`. */
+/** A binary string for people: text where it is UTF-8, what a terminal obeys and stray bytes as `\xHH` and `\uHHHH`. */
 export function showName(binary: string): string {
   const bytes = Buffer.from(binary, 'latin1')
-  const text = isUtf8(bytes) ? bytes.toString('utf8') : binary
-  const visible = (c: string): string => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`
-  return text.replace(isUtf8(bytes) ? /[\0-\x1f\x7f-\x9f]/g : /[\0-\x1f\x7f-\xff]/g, visible)
+  if (isUtf8(bytes)) return visible(bytes.toString('utf8'))
+  return visible(binary).replace(/[\xa0-\xff]/g, c => `\\x${c.charCodeAt(0).toString(16)}`)
 }
 
 function isAscii(text: string): boolean {

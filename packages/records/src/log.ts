@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { visibleJson } from '@pipelayer/errors'
 
 /** One line of a program's log, for `--log-format json`. */
 export interface LogLine {
@@ -14,6 +15,7 @@ export interface LogLine {
 export async function logWriter(output: Writable): Promise<(line: LogLine) => void> {
   const { stringify } = (await import('ndjson')).default
   const serialiser = stringify()
-  serialiser.on('data', text => output.write(text))
+  // JSON escapes the first 32 control characters and no others.
+  serialiser.on('data', text => output.write(visibleJson(String(text))))
   return line => serialiser.write(line)
 }

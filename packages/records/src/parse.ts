@@ -8,6 +8,16 @@ interface SchemaError {
   readonly keyword: string
   readonly params: Readonly<Record<string, unknown>>
 }
+/** Levels of arrays and objects in a record. Documents of images that go in records have at most 64 of their own. */
+const MAX_DEPTH = 256
+/** Characters that {@link isTooDeep} looks at. */
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
 type Validator = ((data: unknown) => boolean) & { errors?: readonly SchemaError[] | null }
 
 /**
@@ -15,9 +25,15 @@ type Validator = ((data: unknown) => boolean) & { errors?: readonly SchemaError[
  *
  * A record of a known type is held to its schema; one of an unknown type needs only its `type`.
  *
- * @throws {ToolError} `RECORD_INVALID`: not JSON, not an object with a `type`, or not of its type's shape
+ * @throws {ToolError} `RECORD_INVALID`: not JSON, not an object with a `type`, not of its type's shape, or nested so
+ *   deep that programs which read and write it by recursion would fail
  */
 export function parseRecord(line: string): AnyRecord {
+  if (isTooDeep(line))
+    throw new ToolError(
+      'RECORD_INVALID',
+      `cannot use ${quote(line)}: it is nested more than ${MAX_DEPTH} deep`,
+    )
   return checkRecord(parseObject(line))
 }
 
@@ -66,6 +82,24 @@ function parseObject(line: string): AnyRecord {
   if (typeof type !== 'string' || type === '')
     throw new ToolError('RECORD_INVALID', `cannot use ${quote(line)} as a record: it has no "type"`)
   return value as AnyRecord
+}
+
+/** Whether brackets that are no part of a string open more than {@link MAX_DEPTH} levels. Memory: none; a pass over the text. */
+function isTooDeep(line: string): boolean {
+  // Each level takes two brackets, or the line is no JSON: most lines are too short to be looked at.
+  if (line.length <= 2 * MAX_DEPTH) return false
+  let depth = 0
+  let inString = false
+  for (let at = 0; at < line.length; at++) {
+    const code = line.charCodeAt(at)
+    if (code === QUOTE) inString = !inString
+    else if (code === BACKSLASH) at++
+    else if (inString) continue
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      if (++depth > MAX_DEPTH) return true
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
+  }
+  return false
 }
 
 /** Pretty-printed JSON is what a filter without `jq -c` sends. */

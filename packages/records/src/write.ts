@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { visibleJson } from '@pipelayer/errors'
 import type { AnyRecord } from './types.js'
 
 /** Characters gathered before a write: records are small and system calls are not. */
@@ -24,9 +25,11 @@ export class RecordWriter {
   #scheduled = false
   #error: unknown
   readonly #output: Writable
+  readonly #isTerminal: boolean
 
-  constructor(output: Writable) {
+  constructor(output: Writable & { readonly isTTY?: boolean }) {
     this.#output = output
+    this.#isTerminal = output.isTTY === true
   }
 
   /** A promise only where the caller should wait: the reader is slow. Errors of the output are thrown from here. */
@@ -34,7 +37,9 @@ export class RecordWriter {
     if (this.#error !== undefined) throw this.#error
     this.records++
     if (record.type === 'failed') this.failed++
-    this.#batch += formatRecord(record)
+    const line = formatRecord(record)
+    // JSON leaves all but the first 32 control characters as they are, and names of files may hold them.
+    this.#batch += this.#isTerminal ? visibleJson(line) : line
     if (this.#batch.length >= BATCH_CHARS) return this.flush()
     this.#schedule()
     return undefined

@@ -27,6 +27,8 @@ const stream = (...chunks: (string | Buffer)[]): Readable =>
     chunks.map(c => Buffer.from(c)),
     { objectMode: false },
   )
+/** A record with a value of so many levels. */
+const deep = (levels: number): string => `{"type":"x","v":${'['.repeat(levels)}${']'.repeat(levels)}}`
 const read = (text: string | Buffer, options = {}) => collect(readRecords(stream(text), options))
 
 t.test('readRecords(): images of joined streams stay apart', async t => {
@@ -49,6 +51,9 @@ t.test('readRecords(): complete or an error', async t => {
     ['--no-end', X, { noEnd: true }, 1],
     ['--no-end, and an end all the same', X + END, { noEnd: true }, 1],
     ['--streams 2', X + END + X + END, { streams: 2 }, 2],
+    ['nested 256 deep', `${deep(255)}\n${END}`, {}, 1],
+    ['brackets in a string', `{"type":"x","s":"\\"${'['.repeat(1000)}"}\n${END}`, {}, 1],
+    ['many brackets, none deep', `{"type":"x","s":[${'[],'.repeat(1000)}{}]}\n${END}`, {}, 1],
     ['a BOM', `\ufeff${X}${END}`, {}, 1],
   ]
   for (const [why, text, options, count] of good) t.equal((await read(text, options)).length, count, why)
@@ -57,6 +62,13 @@ t.test('readRecords(): complete or an error', async t => {
     ['no end', X, 'INPUT_CUT', /end/],
     ['cut in a line', `${X}{"type":"e`, 'RECORD_INVALID', /^line 2: /],
     ['pretty-printed', '{\n  "type": "x"\n}\n', 'RECORD_INVALID', /jq -c/],
+    ['nested 257 deep', `${deep(256)}\n`, 'RECORD_INVALID', /^line 1: .*nested more than 256 deep$/],
+    [
+      'nested 100,000 deep',
+      `${X}${deep(100_000)}\n`,
+      'RECORD_INVALID',
+      /^line 2: .*nested more than 256 deep$/,
+    ],
     ['an array of records', `[${X.trim()}]\n`, 'RECORD_INVALID', /not an object/],
     ['null', 'null\n', 'RECORD_INVALID', /not an object/],
     ['no type', '{"a":1}\n', 'RECORD_INVALID', /no "type"/],
@@ -200,6 +212,8 @@ t.test('names: text, or base64 where they are not UTF-8', async t => {
   t.equal(nameOf({}, 'path'), undefined)
   t.equal(showName('a\nb\x1b[1m'), 'a\\x0ab\\x1b[1m', 'no control character reaches a terminal')
   t.equal(showName('\xff'), '\\xff')
+  t.equal(showName(Buffer.from('a\u202eb').toString('latin1')), 'a\\u202eb', 'nor a control of direction')
+  t.equal(showName('\xff\x9b\xe2'), '\\xff\\x9b\\xe2', 'also beside bytes that are not UTF-8')
 })
 
 t.test('changesDigest(): any edit shows, added fields do not', async t => {
@@ -279,6 +293,15 @@ t.test('RecordWriter: batches, waits, counts; ndjson reads what it writes', asyn
   t.same(
     seen.map(r => r.type),
     ['x', 'failed', 'x', 'x'],
+  )
+  const terminal = Object.assign(new PassThrough(), { isTTY: true })
+  const onTerminal = new RecordWriter(terminal)
+  onTerminal.write({ type: 'x', name: 'a\x9b\u202eb' })
+  await onTerminal.flush()
+  t.equal(
+    String(terminal.read()),
+    '{"type":"x","name":"a\\u009b\\u202eb"}\n',
+    'a terminal obeys nothing of it',
   )
   const full = new RecordWriter(
     new Writable({
