@@ -16,7 +16,7 @@ import { linkText, type SourceEntry, walkSource } from './source-walk.js'
 import { type TreeState, treeState } from './tree-state.js'
 
 /** Goes up when the same instruction begins to give another layer. */
-const VERSION = 3
+const VERSION = 4
 
 /** A key over anything JSON can hold; the order of fields is part of it. */
 export function keyOf(parent: string, parts: Readonly<Record<string, unknown>>): Digest {
@@ -127,7 +127,7 @@ class TreeHasher {
     for (const entry of entries) this.#entry(entry)
   }
 
-  #entry({ kind, name, stat, path }: SourceEntry): void {
+  #entry({ kind, name, stat, path, emptied }: SourceEntry): void {
     if (kind === 'leave') {
       add(this.#hash, ['leave'])
       return
@@ -137,7 +137,8 @@ class TreeHasher {
     if (this.#owners) add(this.#hash, ['owner', String(stat.uid), String(stat.gid)])
     add(this.#hash, [kind, name, String(stat.mode), String(stat.rdev), mtime, ...xattrsOf(path)])
     if (stat.isSymbolicLink()) add(this.#hash, ['link', linkText(path)])
-    if (stat.isFile()) this.#file(name, stat, path)
+    if (emptied) add(this.#hash, ['emptied'])
+    else if (stat.isFile()) this.#file(name, stat, path)
   }
 
   #file(name: string, stat: fs.BigIntStats, path: Buffer): void {

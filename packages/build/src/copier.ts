@@ -144,6 +144,7 @@ export class Copier {
   }
 
   async #leaf(entry: SourceEntry, real: string): Promise<void> {
+    if (entry.emptied) return this.#emptied(entry, real)
     const key = entry.stat.nlink > 1n ? `${entry.stat.dev}:${entry.stat.ino}` : undefined
     const first = key === undefined ? undefined : this.#links.get(key)
     if (first !== undefined) {
@@ -157,6 +158,18 @@ export class Copier {
       this.#describe(entry, real)
     }
     if (key !== undefined) this.#links.set(key, real)
+  }
+
+  #emptied(entry: SourceEntry, real: string): void {
+    const why = 'one pattern of .dockerignore takes it back in, a later one leaves out a directory above it'
+    this.#rules.onWarning(`"/${showName(real)}" is empty: ${why}`)
+    this.#clear(real)
+    const file = this.#create(real)
+    try {
+      this.#describeFile(entry, real, file)
+    } finally {
+      fs.closeSync(file)
+    }
   }
 
   #make({ stat, path }: SourceEntry, real: string): void {

@@ -4,14 +4,20 @@ import { ignoreMatcher } from '@pipelayer/dockerfile'
 export interface NameMatcher {
   /** Whether the name, or a directory above it, matches. */
   readonly matches: (name: string) => boolean
+  /** Whether a file that does not match comes without its content, see `IgnoreMatcher`. */
+  readonly empties: (name: string) => boolean
   /** Some pattern takes names back, so that below what matches something may not. */
   readonly hasNegation: boolean
 }
 
 export function nameMatcher(patterns: readonly string[]): NameMatcher {
-  if (patterns.length === 0) return { matches: () => false, hasNegation: false }
+  if (patterns.length === 0) return { matches: () => false, empties: () => false, hasNegation: false }
   const matcher = ignoreMatcher(patterns)
-  return { matches: name => matcher.ignores(textOf(name)), hasNegation: matcher.hasExceptions }
+  return {
+    matches: name => matcher.ignores(textOf(name)),
+    empties: name => matcher.empties(textOf(name)),
+    hasNegation: matcher.hasExceptions,
+  }
 }
 
 /** A binary string as text: patterns are text, and `?` stands for a character, not a byte. */

@@ -66,6 +66,7 @@ function chooser(pattern: SourcePattern, excludes: readonly string[]): Chooser {
 function selectionOf(tree: SourceTree, choose: Chooser): Selection {
   return {
     ignored: tree.ignored.matches,
+    emptied: tree.ignored.empties,
     chosen: choose.chosen,
     prunes: choose.prunes && !tree.ignored.hasNegation,
   }

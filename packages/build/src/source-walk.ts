@@ -12,12 +12,16 @@ export interface SourceEntry {
   readonly stat: fs.BigIntStats
   /** Reaches the entry itself while the event is handled; an l-call does not follow it. */
   readonly path: Buffer
+  /** A file that is copied without its content. */
+  readonly emptied?: true
 }
 
 /** Which entries of a tree belong to a copy. */
 export interface Selection {
   /** By name below the root of the tree: what .dockerignore takes away. */
   readonly ignored?: (name: string) => boolean
+  /** By name below the root of the tree: files of which .dockerignore leaves the name and takes the content. */
+  readonly emptied?: (name: string) => boolean
   /** By name below the walk's start. */
   readonly chosen?: (name: string) => boolean
   /** No name below an entry that is left out can come back in, so that whole directories can be skipped. */
@@ -92,7 +96,9 @@ class Walk {
       return
     }
     yield* this.#enter()
-    yield { kind: 'leaf', name, stat: leaf.stat, path: leaf.path }
+    const emptied = leaf.stat.isFile() && this.#selection.emptied?.(join(this.#start, name)) === true
+    const { stat, path } = leaf
+    yield { kind: 'leaf', name, stat, path, ...(emptied ? { emptied } : {}) }
   }
 
   *#child(parent: string, child: string, fd: number): Generator<SourceEntry> {

@@ -70,7 +70,8 @@ class Transfer {
     const copier = this.#copier(this.#context.source.owner)
     const { root } = this.#context.source
     const isFile = root.lstat(source.real)?.isFile() === true
-    if (this.#action.unpack && isFile) {
+    const isEmptied = source.selection.emptied?.(source.real) === true
+    if (this.#action.unpack && isFile && !isEmptied) {
       const fd = root.open(source.real, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
       if (await this.#unpack(fd, copier)) return
     }

@@ -16,7 +16,7 @@ import { quote } from './source.js'
 import { matches, type Token } from './states.js'
 
 /** Any character but a slash. */
-export const NOT_SLASH = (char: string): boolean => char !== '/'
+const NOT_SLASH = (char: string): boolean => char !== '/'
 
 /**
  * Whether the pattern matches the whole name.
@@ -50,7 +50,7 @@ interface Read {
 }
 
 /** One token of a pattern that begins at `at`. */
-export function readToken(pattern: string, chars: readonly string[], at: number): Read {
+function readToken(pattern: string, chars: readonly string[], at: number): Read {
   const char = chars[at] ?? ''
   if (char === '*') return { token: { type: 'many', accepts: NOT_SLASH }, end: at + 1 }
   if (char === '?') return { token: { type: 'one', accepts: NOT_SLASH }, end: at + 1 }

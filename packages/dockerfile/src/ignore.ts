@@ -4,9 +4,11 @@
  *     line    = "#" comment | [ "!" ] pattern | blank
  *     pattern = filepath.Match, and "**" for any number of folders
  *
- * Patterns begin at the root of the context. The last one that matches a path, or a folder above it, decides; `!`
- * takes a path back in. What differs from BuildKit: a backslash before a letter is that letter, and `|` and `^` are
- * themselves, where beside a wildcard Go's regexp would see a class such as `\d`, an alternative, the beginning.
+ * Patterns begin at the root of the context, and are asked in order for a folder and then for what is in it. Each one
+ * that would change the answer so far is compared with the path; the last one that matches decides, and `!` takes the
+ * path back in. A pattern that matched a folder matches all that is in it. One that was not compared with the folder,
+ * since it would have changed nothing there, is compared with the path itself alone: `!docs` behind a pattern that
+ * leaves a file of `docs` out, but not `docs`, does not bring the file back.
  *
  * Spec: https://docs.docker.com/build/concepts/context/#dockerignore-files, moby/patternmatcher
  *
@@ -14,10 +16,9 @@
  */
 
 import { ToolError } from '@pipelayer/errors'
-import { parseGlob, readToken } from './glob.js'
+import { ignorePattern, type PathMatcher } from './ignore-pattern.js'
 import { decodeSource } from './source.js'
 import { trim } from './spaces.js'
-import { matches, type Token } from './states.js'
 
 /** The patterns of an ignore file: comments and blank lines dropped, paths cleaned, a leading slash removed. */
 export function parseIgnore(source: string | Uint8Array): readonly string[] {
@@ -53,15 +54,24 @@ export function cleanPath(path: string): string {
 }
 
 export interface IgnoreMatcher {
-  /** Whether the path, or a folder above it, is left out. The path is relative to the context, without `./`. */
+  /**
+   * Whether the path, or a folder above it, is left out. The path is relative to the context, without `./`. The
+   * context itself, `.`, matches as any other name; nothing is left out by it.
+   */
   readonly ignores: (path: string) => boolean
+  /**
+   * Whether a file that is not left out comes without its content. BuildKit's client asks twice: for the list of files
+   * as {@link IgnoreMatcher.ignores} does, and, to open one, whether the last pattern that matches it or a folder above
+   * it leaves it out. With `a`, `!a/b` and `a` once more the file `a/b/c` is in the list, and cannot be opened: it is empty.
+   */
+  readonly empties: (path: string) => boolean
   /** Some pattern takes paths back in: a folder that is left out may hold one. */
   readonly hasExceptions: boolean
 }
 
 interface Rule {
   readonly exception: boolean
-  readonly tokens: readonly Token[]
+  readonly matches: PathMatcher
 }
 
 /**
@@ -74,15 +84,20 @@ export function ignoreMatcher(patterns: readonly string[]): IgnoreMatcher {
     .map(trim)
     .filter(pattern => pattern !== '')
     .map(readRule)
+  const judge = new Judge(rules)
+  const hasExceptions = rules.some(rule => rule.exception)
   return {
-    ignores: path => path !== '.' && ignores(rules, path),
-    hasExceptions: rules.some(rule => rule.exception),
+    ignores: path => judge.ignores(path),
+    // Without exceptions the first pattern that matches decides, whoever asks.
+    empties: path => hasExceptions && !judge.ignores(path) && isClosed(rules, path),
+    hasExceptions,
   }
 }
 
-/** {@link ignoreMatcher} for a single path. */
+/** {@link ignoreMatcher} for a single path; the context itself is never left out. */
 export function isIgnored(patterns: readonly string[], path: string): boolean {
-  return ignoreMatcher(patterns).ignores(path)
+  const { ignores } = ignoreMatcher(patterns)
+  return path !== '.' && ignores(path)
 }
 
 function readRule(text: string): Rule {
@@ -90,46 +105,60 @@ function readRule(text: string): Rule {
   const exception = clean.startsWith('!')
   const pattern = exception ? clean.slice(1) : clean
   if (pattern === '') throw new ToolError('PATTERN_INVALID', 'pattern "!" excludes nothing')
-  // Only for its errors: here "**" and what follows mean more.
-  parseGlob(pattern)
-  return { exception, tokens: parsePattern(pattern) }
+  return { exception, matches: ignorePattern(pattern) }
 }
 
-function parsePattern(pattern: string): Token[] {
-  const chars = [...pattern]
-  const tokens: Token[] = []
-  for (let at = 0; at < chars.length; ) {
-    if (chars[at] === '*' && chars[at + 1] === '*') {
-      const end = chars[at + 2] === '/' ? at + 3 : at + 2
-      tokens.push(doubleStar(chars, at, end))
-      at = end
-    } else {
-      const { token, end } = readToken(pattern, chars, at)
-      tokens.push(token)
-      at = end
-    }
-  }
-  return tokens
-}
+/** For each rule, in order: whether it was found to match a folder, so that it matches all that is in the folder. */
+type Matched = readonly boolean[]
 
-const ANYTHING: Token = { type: 'many', accepts: () => true }
+const NOTHING: Matched = []
 
-/** At the end it takes everything; at the head of plain text (`**.txt`) any beginning; else whole folders. */
-function doubleStar(chars: readonly string[], start: number, end: number): Token {
-  const plainEnd = start === 0 && end === 2 && !chars.slice(end).some(char => '*?[]\\'.includes(char))
-  return end === chars.length || plainEnd ? ANYTHING : { type: 'folders' }
-}
-
-function ignores(rules: readonly Rule[], path: string): boolean {
-  const paths = [path, ...foldersAbove(path)]
+/** What the rules say of a path, given what they said of the folder that it is in. */
+function judge(rules: readonly Rule[], path: string, above: Matched): { ignored: boolean; matched: Matched } {
   let ignored = false
-  for (const rule of rules) {
-    if (rule.exception === ignored && paths.some(one => matches(rule.tokens, one))) ignored = !rule.exception
-  }
-  return ignored
+  const matched = rules.map((rule, index) => {
+    const isMatch = above[index] === true || (rule.exception === ignored && rule.matches(path))
+    if (isMatch) ignored = !rule.exception
+    return isMatch
+  })
+  return { ignored, matched }
 }
 
-function foldersAbove(path: string): string[] {
+/**
+ * Judges paths, and keeps what the rules said of the folders above the last one: a walk asks for one path after
+ * the other of the same folder.
+ */
+class Judge {
+  readonly #rules: readonly Rule[]
+  readonly #above: { readonly folder: string; readonly matched: Matched }[] = []
+
+  constructor(rules: readonly Rule[]) {
+    this.#rules = rules
+  }
+
+  ignores(path: string): boolean {
+    return judge(this.#rules, path, this.#foldersOf(path)).ignored
+  }
+
+  #foldersOf(path: string): Matched {
+    const above = this.#above
+    while (above.length > 0 && !path.startsWith(above.at(-1)?.folder ?? '')) above.pop()
+    let matched = above.at(-1)?.matched ?? NOTHING
+    const known = above.at(-1)?.folder.length ?? 0
+    for (let slash = path.indexOf('/', known); slash >= 0; slash = path.indexOf('/', slash + 1)) {
+      matched = judge(this.#rules, path.slice(0, slash), matched).matched
+      above.push({ folder: path.slice(0, slash + 1), matched })
+    }
+    return matched
+  }
+}
+
+/** Whether the last rule that matches the path or a folder above it leaves it out. */
+function isClosed(rules: readonly Rule[], path: string): boolean {
   const parts = path.split('/')
-  return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join('/'))
+  const paths = parts.map((_, index) => parts.slice(0, index + 1).join('/'))
+  let closed = false
+  for (const rule of rules)
+    if (rule.exception === closed && paths.some(rule.matches)) closed = !rule.exception
+  return closed
 }

@@ -13,7 +13,7 @@
 
 import { accepts, enter, step, type Token } from './states.js'
 
-type PatternToken = Exclude<Token, { type: 'folders' }>
+type PatternToken = Exclude<Token, { type: 'folders' | 'place' }>
 
 export type Pattern = readonly PatternToken[]
 

@@ -13,6 +13,8 @@ export type Token =
   | { readonly type: 'many'; readonly accepts: (char: string) => boolean }
   /** Nothing, or anything that ends with a slash. */
   | { readonly type: 'folders' }
+  /** A place between two characters; '' stands for what is before the first one and behind the last. */
+  | { readonly type: 'place'; readonly holds: (before: string, after: string) => boolean }
 
 /** A state is the index of the token that comes next. */
 export type States = Set<number>
@@ -27,12 +29,20 @@ export function enter(tokens: readonly Token[], states: States, state: number): 
   return states
 }
 
+/** Adds the states that lie behind places which hold here. */
+function pass(tokens: readonly Token[], states: States, before: string, after: string): void {
+  for (const state of states) {
+    const token = tokens[state]
+    if (token?.type === 'place' && token.holds(before, after)) enter(tokens, states, state + 1)
+  }
+}
+
 /** The states after one more character. */
 export function step(tokens: readonly Token[], states: States, char: string): States {
   const next: States = new Set()
   for (const state of states) {
     const token = tokens[state]
-    if (token === undefined) continue
+    if (token === undefined || token.type === 'place') continue
     if (token.type === 'folders') {
       next.add(state)
       if (char === '/') enter(tokens, next, state + 1)
@@ -41,16 +51,20 @@ export function step(tokens: readonly Token[], states: States, char: string): St
   return next
 }
 
-export function accepts(token: Exclude<Token, { type: 'folders' }>, char: string): boolean {
+export function accepts(token: Exclude<Token, { type: 'folders' | 'place' }>, char: string): boolean {
   return token.type === 'char' ? token.char === char : token.accepts(char)
 }
 
 /** Whether the tokens match the whole text. */
 export function matches(tokens: readonly Token[], text: string): boolean {
   let states = enter(tokens, new Set(), 0)
+  let before = ''
   for (const char of text) {
+    pass(tokens, states, before, char)
     states = step(tokens, states, char)
     if (states.size === 0) return false
+    before = char
   }
+  pass(tokens, states, before, '')
   return states.has(tokens.length)
 }

@@ -124,13 +124,82 @@ t.test('.dockerignore', async t => {
     { patterns: ['.', '*'], path: '.', want: false, why: 'never all' },
     { patterns: ['a\\*'], path: 'a*', want: true, why: 'escaped' },
     { patterns: ['a.c+'], path: 'abc+', want: false, why: 'no regular expression' },
+    { patterns: ['**/*.md', '!docs'], path: 'docs/a.md', want: true, why: '"!docs" was of no use at docs' },
+    { patterns: ['**/.env', '!config'], path: 'config/.env', want: true, why: 'a secret stays out' },
+    { patterns: ['**/.env', '!a/b'], path: 'a/b/c/.env', want: true, why: 'so it is two folders above' },
+    {
+      patterns: ['*', '**/.env', '!config'],
+      path: 'config/.env',
+      want: false,
+      why: 'at config it was of use',
+    },
+    { patterns: ['**/.env', '!config/**'], path: 'config/.env', want: false, why: 'it matches the file' },
+    { patterns: ['a', '!a/b', '**/a'], path: 'a/b', want: false, why: '"**/a" was of no use at a' },
+    { patterns: ['a', '!a/b', '**/a'], path: 'a/b/c', want: false, why: 'nor in what is below' },
+    {
+      patterns: ['!a', 'a/*', '!a/b', 'a/b'],
+      path: 'a/b/c',
+      want: true,
+      why: 'matched below, matched for all',
+    },
   ]
   for (const { patterns, path, want, why } of rows)
     t.equal(isIgnored(patterns, path), want, `${patterns} ${path} ${why}`)
+  const matcher = ignoreMatcher(['**/*.md', '!docs', 'docs/old'])
+  const walk = ['docs', 'docs/a.md', 'docs/old', 'docs/old/x', 'docs2/a.md', 'docs/b', 'docs/old/y', 'a.md']
+  const order = [...walk, ...walk.toReversed()]
+  t.same(
+    order.filter(path => matcher.ignores(path)),
+    order.filter(path => isIgnored(['**/*.md', '!docs', 'docs/old'], path)),
+    'the same in every order',
+  )
+  const halves = ignoreMatcher(['a', '!a/b', '**/a'])
+  t.same(['a/b/c', 'a/c', 'b'].map(halves.empties), [true, false, false], 'in the list, and not to be opened')
   t.throws(() => ignoreMatcher(['!']), { code: 'PATTERN_INVALID' })
   t.throws(() => ignoreMatcher(['a', '[']), { code: 'PATTERN_INVALID' })
   t.same([ignoreMatcher(['a']).hasExceptions, ignoreMatcher(['a', '!b']).hasExceptions], [false, true])
   t.same(['a//b/.', '/..', '../a/..', '', 'a/../..'].map(cleanPath), ['a/b', '/', '..', '.', '..'])
+})
+
+t.test('.dockerignore, as the regular expressions of Go read it', async t => {
+  const rows: readonly { pattern: string; yes: readonly string[]; no: readonly string[]; why: string }[] = [
+    { pattern: 'bin\\Debug', yes: ['binXebug', 'binDebug'], no: ['bin1ebug', 'bin\\Debug'], why: '\\D: no digit' },
+    { pattern: 'x\\d\\s\\w', yes: ['x1 _'], no: ['xa b', 'x1-b', 'x1 -'], why: 'sets' },
+    { pattern: '\\x61\\141\\t\\.', yes: ['aa\t.'], no: ['x61'], why: 'characters by their numbers and names' },
+    { pattern: 'foo\\b.*', yes: ['foo.x'], no: ['foob.x', 'foo'], why: 'the end of a word' },
+    { pattern: 'foo\\Bx', yes: ['foox'], no: ['foo.x'], why: 'no end of a word' },
+    { pattern: '\\Aa\\z', yes: ['a'], no: ['ab', 'ba'], why: 'begin and end' },
+    { pattern: 'a^*', yes: [], no: ['a^', 'ab'], why: 'nothing begins in the middle' },
+    { pattern: 'a^', yes: ['a^'], no: ['a'], why: 'without a wildcard all is text' },
+    { pattern: '\\Qa*', yes: [], no: ['a', 'a*'], why: 'quoted is what "*" is read as' },
+    { pattern: 'x\\Qy\\E?', yes: ['xyz'], no: ['xy', 'xQyE'], why: 'quoted in part' },
+    { pattern: '\\Qa', yes: ['a$', 'a$b'], no: ['a'], why: 'the "$" at the end, too' },
+    { pattern: '[*]x', yes: [']x', '[/]x'], no: ['*x', 'x'], why: '"*" in a class' },
+    { pattern: '[?]', yes: ['[]', '/]'], no: ['?', ']'], why: '"?" in a class' },
+    { pattern: '[[:alpha:]]', yes: ['a', 'Z'], no: ['1', ':', 'a]'], why: 'a class of POSIX' },
+    { pattern: '[[:^digit:]x-z]', yes: ['a', '-'], no: ['1'], why: 'none of a class of POSIX' },
+    { pattern: '[[:x]', yes: ['[', ':', 'x'], no: ['a'], why: 'none, where it does not end' },
+    { pattern: '[\\w.]', yes: ['a', '.'], no: ['w.', '-'], why: 'a set in a class' },
+    { pattern: '\\pL\\PL', yes: ['é1'], no: ['1é'], why: 'classes of Unicode' },
+    { pattern: '(a|b)+?', yes: ['(a|b)+c'], no: ['a', 'aa'], why: 'marks of other regular expressions are text' },
+  ]
+  for (const { pattern, yes, no, why } of rows) {
+    const { ignores } = ignoreMatcher([pattern])
+    t.same([...yes, ...no].filter(ignores), yes, `${pattern} ${why}`)
+  }
+  const wrong: readonly { pattern: string; message: RegExp }[] = [
+    { pattern: '[Local-Only]', message: /range l-O ends before it begins/ },
+    { pattern: 'src\\config', message: /"\\c" is no escape/ },
+    { pattern: '\\1', message: /"\\1" is no escape/ },
+    { pattern: '\\é', message: /"\\é" is no escape/ },
+    { pattern: '\\x6', message: /two hexadecimal digits/ },
+    { pattern: '\\packages', message: /"\\pa" is no class/ },
+    { pattern: '[[:letter:]]', message: /no class \[:letter:\]/ },
+  ]
+  for (const { pattern, message } of wrong) {
+    t.throws(() => isIgnored([pattern], 'a'), { code: 'PATTERN_INVALID', message }, pattern)
+    t.equal(isIgnored([`!${pattern}`], 'a'), false, 'one that is not needed is not looked at, as with BuildKit')
+  }
 })
 
 t.test('ports', async t => {

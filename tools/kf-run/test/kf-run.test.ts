@@ -233,6 +233,31 @@ t.test('names stay inside', { skip }, async t => {
   t.notOk(fs.existsSync(path.join(here.dir, 'deep')), "a symlink of the image's stays in the image")
 })
 
+t.test('ignore files that take folders back in', { skip }, async t => {
+  const here = lab(t)
+  for (const name of ['config/.env', 'config/a', 'src/deep/b', 'src/c']) here.file(name, name)
+  const copy = async (ignore: string, source = '.') => {
+    here.file('.dockerignore', ignore)
+    const { snapshots, stderr } = await here.run(`FROM scratch\nCOPY ${source} /t/\n`)
+    return { files: changes(snapshots[0]).map(line => line.split(' ')[1]), snapshot: snapshots[0], stderr }
+  }
+  const secret = await copy('sh\n**/.env\n!config\n')
+  t.same(secret.files.slice(2, 4), ['t/config', 't/config/a'], 'the secret stays out')
+  t.match(
+    (await copy('**/.env\n!config\n', 'config/.env')).stderr,
+    /leaves it out.*\[NOT_FOUND\]/,
+    'by its name, too',
+  )
+  const emptied = await copy('*\n!src/deep\nsrc\n')
+  t.same(emptied.files, ['t', 't/src', 't/src/deep', 't/src/deep/b'], 'what the engine lists')
+  t.equal(content(emptied.snapshot, 't/src/deep/b'), '', 'what it does not give')
+  t.match(emptied.stderr, /"\/t\/src\/deep\/b" is empty: .*\.dockerignore/, 'and it is said')
+  const whole = await copy('*\n!src/deep\n')
+  t.equal(content(whole.snapshot, 't/src/deep/b'), 'src/deep/b', 'with other patterns another key')
+  const wrong = await copy('[Local-Only]/\n')
+  t.match(wrong.stderr, /pattern "\[Local-Only\]": the range l-O ends before it begins \[PATTERN_INVALID\]/)
+})
+
 t.test('stages, arguments, ignore files', { skip }, async t => {
   const here = lab(t)
   here.file('.dockerignore', '*\n!keep\n!sh\nkeep/not\n')

@@ -1,0 +1,92 @@
+/**
+ * One pattern of .dockerignore. Those that have only plain text beside a `**` are compared as text; of others BuildKit
+ * makes a regular expression of Go, without regard to what stands inside of a class. So some of them mean what nobody
+ * would expect: `bin\Debug` has a `\D`, any character but a digit, `src\config` is refused for its `\c`, and `[*]`
+ * is `[[^/]*]`, any number of `[`, `^` and slashes before a `]`.
+ *
+ * @module
+ */
+
+import { ToolError } from '@pipelayer/errors'
+import { parseGlob } from './glob.js'
+import { parseExpression } from './go-regexp.js'
+import { quote } from './source.js'
+import { matches, type Token } from './states.js'
+
+/** Whether a path matches. */
+export type PathMatcher = (path: string) => boolean
+
+/**
+ * Prepares a pattern that is clean and has no `!`. As with BuildKit an unclosed class is told at once, and what only the
+ * regular expression does not take when the first path is compared: a pattern that is never needed fails no build.
+ *
+ * @throws {@link ToolError} `PATTERN_INVALID`; so does the function that is returned
+ */
+export function ignorePattern(pattern: string): PathMatcher {
+  // Only for its errors: here "**" and what follows mean more.
+  parseGlob(pattern)
+  let prepared: PathMatcher | undefined
+  return path => {
+    prepared ??= prepare(pattern)
+    return prepared(path)
+  }
+}
+
+function prepare(pattern: string): PathMatcher {
+  const { kind, source } = translate([...pattern])
+  if (kind === 'exact') return path => path === pattern
+  if (kind === 'prefix') return path => path.startsWith(pattern.slice(0, -2))
+  if (kind === 'suffix') return suffix(pattern.slice(2))
+  const tokens = tokensOf(pattern, source)
+  return path => matches(tokens, path)
+}
+
+/** What follows the two stars; of whole parts, if it begins with a slash. */
+function suffix(text: string): PathMatcher {
+  return path => path.endsWith(text) || (text.startsWith('/') && path === text.slice(1))
+}
+
+function tokensOf(pattern: string, source: string): readonly Token[] {
+  try {
+    const { tokens, toEnd } = parseExpression(`${source}$`)
+    return toEnd ? tokens : [...tokens, { type: 'many', accepts: () => true }]
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    throw new ToolError('PATTERN_INVALID', `pattern ${quote(pattern)}: ${error.message}`, { cause: error })
+  }
+}
+
+interface Translated {
+  readonly kind: 'exact' | 'prefix' | 'suffix' | 'expression'
+  /** Behind the `^` and before the `$` that every expression has. */
+  readonly source: string
+}
+
+const PLAIN_IN_PATTERNS = /[.+()|{}$]/
+
+function translate(chars: readonly string[]): Translated {
+  let kind: Translated['kind'] = 'exact'
+  let source = ''
+  for (let at = 0; at < chars.length; ) {
+    const char = chars[at] ?? ''
+    if (char === '*' && chars[at + 1] === '*') {
+      const end = at + (chars[at + 2] === '/' ? 3 : 2)
+      const isLast = end === chars.length
+      if (!isLast || kind !== 'exact') source += isLast ? '.*' : '(.*/)?'
+      kind = at === 0 ? 'suffix' : isLast && kind === 'exact' ? 'prefix' : 'expression'
+      at = end
+      continue
+    }
+    if ('*?[]\\'.includes(char)) kind = 'expression'
+    source += one(char, chars[at + 1])
+    at += char === '\\' ? 2 : 1
+  }
+  return { kind, source }
+}
+
+function one(char: string, next = ''): string {
+  if (char === '*') return '[^/]*'
+  if (char === '?') return '[^/]'
+  if (char === '\\') return `\\${next}`
+  return PLAIN_IN_PATTERNS.test(char) ? `\\${char}` : char
+}
