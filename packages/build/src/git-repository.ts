@@ -6,7 +6,8 @@ import type { Store } from '@pipelayer/store'
 import { lockFile } from './file-lock.js'
 import { type GitCall, type GitEnvironment, git, REMOTE_PROTOCOLS, shownRemote } from './git-program.js'
 
-const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i
+/** A commit, named in full. */
+export const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i
 
 export interface GitOptions extends GitEnvironment {
   readonly store: Store

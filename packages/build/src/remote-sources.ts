@@ -2,7 +2,7 @@ import { type GitRef, parseGitRef } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import type { FetchedSource } from './executor-protocol.js'
 import { shownRemote } from './git-program.js'
-import { type GitCommit, resolveCommit } from './git-repository.js'
+import { COMMIT, type GitCommit, resolveCommit } from './git-repository.js'
 import { type CheckoutOptions, checkoutCommit, subdirectory } from './git-source.js'
 import { fetchHttp, httpFileName } from './http-source.js'
 import type { BuildSetup } from './options.js'
@@ -112,7 +112,8 @@ export class RemoteSources {
     const authorization = (host: string): string | undefined => gitHeader(host, secrets, places.env)
     const reach = { ...places, authorization }
     const checksum = wish.checksum ?? ref.checksum
-    const found = await resolveCommit({ remote: remoteOf(ref), ref: ref.ref, checksum }, reach)
+    const wanted = ref.fetchByCommit === true ? fullCommit(ref, checksum) : ref.ref
+    const found = await resolveCommit({ remote: remoteOf(ref), ref: wanted, checksum }, reach)
     const keepGitDir = wish.keepGitDir ?? ref.keepGitDir
     return { found, options: { ...reach, keepGitDir, submodules: ref.submodules, mtime: ref.mtime } }
   }
@@ -138,6 +139,15 @@ export class RemoteSources {
     await checkoutCommit(remote, found, dir, options)
     return dir
   }
+}
+
+/** What `fetch-by-commit` asks for: the commit as it is named, whatever the reference beside it is now. */
+function fullCommit({ remote, ref }: GitRef, checksum: string | undefined): string {
+  const commit = checksum ?? ref ?? ''
+  if (COMMIT.test(commit)) return commit
+  const what =
+    'fetch-by-commit needs the whole name of a commit: 40 or 64 hexadecimal digits as commit or checksum'
+  throw new ToolError('GIT_REF_INVALID', `${shownRemote(remote)}: ${what}`)
 }
 
 function remoteOf(ref: GitRef): string {

@@ -108,6 +108,8 @@ export interface GitRef {
   readonly keepGitDir?: boolean
   readonly submodules?: boolean
   readonly mtime?: string
+  /** The commit is fetched that `checksum` names, wherever `ref` leads now. */
+  readonly fetchByCommit?: boolean
 }
 
 /**
@@ -132,7 +134,9 @@ export function parseGitRef(text: string): GitRef | undefined {
   }
 }
 
-type Choices = Partial<Pick<GitRef, 'ref' | 'checksum' | 'subdir' | 'keepGitDir' | 'submodules' | 'mtime'>>
+type Choices = Partial<
+  Pick<GitRef, 'ref' | 'checksum' | 'subdir' | 'keepGitDir' | 'submodules' | 'mtime' | 'fetchByCommit'>
+>
 
 function readQuery(text: string, url: GitURL): Choices {
   const query = new QueryReader(text, url.query)
@@ -150,11 +154,12 @@ function readQuery(text: string, url: GitURL): Choices {
   const keepGitDir = query.flag('keep-git-dir')
   const submodules = query.flag('submodules')
   const mtime = query.text('mtime')
+  const fetchByCommit = query.flag('fetch-by-commit')
   if (mtime !== undefined && !MTIMES.has(mtime))
     throw query.error(`mtime ${quote(mtime)} is neither checkout nor commit`)
   query.finish()
   return Object.fromEntries(
-    Object.entries({ ref, checksum, subdir, keepGitDir, submodules, mtime }).filter(
+    Object.entries({ ref, checksum, subdir, keepGitDir, submodules, mtime, fetchByCommit }).filter(
       ([, value]) => value !== undefined,
     ),
   )

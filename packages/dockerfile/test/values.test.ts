@@ -244,13 +244,28 @@ t.test('git references', async t => {
       want: { ref: 'refs/tags/v1', keepGitDir: true, submodules: false },
       why: '',
     },
+    {
+      text: 'https://h/a.git?ref=main&commit=c0&fetch-by-commit=true',
+      want: { ref: 'main', checksum: 'c0', fetchByCommit: true },
+      why: 'the commit, wherever the branch leads',
+    },
+    { text: 'https://h/a.git?commit=c0&fetch-by-commit=0', want: { fetchByCommit: false }, why: '' },
     { text: 'https://h/a.git?commit=c0', want: { ref: 'c0', checksum: 'c0' }, why: 'the commit is the ref' },
   ]
   for (const { text, want, why } of rows) {
     if (want === undefined) t.equal(parseGitRef(text), undefined, `${text} ${why}`)
     else t.match(parseGitRef(text), want, `${text} ${why}`)
   }
-  const wrong = ['?ref=a&ref=b', '?ref=', '?x=1', '?tag=a&branch=b', '?ref=a#b', '?submodules=x', '?mtime=x']
+  const wrong = [
+    '?ref=a&ref=b',
+    '?ref=',
+    '?x=1',
+    '?tag=a&branch=b',
+    '?ref=a#b',
+    '?submodules=x',
+    '?mtime=x',
+    '?fetch-by-commit=x',
+  ]
   for (const query of wrong)
     t.throws(() => parseGitRef(`https://h/a.git${query}`), { code: 'GIT_REF_INVALID' }, query)
   t.match(parseGitURL('ssh://u:p@h:22/%61'), {
