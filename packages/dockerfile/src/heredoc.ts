@@ -3,7 +3,8 @@
  *
  *     heredoc = [ FD ] "<<" [ "-" ] { space } WORD         FD digits, WORD without "<"
  *
- * WORD is a shell word; a quote or an escape anywhere in it means: do not expand the body. A body ends with a line
+ * WORD is a shell word; a quote anywhere in it, unless it is escaped, means: do not expand the body. An escape alone does
+ * not: with `<<E\OF` the body ends at `EOF` and is expanded, other than in a shell. A body ends with a line
  * that is WORD and nothing else, behind leading tabs if it was `<<-`. Bodies follow in the order of their words.
  *
  * @module
@@ -21,7 +22,8 @@ const LEADING_TABS = /^\t+/gm
 
 /** The escape directive has no say in heredocs: it is always the backslash. */
 const KEEP_NAMES: ExpandOptions = { env: {}, unset: 'keep' }
-const KEEP_ALL: ExpandOptions = { ...KEEP_NAMES, quotes: 'keep', escapes: 'keep' }
+const KEEP_QUOTES: ExpandOptions = { ...KEEP_NAMES, quotes: 'keep' }
+const KEEP_ALL: ExpandOptions = { ...KEEP_QUOTES, escapes: 'keep' }
 
 export type HeredocWord = Pick<Heredoc, 'name' | 'expand' | 'chomp' | 'fd'>
 
@@ -34,10 +36,10 @@ export function parseHeredocWord(word: string): HeredocWord | undefined {
   const [, fd = '', dash = '', rest = ''] = HEREDOC.exec(word) ?? []
   if (rest === '') return undefined
   const names = expandWords(rest, KEEP_NAMES)
-  const written = expandWords(rest, KEEP_ALL)
+  const quoted = expandWords(rest, KEEP_QUOTES)
   const [name] = names
-  if (name === undefined || names.length !== 1 || written.length !== 1) return undefined
-  return { name, expand: name === written[0], chomp: dash === '-', fd: fd === '' ? 0 : Number(fd) }
+  if (name === undefined || names.length !== 1 || quoted.length !== 1) return undefined
+  return { name, expand: name === quoted[0], chomp: dash === '-', fd: fd === '' ? 0 : Number(fd) }
 }
 
 /** The heredocs that a line opens, in order. A line whose quotes do not match opens none. */

@@ -119,6 +119,8 @@ t.test('heredocs', async t => {
     },
     { text: 'RUN <<"E F"\na\nE F\n', want: [{ name: 'E F', expand: false }], why: 'quoted with a blank' },
     { text: "RUN <<E'F'\nEF\n", want: [{ name: 'EF', expand: false }], why: 'a part quoted' },
+    { text: 'RUN <<E\\F\nEF\n', want: [{ name: 'EF', expand: true }], why: 'an escape is no quote' },
+    { text: 'RUN <<E\\"F\nE"F\n', want: [{ name: 'E"F', expand: true }], why: 'nor is an escaped quote' },
     {
       text: 'RUN 3<<A 4<<B\n1\nA\n2\nB\n',
       want: [
