@@ -173,6 +173,13 @@ check('instructions', [
     origin: 'buildkit',
   },
   {
+    text: `${S}COPY . .\nADD ./ /x/\nCOPY a .`,
+    want: ['CopyIgnoredFile:2', 'CopyIgnoredFile:3', 'CopyIgnoredFile:4'],
+    why: 'the context itself is left out, too',
+    options: { ignore: ['*'] },
+    origin: 'buildkit',
+  },
+  {
     text: `${S}COPY x /`,
     want: [],
     why: 'exceptions make it hard to say',
