@@ -1,4 +1,5 @@
 import { interpret } from '@pipelayer/dockerfile'
+import { withArch } from '@pipelayer/kubefile'
 import { type Platform, platformOf } from '@pipelayer/oci'
 import { parsePlace } from '@pipelayer/places'
 import { parseNormalized } from '@pipelayer/reference'
@@ -109,7 +110,8 @@ export class ClassicBuilder {
 
   /** The destination is always a directory, and a directory keeps its own name below it. */
   async #copy(state: StageState, record: KubefileRecord): Promise<LayerStep> {
-    const [source = '', dest = ''] = record.args
+    const [written = '', dest = ''] = record.args
+    const source = withArch(written, this.#setup.platform.architecture)
     const remote = isRemote(source)
     const flags = remote ? ['--keep-git-dir=true'] : []
     const args = [source, `/${dest}/`]

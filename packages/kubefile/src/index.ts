@@ -14,5 +14,6 @@ export {
   kubefileMeaning,
   type LoweredInstruction,
   type MeaningOptions,
+  withArch,
 } from './meaning.js'
 export { parseRawKubefile } from './newer.js'

@@ -148,10 +148,9 @@ class Reader<T extends KubefileFields> {
 
   #withArch(fields: T): KubefileFields {
     const { arch } = this.#options
-    const expand = (word: string): string => word.replace(/\$(?:\{ARCH\}|ARCH(?![A-Za-z0-9_]))/g, () => arch)
     return {
       ...fields,
-      args: fields.args.map((arg, at) => (at < fields.args.length - 1 ? expand(arg) : arg)),
+      args: fields.args.map((arg, at) => (at < fields.args.length - 1 ? withArch(arg, arch) : arg)),
     }
   }
 
@@ -203,6 +202,11 @@ class Reader<T extends KubefileFields> {
       fields: { dialect, source, ...(escape === undefined ? {} : { escape }), flags: [], ...made },
     })
   }
+}
+
+/** The source of a COPY with `$ARCH` and `${ARCH}` as what is built for: so sealer reads both dialects since 0.8. */
+export function withArch(word: string, arch: string): string {
+  return word.replace(/\$(?:\{ARCH\}|ARCH(?![A-Za-z0-9_]))/g, () => arch)
 }
 
 function fileOf(url: string): string {

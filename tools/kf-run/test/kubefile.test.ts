@@ -57,6 +57,11 @@ t.test('COPY of the classic dialect', { skip }, async t => {
     ],
   ]
   for (const [copy, want, why] of rows) t.same(names(await run(here, `FROM scratch\n${copy}`)), want, why)
+  const own = process.arch === 'x64' ? 'amd64' : process.arch
+  here.file(`bin-${own}/tool`, 't')
+  const arch = ['add bin dir', `add bin/bin-${own} dir`, `add bin/bin-${own}/tool file`]
+  for (const name of ['${ARCH}', '$ARCH'])
+    t.same(names(await run(here, `FROM scratch\nCOPY bin-${name} bin`)), arch, `${name} of a source`)
   const all = names(await run(here, 'FROM scratch\nCOPY . all'))
   t.ok(all.includes('add all/.dockerignore file'), '. is what is in it, .dockerignore is for Dockerfiles')
   t.notOk(
