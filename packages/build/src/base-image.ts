@@ -4,6 +4,7 @@ import {
   type Descriptor,
   formatPlatform,
   type ImageConfig,
+  type Index,
   type Manifest,
   matches,
   type Platform,
@@ -56,31 +57,46 @@ export interface BaseOptions extends RemoteOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
   readonly plainHttp: boolean
+  /** Told that a registry is asked although the store has an image of the name. */
+  readonly inform?: (message: string) => void
 }
 
 /** Blobs fetched at the same time. */
 const PARALLEL = 3
 
 /**
- * Finds an image, by reference or place, and brings its blobs into the store, where it keeps its name.
+ * Finds an image, by reference or place, and brings its blobs into the store, where it keeps its name. Of a reference
+ * whose image the store has for another platform, the registry is asked; the error then tells of both.
  *
- * @throws {ToolError} `MANIFEST_UNKNOWN` and the like when it is nowhere; `PLATFORM_NOT_FOUND`
+ * @throws {ToolError} `MANIFEST_UNKNOWN` and the like when it is nowhere; `PLATFORM_NOT_FOUND` when it is there for other
+ * platforms alone: build for one of these, or say `FROM --platform`
  */
 export async function resolveBase(text: string, options: BaseOptions): Promise<BaseImage> {
+  let missed: ToolError | undefined
   for (const place of candidates(text, options)) {
+    if (missed !== undefined && !place.startsWith('store:'))
+      options.inform?.(`${missed.message}: asking for ${place}`)
     const opened = openPlace(place, { ...options, store: options.store.root })
     try {
       const image = await fetchImage(opened, options)
       return { ...image, mend: () => mendLayers(text, image.layers, options) }
     } catch (error) {
-      if (!place.startsWith('store:') || text.startsWith('store:')) throw error
-      if (!isAbsent(error) && !isDamaged(error)) throw error
+      if (!place.startsWith('store:') || text.startsWith('store:')) throw afterMiss(missed, error)
+      if (!isAbsent(error) && !isDamaged(error)) throw afterMiss(missed, error)
       if (isDamaged(error)) options.warn?.(`${error.message}; asking the registry for ${text}`, error.code)
+      if (error instanceof ToolError && error.code === 'PLATFORM_NOT_FOUND') missed = error
     } finally {
       await opened.close()
     }
   }
   throw new ToolError('MANIFEST_UNKNOWN', `no image "${text}"`)
+}
+
+// Who reads that a registry cannot be reached has to know that the image is here, for another platform.
+function afterMiss(missed: ToolError | undefined, error: unknown): unknown {
+  if (missed === undefined || !(error instanceof ToolError)) return error
+  const { code, message, status } = error
+  return new ToolError(code, `${missed.message}; elsewhere: ${message}`, { status, cause: error })
 }
 
 // A bare reference is looked up in the store first; a place is taken at its word.
@@ -142,7 +158,7 @@ async function fetchImage(place: Place, options: BaseOptions): Promise<Omit<Base
   const bytes = await readDocument(manifest.config, () => place.read.blob(manifest.config))
   store.putBytes(bytes, manifest.config)
   const config = parseConfig(bytes)
-  if (place.text === 'store:') checkPlatform(config, options.platform)
+  checkPlatform(place, config, options.platform)
   const diffIDs = config.rootfs.diff_ids
   if (diffIDs.length !== manifest.layers.length)
     throw new ToolError(
@@ -167,14 +183,22 @@ async function fetchImage(place: Place, options: BaseOptions): Promise<Omit<Base
   return { config, layers: layers as BaseLayer[], annotations: manifest.annotations ?? {} }
 }
 
-// The store may hold the image of another platform under this name; the registry is asked then.
-function checkPlatform(config: ImageConfig, wanted: Platform): void {
+// A name may stand for one manifest, of another platform. Programs of it would not run where the image is for.
+function checkPlatform(place: Place, config: ImageConfig, wanted: Platform): void {
   const has = platformOf(config)
-  if (has === undefined || preferences(wanted).some(candidate => matches(candidate, has))) return
+  if (has === undefined) return
+  // Older configs leave the variant to the index that names them.
+  const runs = ({ variant, ...rest }: Platform): boolean =>
+    matches(has.variant === undefined || variant === undefined ? rest : { ...rest, variant }, has)
+  if (preferences(wanted).some(runs)) return
   throw new ToolError(
     'PLATFORM_NOT_FOUND',
-    `the store has this image for ${formatPlatform(has)}, not for ${formatPlatform(wanted)}`,
+    `${shown(place)} has this image for ${formatPlatform(has)}, not for ${formatPlatform(wanted)}`,
   )
+}
+
+function shown({ text }: Place): string {
+  return text === 'store:' ? 'the store' : text
 }
 
 interface FoundManifest {
@@ -190,11 +214,20 @@ async function manifestOf(place: Place, platform: Platform): Promise<FoundManife
   // An index may hold indexes; more than this are no image but an attack.
   for (let depth = 0; found.document.kind === 'index' && depth < 4; depth++) {
     above.push(found)
-    found = await place.read.resolve(selectPlatform(found.document, platform).digest)
+    found = await place.read.resolve(selectedIn(place, found.document, platform))
   }
   if (found.document.kind === 'index')
     throw new ToolError('INDEX_NESTED', 'indexes lie in indexes, five deep')
   return { found, above, manifest: found.document }
+}
+
+function selectedIn(place: Place, index: Index, platform: Platform): string {
+  try {
+    return selectPlatform(index, platform).digest
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.code !== 'PLATFORM_NOT_FOUND') throw error
+    throw new ToolError('PLATFORM_NOT_FOUND', `${shown(place)} has ${error.message}`, { cause: error })
+  }
 }
 
 async function fetchLayers(place: Place, layers: readonly Descriptor[], options: BaseOptions): Promise<void> {

@@ -3,6 +3,7 @@ import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
 import { Builder } from './builder.js'
 import { exportCache } from './cache-export.js'
 import { ClassicBuilder } from './classic-builder.js'
+import type { ImageDocument } from './image-config.js'
 import { classicPlan, kubefileRecords } from './kubefile-plan.js'
 import { NewerBuilder } from './newer-builder.js'
 import { type BuildOptions, type BuildSetup, prepareBuild } from './options.js'
@@ -42,7 +43,7 @@ export async function* executeBuild(
   const workshop = new Workshop(options, common, imports)
   const builders = setups.map(setup => ({ setup, builder: makeBuilder(setup, workshop) }))
   try {
-    yield* images(builders, workshop)
+    yield* images(builders, workshop, options)
     const chains = await Promise.all(builders.map(({ builder }) => builder.chains()))
     await exportCache(chains.flat(), { options, setup: common, workshop })
     warnOfUnused(builders, options)
@@ -75,14 +76,30 @@ interface PlatformBuild {
 }
 
 // All are under way before the first record of the first is taken; the records come image by image.
-async function* images(builds: readonly PlatformBuild[], workshop: Workshop): AsyncGenerator<AnyRecord> {
+async function* images(
+  builds: readonly PlatformBuild[],
+  workshop: Workshop,
+  { onWarning }: BuildOptions,
+): AsyncGenerator<AnyRecord> {
   const planned = await Promise.all(builds.map(({ builder }) => builder.target()))
   builds[0]?.setup.files.save()
   for (const { chain } of planned) for (const step of chain.steps) void step.done().catch(() => {})
   for (const [index, state] of planned.entries()) {
     const setup = builds[index]?.setup
-    if (setup) yield* targetRecords(state, { image: String(index + 1), setup, workshop })
+    if (!setup) continue
+    warnOfPlatform(state.doc, setup, onWarning)
+    yield* targetRecords(state, { image: String(index + 1), setup, workshop })
   }
+}
+
+// FROM --platform may say so, or an index that names a child for a platform that its config does not.
+function warnOfPlatform(
+  { os, architecture }: ImageDocument,
+  { platform }: BuildSetup,
+  onWarning: BuildOptions['onWarning'],
+): void {
+  if (os === platform.os && architecture === platform.architecture) return
+  onWarning?.(`the image for ${formatPlatform(platform)} is ${os}/${architecture}, as its base is`)
 }
 
 function warnOfUnused(builds: readonly PlatformBuild[], options: BuildOptions): void {

@@ -7,7 +7,7 @@ import { createdBy, HISTORY_COMMENT } from './created-by.js'
 import { filesBase } from './files-base.js'
 import { checkEmulator, HINT, isForeign } from './foreign.js'
 import { alignHistory } from './history.js'
-import { childDocument, scratchDocument } from './image-config.js'
+import { childDocument, ensurePath, scratchDocument } from './image-config.js'
 import type { LayerStep, Source } from './layer-step.js'
 import { onbuildSteps } from './onbuild.js'
 import type { BuildSetup } from './options.js'
@@ -138,6 +138,7 @@ export class Builder {
     if (files !== undefined) return await this.#fromFiles(plan, files, text)
     const base = await this.#sources.image(text, wanted)
     const doc = childDocument(base.config, platform)
+    ensurePath(doc)
     doc.history = alignHistory(doc.history, base.layers.length)
     return startStage(plan.index, doc, baseChain(base, this.#setup.time))
   }

@@ -88,6 +88,18 @@ export function childDocument(
   }
 }
 
+/**
+ * Gives a config without PATH the default one, behind its other variables: programs are found without their
+ * directories, and what expands `$PATH` keeps them. An empty PATH is one.
+ *
+ * Spec: moby/buildkit, dockerfile2llb/convert.go: an image that is built upon gets system.DefaultPathEnv.
+ */
+export function ensurePath({ os, config }: Pick<ImageDocument, 'os' | 'config'>): void {
+  // Programs of Windows lie elsewhere, and its images say where.
+  if (os === 'windows' || envOf(config).some(([name]) => name === 'PATH')) return
+  setEnv(config, 'PATH', DEFAULT_PATH)
+}
+
 /** The environment of a config as name and value, in order. An entry without `=` has an empty value. */
 export function envOf(config: RuntimeConfig): [string, string][] {
   return (config.Env ?? []).map(entry => {

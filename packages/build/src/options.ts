@@ -168,6 +168,7 @@ function prepareCommon(
     env,
     signal,
     plainHttp: options.plainHttp ?? false,
+    ...(options.onInfo === undefined ? {} : { inform: options.onInfo }),
   }
   const secrets = new Map((options.secrets ?? []).map(text => parseSecret(text, env)))
   return {
