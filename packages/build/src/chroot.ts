@@ -62,10 +62,27 @@ export function chrootCommand(wish: ContainerWish, tools: ChrootTools): ChrootCo
   }
 }
 
+// Mounts are made before the root is changed: a symlink on the way would lead to a place of the host. What is mounted
+// may hold one where the next mount is to be; nothing else runs meanwhile that could put one there.
+// In a shell of its own, so that the step's variables keep their values.
+function placeFunction(rootfs: string, mkdir: string): string {
+  return `place() (
+  at=$2
+  while [ "$at" != ${quote(rootfs)} ]; do
+    [ ! -L "$at" ] || { echo "a symlink is on the way of the mount point: $at" >&2; exit 1; }
+    at=\${at%/*}
+  done
+  if [ -d "$1" ]; then [ -d "$2" ] || ${quote(mkdir)} -p "$2"
+  elif [ ! -e "$2" ]; then ${quote(mkdir)} -p "\${2%/*}"; : > "$2"; fi
+)`
+}
+
 function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): string {
   const below = (name: string): string => quote(`${wish.rootfs}/${name}`)
   return [
     'set -e',
+    placeFunction(wish.rootfs, mkdir),
+    ...['proc', 'sys', 'dev'].map(name => `place / ${below(name)}`),
     // The kernel lets root of a user namespace read its host's name only.
     `{ echo ${quote(wish.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
     `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
@@ -81,7 +98,7 @@ function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): st
       (name, fd) => `${ln} -s /proc/self/fd/${fd} ${below(`dev/${name}`)}`,
     ),
     `${mkdir} -m 1777 ${below('dev/shm')}`,
-    ...(wish.mounts ?? []).map(each => bindLine(each, below, { mount, mkdir })),
+    ...(wish.mounts ?? []).map(each => mountLine(each, below, mount)),
   ].join('\n')
 }
 
@@ -102,17 +119,14 @@ function guards(wish: ContainerWish, mount: string, below: (name: string) => str
   ]
 }
 
-function bindLine(
-  wanted: Mount,
-  below: (name: string) => string,
-  { mount, mkdir }: Pick<ChrootTools, 'mount' | 'mkdir'>,
-): string {
+function mountLine(wanted: Mount, below: (name: string) => string, mount: string): string {
   const target = below(wanted.destination.replace(/^\/+/, ''))
-  const make = `${mkdir} -p ${target}; `
-  if (wanted.type === 'tmpfs')
-    return `${make}${mount} -t tmpfs -o ${quote(['nosuid', ...wanted.options].join(','))} tmpfs ${target}`
-  // Below /dev nothing is there yet: it is a new tmpfs.
-  const bind = `${wanted.destination.startsWith('/dev/') ? make : ''}${mount} --bind ${quote(wanted.source)} ${target}`
+  if (wanted.type === 'tmpfs') {
+    const options = quote(['nosuid', ...wanted.options].join(','))
+    return `place / ${target}; ${mount} -t tmpfs -o ${options} tmpfs ${target}`
+  }
+  const source = quote(wanted.source)
+  const bind = `place ${source} ${target}; ${mount} --bind ${source} ${target}`
   return wanted.options.includes('ro') ? `${bind}; ${mount} -o remount,bind,ro ${target}` : bind
 }
 

@@ -116,14 +116,18 @@ function cache(text: string, { values, readonly }: MountFields, target: string):
   return {
     type: 'cache',
     target,
-    // As it is written: a relative target is another cache than the absolute one that it leads to.
-    id: values.get('id') || path.posix.join(values.get('target') ?? ''),
+    id: values.get('id') || cacheID(values.get('target') ?? ''),
     source: values.get('source') || '/',
     ...(from ? { from } : {}),
     readonly: readonly === true,
     sharing,
     ...owner(text, values, 0o755),
   }
+}
+
+// A relative target is another cache than the absolute one that it leads to; `/p/` and `//p` are `/p`.
+function cacheID(target: string): string {
+  return path.posix.join(target).replace(/(.)\/$/, '$1')
 }
 
 function secret(text: string, { values, required }: MountFields, target: string): SecretMount {

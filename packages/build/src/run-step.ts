@@ -11,6 +11,7 @@ import type { RunAction } from './executor-protocol.js'
 import { holdsID, RANGES } from './id-map.js'
 import { DEFAULT_PATH } from './image-config.js'
 import { inlineBytes } from './inline-bytes.js'
+import { placeMounts } from './mount-places.js'
 import { Rooted } from './rooted.js'
 import { SCRIPT_DIR } from './run-plan.js'
 import { type Mount, STANDARD_MOUNTS } from './runtime-spec.js'
@@ -34,12 +35,12 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
   const stubs = new Stubs(root)
   const prepared = await prepareMounts(bench, action.mounts)
   try {
+    for (const target of STANDARD_MOUNTS) stubs.addStandard(target.slice(1))
     const user = processIdentity(action.user, accountsIn(root))
     checkMapped(user, bench.ids)
     makeCwd(root, action.cwd, bench)
-    const mounts = [...hostFiles(bench), ...(await script(bench, action)), ...prepared.mounts]
-    for (const target of STANDARD_MOUNTS) stubs.add({ target, kind: 'dir' })
-    const placed = mounts.map(mount => place(stubs, mount))
+    const own = [...hostFiles(bench), ...(await script(bench, action))]
+    const placed = [own, prepared.mounts].flatMap(mounts => placeMounts(mounts, root, stubs))
     const ended = await runContainer(
       await bench.runtime(),
       {
@@ -109,14 +110,6 @@ function makeCwd(root: Rooted, cwd: string, bench: Bench): void {
   } finally {
     copier.close()
   }
-}
-
-// What is below /dev appears on the tmpfs that the container gets there. Elsewhere the image has to have the place.
-function place(stubs: Stubs, mount: Mount): Mount {
-  if (mount.destination.startsWith('/dev/')) return mount
-  const kind = mount.type === 'tmpfs' || fs.statSync(mount.source).isDirectory() ? 'dir' : 'file'
-  const real = stubs.add({ target: Buffer.from(mount.destination).toString('latin1'), kind })
-  return { ...mount, destination: `/${Buffer.from(real, 'latin1').toString()}` }
 }
 
 function hostFiles(bench: Bench): Mount[] {

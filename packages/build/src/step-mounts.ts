@@ -63,12 +63,8 @@ export async function prepareMounts(bench: Bench, wanted: readonly StepMount[]):
 
 async function prepare(bench: Bench, wanted: StepMount): Promise<Place> {
   if (wanted.type === 'tmpfs') {
-    const options = [
-      'nosuid',
-      'nodev',
-      'mode=1777',
-      ...(wanted.size === undefined ? [] : [`size=${wanted.size}`]),
-    ]
+    // Its mode depends on what it is mounted on.
+    const options = ['nosuid', 'nodev', ...(wanted.size === undefined ? [] : [`size=${wanted.size}`])]
     return { mount: { destination: wanted.target, type: 'tmpfs', source: 'tmpfs', options } }
   }
   if (wanted.type === 'secret') return secret(bench, wanted)
@@ -212,8 +208,10 @@ function secret(bench: Bench, wanted: BoundSecret): Place {
 
 async function agent(bench: Bench, wanted: BoundAgent): Promise<Place> {
   const { id, from, target } = wanted
+  const env = wanted.told ? { env: ['SSH_AUTH_SOCK', target] as const } : {}
   if (from === undefined) {
-    if (!wanted.required) return {}
+    // As BuildKit does: the variable is there whether or not an agent was given.
+    if (!wanted.required) return env
     throw new ToolError('SSH_MISSING', `no agent for ssh "${id}" was given: --ssh ${id}`)
   }
   const file = bench.newSecretFile()
@@ -223,7 +221,6 @@ async function agent(bench: Bench, wanted: BoundAgent): Promise<Place> {
     stop()
     source.close()
   }
-  const env = wanted.told ? { env: ['SSH_AUTH_SOCK', target] as const } : {}
   return { ...env, mount: bindMount(target, file, true), close }
 }
 
