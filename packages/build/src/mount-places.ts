@@ -4,13 +4,34 @@
  * @module
  */
 import fs from 'node:fs'
-import { ToolError } from '@pipelayer/errors'
-import { binaryOf, cleanName, type Rooted } from './rooted.js'
-import type { Mount } from './runtime-spec.js'
-import type { Stubs } from './stubs.js'
+import { attempt, ToolError } from '@pipelayer/errors'
+import { binaryOf, cleanName, Rooted } from './rooted.js'
+import { type Mount, STANDARD_MOUNTS } from './runtime-spec.js'
+import { Stubs } from './stubs.js'
 
 /** Permission bits of a tmpfs where nothing was: every user may write, as in BuildKit's. */
 const OPEN_TO_ALL = 0o1777
+
+/**
+ * Puts a directory in the place of each symlink that a root filesystem has for a mount point of every container, for
+ * good: a runtime may write where such a symlink leads on the host. A mount point that is missing is left to the runtime.
+ *
+ * @param onReplaced - told of each symlink, as `dev` and what it named
+ * @throws {ToolError} `MOUNT_POINT_INVALID` where something else has the name
+ */
+export function replaceMountPoints(rootfs: string, onReplaced: (name: string, target: string) => void): void {
+  const root = Rooted.open(rootfs)
+  try {
+    const stubs = new Stubs(root)
+    for (const name of STANDARD_MOUNTS.map(target => target.slice(1))) {
+      if (root.lstat(name) === undefined) continue
+      const target = attempt(`replace "${name}" in "${rootfs}"`, () => stubs.addStandard(name))
+      if (target !== undefined) onReplaced(name, target)
+    }
+  } finally {
+    root.close()
+  }
+}
 
 /**
  * The mounts with the real names of their places as destinations; what the image lacks is made. Parents come first, so

@@ -48,11 +48,12 @@ export class Stubs {
    * they change the root: runc 1.1 makes and removes files in the folder of the host that an absolute symlink names.
    *
    * @param name - one component, such as `dev`; a symlink that has the name is there again after {@link remove}
+   * @returns what that symlink names
    * @throws {ToolError} `MOUNT_POINT_INVALID` where something else has the name: build the image without it
    */
-  addStandard(name: string): void {
+  addStandard(name: string): string | undefined {
     const stat = this.#root.lstat(name)
-    if (stat?.isDirectory()) return
+    if (stat?.isDirectory()) return undefined
     if (stat !== undefined && !stat.isSymbolicLink())
       throw new ToolError(
         'MOUNT_POINT_INVALID',
@@ -60,7 +61,7 @@ export class Stubs {
       )
     if (stat === undefined) {
       this.#make(name, 'dir')
-      return
+      return undefined
     }
     const place = at(this.#root.fd, name)
     const text = fs.readlinkSync(place, 'buffer')
@@ -69,6 +70,7 @@ export class Stubs {
       fs.mkdirSync(place, 0o755)
     })
     this.#made.push({ real: name, kind: 'dir', link: { text, stat } })
+    return text.toString()
   }
 
   /**

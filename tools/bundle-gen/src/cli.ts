@@ -15,13 +15,14 @@ runTool({
   },
   positionals: { synopsis: 'BUNDLE [-- COMMAND...]', min: 1, max: Number.POSITIVE_INFINITY },
   input: 'records',
-  run: (records, { _: [bundle = '', ...command], ...args }) =>
+  run: (records, { _: [bundle = '', ...command], ...args }, { warn }) =>
     bundleGen(records, {
       bundle,
       rootfs: args.rootfs,
       network: args.network === 'none' ? 'none' : 'host',
       readOnly: args['read-only'],
       terminal: args.terminal,
+      onWarning: warn,
       rootless: args.rootless ? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 } : undefined,
       ...(command.length > 0 ? { command } : {}),
     }),

@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs'
 import path from 'node:path'
-import { runtimeSpec } from '@pipelayer/build'
+import { replaceMountPoints, runtimeSpec } from '@pipelayer/build'
 import { attempt, ToolError } from '@pipelayer/errors'
 import type { AnyRecord, BundleRecord, ConfigRecord } from '@pipelayer/records'
 import { type ContainerOptions, containerWish } from './container.js'
@@ -15,14 +15,17 @@ export interface BundleGenOptions extends ContainerOptions {
   readonly bundle: string
   /** The root filesystem; `rootfs` in the bundle unless said. */
   readonly rootfs?: string | undefined
+  /** Told of each symlink of the root filesystem that was replaced by a directory. */
+  readonly onWarning?: (message: string) => void
 }
 
 /**
  * Writes the bundle of the one image that comes by, after the stream is complete. Records pass through; a `bundle`
- * record follows them. config.json appears whole or not at all.
+ * record follows them. config.json appears whole or not at all. Where the root filesystem has a symlink for /dev, /proc
+ * or /sys, it gets a directory in its place: a runtime may write where the symlink leads on the host.
  *
  * @throws {ToolError} `CONFIG_MISSING` without a config record, `CONFIG_AMBIGUOUS` with several that differ;
- * `ROOTFS_MISSING`; those of {@link containerWish}
+ * `ROOTFS_MISSING`; `MOUNT_POINT_INVALID` where /dev, /proc or /sys is a file; those of {@link containerWish}
  */
 export async function* bundleGen(
   records: AsyncIterable<AnyRecord>,
@@ -56,7 +59,14 @@ function writeBundle(record: ConfigRecord, options: BundleGenOptions): BundleRec
     )
   const inside = path.relative(bundle, rootfs)
   const place = inside.startsWith('..') ? rootfs : inside
-  const spec = runtimeSpec({ ...containerWish(record.config, rootfs, options), rootfs: place })
+  const { onWarning } = options
+  const wish = containerWish(record.config, rootfs, options)
+  replaceMountPoints(rootfs, (name, target) =>
+    onWarning?.(
+      `"/${name}" of the root filesystem was a symlink to "${target}"; it is a directory now, since a container has a mount there`,
+    ),
+  )
+  const spec = runtimeSpec({ ...wish, rootfs: place })
   attempt(`write the bundle "${bundle}"`, () => {
     fs.mkdirSync(bundle, { recursive: true })
     const temporary = path.join(bundle, `.config.json.${process.pid}`)

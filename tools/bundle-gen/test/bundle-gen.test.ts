@@ -133,10 +133,43 @@ t.test('what is refused', async t => {
   await t.rejects(collect(bundleGen(two, { bundle: dir })), { code: 'CONFIG_AMBIGUOUS' })
 })
 
+t.test('mount points that are no directories', async t => {
+  const host = tempDir(t, 'host')
+  const options = (dir: string, said: string[]): BundleGenOptions => ({
+    bundle: dir,
+    onWarning: message => said.push(message),
+  })
+  const rows: readonly [target: string, why: string][] = [
+    [host, 'an absolute symlink to a folder of the host'],
+    ['/nowhere', 'one to nothing'],
+    ['etc', 'a relative one'],
+  ]
+  for (const name of ['dev', 'proc', 'sys'])
+    for (const [target, why] of rows) {
+      const dir = folder(t)
+      const said: string[] = []
+      const place = path.join(dir, 'rootfs', name)
+      fs.symlinkSync(target, place)
+      await collect(bundleGen(stream(record({ Cmd: ['a'] })), options(dir, said)))
+      t.ok(fs.lstatSync(place).isDirectory(), `/${name}, ${why}: a runtime finds a directory`)
+      t.match(said, [`"/${name}" of the root filesystem was a symlink to "${target}"`], 'and that is said')
+      await collect(bundleGen(stream(record({ Cmd: ['a'] })), options(dir, said)))
+      t.equal(said.length, 1, 'a directory stays as it is')
+    }
+  t.same(fs.readdirSync(host), [], 'nothing is made where a symlink led')
+  const dir = folder(t)
+  fs.writeFileSync(path.join(dir, 'rootfs/sys'), '')
+  const file = collect(bundleGen(stream(record({ Cmd: ['a'] })), options(dir, [])))
+  await t.rejects(file, { code: 'MOUNT_POINT_INVALID' }, 'a file is refused')
+  t.notOk(fs.existsSync(path.join(dir, 'config.json')), 'and nothing written')
+})
+
 t.test('runc takes it', { skip: need('root', 'runc', 'busybox') }, async t => {
   const dir = folder(t)
   fs.mkdirSync(path.join(dir, 'rootfs/bin'))
   fs.copyFileSync('/bin/busybox', path.join(dir, 'rootfs/bin/sh'))
+  const outside = tempDir(t, 'outside')
+  fs.symlinkSync(outside, path.join(dir, 'rootfs/dev'))
   const config = {
     Cmd: ['sh', '-c', 'echo "$(id -u) $(id -G) $(pwd) $HOME"'],
     User: 'joe',
@@ -150,4 +183,5 @@ t.test('runc takes it', { skip: need('root', 'runc', 'busybox') }, async t => {
     { encoding: 'utf8' },
   )
   t.equal(stdout.trim(), '1000 100 10 /etc /home/joe', stderr)
+  t.same(fs.readdirSync(outside), [], 'a symlink in place of /dev leads runc to no folder of the host')
 })
