@@ -9,7 +9,7 @@ import { type RemoteOptions, sessionOptions } from '@pipelayer/places'
 import type { AnyRecord, FailedRecord } from '@pipelayer/records'
 import { formatReference, parseReference } from '@pipelayer/reference'
 import { Registry, Repository } from '@pipelayer/registry'
-import { type Filter, filterOf } from './filter.js'
+import { type Filter, filterOf, hasColon, tagFilterOf } from './filter.js'
 import { type Subject, subjectOf } from './subject.js'
 
 export interface RegistryLsOptions {
@@ -26,15 +26,11 @@ export interface RegistryLsOptions {
 
 const TOOL = 'registry-ls'
 
-/** For a terminal: a reference on each line, and why what is missing is missing. */
+/** For a terminal: a reference on each line; what failed is said on stderr. */
 export const LINES = {
-  record: ({ reference, message }: AnyRecord): string => `${printable(String(reference ?? message))}\n`,
+  record: ({ reference }: AnyRecord): string =>
+    reference === undefined ? '' : `${printable(String(reference))}\n`,
   end: (): string => '',
-}
-
-interface Listing {
-  readonly options: RegistryLsOptions
-  readonly passes: Filter
 }
 
 /**
@@ -45,59 +41,68 @@ interface Listing {
  * @throws ToolError `USAGE` of status 2; `NAME_UNKNOWN`, `CATALOG_UNSUPPORTED`, `LISTING_INVALID`, `LISTING_ENDLESS`, `LINK_INVALID`; those of a refusal
  */
 export async function* registryLs(options: RegistryLsOptions): AsyncGenerator<AnyRecord, void, undefined> {
-  const listing = { options, passes: filterOf(options) }
   const subject = subjectOf(options)
-  if (subject.path === undefined) yield* listRegistry(listing, subject.domain)
-  else if (options.referrers) yield* listReferrers(listing, { ...subject, path: subject.path })
-  else yield* listTags(listing, { ...subject, path: subject.path }, tag => tag)
+  const { path } = subject
+  if (path !== undefined && options.referrers) yield* listReferrers(options, { ...subject, path })
+  else if (path !== undefined) yield* listTags(options, { ...subject, path }, filterOf(options))
+  else if (options.tags) yield* listAllTags(options, subject.domain)
+  else yield* listRepositories(options, subject.domain)
 }
 
-async function* listRegistry(listing: Listing, domain: string): AsyncGenerator<AnyRecord> {
-  const { remote, tags } = listing.options
+async function* listRepositories(options: RegistryLsOptions, domain: string): AsyncGenerator<AnyRecord> {
+  if (options.filter !== undefined && hasColon(options.filter))
+    throw new ToolError(
+      'USAGE',
+      `no repository has a colon in its name, as --filter ${JSON.stringify(options.filter)} wants: --tags lists tags`,
+      { status: 2 },
+    )
+  const passes = filterOf(options)
+  for await (const path of repositories(options, domain))
+    if (passes(path)) yield referenceTo(`${domain}/${path}`)
+}
+
+async function* listAllTags(options: RegistryLsOptions, domain: string): AsyncGenerator<AnyRecord> {
+  const passes = tagFilterOf(options)
+  for await (const path of repositories(options, domain)) {
+    // A repository that no tag can bring in is not asked, so its refusal does not matter.
+    if (!passes.repository(path)) continue
+    try {
+      yield* listTags(options, { domain, path }, tag => passes.tag(`${path}:${tag}`))
+    } catch (error) {
+      if (!(error instanceof ToolError) || options.remote.signal?.aborted) throw error
+      yield failure(error, `${domain}/${path}`)
+    }
+  }
+}
+
+async function* repositories({ remote }: RegistryLsOptions, domain: string): AsyncGenerator<string> {
   const { path: _path, ...session } = sessionOptions({ ...remote, store: '' }, { domain, path: '' })
   const registry = new Registry(session)
   try {
-    for await (const path of registry.repositories()) {
-      if (!tags) {
-        if (listing.passes(path)) yield referenceTo(`${domain}/${path}`)
-      } else yield* repositoryOfMany(listing, { domain, path })
-    }
+    yield* registry.repositories()
   } finally {
     await registry.close()
   }
 }
 
-async function* repositoryOfMany(
-  listing: Listing,
-  repository: { readonly domain: string; readonly path: string },
-): AsyncGenerator<AnyRecord> {
-  try {
-    yield* listTags(listing, repository, tag => `${repository.path}:${tag}`)
-  } catch (error) {
-    if (!(error instanceof ToolError) || listing.options.remote.signal?.aborted) throw error
-    yield failure(error, `${repository.domain}/${repository.path}`)
-  }
-}
-
 async function* listTags(
-  { options, passes }: Listing,
+  options: RegistryLsOptions,
   { domain, path }: { readonly domain: string; readonly path: string },
-  shown: (tag: string) => string,
+  passes: Filter,
 ): AsyncGenerator<AnyRecord> {
   const repository = open(options, domain, path)
   try {
-    for await (const tag of repository.tags()) {
-      if (passes(shown(tag))) yield referenceTo(`${domain}/${path}:${tag}`)
-    }
+    for await (const tag of repository.tags()) if (passes(tag)) yield referenceTo(`${domain}/${path}:${tag}`)
   } finally {
     await repository.close()
   }
 }
 
 async function* listReferrers(
-  { options, passes }: Listing,
+  options: RegistryLsOptions,
   { domain, path, tag, digest }: Subject & { readonly path: string },
 ): AsyncGenerator<AnyRecord> {
+  const passes = filterOf(options)
   const repository = open(options, domain, path)
   try {
     const subject = digest ?? (await repository.getManifest(tag ?? 'latest')).descriptor.digest

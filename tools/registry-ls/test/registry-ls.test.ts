@@ -55,6 +55,19 @@ t.test('a real registry', { skip: need('docker-registry') }, async t => {
     [`${host}/team/app`, { filter: '1.*' }, ['team/app:1.0', 'team/app:1.1'], 'tags by a glob'],
     [`${host}/team/app`, { match: '^[0-9.]+$', filter: '*.1' }, ['team/app:1.1'], 'by both'],
     [host, { tags: true, match: ':(7|latest)$' }, ['team/app:latest', 'tools/x:7'], 'all tags'],
+    [
+      host,
+      { tags: true, filter: '*/*:[17]*' },
+      ['team/app:1.0', 'team/app:1.1', 'tools/x:7'],
+      'of both parts',
+    ],
+    [
+      host,
+      { tags: true, filter: 'to*/x' },
+      ['tools/x:7'],
+      'without a colon, repositories with all their tags',
+    ],
+    [host, { tags: true, filter: 'tools/x*7' }, [], 'a star of the path is not one of the tag'],
     [`${host}/team/app@${digest}`, { referrers: true }, [`team/app@${sig}`], 'referrers, by the tag'],
     [`${host}/team/app:1.0`, { referrers: true }, [`team/app@${sig}`], 'referrers of a tag'],
     [`${host}/team/app:1.0`, { referrers: true, artifactType: 'b/c' }, [], 'of another type'],
@@ -80,6 +93,14 @@ t.test('names that are none, and repositories that cannot be listed', async t =>
     ['reference', ...Array(5).fill('failed')],
   )
   t.match(all.at(-1), { tool: 'registry-ls', code: 'NAME_UNKNOWN', item: { reference: `${host}/locked` } })
+  for (const filter of ['go*', 'go*:1', '[a-g]*:1', 'g[o:]*:1', 'go\\od:1'])
+    t.same(
+      references(await ls(host, { tags: true, filter, match: 'good:1' })),
+      ['good:1'],
+      `${filter}: what the pattern leaves out is not asked for, and cannot fail`,
+    )
+  const usage = { code: 'USAGE', status: 2, message: /--tags/ }
+  await t.rejects(ls(host, { filter: 'go*:1' }), usage, 'no repository has a colon in its name')
 })
 
 t.test('a catalog of many pages is not held', async t => {
@@ -109,7 +130,8 @@ async function serve(t: Scope, answers: Readonly<Record<string, string>> | undef
 
 t.test('on a terminal', async t => {
   t.equal(LINES.record({ type: 'reference', reference: 'h/a' }), 'h/a\n')
-  t.equal(LINES.record({ type: 'failed', message: 'no\u001b' }).includes('\u001b'), false)
+  t.equal(LINES.record({ type: 'reference', reference: 'no\u001b' }).includes('\u001b'), false)
+  t.equal(LINES.record({ type: 'failed', message: 'no' }), '', 'said on stderr')
   t.equal(LINES.end(), '')
 })
 
