@@ -150,12 +150,17 @@ async function wrongShape(t: Test, tool: Workspace): Promise<void> {
 
 async function errorAbove(t: Test, tool: Workspace): Promise<void> {
   const error = { type: 'error', tool: 'first-tool', code: 'FIRST_CAUSE', message: 'it broke' }
-  const result = await run(t, tool, { input: `${JSON.stringify(NOTE)}\n${JSON.stringify(error)}\n` })
-  t.equal(result.status, 1)
-  oneLine(t, tool, result, 'FIRST_CAUSE')
-  if (tool.manifest.pipelayer?.writes === 'records')
-    t.same(result.records().at(-1), error, 'the first cause, as it came')
-  nothingPublished(t, tool, result)
+  const input = `${JSON.stringify(NOTE)}\n${JSON.stringify(error)}\n`
+  const { args = [] } = tool.manifest.pipelayer?.contract ?? {}
+  for (const isVerbose of [false, true]) {
+    const result = await run(t, tool, { input, args: isVerbose ? ['--verbose', ...args] : args })
+    t.equal(result.status, 1)
+    if (isVerbose) oneLine(t, tool, result, 'FIRST_CAUSE')
+    else t.equal(result.stderr, '', 'the program that failed has said so')
+    if (tool.manifest.pipelayer?.writes === 'records')
+      t.same(result.records().at(-1), error, 'the first cause, as it came')
+    nothingPublished(t, tool, result)
+  }
 }
 
 async function passesThrough(t: Test, tool: Workspace): Promise<void> {

@@ -44,6 +44,7 @@ export const COMMON = {
   help: { type: 'boolean', alias: 'h', describe: 'show this help' },
   version: { type: 'boolean', describe: 'show the version' },
   quiet: { type: 'boolean', alias: 'q', describe: 'no warnings and no progress on stderr' },
+  verbose: { type: 'boolean', describe: 'say it too when a program further up the pipe failed' },
   'log-format': {
     type: 'string',
     choices: ['text', 'json'],

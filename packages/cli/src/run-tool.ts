@@ -1,6 +1,14 @@
+import fs from 'node:fs'
 import type { Readable } from 'node:stream'
 import { ToolError } from '@pipelayer/errors'
-import { type AnyRecord, RecordWriter, readRecords, readReferences, UpstreamError } from '@pipelayer/records'
+import {
+  type AnyRecord,
+  type FailedRecord,
+  RecordWriter,
+  readRecords,
+  readReferences,
+  UpstreamError,
+} from '@pipelayer/records'
 import { ByteWriter } from './byte-writer.js'
 import {
   type Args,
@@ -81,7 +89,9 @@ const NOTHING: Positionals = { synopsis: '', min: 0, max: 0 }
 /**
  * Runs a tool as a process: parses the command line, reads and writes records, reports, and exits.
  *
- * The last line on stdout is `end` when the stage ended well, else `error` with its cause. Exit status: 0 done; 1 the
+ * The last line on stdout is `end` when the stage ended well, else `error` with its cause; a terminal gets no `error`, since
+ * stderr has said it. On stderr there is one line for each failure of this program; what failed further up the pipe was
+ * said there, and is repeated for `--verbose` alone. Exit status: 0 done; 1 the
  * input is wrong, or bad news, such as a `failed` record, went by; 2 the command line is wrong, stdin untouched; 70 a bug; 75 the system
  * or the network; 130 and 143 signals; 141 the reader is gone, without a word.
  */
@@ -114,7 +124,7 @@ interface Run<T extends OptionTable> {
 
 async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
   const { tool, args, report } = run
-  const output = outputOf(tool, args)
+  const output = outputOf(run)
   const aborter = new AbortController()
   const stopped = new Promise<Stop>(resolve => {
     const stop = (why: Stop): void => {
@@ -130,7 +140,7 @@ async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
     .run(records, args, context(aborter.signal, report))
     [Symbol.asyncIterator]()
   const outcome = await drain(produced, output, stopped)
-  return finish(tool.name, outcome, output, report)
+  return finish(run, outcome, output)
 }
 
 type Piece = AnyRecord | Uint8Array
@@ -144,24 +154,41 @@ interface Writer {
 
 interface Output {
   readonly writer: Writer
-  readonly isBad: (piece: Piece) => boolean
-  /** How many records were. */
+  /** Looks at each piece before it is written. */
+  readonly watch: (piece: Piece) => void
+  /** How many records were bad news. */
   bad: number
 }
 
-function outputOf<T extends OptionTable>(tool: AnyTool<T>, args: Args<T>): Output {
+function outputOf<T extends OptionTable>(run: Run<T>): Output {
+  const { tool, args } = run
   const { stdout } = process
   const terminal = stdout.isTTY === true
   const kind = typeof tool.output === 'function' ? tool.output(args) : tool.output
   if (kind === 'bytes') {
     if (terminal && !('isSilent' in tool && tool.isSilent?.(args)))
       throw new ToolError('USAGE', 'bytes are not written to a terminal: redirect stdout', { status: 2 })
-    return { writer: new ByteWriter(stdout), isBad: () => false, bad: 0 }
+    return { writer: new ByteWriter(stdout), watch: () => {}, bad: 0 }
   }
   const form = 'text' in tool ? tool.text?.(args, { terminal }) : undefined
   const writer = form === undefined ? new RecordWriter(stdout) : new TextWriter(stdout, form)
-  const isBad = (piece: Piece): boolean => 'isBad' in tool && tool.isBad?.(piece as AnyRecord, args) === true
-  return { writer: writer as Writer, isBad, bad: 0 }
+  const output: Output = {
+    writer: writer as Writer,
+    bad: 0,
+    watch: piece => {
+      const record = piece as AnyRecord
+      if ('isBad' in tool && tool.isBad?.(record, args) === true) output.bad++
+      // One that came from further up was said there.
+      if (record.type === 'failed' && record.tool === tool.name) run.report.fail(failureOfItem(record))
+    },
+  }
+  return output
+}
+
+// The schema of `failed` has both as texts; the generator of a tool is held to it by its tests.
+function failureOfItem(record: AnyRecord): Failure {
+  const { code, message } = record as FailedRecord
+  return { code, message, status: 1 }
 }
 
 type Outcome = { readonly done: true } | { readonly error: unknown } | Stop
@@ -176,7 +203,7 @@ async function drain(
       for (;;) {
         const next = await produced.next()
         if (next.done === true) return { done: true }
-        if (output.isBad(next.value)) output.bad++
+        output.watch(next.value)
         await output.writer.write(next.value)
       }
     } catch (error) {
@@ -194,11 +221,10 @@ async function drain(
   return first
 }
 
-async function finish(
-  name: string,
+async function finish<T extends OptionTable>(
+  { tool: { name }, common, report }: Run<T>,
   outcome: Outcome,
   { writer, bad }: Output,
-  report: Reporter,
 ): Promise<number> {
   if ('status' in outcome && outcome.status === 141) return 141
   if ('error' in outcome && isEpipe(outcome.error)) return 141
@@ -210,13 +236,25 @@ async function finish(
       return failed > 0 || bad > 0 ? 1 : 0
     }
     const failure = failureOf(outcome.error)
-    report.fail(failure)
-    await writer.write(lastRecord(name, outcome.error, failure))
+    const isOnTerminal = process.stdout.isTTY === true
+    // What was written before the failure stands above it.
+    if (isOnTerminal) await writer.flush()
+    if (common.verbose || !isToldAbove(outcome.error)) report.fail(failure)
+    if (!(isOnTerminal && writer instanceof RecordWriter))
+      await writer.write(lastRecord(name, outcome.error, failure))
     await writer.flush()
     return 'status' in outcome ? outcome.status : failure.status
   } catch (error) {
     return outputFailed(error, report)
   }
+}
+
+/**
+ * The program that failed has said so on its own stderr. A stream that was kept in a file may come from a run that nobody
+ * saw.
+ */
+function isToldAbove(error: unknown): boolean {
+  return error instanceof UpstreamError && !fs.fstatSync(0).isFile()
 }
 
 /** The first cause is what goes down the pipe: an upstream's `error` as it came. */

@@ -50,11 +50,16 @@ runTool({
 // One that writes what it is told to.
 const EITHER = `
 import { runTool } from '@pipelayer/cli'
+import { ToolError } from '@pipelayer/errors'
 runTool({
-  name: 'either', summary: 'writes one or the other', input: 'none', positionals: { synopsis: '[X]', min: 0, max: 1 },
-  options: { raw: { type: 'boolean', describe: 'bytes' } },
+  name: 'either', summary: 'writes one or the other', input: args => args.read ? 'records' : 'none', positionals: { synopsis: '[X]', min: 0, max: 1 },
+  options: { raw: { type: 'boolean', describe: 'bytes' }, read: { type: 'boolean', describe: 'read records' }, broken: { type: 'boolean', describe: 'fail' } },
   output: args => args.raw ? 'bytes' : 'records',
-  async *run(records, args) { yield args.raw ? Buffer.from('bytes') : { type: 'x' } },
+  async *run(records, args) {
+    if (args.read) return yield* records
+    yield args.raw ? Buffer.from('bytes') : { type: 'x' }
+    if (args.broken) throw new ToolError('NOT_GOOD', 'cannot do\\nthat')
+  },
 })`
 const END = '{"type":"end","tool":"up","records":0,"failed":0}\n'
 
@@ -149,7 +154,9 @@ t.test('runTool()', async t => {
     t.match(await run(['--no-end'], ''), { status: 0 })
     t.match(await run(['--streams', '2'], END + END), { status: 0 })
     const failed = await run(['--what', 'failed'])
-    t.match(failed, { status: 1, err: '' })
+    t.match(failed, { status: 1, err: /^sample: one \[ONE\]\n$/ }, 'of its own failures each is one line')
+    const above = await run([], `{"type":"failed","tool":"up","code":"ONE","message":"one"}\n${END}`)
+    t.match(above, { status: 1, err: /^$/, out: /"tool":"up"/ }, 'those from further up were said there')
     t.match(last(failed.out), { type: 'end', records: 1, failed: 1 })
     const thrown = await run(['--what', 'throw'])
     t.match(thrown, { status: 75, err: 'sample: cannot do; that [NOT_GOOD]\n' })
@@ -162,9 +169,27 @@ t.test('runTool()', async t => {
     const passed = await run([], upstream)
     t.match(
       passed,
-      { status: 1, out: upstream, err: 'sample: up failed: cause [FIRST]\n' },
-      'the first cause goes on down the pipe',
+      { status: 1, out: upstream, err: /^$/ },
+      'the first cause goes on down the pipe, and was said by who had it',
     )
+    const told = 'sample: up failed: cause [FIRST]\n'
+    t.match(await run(['--verbose'], upstream), { status: 1, out: upstream, err: told })
+    const kept = path.join(dir, 'kept.ndjson')
+    fs.writeFileSync(kept, upstream)
+    const fromFile = spawnSync('sh', ['-c', `"${process.execPath}" "${program}" < "${kept}"`], { env })
+    t.match(fromFile.stderr.toString(), told, 'a kept stream may come from a run that nobody saw')
+    const either = `${process.execPath} ${path.join(dir, 'either.cjs')}`
+    const terminal = (command: string): string =>
+      spawnSync('script', ['-qec', command, '/dev/null'], {
+        env: { ...env, NO_COLOR: '1' },
+        encoding: 'utf8',
+      }).stdout
+    t.equal(
+      terminal(`${either} --broken`),
+      '{"type":"x"}\r\neither: cannot do; that [NOT_GOOD]\r\n',
+      'a terminal gets one line of it, and no record',
+    )
+    t.equal(terminal(`cat ${kept} | ${either} --read`), '', 'nor of what was said further up')
     t.match(await run(['--list'], 'debian:12\n'), { status: 0, out: /"reference":"debian:12"/ })
     t.match(await run(['--none'], undefined), { status: 0 }, 'stdin is open and not waited for')
     t.match(await run(['--log-format', 'json'], ''), {
