@@ -1,9 +1,11 @@
+import { ToolError } from '@pipelayer/errors'
 import { type Challenge, parseChallenges } from './challenge.js'
 import type { Connections } from './connections.js'
 import type { CredentialSource, Credentials } from './credentials.js'
+import { harmless } from './response-error.js'
 import type { RetryPolicy } from './retry.js'
 import { mergeScopes } from './scopes.js'
-import { basic, fetchToken, type Token } from './token.js'
+import { basic, fetchToken, type Token, TokenRefused, type TokenRequest } from './token.js'
 import type { HttpResponse, Transport } from './transport.js'
 
 export interface AuthorizerOptions {
@@ -68,11 +70,34 @@ export class Authorizer {
     const key = scopes.join(' ')
     const kept = await this.#tokens.get(key)
     if (kept !== undefined && kept.expires > performance.now()) return `Bearer ${kept.value}`
-    const { transport, registry, retry } = this.#options
-    const token = fetchToken({ transport, registry, challenge, scopes, credentials, retry })
+    const token = this.#fetch({ challenge, scopes, credentials })
     this.#tokens.set(key, token)
     token.catch(() => this.#tokens.delete(key))
     return `Bearer ${(await token).value}`
+  }
+
+  /** A refusal (401) that says whether there were credentials, and that they were not taken. */
+  async explain(error: Error): Promise<Error> {
+    if (!(error instanceof ToolError)) return error
+    const { code, message, status } = error
+    return new ToolError(code, `${message} (${await this.#hint()})`, { cause: error, status })
+  }
+
+  async #hint(): Promise<string> {
+    const { domain } = this.#options
+    const known = await this.#known()
+    if (known === undefined) return `no credentials for ${domain} are configured`
+    const whose = known.username === undefined ? '' : ` of ${JSON.stringify(harmless(known.username))}`
+    return `the credentials${whose} for ${domain} were refused: registry-login ${domain} takes new ones`
+  }
+
+  async #fetch(wanted: Pick<TokenRequest, 'challenge' | 'scopes' | 'credentials'>): Promise<Token> {
+    const { transport, registry, retry } = this.#options
+    try {
+      return await fetchToken({ transport, registry, retry, ...wanted })
+    } catch (error) {
+      throw error instanceof TokenRefused ? await this.explain(error) : error
+    }
   }
 
   // Only the token that was refused: a neighbour's request may have fetched a fresh one meanwhile.

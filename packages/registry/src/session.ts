@@ -1,4 +1,3 @@
-import { ToolError } from '@pipelayer/errors'
 import { Authorizer } from './authorizer.js'
 import type { Budget } from './budget.js'
 import type { Connections } from './connections.js'
@@ -101,7 +100,7 @@ export class Session {
     this.#heed(response)
     if (request.expect.includes(response.status)) return response
     const error = await refusal(response, request)
-    throw response.status === 401 && error instanceof ToolError ? explained(error, sent, this.domain) : error
+    throw response.status === 401 ? await this.#authorizer.explain(error) : error
   }
 
   /** Tells of something that was wrong and was taken all the same. */
@@ -133,9 +132,4 @@ export class Session {
     const headers = { ...request.headers, ...(authorization !== undefined && { authorization }) }
     return follow(this.#transport, { ...request, url: this.url(request.target), headers }, this.registry)
   }
-}
-
-function explained(error: ToolError, sent: string | undefined, domain: string): ToolError {
-  const hint = sent === undefined ? ` (no credentials for ${domain} are configured)` : ''
-  return new ToolError(error.code, error.message + hint, { cause: error, status: error.status })
 }

@@ -29,6 +29,9 @@ export interface TokenRequest {
   readonly retry: RetryOptions & { readonly signal?: AbortSignal | undefined }
 }
 
+/** The token server knows nobody by these credentials, or wants some. */
+export class TokenRefused extends ToolError {}
+
 const MAX_BODY = 1024 * 1024
 const CLIENT_ID = 'pipelayer'
 /** What a server means that does not say, and the least that we believe. */
@@ -47,7 +50,12 @@ export async function fetchToken(request: TokenRequest): Promise<Token> {
   return withRetries(retry, async (_attempt, patience) => {
     const answer = await follow(transport, { ...requestFor(realm, request), patience }, realm)
     if (answer.status === 200) return readToken(answer, realm)
-    throw await refusal(answer, { action: `get a token for ${registry.host}`, notFound: 'UNAUTHORIZED' })
+    const error = await refusal(answer, {
+      action: `get a token for ${registry.host}`,
+      notFound: 'UNAUTHORIZED',
+    })
+    if (answer.status !== 401 || !(error instanceof ToolError)) throw error
+    throw new TokenRefused(error.code, error.message, { cause: error })
   })
 }
 

@@ -104,6 +104,26 @@ t.test('tokens', async t => {
   }
 })
 
+t.test('a refusal says whether there were credentials', async t => {
+  const refused = /the credentials of "me" for 127.* were refused: registry-login 127.* takes new ones\)$/
+  const none = /no credentials for 127.* are configured\)$/
+  const basicOnly = 'Basic realm="x"'
+  const rows: readonly [handler: Handler, credentials: object | undefined, message: RegExp, why: string][] = [
+    [guarded(answer(500), basicOnly), me, refused, 'a wrong password, Basic'],
+    [guarded(answer(500), basicOnly), undefined, none, 'none, Basic'],
+    [guarded(answer(401)), me, refused, 'a wrong password at the token server'],
+    [guarded(answer(401)), undefined, none, 'none, and the token server wants some'],
+    [guarded(answer(200, {}, '{"token":"bad"}')), me, refused, 'a token that does not help'],
+    [guarded(answer(200, {}, '{"token":"bad"}')), undefined, none, 'one for nobody that does not help'],
+    [guarded(answer(401)), { identityToken: 'old' }, /the credentials for 127.* were refused/, 'an old one'],
+  ]
+  for (const [handler, credentials, message, why] of rows) {
+    const { repo } = await repository(t, handler, { credentials: async () => credentials })
+    await t.rejects(repo.getManifest('1'), { code: 'UNAUTHORIZED', status: 1, message }, why)
+    await t.rejects(repo.getManifest('1'), { code: 'UNAUTHORIZED', message }, `${why}, the second time`)
+  }
+})
+
 t.test('what a token server is asked', async t => {
   const good = answer(200, {}, '{"token":"good"}')
   const first = await repository(t, guarded(good), { credentials: async () => me })
