@@ -34,7 +34,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     this.#options = options
   }
 
-  async resolve(digest = this.#options.digest): Promise<PlacedManifest> {
+  async resolve(digest?: string): Promise<PlacedManifest> {
     const layout = this.#open()
     const entry: Entry = digest === undefined ? this.#entry(layout) : { digest }
     const bytes = layout.readBlob(entry.digest)
@@ -97,8 +97,10 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
   }
 
   /** @throws ToolError `MANIFEST_UNKNOWN`, `REFERENCE_AMBIGUOUS`; `MEDIA_TYPE_UNSUPPORTED` for what is no image */
-  #entry(layout: Layout): StoredDescriptor {
-    const { name, index, text } = this.#options
+  #entry(layout: Layout): Entry {
+    const { name, index, digest: given, text } = this.#options
+    if (given !== undefined && layout.hasBlob(given)) return { digest: given }
+    if (given !== undefined) throw new ToolError('MANIFEST_UNKNOWN', `there is no image ${given} in ${text}`)
     const entries = this.#entries(layout)
     const [entry, ...others] = entries
     if (entry === undefined) {

@@ -4,15 +4,19 @@ import { Store } from '@pipelayer/store'
 import { LayoutPlace } from './layout-place.js'
 import type { Place, PlaceOptions } from './place.js'
 
-/** `store:NAME[:TAG]` or `store:DIGEST`: an image of the local store. Names are kept fully qualified. */
+/**
+ * `store:NAME[:TAG]` or `store:DIGEST`: an image of the local store. Names are kept fully qualified; a digest needs no
+ * entry in the index, since builds without a name make none.
+ */
 export function openLocal(rest: string, options: PlaceOptions): Place {
   const parsed = parseAny(rest)
   const isName = parsed.domain !== undefined
   const name = isName ? formatReference(withDefaultTag(parsed)) : parsed.digest
+  const what = isName ? { name } : { name: undefined, digest: parsed.digest }
   const place = new LayoutPlace({
     open: create => Store.open(options.store, { create }),
     text: `store ${options.store}`,
-    name,
+    ...what,
     defersName: options.defersNames === true,
     warn: options.warn,
     published: { place: `store:${name}`, ...(isName && { reference: name }) },

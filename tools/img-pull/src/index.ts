@@ -15,6 +15,7 @@ import { pullImage } from './image.js'
 import { type Keeper, nothingKept, storeKeeper } from './keeper.js'
 import { referrersOf } from './referrers.js'
 import { choose } from './selection.js'
+import { placeInStore, warnWith, withHint } from './store-hint.js'
 
 export interface ImgPullOptions extends PlaceOptions {
   /** Places or references; `-` stands for the incoming records. */
@@ -158,12 +159,12 @@ async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Clo
   context.image = undefined
   const text = String(record.reference)
   const platforms = typeof record.platform === 'string' ? [parsePlatform(record.platform)] : context.wanted
-  const place = openPlace(text, options)
+  const here = (): string | undefined => placeInStore(text, place, options.store)
+  const place: Place = openPlace(text, { ...options, warn: warnWith(options.warn, here) })
   try {
-    const chosen = await choose(place, {
-      platforms,
-      all: options.allPlatforms === true,
-      warn: options.warn,
+    const selection = { platforms, all: options.allPlatforms === true, warn: options.warn }
+    const chosen = await choose(place, selection).catch(error => {
+      throw withHint(error, here())
     })
     const digests = yield* pullWhole(context, { place, ...chosen, reference: place.reference })
     if (options.referrers) yield* pullReferrers(context, place, digests)

@@ -97,6 +97,47 @@ t.test('names in the store', async t => {
   t.notOk(again.at(-1)?.from, 'the path says where it is')
 })
 
+t.test('a registry cannot give what the store has', async t => {
+  const { writer, pull, at, store } = lab(t)
+  const image = writer.image(['x'])
+  writer.tag(image, '1')
+  await pull(at('1'))
+  const name = '127.0.0.1:1/hello:1'
+  Store.open(store).tag(image, name)
+  const rows: readonly [reference: string, isHere: boolean, why: string][] = [
+    [name, true, 'the name that nobody serves'],
+    [`docker://${name}`, true, 'written as a place'],
+    ['127.0.0.1:1/hello:2', false, 'another tag'],
+  ]
+  for (const [reference, isHere, why] of rows) {
+    const said: string[] = []
+    const warn = (message: string): number => said.push(message)
+    const hint = isHere ? `store:${name} is here` : undefined
+    const error = await pull(reference, { warn }).catch((reason: Error) => reason)
+    t.match(
+      error,
+      { status: 75, message: isHere ? new RegExp(`; ${hint}$`) : /ECONNREFUSED 127.0.0.1:1$/ },
+      why,
+    )
+    t.same(said.slice(1), isHere ? [hint] : [], `${why}: said after the first try, once`)
+  }
+  const [first, second] = await pull([name, at('1')])
+  t.match([first, second], [{ type: 'failed', message: /is here$/ }, { type: 'layer' }], 'one of several')
+  const elsewhere = await pull(name, { store: `${store}2` }).catch((reason: Error) => reason)
+  t.match(elsewhere, { message: /ECONNREFUSED 127.0.0.1:1$/ }, 'a store that does not have it')
+})
+
+t.test('a digest of the store needs no entry in its index', async t => {
+  const { writer, pull, at } = lab(t)
+  const image = writer.image(['x'])
+  writer.tag(image, '1')
+  const [layer] = await pull(at('1'), { noTag: true })
+  t.match((await pull(`store:${image.digest}`)).at(-1), { root: true, digest: image.digest })
+  const missing = `store:${digestOf('missing')}`
+  await t.rejects(pull(missing), { code: 'MANIFEST_UNKNOWN', message: /no image sha256:\w+ in store/ })
+  await t.rejects(pull(`store:${layer?.digest}`), { code: 'MANIFEST_INVALID' }, 'a layer is no image')
+})
+
 t.test('what is in the store is not fetched again', async t => {
   const { writer, pull } = lab(t)
   writer.tag(writer.image(['x', 'y']), 'a:1')
