@@ -1,7 +1,17 @@
 // What the pipe of a build is as a whole: warm, in another encoding, filtered, for several platforms; and kf-build.
 import fs from 'node:fs'
 import path from 'node:path'
-import { childrenOf, need, podman, ROOT, startRegistry, waitUntil } from '@pipelayer/testkit'
+import {
+  childrenOf,
+  need,
+  podman,
+  ROOT,
+  repository,
+  serve,
+  serveGit,
+  startRegistry,
+  waitUntil,
+} from '@pipelayer/testkit'
 import t, { type Test } from 'tap'
 import { type Lab, lab } from './lab.js'
 
@@ -136,15 +146,12 @@ t.test('kf-build', { skip }, async t => {
     ['--no-such-flag', 2, 'an unknown flag'],
     ['-o type=docker,dest=x context', 2, 'an unknown output'],
     ['context other', 2, 'two contexts'],
-    ['- < context/Dockerfile', 2, 'a context from stdin'],
-    ['--push context', 2, 'a push to nowhere'],
-    ['--iidfile x context', 2, 'a flag of docker build that is not there'],
-    ['-f missing context', 1, 'no such file'],
-    ['-f --help context', 1, 'a file whose name is an option'],
-    ['--secret id=s,src=missing context', 1, 'a secret that is not there'],
-    ['--secret id=s,file=f context', 2, 'a secret with an unknown key'],
-    ['--target none context', 1, 'an unknown stage'],
-    ['--created yesterday context', 2, 'what a program of the pipe takes for a wrong command line'],
+    ['-f - - < context/Dockerfile', 2, 'both from stdin'],
+    ['-f other - < context/Dockerfile', 2, 'a file of a context that stdin does not give'],
+    ['-o type=oci,dest=y.tar,compression=zstd context', 2, 'a field that is not known'],
+    ['-o type=oci context', 2, 'an archive without a place'],
+    ['-o type=image,push=true context', 2, 'a field of docker that is not known'],
+    ['-o tree,more context', 2, 'a directory that reads like fields'],
     ['-t app:1 --build-arg A=1 --label l=1 context', 0, 'the store'],
     ['-t app:2 -t other:2 --target build context', 0, 'two names'],
     [`-t ${registry.host}/app:1 -t ${registry.host}/app:2 --push context`, 0, 'a registry'],
@@ -155,6 +162,8 @@ t.test('kf-build', { skip }, async t => {
     ['-o type=tar,dest=- context | cat > piped.tar', 0, 'a tar on stdout'],
     ['-o type=oci,dest=- -t app:3 context | cat > piped.oci', 0, 'an archive on stdout'],
     ['-f - -t stdin:1 context < context/Dockerfile', 0, 'a Dockerfile from stdin'],
+    ['-t app:1 --target= --platform= context', 0, 'empty, as an unset variable leaves them'],
+    ['context', 0, 'no name'],
     ['--cache-to type=local,dest=cache -t app:1 context', 0, 'a cache'],
   ]
   const place = buildLab(t)
@@ -178,6 +187,19 @@ t.test('kf-build', { skip }, async t => {
   t.match((await place.good('tar tf piped.oci')).stdout, /^index.json$/m)
   const quiet = await place.good(`'${SCRIPT}' -q -t app:1 --no-cache context`)
   t.equal(quiet.stderr, '', 'quiet')
+  const nameless = await place.good(`'${SCRIPT}' context`)
+  const root = nameless.records().find(record => record.root === true)
+  const found = (await place.good(`img-pull store:${root?.digest}`)).records()
+  t.match(
+    found.at(-2),
+    { root: true, digest: root?.digest },
+    'an image without a name is found by its digest',
+  )
+  const two = (await place.good(`'${SCRIPT}' -t app:1 -t other:1 context`)).records()
+  const references = ['docker.io/library/app:1', 'docker.io/library/other:1']
+  t.match(two.at(-2), { root: true, references }, 'of two names the record has both')
+  const bare = await place.run(`env PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin '${SCRIPT}' -q context`)
+  t.equal(bare.status, 0, `the programs beside it are found without PATH: ${bare.stderr}`)
   const args = `'${SCRIPT}' -q -o - -f - context`
   const arg = await place.good(`echo 'FROM scratch\nARG A\nCOPY f /$A' | ${args} --build-arg A | tar t`, {
     env: { A: 'named' },
@@ -198,6 +220,64 @@ t.test('kf-build', { skip }, async t => {
 function lineOf(text: string, word: string): string {
   return text.split('\n').find(line => new RegExp(`[,'|]${word}[:|,']`).test(line)) ?? ''
 }
+
+t.test('kf-build of contexts that are no directory', { skip: skip || need('git') }, async t => {
+  const place = lab(t)
+  place.write({
+    'context/Dockerfile': 'FROM scratch\nCOPY f /f\n',
+    'context/sub/Other': 'FROM scratch\nCOPY sub/Other /other\n',
+    'context/f': 'f\n',
+    'cluster/Kubefile': 'FROM scratch\nCOPY f /f\n',
+    'cluster/f': 'f\n',
+    'alone/Dockerfile': 'FROM scratch\nWORKDIR /w\n',
+    'none/f': 'f\n',
+    'link/f': 'f\n',
+    temporary: '',
+  })
+  fs.rmSync(place.path('temporary'))
+  fs.mkdirSync(place.path('temporary'))
+  fs.symlinkSync('/etc/passwd', place.path('link/Dockerfile'))
+  await place.good(`sh -c 'for name in context cluster none link; do tar czf $name.tgz -C $name .; done'`)
+  const web = await serve(t, ({ url = '' }, response) => {
+    const file = place.path(url.slice(1))
+    if (fs.existsSync(file)) response.end(fs.readFileSync(file))
+    else response.writeHead(404).end()
+  })
+  const repositories = place.path('repositories')
+  repository(path.join(repositories, 'r.git'), {
+    'sub/Dockerfile': 'FROM scratch\nCOPY f /f\n',
+    'sub/f': 'f\n',
+  })
+  const gitWeb = await serveGit(t, repositories)
+  const rows: readonly [args: string, status: number, file: string, why: string][] = [
+    ['context', 0, 'f', 'a directory, for comparison'],
+    ['- < context.tgz', 0, 'f', 'a tar from stdin'],
+    ['- < alone/Dockerfile', 0, 'w/', 'a Dockerfile from stdin, and no context'],
+    ['- < context/Dockerfile', 1, '', 'which then has no file to copy'],
+    ['./context.tgz', 0, 'f', 'a tar'],
+    ['-f sub/Other ./context.tgz', 0, 'other', 'another file of it'],
+    ['-f none ./context.tgz', 1, '', 'one that it lacks'],
+    ['<(tar cC context .)', 0, 'f', 'a tar that can be read once'],
+    ['-f - ./context.tgz < context/Dockerfile', 0, 'f', 'a tar beside its Dockerfile'],
+    ['./cluster.tgz', 0, 'f', 'a Kubefile in a tar'],
+    [`${web.url}/context.tgz`, 0, 'f', 'a tar of the web'],
+    [`${web.url}/alone/Dockerfile`, 0, 'w/', 'a Dockerfile of the web'],
+    [`${gitWeb.url}/r.git#main:sub`, 0, 'f', 'a directory of a repository'],
+    [`${gitWeb.url}/r.git#nothing`, 1, '', 'a branch that is not there'],
+    [`${web.url}/missing`, 1, '', 'an address that is not there'],
+    ['./none.tgz', 1, '', 'a tar without a Dockerfile'],
+    ['./link.tgz', 1, '', 'a Dockerfile that is a symlink, which could lead out of the context'],
+    ['missing', 1, '', 'nothing'],
+  ]
+  const env = { TMPDIR: place.path('temporary') }
+  for (const [args, status, file, why] of rows) {
+    const result = await place.run(`'${SCRIPT}' -q -o - ${args} > tree.tar`, { env })
+    t.equal(result.statuses[0], status, `${why}: ${result.stderr}`)
+    if (status !== 0) t.match(result.stderr, /^[a-z-]+: .+\n$/, `${why}: one line`)
+    else t.equal((await place.good('tar tf tree.tar')).stdout.trim().split('\n').at(-1), file, why)
+    t.same(fs.readdirSync(place.path('temporary')), [], `${why}: nothing is left`)
+  }
+})
 
 t.test('a broken kf-build publishes nothing', { skip }, async t => {
   const place = buildLab(t, `${DOCKERFILE}RUN exit 7\n`)

@@ -289,6 +289,8 @@ export interface ManifestRecord extends AnyRecord, DescriptorFields {
   readonly path?: string
   /** Fully qualified. */
   readonly reference?: string
+  /** The names under which programs of this pipe have put the image, the first one first; `reference` is the last. */
+  readonly references?: readonly string[]
   readonly from?: readonly string[]
   /** The `image` of the index that this is a child of. */
   readonly partOf?: string

@@ -273,7 +273,14 @@ async function* passed(item: { readonly record: AnyRecord }): AsyncGenerator<Clo
 function publishedRecord(root: ManifestRecord, published: Published): AnyRecord {
   const { reference = root.reference } = published
   const from = [...new Set([published.place, ...(root.from ?? [])])]
-  return { ...root, ...(reference !== undefined && { reference }), from }
+  const put = published.reference === undefined ? [] : [published.reference]
+  const references = [...new Set([...(root.references ?? []), ...put])]
+  return {
+    ...root,
+    ...(reference !== undefined && { reference }),
+    ...(references.length > 0 && { references }),
+    from,
+  }
 }
 
 // Of another type than what is put: no tool takes a plan for a part of an image.

@@ -106,8 +106,9 @@ export function readArguments(
     context: args.context,
     buildContexts: args['build-context'],
     buildArgs: args['build-arg'],
-    target: args.target,
-    platform: args.platform,
+    // Empty is what an unset variable of a script gives: --target="$STAGE".
+    target: args.target || undefined,
+    platform: args.platform || undefined,
     network: args.network === 'none' ? 'none' : 'host',
     runtime: RUNTIMES.find(name => name === args.runtime) ?? 'auto',
     overlays: OVERLAYS.find(name => name === args.overlays) ?? 'auto',
