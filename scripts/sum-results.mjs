@@ -4,7 +4,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..')
-const folders = ['packages', 'tools'].flatMap(parent =>
+const groups = fs.readdirSync(path.join(root, 'packages')).map(group => path.join('packages', group))
+const folders = [...groups, 'tools'].flatMap(parent =>
   fs.readdirSync(path.join(root, parent)).map(name => path.join(root, parent, name)),
 )
 const totals = { passed: 0, failed: 0, skipped: 0 }

@@ -51,9 +51,13 @@ export interface Import {
   readonly typesOnly: boolean
 }
 
-/** Every package and tool, in byte order of their folders. */
+/** Every package and tool, in byte order of their folders. Packages lie in groups: `packages/formats/tar`. */
 export function workspaces(): Workspace[] {
-  return [...inFolder('packages', 'package'), ...inFolder('tools', 'tool')]
+  const groups = fs.readdirSync(path.join(ROOT, 'packages')).sort()
+  return [
+    ...groups.flatMap(group => inFolder(path.join('packages', group), 'package')),
+    ...inFolder('tools', 'tool'),
+  ]
 }
 
 function inFolder(folder: string, kind: Workspace['kind']): Workspace[] {
@@ -72,7 +76,7 @@ function inFolder(folder: string, kind: Workspace['kind']): Workspace[] {
 export function ranks(): Map<string, number> {
   const text = fs.readFileSync(path.join(ROOT, 'ARCHITECTURE.md'), 'utf8')
   const found = new Map<string, number>()
-  for (const [, rank, names] of text.matchAll(/^\| (\d|test) \| ([\w/* -]+) \|/gm)) {
+  for (const [, rank, names] of text.matchAll(/^\| (\d+|test) \| ([\w/* -]+) \|/gm)) {
     for (const name of (names ?? '').split(' '))
       found.set(name, rank === 'test' ? Number.POSITIVE_INFINITY : Number(rank))
   }

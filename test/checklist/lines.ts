@@ -16,13 +16,13 @@ export interface Line {
 const MANIFESTS = 'test/checklist/manifests.ts'
 const TRANSFERS = 'test/checklist/transfers.ts'
 const BUILDS = 'test/checklist/builds.ts'
-const OCI = 'packages/oci/test/oci.test.ts'
-const AUTH = 'packages/registry/test/auth.test.ts'
-const PULL = 'packages/registry/test/pull.test.ts'
-const RESUME = 'packages/registry/test/resume.test.ts'
-const LISTING = 'packages/registry/test/listing.test.ts'
+const OCI = 'packages/formats/oci/test/oci.test.ts'
+const AUTH = 'packages/network/registry/test/auth.test.ts'
+const PULL = 'packages/network/registry/test/pull.test.ts'
+const RESUME = 'packages/network/registry/test/resume.test.ts'
+const LISTING = 'packages/network/registry/test/listing.test.ts'
 const KF_RUN = 'tools/kf-run/test/kf-run.test.ts'
-const SYNTAX = 'packages/dockerfile/test/syntax.test.ts'
+const SYNTAX = 'packages/languages/dockerfile/test/syntax.test.ts'
 const BUNDLE = 'tools/bundle-gen/test/bundle-gen.test.ts'
 
 const lines = (section: Line['section'], rows: readonly (readonly [string, string, ...string[]])[]): Line[] =>
@@ -143,8 +143,8 @@ export const LINES: readonly Line[] = [
   ...lines('running', [
     ['WORKDIR in /proc', BUILDS, 'CVE-2024-21626'],
     ['WORKDIR in /proc, of a bundle', BUNDLE, 'CVE-2024-21626'],
-    ['capabilities that are inherited', 'packages/build/test/rules.test.ts', 'CVE-2022-27649'],
-    ['ids that wrap', 'packages/build/test/rules.test.ts', 'CVE-2024-40635'],
+    ['capabilities that are inherited', 'packages/execution/build/test/rules.test.ts', 'CVE-2022-27649'],
+    ['ids that wrap', 'packages/execution/build/test/rules.test.ts', 'CVE-2024-40635'],
     ['labels and annotations', BUNDLE, 'annotations; a label wins'],
     ['HOME of the image', BUNDLE, "the image's HOME stays"],
     ['volumes are no paths of the host', BUNDLE, "Volumes: { '/v': {} }"],

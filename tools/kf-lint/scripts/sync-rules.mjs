@@ -6,7 +6,7 @@ import { build } from 'esbuild'
 
 const home = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const { outputFiles } = await build({
-  entryPoints: [path.resolve(home, '../../packages/lint/src/rules.ts')],
+  entryPoints: [path.resolve(home, '../../packages/languages/lint/src/rules.ts')],
   write: false,
   format: 'esm',
 })
