@@ -176,7 +176,8 @@ class StreamPut {
     }
     const images = roots.map(root => this.#job(root, roots.length === 1))
     this.check()
-    if (images.length > 0 && this.#parts.failures > 0) throw this.#ambiguous('another image of the stream failed')
+    if (images.length > 0 && this.#parts.failures > 0)
+      throw this.#ambiguous('another image of the stream failed')
     yield* images
   }
 

@@ -175,7 +175,11 @@ t.test('a record that names a private file as the path of a blob', async t => {
     const [config, root] = image as [AnyRecord, AnyRecord]
     const manifest = { schemaVersion: 2, config: bareOf(config), layers: [bareOf(layer)] }
     const written = new RecordWriter(dir).blob('manifest', MEDIA_TYPES.ociManifest, manifest)
-    const records = [{ ...away, image: '1' }, { ...config }, { ...root, ...written, image: '1' }] as AnyRecord[]
+    const records = [
+      { ...away, image: '1' },
+      { ...config },
+      { ...root, ...written, image: '1' },
+    ] as AnyRecord[]
     for (const place of [`docker://${host}/a:1`, `docker://${host}/`]) {
       const named = records.map(record => ({ ...record, reference: 'h.example/a:1' }))
       const run = put(place, named, { store: `${dir}/store` })

@@ -1,17 +1,16 @@
 import fs from 'node:fs'
 import {
   accountsIn,
-  binaryOf,
   type ContainerWish,
   DEFAULT_PATH,
   type Identity,
   type Mount,
   processIdentity,
-  Rooted,
   resolveCwd,
-} from '@pipelayer/build'
+} from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
 import { checkConfig, type ImageConfig, isObject, type JsonObject } from '@pipelayer/oci'
+import { binaryOf, Rooted } from '@pipelayer/rootfs'
 
 /** What the caller wants of the container, beyond what the image says. */
 export interface ContainerOptions {

@@ -3,9 +3,10 @@
  *
  * @module
  */
+
 import fs from 'node:fs'
 import path from 'node:path'
-import { replaceMountPoints, runtimeSpec } from '@pipelayer/build'
+import { replaceMountPoints, runtimeSpec } from '@pipelayer/containers'
 import { attempt, ToolError } from '@pipelayer/errors'
 import type { AnyRecord, BundleRecord, ConfigRecord } from '@pipelayer/records'
 import { type ContainerOptions, containerWish } from './container.js'

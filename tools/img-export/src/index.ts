@@ -103,7 +103,11 @@ class Export {
   // The indexes by which whoever reads the archive sees that a name pinned to one of them is true.
   #proof({ reference = '', digest }: ManifestRecord): Descriptor[] {
     const proof = this.#store().proofOf(reference, digest) ?? []
-    return proof.map(index => ({ mediaType: MEDIA_TYPES.ociIndex, digest: index, size: this.#store().blobSize(index) ?? 0 }))
+    return proof.map(index => ({
+      mediaType: MEDIA_TYPES.ociIndex,
+      digest: index,
+      size: this.#store().blobSize(index) ?? 0,
+    }))
   }
 
   // What is planned is asked of whoever will read the archive.

@@ -103,7 +103,7 @@ t.test('a registry cannot give what the store has', async t => {
   writer.tag(image, '1')
   await pull(at('1'))
   const name = '127.0.0.1:1/hello:1'
-  Store.open(store).tag(image, name)
+  Store.open(store).tag({ ...image }, name)
   const rows: readonly [reference: string, isHere: boolean, why: string][] = [
     [name, true, 'the name that nobody serves'],
     [`docker://${name}`, true, 'written as a place'],

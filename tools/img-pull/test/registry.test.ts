@@ -177,7 +177,11 @@ t.test('a name pinned to the digest of an index', async t => {
     t.equal((await pull([`store:${name}`])).at(-1)?.digest, amd?.digest, 'and is read back by it')
     t.ok(Store.open(store).hasBlob(digest), 'since the index is there')
     fs.rmSync(Store.open(store).blobPath(digest))
-    await t.rejects(pull([`store:${name}`]), { code: 'MANIFEST_UNKNOWN' }, 'without the index it is no such image')
+    await t.rejects(
+      pull([`store:${name}`]),
+      { code: 'MANIFEST_UNKNOWN' },
+      'without the index it is no such image',
+    )
     await pull([name])
     t.equal((await pull([`store:${name}`])).at(-1)?.digest, amd?.digest, 'another pull brings it')
   }

@@ -3,12 +3,13 @@
  *
  * @module
  */
+
 import { fileURLToPath } from 'node:url'
-import { TIMEOUT_OPTION } from '@pipelayer/build'
 import type { Args, OptionTable, ToolContext } from '@pipelayer/cli'
+import { REMOTE_OPTIONS } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
-import type { KfRunOptions } from './index.js'
 import { NETWORKS, OVERLAYS, RUNTIMES } from './index.js'
+import type { KfRunOptions } from './options.js'
 
 export const OPTIONS = {
   context: {
@@ -87,7 +88,7 @@ export const OPTIONS = {
   },
   pull: { type: 'boolean', describe: 'ask the registry for base images that the store has' },
   'plain-http': { type: 'boolean', describe: 'speak plain HTTP to registries that are not loopback' },
-  timeout: TIMEOUT_OPTION,
+  timeout: REMOTE_OPTIONS.timeout,
   created: {
     type: 'string',
     value: 'TIME',

@@ -1,4 +1,8 @@
 import { fileURLToPath } from 'node:url'
-import { runExecutor } from '@pipelayer/build'
+import { bringImages } from '@pipelayer/cluster-build'
+import { runExecutor } from '@pipelayer/executor'
 
-runExecutor(fileURLToPath(new URL('layer-thread.cjs', import.meta.url)))
+runExecutor({
+  layerThread: fileURLToPath(new URL('layer-thread.cjs', import.meta.url)),
+  bringImages,
+})

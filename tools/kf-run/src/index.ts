@@ -3,10 +3,21 @@
  *
  * @module
  */
-import { type BuildOptions, executeBuild } from '@pipelayer/build'
-import type { AnyRecord } from '@pipelayer/records'
 
-export type { BuildOptions as KfRunOptions } from '@pipelayer/build'
+import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import { kubefileRecords } from '@pipelayer/cluster-build'
+import { formatPlatform, type Platform } from '@pipelayer/oci'
+import { openPlace, type Place } from '@pipelayer/places'
+import { checkRules, unusedBuildArgs } from '@pipelayer/planning'
+import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
+import { exportCache, type Listener, StepTrees, targetRecords, Workshop } from '@pipelayer/scheduler'
+import { StepImports } from '@pipelayer/step-cache'
+import { type ImagePlanner, plannerOf } from './image-planner.js'
+import type { KfRunOptions } from './options.js'
+import { type PreparedBuild, prepareBuild } from './prepare.js'
+
+export type { KfRunOptions } from './options.js'
 
 /** The runtimes that `--runtime` names. */
 export const RUNTIMES = ['auto', 'runc', 'crun', 'chroot'] as const
@@ -14,15 +25,120 @@ export const RUNTIMES = ['auto', 'runc', 'crun', 'chroot'] as const
 export const OVERLAYS = ['auto', 'kernel', 'fuse', 'none'] as const
 export const NETWORKS = ['host', 'none', 'default'] as const
 
+/** Fewer would make stages wait for each other that only wait for the network. */
+const LEAST_PARALLEL = 4
+
 /**
- * Executes `instruction` records. Gives the `layer` records of the base image, a `snapshot` for each step that made a
- * layer (or the `layer` that it was packed into before), and one `config`. Other records pass through.
+ * Executes the instructions of a Dockerfile or a Kubefile: `layer` records of the base, a `snapshot` (or a known `layer`) for every
+ * step that makes a layer, as it is done, and the `config` last; so for each platform. Records that are no instructions
+ * go through first.
  *
- * Errors: see {@link executeBuild}.
+ * Nothing is executed before the input is complete. Finished steps stay in the store as the cache; an unfinished one,
+ * its mounts and its container go with the generator, however it ends.
+ *
+ * @throws {ToolError} see {@link makePlan}, `RUN_FAILED`, `NOT_FOUND`, and those of places and stores
  */
 export async function* kfRun(
   records: AsyncIterable<AnyRecord>,
-  options: BuildOptions,
+  options: KfRunOptions,
 ): AsyncGenerator<AnyRecord, void, void> {
-  yield* executeBuild(records, options)
+  const instructions: InstructionRecord[] = []
+  for await (const record of records) {
+    if (record.type === 'instruction') instructions.push(record as InstructionRecord)
+    else yield record
+  }
+  const makePlanner = plannerOf(instructions, options)
+  const prepared = prepareBuild(options, instructions[0]?.source.file)
+  const [first] = prepared.platforms
+  if (first !== undefined && kubefileRecords(instructions) === undefined)
+    checkRules(instructions, prepared.buildArgs, formatPlatform(first))
+  const { imports, workshop } = await openSteps(prepared, options)
+  try {
+    const planners = prepared.platforms.map(platform => makePlanner({ prepared, platform, workshop }))
+    yield* images(planners, { prepared, workshop, options })
+    const chains = await Promise.all(planners.map(planner => planner.chains()))
+    const { info } = listenerOf(options)
+    await exportCache(chains.flat(), { names: options.cacheTo ?? [], open: opener(prepared), workshop, info })
+    warnOfUnused(planners, options)
+  } finally {
+    await workshop.close()
+    prepared.temp.close()
+    await imports.close()
+  }
+}
+
+/** Opens the caches of other machines, and what finds and executes steps. */
+async function openSteps(
+  prepared: PreparedBuild,
+  options: KfRunOptions,
+): Promise<{ readonly imports: StepImports; readonly workshop: Workshop }> {
+  const { store, cache, time, caller } = prepared
+  const { signal, env } = options
+  const say = listenerOf(options)
+  const names = options.cacheFrom ?? []
+  const imports = await StepImports.open({
+    names,
+    open: opener(prepared),
+    store,
+    time,
+    signal,
+    warn: say.warn,
+  })
+  const { executor: script, runtime = 'auto', overlays = 'auto' } = options
+  const trees = new StepTrees({
+    store,
+    cache,
+    executor: { script, runtime, overlays, env, caller, signal },
+    say,
+  })
+  const parallel = options.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism())
+  const nonce = options.noCache ? { nonce: randomBytes(16).toString('hex') } : {}
+  const workshop = new Workshop({ store, cache, trees, imports, time, parallel, ...nonce, info: say.info })
+  return { imports, workshop }
+}
+
+function opener({ store, sources }: PreparedBuild): (name: string) => Place {
+  return name => openPlace(name, { ...sources.places, store: store.root })
+}
+
+function listenerOf({ onInfo, onWarning, onOutput }: KfRunOptions): Listener {
+  return {
+    info: message => onInfo?.(message),
+    warn: message => onWarning?.(message),
+    output: (from, lines) => onOutput?.(from, lines),
+  }
+}
+
+// All are under way before the first record of the first is taken; the records come image by image.
+async function* images(
+  planners: readonly ImagePlanner[],
+  {
+    prepared: { sources, caller, platforms },
+    workshop,
+    options: { snapshots = false, onWarning },
+  }: { readonly prepared: PreparedBuild; readonly workshop: Workshop; readonly options: KfRunOptions },
+): AsyncGenerator<AnyRecord> {
+  const planned = await Promise.all(planners.map(planner => planner.target()))
+  sources.files.save()
+  for (const { chain } of planned) for (const step of chain.steps) void step.done().catch(() => {})
+  for (const [index, state] of planned.entries()) {
+    warnOfPlatform(state.doc, platforms[index], onWarning)
+    yield* targetRecords(state, { image: String(index + 1), workshop, caller, snapshots })
+  }
+}
+
+// FROM --platform may say so, or an index that names a child for a platform that its config does not.
+function warnOfPlatform(
+  { os, architecture }: Pick<Platform, 'os' | 'architecture'>,
+  wanted: Platform | undefined,
+  onWarning: KfRunOptions['onWarning'],
+): void {
+  if (wanted === undefined || (os === wanted.os && architecture === wanted.architecture)) return
+  onWarning?.(`the image for ${formatPlatform(wanted)} is ${os}/${architecture}, as its base is`)
+}
+
+function warnOfUnused(planners: readonly ImagePlanner[], options: KfRunOptions): void {
+  const [first, ...rest] = planners.map(({ outer }) => unusedBuildArgs(outer))
+  const unused = (first ?? []).filter(name => rest.every(names => names.includes(name)))
+  if (unused.length > 0) options.onWarning?.(`no ARG took --build-arg ${unused.join(', ')}`)
 }

@@ -1,4 +1,5 @@
 // Base images: the PATH of one that has none, and one that is there for another platform.
+
 import path from 'node:path'
 import { Store } from '@pipelayer/store'
 import { need, type Scope, tempDir } from '@pipelayer/testkit'

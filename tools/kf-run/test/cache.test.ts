@@ -1,4 +1,5 @@
 // The cache of the built kf-run: packed steps, steps of other machines, steps at the same time.
+
 import fs from 'node:fs'
 import path from 'node:path'
 import { diffOverlay, encodingOf, packChanges } from '@pipelayer/layer'

@@ -1,4 +1,5 @@
 // What FROM and --from mean by a name that --build-context gives: files, an image of a layout, an image by another name.
+
 import fs from 'node:fs'
 import path from 'node:path'
 import type { LayerRecord } from '@pipelayer/records'
@@ -109,7 +110,10 @@ t.test('a layer of the base that is damaged in the store is fetched again', { sk
   for (const [damage, why] of rows) {
     fs.rmSync(path.join(here.store, 'layers'), { recursive: true, force: true })
     fs.writeFileSync(file, damage)
-    const { snapshots, stderr, status } = await here.run(`FROM base\nCOPY sh /${why.replaceAll(' ', '')}\n`, given)
+    const { snapshots, stderr, status } = await here.run(
+      `FROM base\nCOPY sh /${why.replaceAll(' ', '')}\n`,
+      given,
+    )
     t.equal(status, 0, `${why}: ${stderr}`)
     t.equal(snapshots.length, 1, why)
     t.match(stderr, /the store had damaged sha256:\w+, now set aside/, `and that is said: ${why}`)

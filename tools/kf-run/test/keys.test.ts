@@ -1,4 +1,5 @@
 // What makes a step another one: changes of the context, the Dockerfile and the options, each upon what the others left.
+
 import fs from 'node:fs'
 import path from 'node:path'
 import { need, tempDir, waitUntil } from '@pipelayer/testkit'

@@ -1,4 +1,5 @@
 // Runs the built kf-run on Dockerfiles written in the test.
+
 import fs from 'node:fs'
 import path from 'node:path'
 import { instructionFields, parseDockerfile } from '@pipelayer/dockerfile'

@@ -1,4 +1,5 @@
 // Kubefiles executed by the built kf-run: both dialects, what is recorded, where RUN runs, and what is refused.
+
 import fs from 'node:fs'
 import path from 'node:path'
 import { type Dialect, parseKubefile } from '@pipelayer/kubefile'

@@ -1,4 +1,5 @@
 // Mounts of a RUN: their order, their modes, what is on their way; and the mount points that every container has.
+
 import fs from 'node:fs'
 import path from 'node:path'
 import { need, tempDir } from '@pipelayer/testkit'

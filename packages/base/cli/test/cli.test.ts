@@ -2,6 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
+import type { AnyRecord } from '@pipelayer/records'
 import { type BuildOptions, build } from 'esbuild'
 import t from 'tap'
 import { printableOutput } from '../src/printable.js'
@@ -209,7 +210,7 @@ t.test('runTool()', async t => {
       for (const shown of ['\\u202e', '\\u2066', '\\u200f']) t.ok(err.includes(shown), `${shown} is shown`)
     }
     const terminal = Object.assign(new PassThrough(), { isTTY: true })
-    const form = { record: ({ s }: { readonly s?: unknown }) => `a\t${s}\n`, end: () => '' }
+    const form = { record: (record: AnyRecord) => `a\t${record.s}\n`, end: () => '' }
     await new TextWriter(terminal, form).write({ type: 'x', s: '\u202eb\x1b' })
     t.equal(String(terminal.read()), 'a\t\\u202eb\\x1b\n', 'nor in a text for a terminal')
     const nul = await run(['--what', 'nul'])

@@ -70,8 +70,7 @@ export class BlobSource {
       let bytes = 0
       try {
         const { read } = this.#place(text)
-        const open = (): AsyncIterable<Buffer> =>
-          isDocument(part) ? document(read, part) : read.blob(part)
+        const open = (): AsyncIterable<Buffer> => (isDocument(part) ? document(read, part) : read.blob(part))
         if (leaves && isFolder(text)) await drained(verified(open(), part))
         for await (const chunk of open()) {
           bytes += chunk.length

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { isAbsent } from './absent.js'
 export type { DockerArchiveName } from './docker-archive.js'
 export { parseDockerArchive } from './docker-archive.js'
 export { readDocument } from './documents.js'

@@ -163,9 +163,19 @@ t.test('.dockerignore', async t => {
 
 t.test('.dockerignore, as the regular expressions of Go read it', async t => {
   const rows: readonly { pattern: string; yes: readonly string[]; no: readonly string[]; why: string }[] = [
-    { pattern: 'bin\\Debug', yes: ['binXebug', 'binDebug'], no: ['bin1ebug', 'bin\\Debug'], why: '\\D: no digit' },
+    {
+      pattern: 'bin\\Debug',
+      yes: ['binXebug', 'binDebug'],
+      no: ['bin1ebug', 'bin\\Debug'],
+      why: '\\D: no digit',
+    },
     { pattern: 'x\\d\\s\\w', yes: ['x1 _'], no: ['xa b', 'x1-b', 'x1 -'], why: 'sets' },
-    { pattern: '\\x61\\141\\t\\.', yes: ['aa\t.'], no: ['x61'], why: 'characters by their numbers and names' },
+    {
+      pattern: '\\x61\\141\\t\\.',
+      yes: ['aa\t.'],
+      no: ['x61'],
+      why: 'characters by their numbers and names',
+    },
     { pattern: 'foo\\b.*', yes: ['foo.x'], no: ['foob.x', 'foo'], why: 'the end of a word' },
     { pattern: 'foo\\Bx', yes: ['foox'], no: ['foo.x'], why: 'no end of a word' },
     { pattern: '\\Aa\\z', yes: ['a'], no: ['ab', 'ba'], why: 'begin and end' },
@@ -181,7 +191,12 @@ t.test('.dockerignore, as the regular expressions of Go read it', async t => {
     { pattern: '[[:x]', yes: ['[', ':', 'x'], no: ['a'], why: 'none, where it does not end' },
     { pattern: '[\\w.]', yes: ['a', '.'], no: ['w.', '-'], why: 'a set in a class' },
     { pattern: '\\pL\\PL', yes: ['é1'], no: ['1é'], why: 'classes of Unicode' },
-    { pattern: '(a|b)+?', yes: ['(a|b)+c'], no: ['a', 'aa'], why: 'marks of other regular expressions are text' },
+    {
+      pattern: '(a|b)+?',
+      yes: ['(a|b)+c'],
+      no: ['a', 'aa'],
+      why: 'marks of other regular expressions are text',
+    },
   ]
   for (const { pattern, yes, no, why } of rows) {
     const { ignores } = ignoreMatcher([pattern])
@@ -198,7 +213,11 @@ t.test('.dockerignore, as the regular expressions of Go read it', async t => {
   ]
   for (const { pattern, message } of wrong) {
     t.throws(() => isIgnored([pattern], 'a'), { code: 'PATTERN_INVALID', message }, pattern)
-    t.equal(isIgnored([`!${pattern}`], 'a'), false, 'one that is not needed is not looked at, as with BuildKit')
+    t.equal(
+      isIgnored([`!${pattern}`], 'a'),
+      false,
+      'one that is not needed is not looked at, as with BuildKit',
+    )
   }
 })
 

@@ -116,7 +116,12 @@ t.test('a registry that believes what it is told gets no blob of other bytes', a
 
 t.test('a registry that answers before it has all', async t => {
   const rows: readonly [bytes: string, head: number, code: string | undefined, why: string][] = [
-    ['The bytes of a blob', 200, 'DIGEST_MISMATCH', 'our bytes are wrong: that it has the blob does not count'],
+    [
+      'The bytes of a blob',
+      200,
+      'DIGEST_MISMATCH',
+      'our bytes are wrong: that it has the blob does not count',
+    ],
     [String(BLOB), 200, undefined, 'it has the blob already'],
     [String(BLOB), 404, 'UPLOAD_INVALID', 'it does not'],
   ]

@@ -226,7 +226,9 @@ t.test('an upload in chunks of bytes that are not the blob is cancelled', async 
   t.equal(seen.map(({ method }) => method).join(' '), 'POST PATCH PATCH DELETE', 'and never ended')
   const empty = { ...descriptor, size: 0 }
   const none = async function* (): AsyncGenerator<Buffer> {}
-  await t.rejects(new ChunkedUpload({ session, descriptor: empty, open: none }).run(), { code: 'DIGEST_MISMATCH' })
+  await t.rejects(new ChunkedUpload({ session, descriptor: empty, open: none }).run(), {
+    code: 'DIGEST_MISMATCH',
+  })
   t.equal(seen.length, 4, 'an empty one is not begun')
 })
 

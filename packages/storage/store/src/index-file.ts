@@ -75,8 +75,6 @@ export function withEntries(index: LayoutIndex, entries: readonly NamedEntry[]):
 /** The entries that a name stands for: of that name, or of that digest. */
 export function entriesOf(index: LayoutIndex, name: string): StoredDescriptor[] {
   // A digest is never the name of something else.
-  const named = isDigest(name)
-    ? []
-    : index.manifests.filter(entry => entry.annotations?.[REF_NAME] === name)
+  const named = isDigest(name) ? [] : index.manifests.filter(entry => entry.annotations?.[REF_NAME] === name)
   return named.length > 0 ? named : index.manifests.filter(entry => entry.digest === name)
 }

@@ -160,8 +160,7 @@ export class Layout {
   putBytes(bytes: Uint8Array, expected?: ExpectedBlob): StoredBlob {
     const digest = digestOf(bytes)
     const stored = { digest, size: bytes.length, path: this.blobPath(digest) }
-    const isWanted =
-      expected === undefined || (expected.digest === digest && expected.size === bytes.length)
+    const isWanted = expected === undefined || (expected.digest === digest && expected.size === bytes.length)
     // The file is compared, not only its size: what comes from elsewhere mends a blob that was damaged here.
     if (isWanted && this.hasBlob(digest, bytes.length) && holdsBytes(stored.path, bytes)) return stored
     const writer = this.blobWriter(expected)

@@ -1,0 +1,30 @@
+import type { Chain, PlanRequest, Source, SourceFinder } from '@pipelayer/planning'
+import type { BuildContext } from '@pipelayer/steps'
+
+/** What a cluster image is planned for, beside what every image is. */
+export interface ClusterRequest extends Omit<PlanRequest, 'sources'> {
+  readonly sources: ClusterSources
+  readonly cluster: ClusterRules
+  /** The directories of a chain, nearest first, all of them there. */
+  readonly lowersOf: (chain: Chain) => Promise<readonly string[]>
+}
+
+/** The sources of a build whose context is read as a directory, too. */
+export interface ClusterSources extends SourceFinder {
+  /** The context as a directory; undefined where there is none. */
+  folder(): Promise<BuildContext | undefined>
+  /** A directory as a tree to copy from. */
+  directory(context: BuildContext): Source
+}
+
+/** What holds for cluster images alone. */
+export interface ClusterRules {
+  /** RUN of a classic Kubefile works on this machine itself, as sealer's did. */
+  readonly hostRun: boolean
+  /** Bring no container images into a cluster image. */
+  readonly bareImages: boolean
+  /** Speak plain HTTP to the registries that images come from. */
+  readonly plainHttp: boolean
+  /** The command of a program of ours. @throws {ToolError} `PROGRAM_MISSING` */
+  readonly program: (name: string) => readonly string[]
+}

@@ -1,0 +1,11 @@
+/**
+ * Plans cluster images: Kubefiles of both dialects, and the container images that come into their registry.
+ *
+ * @module
+ */
+
+export { ClassicBuilder } from './classic-builder.js'
+export type { ClusterRequest, ClusterSources } from './cluster-request.js'
+export { bringImages } from './images-run.js'
+export { classicPlan, kubefileRecords } from './kubefile-plan.js'
+export { NewerBuilder } from './newer-builder.js'

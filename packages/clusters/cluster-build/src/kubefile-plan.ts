@@ -1,0 +1,49 @@
+import { ToolError } from '@pipelayer/errors'
+import type { KubefileFields } from '@pipelayer/kubefile'
+import { placeOf } from '@pipelayer/planning'
+import type { InstructionRecord } from '@pipelayer/records'
+
+/** A record of a Kubefile, with all that its parser gives. */
+export type KubefileRecord = InstructionRecord & KubefileFields
+
+/** A Kubefile of the classic dialect: one FROM, and what stands behind it. */
+export interface ClassicPlan {
+  readonly from: KubefileRecord
+  readonly args: readonly KubefileRecord[]
+  /** COPY, RUN and CMD, in order. */
+  readonly steps: readonly KubefileRecord[]
+}
+
+/**
+ * The records of a Kubefile; undefined where they are those of a Dockerfile.
+ *
+ * @throws {ToolError} `KUBEFILE_INVALID` where dialects are mixed
+ */
+export function kubefileRecords(records: readonly InstructionRecord[]): KubefileRecord[] | undefined {
+  const first = records[0]?.dialect ?? 'dockerfile'
+  const odd = records.find(record => (record.dialect ?? 'dockerfile') !== first)
+  if (odd !== undefined)
+    throw new ToolError(
+      'KUBEFILE_INVALID',
+      `${placeOf(odd)}: an instruction of a ${odd.dialect ?? 'dockerfile'} among those of a ${first}`,
+    )
+  return first === 'kubefile' || first === 'kubefile-classic' ? (records as KubefileRecord[]) : undefined
+}
+
+/** @throws {ToolError} `KUBEFILE_INVALID` for what kf-parse does not make: no FROM, two of them, other words */
+export function classicPlan(records: readonly KubefileRecord[]): ClassicPlan {
+  const [from, second] = records.filter(record => record.name === 'FROM')
+  if (from === undefined) throw new ToolError('KUBEFILE_INVALID', 'no FROM came: there is nothing to build')
+  if (second !== undefined)
+    throw new ToolError('KUBEFILE_INVALID', `${placeOf(second)}: a second FROM: a Kubefile has one`)
+  const steps = records.filter(record => record.name !== 'FROM' && record.name !== 'ARG')
+  const odd = steps.find(record => !['COPY', 'RUN', 'CMD'].includes(record.name))
+  if (odd !== undefined)
+    throw new ToolError('KUBEFILE_INVALID', `${placeOf(odd)}: ${odd.name} is no instruction of this dialect`)
+  return { from, args: records.filter(record => record.name === 'ARG'), steps }
+}
+
+/** What stands behind the keyword, its inner blanks kept: the `value` of a layer. */
+export function valueOf(record: Pick<InstructionRecord, 'raw'>): string {
+  return record.raw.trim().replace(/^\S+\s*/, '')
+}

@@ -1,0 +1,221 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { expandWord } from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import {
+  type Application,
+  type ApplicationSource,
+  type KubefileMeaning,
+  kubefileMeaning,
+} from '@pipelayer/kubefile'
+import {
+  Builder,
+  type Chain,
+  type ConfigExtras,
+  type GlobalScope,
+  makePlan,
+  platformArgs,
+  type Source,
+  type SourceFinder,
+  type StageState,
+} from '@pipelayer/planning'
+import type { InstructionRecord } from '@pipelayer/records'
+import type { BuildContext } from '@pipelayer/steps'
+import { clusterFacts } from './cluster-config.js'
+import type { ClusterRequest } from './cluster-request.js'
+import { addImagesStep, IMAGE_LIST } from './images-step.js'
+import type { KubefileRecord } from './kubefile-plan.js'
+
+/** The annotation of a manifest that says what is installed, and how. Spec: sealerio/sealer v0.11.0, pkg/define/image/v1 */
+const EXTENSION = 'sealer.image.extension'
+const APP_ROOT = 'application/apps'
+const MAX_FILES = 100_000
+
+/** Plans a Kubefile of the newer dialect: the Dockerfile that it means, then the images that it names. */
+export class NewerBuilder {
+  readonly #records: readonly KubefileRecord[]
+  readonly #request: ClusterRequest
+  #meaning:
+    | Promise<{ readonly meaning: KubefileMeaning<KubefileRecord>; readonly builder: Builder }>
+    | undefined
+  #state: Promise<StageState> | undefined
+  #outer: GlobalScope
+
+  constructor(records: readonly KubefileRecord[], request: ClusterRequest) {
+    this.#records = records
+    this.#request = request
+    this.#outer = { buildArgs: request.buildArgs, globals: new Map(), used: new Set() }
+  }
+
+  get outer(): GlobalScope {
+    return this.#outer
+  }
+
+  async target(): Promise<StageState> {
+    this.#state ??= this.#planned()
+    return await this.#state
+  }
+
+  async chains(): Promise<Chain[]> {
+    await this.target()
+    return (await (await this.#meaning)?.builder.chains()) ?? []
+  }
+
+  async #planned(): Promise<StageState> {
+    this.#meaning ??= this.#read()
+    const { meaning, builder } = await this.#meaning
+    const state = await builder.target()
+    await addImagesStep(state, this.#request)
+    state.extras = () => this.#extras(state, meaning)
+    return state
+  }
+
+  async #read(): Promise<{ meaning: KubefileMeaning<KubefileRecord>; builder: Builder }> {
+    const { sources } = this.#request
+    const folder = await sources.folder()
+    const meaning = kubefileMeaning(this.#records, {
+      appRoot: APP_ROOT,
+      arch: this.#request.platform.architecture,
+      inherited: await this.#inherited(),
+      source: applicationSources(folder),
+    })
+    const records = meaning.dockerfile.map(
+      ({ of, fields }, index): InstructionRecord => ({
+        ...fields,
+        type: 'instruction',
+        dialect: 'dockerfile',
+        stage: of.stage,
+        index,
+      }),
+    )
+    // A list of passwords is for the build alone.
+    const own = folder && sources.directory({ ...folder, ignore: [...folder.ignore, IMAGE_LIST] })
+    const builder = new Builder(makePlan(records), {
+      ...this.#request,
+      sources: own === undefined ? sources : withContext(sources, own),
+    })
+    this.#outer = builder.outer
+    return { meaning, builder }
+  }
+
+  /** Applications that the base brings. */
+  async #inherited(): Promise<readonly Application[]> {
+    const from = this.#records.findLast(record => record.name === 'FROM')
+    const text = from === undefined ? '' : expandWord(from.args[0] ?? '', { env: this.#globals() })
+    const stages = this.#records.filter(record => record.name === 'FROM').map(record => record.args[2])
+    if (text === '' || text === 'scratch' || stages.includes(text)) return []
+    const platform = from?.flags.find(flag => flag.startsWith('--platform='))?.slice('--platform='.length)
+    const { annotations } = await this.#request.sources.image(text, platform)
+    return inheritedApplications(annotations[EXTENSION])
+  }
+
+  #globals(): Map<string, string> {
+    const globals = new Map(platformArgs(this.#request))
+    for (const record of this.#records) {
+      if (record.name === 'FROM') break
+      for (const arg of record.args) {
+        const [name = '', ...value] = arg.split('=')
+        globals.set(name, this.#request.buildArgs.get(name) ?? value.join('='))
+      }
+    }
+    return globals
+  }
+
+  async #extras(state: StageState, meaning: KubefileMeaning<KubefileRecord>): Promise<ConfigExtras> {
+    const facts = clusterFacts(await this.#request.lowersOf(state.chain), this.#request.platform)
+    const applications = [...meaning.applications.values()].map(app => ({
+      name: app.name,
+      ...(app.type === '' ? {} : { type: app.type }),
+      ...(app.launchFiles.length === 0 ? {} : { launchfiles: app.launchFiles }),
+      ...(Object.keys(app.env).length === 0 ? {} : { env: app.env }),
+      ...(app.cmds.length === 0 ? {} : { cmds: app.cmds }),
+      version: 'v1',
+    }))
+    const extension = {
+      buildClient: { sealerVersion: '', buildahVersion: '' },
+      schemaVersion: 'v1alpha1',
+      type: facts.isCluster ? 'kube-installer' : 'app-installer',
+      ...(applications.length === 0 ? {} : { applications }),
+      ...(Object.keys(meaning.env).length === 0 ? {} : { env: meaning.env }),
+      launch: {
+        ...(meaning.cmds.length === 0 ? {} : { cmds: meaning.cmds }),
+        ...(meaning.launch.length === 0 ? {} : { app_names: meaning.launch }),
+      },
+    }
+    return { fields: {}, annotations: { [EXTENSION]: JSON.stringify(extension) } }
+  }
+}
+
+/** The same sources with another context. */
+function withContext(sources: SourceFinder, context: Source): SourceFinder {
+  return {
+    has: name => sources.has(name),
+    files: (name, platform) => sources.files(name, platform),
+    image: (name, platform) => sources.image(name, platform),
+    context: async () => context,
+  }
+}
+
+/** What lies under the names of the context. */
+function applicationSources(context: BuildContext | undefined): (name: string) => ApplicationSource {
+  return name => {
+    const full = path.join(context?.dir ?? '', path.posix.resolve('/', name))
+    const isDir = context && fs.lstatSync(full, { throwIfNoEntry: false })?.isDirectory() === true
+    return isDir ? { name, files: filesBelow(full) } : { name }
+  }
+}
+
+function filesBelow(dir: string): string[] {
+  const files: string[] = []
+  for (const entry of fs.readdirSync(dir, { recursive: true, withFileTypes: true })) {
+    if (entry.isDirectory()) continue
+    files.push(path.relative(dir, path.join(entry.parentPath, entry.name)))
+    if (files.length > MAX_FILES)
+      throw new ToolError('SOURCE_INVALID', `an application of more than ${MAX_FILES} files`)
+  }
+  return files.sort()
+}
+
+/**
+ * Applications of a base, by its annotation; entries that are none are left out.
+ *
+ * @throws {ToolError} `EXTENSION_INVALID` where it is no JSON
+ */
+function inheritedApplications(text: string | undefined): Application[] {
+  if (text === undefined) return []
+  try {
+    const list: unknown = Reflect.get(JSON.parse(text) as object, 'applications')
+    return Array.isArray(list) ? list.flatMap(inheritedApplication) : []
+  } catch (error) {
+    throw new ToolError(
+      'EXTENSION_INVALID',
+      `the annotation ${EXTENSION} of the base: ${(error as Error).message}`,
+    )
+  }
+}
+
+function inheritedApplication(value: unknown): Application[] {
+  if (typeof value !== 'object' || value === null) return []
+  const field = (name: string): unknown => Reflect.get(value, name)
+  const name = field('name')
+  if (typeof name !== 'string' || name === '') return []
+  const type = (['helm', 'kube', 'shell'] as const).find(known => known === field('type')) ?? ''
+  return [
+    {
+      name,
+      type,
+      launchFiles: texts(field('launchfiles')),
+      env: pairs(field('env')),
+      cmds: texts(field('cmds')),
+    },
+  ]
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
+}
+
+function pairs(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).filter(([, item]) => typeof item === 'string'))
+}

@@ -1,0 +1,147 @@
+/**
+ * A step without an OCI runtime: new namespaces, the usual mounts, chroot, the step's user, Docker's capabilities.
+ * Weaker than a runtime: no device rules, no cgroup, and the host's mounts are behind the changed root.
+ *
+ * @module
+ */
+import {
+  CAPABILITY_NAMES,
+  type ContainerWish,
+  MASKED_PATHS,
+  type Mount,
+  READONLY_PATHS,
+} from './runtime-spec.js'
+
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
+
+/** Variables that the loader of the programs on the way would obey: they are set behind them, in the image. */
+const LOADER =
+  /^(LD_|GLIBC_TUNABLES$|GCONV_PATH$|LOCPATH$|NLSPATH$|MALLOC_|RES_OPTIONS$|HOSTALIASES$|LOCALDOMAIN$)/
+const SET_INSIDE = 'while [ "$1" != -- ]; do export "$1"; shift; done; shift; exec "$@"'
+
+/** The groups of root; where a user namespace has root alone, nobody may set them. */
+const ROOT_GROUPS =
+  'read -r may 2>/dev/null < /proc/self/setgroups || may=allow\n[ "$may" = deny ] && groups= || groups=--groups=0'
+
+/** Full names of the programs on the way: the step's own PATH must not choose them. */
+export type ChrootTools = Readonly<Record<(typeof CHROOT_TOOLS)[number], string>>
+export const CHROOT_TOOLS = ['unshare', 'setpriv', 'mount', 'mkdir', 'ln', 'sh'] as const
+
+export interface ChrootCommand {
+  readonly program: string
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** What to start. Mount destinations in `wish` are resolved already: real names below the root. */
+export function chrootCommand(wish: ContainerWish, tools: ChrootTools): ChrootCommand {
+  const { uid, gid, groups } = wish.user
+  const held = wish.env.filter(entry => LOADER.test(entry))
+  const command =
+    held.length === 0 ? wish.args : ['/bin/sh', '-c', SET_INSIDE, 'sh', ...held, '--', ...wish.args]
+  const kept = CAPABILITY_NAMES.map(name => `+${name}`).join(',')
+  const bounds = wish.insecure ? [] : ['--bounding-set', `-all,${kept}`]
+  const isRoot = uid === 0 && [gid, ...groups].every(id => id === 0)
+  // Groups while the right to set them is there; the user last, after the root is changed.
+  const group = [`--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups']
+  const enter = [
+    ...[tools.setpriv, ...bounds, '--inh-caps=-all'].map(quote),
+    ...(isRoot ? ['$groups'] : group.map(quote)),
+    ...[tools.unshare, `--root=${wish.rootfs}`, `--wd=${wish.cwd}`].map(quote),
+    ...(isRoot ? [] : [`--setuid=${uid}`]),
+  ]
+  const script = `${mountScript(wish, tools)}\n${ROOT_GROUPS}\nexec ${enter.join(' ')} -- "$@"`
+  const namespaces = [
+    '-m',
+    '-p',
+    '-f',
+    '-i',
+    '-u',
+    '--kill-child',
+    ...(wish.network === 'none' ? ['-n'] : []),
+  ]
+  return {
+    program: tools.unshare,
+    args: [...namespaces, tools.sh, '-c', script, 'sh', ...command],
+    env: environment(wish.env.filter(entry => !LOADER.test(entry))),
+  }
+}
+
+// Mounts are made before the root is changed: a symlink on the way would lead to a place of the host. What is mounted
+// may hold one where the next mount is to be; nothing else runs meanwhile that could put one there.
+// In a shell of its own, so that the step's variables keep their values.
+function placeFunction(rootfs: string, mkdir: string): string {
+  return `place() (
+  at=$2
+  while [ "$at" != ${quote(rootfs)} ]; do
+    [ ! -L "$at" ] || { echo "a symlink is on the way of the mount point: $at" >&2; exit 1; }
+    at=\${at%/*}
+  done
+  if [ -d "$1" ]; then [ -d "$2" ] || ${quote(mkdir)} -p "$2"
+  elif [ ! -e "$2" ]; then ${quote(mkdir)} -p "\${2%/*}"; : > "$2"; fi
+)`
+}
+
+function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): string {
+  const below = (name: string): string => quote(`${wish.rootfs}/${name}`)
+  return [
+    'set -e',
+    placeFunction(wish.rootfs, mkdir),
+    ...['proc', 'sys', 'dev'].map(name => `place / ${below(name)}`),
+    // The kernel lets root of a user namespace read its host's name only.
+    `{ echo ${quote(wish.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
+    `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
+    // Without what is mounted in it, which would stay writable. Where we may not take that away, it comes along.
+    `${mount} --bind /sys ${below('sys')} 2>/dev/null || ${mount} --rbind /sys ${below('sys')}`,
+    ...(wish.insecure ? [] : guards(wish, mount, below)),
+    `${mount} -t tmpfs -o nosuid,mode=755,size=65536k tmpfs ${below('dev')}`,
+    ...DEVICES.map(
+      name => `: > ${below(`dev/${name}`)}; ${mount} --bind /dev/${name} ${below(`dev/${name}`)}`,
+    ),
+    `${ln} -s /proc/self/fd ${below('dev/fd')}`,
+    ...['stdin', 'stdout', 'stderr'].map(
+      (name, fd) => `${ln} -s /proc/self/fd/${fd} ${below(`dev/${name}`)}`,
+    ),
+    `${mkdir} -m 1777 ${below('dev/shm')}`,
+    ...(wish.mounts ?? []).map(each => mountLine(each, below, mount)),
+  ].join('\n')
+}
+
+// Root of the machine could change the machine through these. Root of a user namespace cannot, and may not cover them.
+function guards(wish: ContainerWish, mount: string, below: (name: string) => string): string[] {
+  const otherwise = wish.inUserNamespace === true ? ' 2>/dev/null || :' : ''
+  const safe = 'nosuid,noexec,nodev'
+  const shown = (name: string): string => below(name.slice(1))
+  return [
+    `${mount} -o remount,bind,ro,${safe} ${below('sys')} 2>/dev/null || :`,
+    `for each in ${READONLY_PATHS.map(shown).join(' ')}; do`,
+    `  [ ! -e "$each" ] || { ${mount} --bind "$each" "$each" && ${mount} -o remount,bind,ro,${safe} "$each"; }${otherwise}`,
+    'done',
+    `for each in ${MASKED_PATHS.map(shown).join(' ')}; do`,
+    `  if [ -d "$each" ]; then ${mount} -t tmpfs -o ro,size=4k tmpfs "$each"${otherwise}`,
+    `  elif [ -e "$each" ]; then ${mount} --bind /dev/null "$each"${otherwise}; fi`,
+    'done',
+  ]
+}
+
+function mountLine(wanted: Mount, below: (name: string) => string, mount: string): string {
+  const target = below(wanted.destination.replace(/^\/+/, ''))
+  if (wanted.type === 'tmpfs') {
+    const options = quote(['nosuid', ...wanted.options].join(','))
+    return `place / ${target}; ${mount} -t tmpfs -o ${options} tmpfs ${target}`
+  }
+  const source = quote(wanted.source)
+  const bind = `place ${source} ${target}; ${mount} --bind ${source} ${target}`
+  return wanted.options.includes('ro') ? `${bind}; ${mount} -o remount,bind,ro ${target}` : bind
+}
+
+function environment(entries: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    entries.map(entry => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+  )
+}
+
+/** A word of a shell's command. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,23 @@
+/**
+ * Containers of single commands: runtime specs, runtimes, users, and the namespaces in which a step runs.
+ *
+ * @module
+ */
+
+export { accountsIn } from './accounts.js'
+export { type Caller, callerOf, formOf } from './caller.js'
+export { heldCapabilities } from './capabilities.js'
+export { quote } from './chroot.js'
+export { type Ended, type Runtime, type RuntimeName, runContainer, runProgram } from './container.js'
+export { DEFAULT_PATH } from './default-path.js'
+export { findProgram } from './find-program.js'
+export { holdsID, RANGES } from './id-map.js'
+export { startInside } from './inside.js'
+export { placeMounts, replaceMountPoints } from './mount-places.js'
+export { probeRuntime } from './runtime-probe.js'
+export { type ContainerWish, type Mount, runtimeSpec, STANDARD_MOUNTS } from './runtime-spec.js'
+export type { Output } from './step-output.js'
+export { Stubs } from './stubs.js'
+export { unmount } from './unmount.js'
+export { type Identity, ownerIdentity, processIdentity } from './users.js'
+export { resolveCwd } from './working-dir.js'

@@ -1,0 +1,115 @@
+/**
+ * Scripts that run as root: as we are, or as root of a user namespace made for them.
+ *
+ * @module
+ */
+
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import { messageOf, ToolError } from '@pipelayer/errors'
+import type { Caller } from './caller.js'
+import { findProgram } from './find-program.js'
+import type { IdRows } from './id-map.js'
+
+/**
+ * In a new namespace, where it is nobody yet: says its number, and waits until its ids are mapped. The script is begun
+ * anew, since only a program that is started as root has root's rights. Ends when nobody is there to map them.
+ */
+const WAIT = `
+printf '%d\\n' "$$" >&3
+read -r go <&3 || exit 1
+script=$1
+shift
+exec sh -c "$script" sh "$@" 3<&-`
+
+export interface InsideOptions {
+  readonly stdin: 'pipe' | 'ignore'
+  readonly stdout: 'pipe' | 'ignore'
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** A script that was started, and when it could begin. */
+export interface Inside {
+  readonly child: ChildProcess
+  /** @throws {ToolError} `ID_MAP_FAILED`, status 75; then the script ends by itself */
+  readonly entered: Promise<void>
+}
+
+/** Starts a shell's script with arguments, of a session of its own: a Ctrl-C is for its caller alone. */
+export function startInside(
+  caller: Caller,
+  [script, ...args]: readonly [script: string, ...args: string[]],
+  { stdin, stdout, env }: InsideOptions,
+): Inside {
+  const isMapped = caller.kind === 'user' && caller.problem === undefined
+  const stdio: StdioOptions = [stdin, stdout, 'inherit', ...(isMapped ? ['pipe' as const] : [])]
+  const start = (program: string, ...words: string[]): ChildProcess =>
+    spawn(program, [...words, ...args], { stdio, env, detached: true })
+  const done = Promise.resolve()
+  if (caller.kind !== 'user') return { child: start('sh', '-c', script, 'sh'), entered: done }
+  if (!isMapped)
+    return { child: start('unshare', '--user', '--map-root-user', 'sh', '-c', script, 'sh'), entered: done }
+  const child = start('unshare', '--user', 'sh', '-c', WAIT, 'sh', script)
+  const entered = enter(child, caller, env.PATH)
+  entered.catch(() => {})
+  return { child, entered }
+}
+
+async function enter(
+  child: ChildProcess,
+  { idMap }: Caller & { readonly kind: 'user' },
+  searchPath: string | undefined,
+): Promise<void> {
+  const line = child.stdio[3] as Readable & Writable
+  // One that died before it asked is told of by its end.
+  line.on('error', () => {})
+  try {
+    const pid = await firstLine(line)
+    if (pid === undefined) return
+    await Promise.all([
+      runMapper('newuidmap', [pid, ...words(idMap.uid)], searchPath),
+      runMapper('newgidmap', [pid, ...words(idMap.gid)], searchPath),
+    ])
+    line.write('go\n')
+  } finally {
+    line.end()
+  }
+}
+
+function words(rows: IdRows): string[] {
+  return rows.flat().map(String)
+}
+
+async function firstLine(source: Readable): Promise<string | undefined> {
+  let text = ''
+  return await new Promise(resolve => {
+    source.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1')
+      if (text.includes('\n')) resolve(text.trim())
+    })
+    source.on('close', () => resolve(undefined))
+  })
+}
+
+async function runMapper(
+  name: string,
+  args: readonly string[],
+  searchPath: string | undefined,
+): Promise<void> {
+  const program = findProgram(name, searchPath) ?? name
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let told = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    told += chunk.toString()
+  })
+  const why = await new Promise<string | undefined>(resolve => {
+    child.on('error', error => resolve(messageOf(error)))
+    child.on('close', code =>
+      resolve(code === 0 ? undefined : told.trim().split('\n').at(-1) || `status ${code}`),
+    )
+  })
+  if (why !== undefined)
+    throw new ToolError('ID_MAP_FAILED', `cannot map the ids of a user namespace: ${name}: ${why}`, {
+      status: 75,
+    })
+}

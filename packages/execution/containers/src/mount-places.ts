@@ -1,0 +1,83 @@
+/**
+ * Where the mounts of a step are in the root of its image, and in which order they are made.
+ *
+ * @module
+ */
+
+import fs from 'node:fs'
+import { attempt, ToolError } from '@pipelayer/errors'
+import { binaryOf, cleanName, Rooted } from '@pipelayer/rootfs'
+import { type Mount, STANDARD_MOUNTS } from './runtime-spec.js'
+import { Stubs } from './stubs.js'
+
+/** Permission bits of a tmpfs where nothing was: every user may write, as in BuildKit's. */
+const OPEN_TO_ALL = 0o1777
+
+/**
+ * Puts a directory in the place of each symlink that a root filesystem has for a mount point of every container, for
+ * good: a runtime may write where such a symlink leads on the host. A mount point that is missing is left to the runtime.
+ *
+ * @param onReplaced - told of each symlink, as `dev` and what it named
+ * @throws {ToolError} `MOUNT_POINT_INVALID` where something else has the name
+ */
+export function replaceMountPoints(rootfs: string, onReplaced: (name: string, target: string) => void): void {
+  const root = Rooted.open(rootfs)
+  try {
+    const stubs = new Stubs(root)
+    for (const name of STANDARD_MOUNTS.map(target => target.slice(1))) {
+      if (root.lstat(name) === undefined) continue
+      const target = attempt(`replace "${name}" in "${rootfs}"`, () => stubs.addStandard(name))
+      if (target !== undefined) onReplaced(name, target)
+    }
+  } finally {
+    root.close()
+  }
+}
+
+/**
+ * The mounts with the real names of their places as destinations; what the image lacks is made. Parents come first, so
+ * that no mount hides another that lies in it; of two at one place the one that was written later is seen.
+ *
+ * @throws {ToolError} `MOUNT_INVALID` where one would cover the whole container, its devices or its processes
+ */
+export function placeMounts(mounts: readonly Mount[], root: Rooted, stubs: Stubs): Mount[] {
+  const found = mounts.map(mount => ({ ...mount, destination: realPlace(mount, root) }))
+  return found.sort(byDestination).map(mount => makePlace(mount, root, stubs))
+}
+
+// What is below /dev appears on the tmpfs that the container gets there. Elsewhere the image has to have the place.
+function isDevice({ destination }: Mount): boolean {
+  return destination.startsWith('/dev/')
+}
+
+function realPlace(mount: Mount, root: Rooted): string {
+  if (isDevice(mount)) return mount.destination
+  const real = root.resolve(cleanName(binaryOf(mount.destination)))
+  if (real === '' || real === 'dev' || real === 'proc')
+    throw new ToolError('MOUNT_INVALID', `"${mount.destination}" cannot be a target: it is "/${real}"`)
+  return `/${Buffer.from(real, 'latin1').toString()}`
+}
+
+function byDestination(a: Mount, b: Mount): number {
+  if (a.destination === b.destination) return 0
+  return a.destination < b.destination ? -1 : 1
+}
+
+function makePlace(mount: Mount, root: Rooted, stubs: Stubs): Mount {
+  if (isDevice(mount)) return withMode(mount, OPEN_TO_ALL)
+  const target = binaryOf(mount.destination)
+  if (mount.type !== 'tmpfs') {
+    stubs.add({ target, kind: fs.statSync(mount.source).isDirectory() ? 'dir' : 'file' })
+    return mount
+  }
+  const stat = root.lstat(cleanName(target))
+  const mode = stat?.isDirectory() ? Number(stat.mode & 0o7777n) : OPEN_TO_ALL
+  // runc 1.1 gives a tmpfs the mode of the directory below it, other runtimes the one that its options name.
+  stubs.add({ target, kind: 'dir', mode })
+  return withMode(mount, mode)
+}
+
+function withMode(mount: Mount, mode: number): Mount {
+  if (mount.type !== 'tmpfs') return mount
+  return { ...mount, options: [...mount.options, `mode=${mode.toString(8)}`] }
+}

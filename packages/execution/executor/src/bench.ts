@@ -1,0 +1,151 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { holdsID, type Output, probeRuntime, type Runtime, unmount } from '@pipelayer/containers'
+import { ToolError } from '@pipelayer/errors'
+import { ownIdMap } from '@pipelayer/layer'
+import type { IdMap } from '@pipelayer/records'
+import type { ImagesAction, Note, StartRequest, TreeForm } from '@pipelayer/steps'
+import { mount } from '@pipelayer/sys'
+import { findOverlays, type OverlayMounter } from './overlay.js'
+
+export type Notify = (note: Note) => void
+
+/** What an executor is put together of, besides what it is asked for. */
+export interface ExecutorParts {
+  /** File of the program of the threads that unpack layers; undefined where there is none. */
+  readonly layerThread?: string | undefined
+  /** Brings the container images that a root filesystem names into its registry. */
+  readonly bringImages: (bench: Bench, action: ImagesAction, target: string) => Promise<void>
+}
+
+/** Where the executor works, and by what means: found out once. */
+export class Bench {
+  readonly work: string
+  readonly form: TreeForm
+  readonly xattrs: 'trusted' | 'user'
+  readonly env: Readonly<Record<string, string>>
+  readonly #notify: Notify
+  readonly parts: ExecutorParts
+  readonly overlays: OverlayMounter
+  /** The ids that exist where we are. */
+  readonly ids: IdMap
+  readonly #wanted: StartRequest['runtime']
+  #runtime: Promise<Runtime> | undefined
+  #count = 0
+
+  private constructor(
+    request: StartRequest,
+    overlays: OverlayMounter,
+    found: { form: TreeForm; notify: Notify; parts: ExecutorParts },
+  ) {
+    this.work = request.work
+    this.xattrs = request.xattrs
+    this.env = request.env
+    this.ids = ownIdMap()
+    this.#wanted = request.runtime
+    this.overlays = overlays
+    this.form = found.form
+    this.#notify = found.notify
+    this.parts = found.parts
+  }
+
+  static start(request: StartRequest, notify: Notify, parts: ExecutorParts): Bench {
+    const memory = path.join(request.work, 'memory')
+    fs.mkdirSync(memory, { mode: 0o700 })
+    mount('tmpfs', memory, 'tmpfs', { data: 'mode=0700' })
+    fs.mkdirSync(path.join(request.work, 'runtime'), { mode: 0o700 })
+    const probe = path.join(request.work, 'probe')
+    fs.mkdirSync(probe)
+    const { xattrs, env, overlays: wanted } = request
+    const searchPath = env.PATH
+    const overlays = findOverlays(probe, path.join(request.work, 'names'), { xattrs, searchPath, wanted })
+    if (!overlays.works)
+      notify({ note: 'warning', message: `steps are kept as whole copies: ${overlays.problem}` })
+    else if (overlays.problem !== undefined)
+      notify({ note: 'info', message: `fuse-overlayfs mounts: ${overlays.problem}` })
+    return new Bench(request, overlays.mounter, {
+      form: overlays.works ? 'overlay' : 'tree',
+      notify,
+      parts,
+    })
+  }
+
+  /** In memory, for what may hold secrets. */
+  get memory(): string {
+    return path.join(this.work, 'memory')
+  }
+
+  get inUserNamespace(): boolean {
+    return this.xattrs === 'user'
+  }
+
+  get ttyGroup(): boolean {
+    return holdsID(this.ids.gid, 5)
+  }
+
+  get places(): { readonly state: string; readonly bundles: string } {
+    return { state: path.join(this.work, 'runtime'), bundles: this.memory }
+  }
+
+  warn = (message: string): void => this.#notify({ note: 'warning', message })
+
+  inform(message: string): void {
+    this.#notify({ note: 'info', message })
+  }
+
+  /** Passes on what a step writes. */
+  outputOf(from: string): Output {
+    return { take: lines => this.#notify({ note: 'output', from, message: lines.toString('latin1') }) }
+  }
+
+  /** A new directory in the work directory, only ours. */
+  newDir(kind: string): string {
+    const dir = path.join(this.work, `${kind}-${this.#count++}`)
+    fs.mkdirSync(dir, { mode: 0o700 })
+    return dir
+  }
+
+  /** The name of a new file in memory, only ours. */
+  newSecretFile(): string {
+    return path.join(this.memory, `secret-${this.#count++}`)
+  }
+
+  /** What runs commands; found at the first RUN, and named then. */
+  runtime(): Promise<Runtime> {
+    this.#runtime ??= this.#probe()
+    return this.#runtime
+  }
+
+  async #probe(): Promise<Runtime> {
+    const { runtime, refused } = await probeRuntime({
+      wanted: this.#wanted,
+      searchPath: this.env.PATH,
+      inUserNamespace: this.inUserNamespace,
+      places: this.places,
+      work: this.newDir('host'),
+    })
+    const name = runtime.kind === 'oci' ? runtime.name : 'chroot in new namespaces'
+    this.inform(`RUN uses ${name}${refused.length > 0 ? ` (${refused.join('; ')})` : ''}`)
+    return runtime
+  }
+
+  /** A chain as one tree to read, and what takes it away again. */
+  openChain(lowers: readonly string[]): { readonly dir: string; readonly close: () => void } {
+    const [only] = lowers
+    if (this.form === 'tree') {
+      if (lowers.length > 1) throw overlayLost()
+      return { dir: only ?? this.newDir('empty'), close: () => {} }
+    }
+    const dir = this.newDir('chain')
+    this.overlays.mount({ lowers }, dir)
+    return { dir, close: () => unmount(dir) }
+  }
+}
+
+/** Steps of the cache lie in overlay form, and overlays cannot be mounted any more. Build with --no-cache. */
+export function overlayLost(): ToolError {
+  return new ToolError(
+    'OVERLAY_LOST',
+    'the cached steps need overlay mounts, which do not work here any more: build with --no-cache',
+  )
+}

@@ -1,0 +1,304 @@
+import fs from 'node:fs'
+import { RANGES } from '@pipelayer/containers'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { showName } from '@pipelayer/records'
+import { at, bytesOf, isCarried, openFile, type Rooted, timeSpec } from '@pipelayer/rootfs'
+import { linkText, type SourceEntry } from '@pipelayer/sources'
+import type { ModeChange } from '@pipelayer/steps'
+import {
+  fchmodat,
+  futimens,
+  lchownat,
+  lgetxattr,
+  linkat,
+  llistxattr,
+  lsetxattr,
+  mknodat,
+  openRegular,
+  utimensat,
+} from '@pipelayer/sys'
+
+interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** What a copy does to the entries on their way. */
+export interface CopyRules {
+  /** Of every entry made; without it each keeps its own. */
+  readonly owner?: Owner
+  readonly mode?: ModeChange
+  /** Permission bits of directories that are made on the way; 0755 unless said. */
+  readonly dirMode?: number
+  /** Nanoseconds since 1970, of directories that no source stands behind. */
+  readonly timeNs: bigint
+  readonly onWarning: (message: string) => void
+}
+
+/** Files up to this go through one buffer; larger ones through copy_file_range in a thread, so that a stop is heard. */
+const SMALL_FILE = 256 * 1024
+const BUFFER = Buffer.allocUnsafe(SMALL_FILE)
+const NEW_FILE = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_NOFOLLOW
+
+/**
+ * Writes entries below a root, never through a symlink that lies in it. Close it.
+ *
+ * Of a small file most of the time goes into calls: so the directory that was written to last stays open, and what a
+ * file is comes by its descriptor: 24,000 files of 2 kB took half the time that they took by name.
+ */
+export class Copier {
+  readonly #root: Rooted
+  readonly #rules: CopyRules
+  /** First copies of files with several names, by device and inode. */
+  readonly #links = new Map<string, string>()
+  readonly #made: string[] = []
+  #parent: { readonly real: string; readonly fd: number } | undefined
+
+  constructor(root: Rooted, rules: CopyRules) {
+    this.#root = root
+    this.#rules = rules
+  }
+
+  /** Makes a resolved name a directory, with its parents, owned as the copy is. One that is there stays as it is. */
+  makeDirs(real: string, mode = this.#rules.dirMode ?? 0o755): void {
+    const stat = this.#root.lstat(real)
+    if (stat?.isDirectory()) return
+    if (stat) throw notDirectory(real)
+    const slash = real.lastIndexOf('/')
+    this.makeDirs(real.slice(0, Math.max(0, slash)), mode)
+    this.#inParent(real, (fd, name) => {
+      fs.mkdirSync(at(fd, name), mode)
+      this.#own(fd, name, this.#rules.owner ?? { uid: 0, gid: 0 })
+      fchmodat(fd, bytesOf(name), mode)
+    })
+    this.#made.push(real)
+  }
+
+  /** Gives the directories of {@link makeDirs} their time: call it when nothing more goes into them. */
+  finish(): void {
+    for (const real of this.#made) this.date(real, this.#rules.timeNs)
+    this.#made.length = 0
+  }
+
+  /** Gives something that is there another time. */
+  date(real: string, timeNs: bigint): void {
+    this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeSpec(timeNs)))
+  }
+
+  close(): void {
+    if (this.#parent !== undefined) fs.closeSync(this.#parent.fd)
+    this.#parent = undefined
+  }
+
+  /** Copies one entry of a walk to the resolved name `real`. */
+  async entry(entry: SourceEntry, real: string): Promise<void> {
+    try {
+      if (entry.kind === 'enter') this.#enter(entry, real)
+      else if (entry.kind === 'leave') this.#describe(entry, real)
+      else await this.#leaf(entry, real)
+    } catch (error) {
+      throw systemError(error, `copy to "/${showName(real)}"`)
+    }
+  }
+
+  /** Writes a file of the Dockerfile itself. */
+  async inline(real: string, content: AsyncIterable<Buffer>): Promise<void> {
+    this.#clear(real)
+    const file = this.#create(real)
+    try {
+      for await (const chunk of content)
+        for (let at = 0; at < chunk.length; ) at += fs.writeSync(file, chunk, at)
+      const owner = this.#rules.owner ?? { uid: 0, gid: 0 }
+      this.#owned(real, owner, () => fs.fchownSync(file, owner.uid, owner.gid))
+      fs.fchmodSync(file, this.#rules.mode?.(0o644, false) ?? 0o644)
+      futimens(file, timeSpec(this.#rules.timeNs))
+    } catch (error) {
+      throw systemError(error, `write "/${showName(real)}"`)
+    } finally {
+      fs.closeSync(file)
+    }
+  }
+
+  /** Copies a file that has no owner, mode and time of its own: 0600 unless the rules say. */
+  async file(source: { readonly path: string; readonly timeNs: string }, real: string): Promise<void> {
+    try {
+      const path = Buffer.from(source.path)
+      await this.#file(path, real, fd => {
+        const owner = this.#rules.owner ?? { uid: 0, gid: 0 }
+        this.#owned(real, owner, () => fs.fchownSync(fd, owner.uid, owner.gid))
+        fs.fchmodSync(fd, this.#rules.mode?.(0o600, false) ?? 0o600)
+        futimens(fd, timeSpec(BigInt(source.timeNs)))
+      })
+    } catch (error) {
+      throw systemError(error, `copy to "/${showName(real)}"`)
+    }
+  }
+
+  #enter(entry: SourceEntry, real: string): void {
+    const stat = this.#root.lstat(real)
+    if (stat?.isDirectory()) return
+    if (stat) throw notDirectory(real)
+    // Writable until its contents are there; `leave` gives it the source's mode.
+    this.#inParent(real, (fd, name) => fs.mkdirSync(at(fd, name), Number(entry.stat.mode & 0o7777n) | 0o700))
+  }
+
+  async #leaf(entry: SourceEntry, real: string): Promise<void> {
+    if (entry.emptied) return this.#emptied(entry, real)
+    const key = entry.stat.nlink > 1n ? `${entry.stat.dev}:${entry.stat.ino}` : undefined
+    const first = key === undefined ? undefined : this.#links.get(key)
+    if (first !== undefined) {
+      this.#clear(real)
+      return this.#link(first, real)
+    }
+    if (entry.stat.isFile()) await this.#file(entry.path, real, fd => this.#describeFile(entry, real, fd))
+    else {
+      this.#clear(real)
+      this.#make(entry, real)
+      this.#describe(entry, real)
+    }
+    if (key !== undefined) this.#links.set(key, real)
+  }
+
+  #emptied(entry: SourceEntry, real: string): void {
+    const why = 'one pattern of .dockerignore takes it back in, a later one leaves out a directory above it'
+    this.#rules.onWarning(`"/${showName(real)}" is empty: ${why}`)
+    this.#clear(real)
+    const file = this.#create(real)
+    try {
+      this.#describeFile(entry, real, file)
+    } finally {
+      fs.closeSync(file)
+    }
+  }
+
+  #make({ stat, path }: SourceEntry, real: string): void {
+    this.#inParent(real, (fd, name) => {
+      if (stat.isSymbolicLink()) fs.symlinkSync(bytesOf(linkText(path)), at(fd, name))
+      else mknodat(fd, bytesOf(name), { mode: Number(stat.mode), rdev: stat.rdev })
+    })
+  }
+
+  async #file(path: Buffer, real: string, describe: (fd: number) => void): Promise<void> {
+    const from = openRegular(path, { noFollow: true }).fd
+    try {
+      const to = this.#create(real)
+      try {
+        if (!copySmall(from, to))
+          await fs.promises.copyFile(openFile(from), openFile(to), fs.constants.COPYFILE_FICLONE)
+        describe(to)
+      } finally {
+        fs.closeSync(to)
+      }
+    } finally {
+      fs.closeSync(from)
+    }
+  }
+
+  #create(real: string): number {
+    return this.#inParent(real, (fd, name) => {
+      try {
+        return fs.openSync(at(fd, name), NEW_FILE, 0o600)
+      } catch (error) {
+        if (errnoOf(error) !== 'EEXIST') throw error
+        this.#clear(real)
+        return fs.openSync(at(fd, name), NEW_FILE, 0o600)
+      }
+    })
+  }
+
+  #link(first: string, real: string): void {
+    linkat({ dirfd: this.#root.fd, path: bytesOf(first) }, { dirfd: this.#root.fd, path: bytesOf(real) })
+  }
+
+  /** Takes away what a file is about to replace. A directory is never replaced by one. */
+  #clear(real: string): void {
+    const stat = this.#root.lstat(real)
+    if (!stat) return
+    if (stat.isDirectory())
+      throw new ToolError('CANNOT_REPLACE', `cannot replace the directory "/${showName(real)}" by a file`)
+    this.#inParent(real, (fd, name) => fs.unlinkSync(at(fd, name)))
+  }
+
+  /** Owner, mode, xattrs, times: in this order, because a change of owner takes setuid bits and capabilities away. */
+  #describe({ stat, path }: SourceEntry, real: string): void {
+    const { owner, mode } = this.#rules
+    this.#inParent(real, (fd, name) => {
+      this.#own(fd, name, owner ?? { uid: Number(stat.uid), gid: Number(stat.gid) })
+      const bits = Number(stat.mode & 0o7777n)
+      if (!stat.isSymbolicLink()) fchmodat(fd, bytesOf(name), mode?.(bits, stat.isDirectory()) ?? bits)
+      this.#xattrs(path, at(fd, name))
+      utimensat(fd, bytesOf(name), timeSpec(stat.mtimeNs))
+    })
+  }
+
+  /** As {@link #describe}, in the same order. */
+  #describeFile({ stat, path }: SourceEntry, real: string, fd: number): void {
+    const { mode } = this.#rules
+    const owner = this.#rules.owner ?? { uid: Number(stat.uid), gid: Number(stat.gid) }
+    this.#owned(real, owner, () => fs.fchownSync(fd, owner.uid, owner.gid))
+    const bits = Number(stat.mode & 0o7777n)
+    fs.fchmodSync(fd, mode?.(bits, false) ?? bits)
+    this.#inParent(real, (dir, name) => this.#xattrs(path, at(dir, name)))
+    futimens(fd, timeSpec(stat.mtimeNs))
+  }
+
+  #own(fd: number, name: string, owner: Owner): void {
+    this.#owned(name, owner, () => lchownat(fd, bytesOf(name), owner))
+  }
+
+  #owned(name: string, owner: Owner, give: () => void): void {
+    try {
+      give()
+    } catch (error) {
+      if (!['EINVAL', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
+      throw new ToolError(
+        'OWNER_NOT_MAPPED',
+        `cannot give "${showName(name)}" to ${owner.uid}:${owner.gid}: this user may not use that id; ${RANGES}`,
+        { cause: error },
+      )
+    }
+  }
+
+  /** Those that a layer carries; what the file system cannot hold is left out with a warning, as docker does. */
+  #xattrs(from: Buffer, to: Buffer): void {
+    for (const name of llistxattr(from)) {
+      if (!isCarried(name)) continue
+      const value = lgetxattr(from, name)
+      try {
+        if (value !== undefined) lsetxattr(to, name, value)
+      } catch (error) {
+        this.#rules.onWarning(`xattr ${name} left out: ${errnoOf(error) ?? String(error)}`)
+      }
+    }
+  }
+
+  #inParent<T>(real: string, work: (fd: number, name: string) => T): T {
+    const slash = real.lastIndexOf('/')
+    return work(this.#parentOf(real.slice(0, Math.max(0, slash))), real.slice(slash + 1))
+  }
+
+  // Directories that are there stay: nothing here takes one away or puts something else in its place.
+  #parentOf(real: string): number {
+    if (this.#parent?.real === real) return this.#parent.fd
+    const fd = this.#root.openDir(real)
+    this.close()
+    this.#parent = { real, fd }
+    return fd
+  }
+}
+
+/** Copies what fits into the buffer; false, and nothing is done, for what does not. */
+function copySmall(from: number, to: number): boolean {
+  const size = fs.readSync(from, BUFFER, 0, SMALL_FILE, 0)
+  // Less than was asked for: the file ends there.
+  if (size === SMALL_FILE) return false
+  for (let at = 0; at < size; ) at += fs.writeSync(to, BUFFER, at, size - at, null)
+  return true
+}
+
+function notDirectory(real: string): ToolError {
+  return new ToolError(
+    'CANNOT_REPLACE',
+    `cannot copy a directory to "/${showName(real)}": something else is there`,
+  )
+}

@@ -1,0 +1,101 @@
+/**
+ * The program that mounts, copies and runs: alone in its mount and pid namespace, so that all of it ends with it.
+ *
+ * It ends when its stdin does, whatever it is doing; the shell around it takes the work directory away.
+ *
+ * @module
+ */
+
+import fs from 'node:fs'
+import { createInterface } from 'node:readline'
+import { ToolError } from '@pipelayer/errors'
+import type { Note, Numbered, Reply, Request } from '@pipelayer/steps'
+import { Bench, type ExecutorParts } from './bench.js'
+import { mergeStep } from './merge-step.js'
+import { packStep } from './pack-step.js'
+import { restoreStep } from './restore-step.js'
+import { executeStep } from './step.js'
+import { unpackLayers } from './unpack-layers.js'
+
+/**
+ * Serves requests from stdin until it closes.
+ *
+ * @param parts - `layerThread` is a program that calls `serveLayerThread`
+ */
+export async function runExecutor(parts: ExecutorParts): Promise<void> {
+  // What is made takes its mode from what was asked, not from the caller's shell.
+  process.umask(0o022)
+  closeInherited()
+  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })
+  // The pid namespace goes with us, and every mount and container in it.
+  lines.on('close', () => process.exit(0))
+  const session = new Session(parts)
+  for await (const line of lines) void answer(session, JSON.parse(line) as Numbered<Request>)
+}
+
+async function answer(session: Session, { id, ...request }: Numbered<Request>): Promise<void> {
+  write({ id, ...(await session.answer(request as Request)) })
+}
+
+const O_CLOEXEC = 0o2000000
+
+// What the caller of kf-run had open is no business of a step's. Node opens everything to be closed on exec.
+function closeInherited(): void {
+  for (const name of fs.readdirSync('/proc/self/fd')) {
+    const fd = Number(name)
+    const info =
+      fd > 2 && fs.existsSync(`/proc/self/fdinfo/${fd}`) && fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')
+    const flags = info ? /^flags:\s*([0-7]+)/m.exec(info)?.[1] : undefined
+    if (flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0) fs.closeSync(fd)
+  }
+}
+
+class Session {
+  readonly #parts: ExecutorParts
+  #bench: Bench | undefined
+
+  constructor(parts: ExecutorParts) {
+    this.#parts = parts
+  }
+
+  async answer(request: Request): Promise<Reply> {
+    try {
+      return await this.#handle(request)
+    } catch (error) {
+      if (error instanceof ToolError)
+        return { ok: false, code: error.code, message: error.message, status: error.status }
+      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      return { ok: false, code: 'BUG', message: stack.split('\n', 1)[0] ?? '', status: 1, stack }
+    }
+  }
+
+  async #handle(request: Request): Promise<Reply> {
+    if (request.op === 'start') {
+      this.#bench = Bench.start(request, write, this.#parts)
+      return { ok: true, form: this.#bench.form }
+    }
+    const bench = this.#bench
+    if (bench === undefined) throw new Error('the executor was not started')
+    await work(bench, request)
+    return { ok: true }
+  }
+}
+
+async function work(bench: Bench, request: Exclude<Request, { op: 'start' }>): Promise<void> {
+  switch (request.op) {
+    case 'unpack':
+      return await unpackLayers(bench, request)
+    case 'restore':
+      return await restoreStep(bench, request)
+    case 'merge':
+      return await mergeStep(bench, request)
+    case 'step':
+      return await executeStep(bench, request)
+    case 'pack':
+      return await packStep(bench, request)
+  }
+}
+
+function write(line: Note | Numbered<Reply>): void {
+  fs.writeSync(1, `${JSON.stringify(line)}\n`)
+}

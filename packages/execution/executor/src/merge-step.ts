@@ -1,0 +1,39 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { type MergeRequest, TREE } from '@pipelayer/steps'
+import type { Bench } from './bench.js'
+import { copyTree, publishStep } from './step.js'
+
+/**
+ * Lays a tree upon another, as an overlay mount shows them: directories merge, with the upper one's metadata; anything
+ * else takes the place of what is there.
+ */
+export async function mergeStep(bench: Bench, request: MergeRequest): Promise<void> {
+  const dir = bench.newDir('step')
+  try {
+    const whole = path.join(dir, TREE)
+    fs.mkdirSync(whole, { mode: 0o755 })
+    await copyTree(request.below, whole)
+    makeWay(Buffer.from(request.tree), Buffer.from(whole))
+    await copyTree(request.tree, whole)
+    publishStep(dir, request)
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+// After this no name of the upper tree leads to a file or a symlink of the lower one.
+function makeWay(upper: Buffer, lower: Buffer): void {
+  for (const entry of fs.readdirSync(upper, { withFileTypes: true, encoding: 'buffer' })) {
+    const inUpper = below(upper, entry.name)
+    const inLower = below(lower, entry.name)
+    const found = fs.lstatSync(inLower, { throwIfNoEntry: false })
+    if (found === undefined) continue
+    if (entry.isDirectory() && found.isDirectory()) makeWay(inUpper, inLower)
+    else fs.rmSync(inLower, { recursive: true, force: true })
+  }
+}
+
+function below(dir: Buffer, name: Buffer): Buffer {
+  return Buffer.concat([dir, Buffer.from('/'), name])
+}

@@ -1,0 +1,167 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { findProgram, unmount } from '@pipelayer/containers'
+import { messageOf, systemError, ToolError } from '@pipelayer/errors'
+import type { OverlayName } from '@pipelayer/steps'
+import { lgetxattr, mount } from '@pipelayer/sys'
+import { mountFuse, tidyUpper } from './fuse-overlay.js'
+
+/** An overlay to mount. Directories are absolute, lowers nearest first. */
+export interface Overlay {
+  readonly lowers: readonly string[]
+  /** Without it the mount is read-only. */
+  readonly upper?: string
+  /** On the file system of the upper, empty. */
+  readonly work?: string
+}
+
+/** The kernel's OVL_MAX_STACK. */
+const MAX_LOWERS = 500
+
+/**
+ * Without the features that would leave marks in an upper that no layer can hold. `userxattr` takes no other word than
+ * `nofollow` for redirects that are neither made nor followed.
+ */
+const OPTIONS = {
+  trusted: 'redirect_dir=off,metacopy=off,index=off,xino=off',
+  user: 'redirect_dir=nofollow,metacopy=off,index=off,xino=off,userxattr',
+} as const
+
+/**
+ * Mounts overlays. Options must fit into a page and know escapes of their own, so directories go in as short names of
+ * symlinks in a folder of ours, which is the working directory for that moment.
+ */
+export class OverlayMounter {
+  readonly #folder: string
+  readonly #empties: readonly string[]
+  readonly #xattrs: 'trusted' | 'user'
+  /** The program of fuse-overlayfs, in place of the kernel. */
+  readonly #fuse: string | undefined
+  #count = 0
+
+  /** @param folder - a directory for symlinks, removed with the work directory */
+  constructor(folder: string, xattrs: 'trusted' | 'user', fuse?: string) {
+    this.#folder = folder
+    this.#xattrs = xattrs
+    this.#fuse = fuse
+    // Two, because the kernel takes one directory twice for a loop.
+    this.#empties = ['empty0', 'empty1'].map(name => path.join(folder, name))
+    for (const dir of this.#empties) {
+      fs.mkdirSync(dir, { recursive: true })
+      fs.chmodSync(dir, 0o755)
+    }
+  }
+
+  /** @throws {ToolError} `TOO_MANY_LAYERS`, or the system's error */
+  mount(overlay: Overlay, target: string): void {
+    if (overlay.lowers.length > MAX_LOWERS)
+      throw new ToolError(
+        'TOO_MANY_LAYERS',
+        `${overlay.lowers.length} layers lie on each other, the kernel's limit is ${MAX_LOWERS}`,
+      )
+    const names = path.join(this.#folder, `m${this.#count++}`)
+    fs.mkdirSync(names)
+    const back = process.cwd()
+    try {
+      process.chdir(names)
+      const data = this.#data(overlay)
+      if (this.#fuse !== undefined) mountFuse(this.#fuse, { data, target, cwd: names })
+      else mount('overlay', target, 'overlay', { data: `${data},${OPTIONS[this.#xattrs]}` })
+    } catch (error) {
+      throw systemError(error, `mount an overlay on "${target}"`)
+    } finally {
+      process.chdir(back)
+    }
+  }
+
+  // Runs in the folder of names.
+  #data(overlay: Overlay): string {
+    // The kernel wants a lower, and two of them where nothing is written.
+    const least = overlay.upper === undefined ? 2 : 1
+    const lowers = [...overlay.lowers, ...this.#empties.slice(0, Math.max(0, least - overlay.lowers.length))]
+    const names = lowers.map((dir, index) => linked(String(index), dir))
+    const writing =
+      overlay.upper === undefined || overlay.work === undefined
+        ? ''
+        : `,upperdir=${linked('u', overlay.upper)},workdir=${linked('w', overlay.work)}`
+    return `lowerdir=${names.join(':')}${writing}`
+  }
+
+  /** Whether a directory of an upper hides those below it. */
+  isOpaque(dir: string): boolean {
+    return lgetxattr(dir, `${this.#xattrs}.overlay.opaque`)?.toString('latin1') === 'y'
+  }
+
+  /** To be called with an upper that was written to, when it is unmounted: it is then as the kernel would leave it. */
+  finish(upper: string): void {
+    if (this.#fuse !== undefined) tidyUpper(upper, this.#xattrs)
+  }
+}
+
+/** What mounts overlays here; without one, why, the kernel's reason first. */
+export interface FoundOverlays {
+  readonly mounter: OverlayMounter
+  readonly works: boolean
+  /** Why it is not the kernel. */
+  readonly problem?: string
+}
+
+interface FindOptions {
+  readonly xattrs: 'trusted' | 'user'
+  readonly searchPath: string | undefined
+  readonly wanted?: OverlayName
+}
+
+const NOT_WANTED = 'the option --overlays'
+
+/**
+ * Finds out how overlays are mounted in `dir`, an empty directory: by the kernel, else by fuse-overlayfs.
+ *
+ * @param folder - as of {@link OverlayMounter}
+ */
+export function findOverlays(
+  dir: string,
+  folder: string,
+  { xattrs, searchPath, wanted = 'auto' }: FindOptions,
+): FoundOverlays {
+  const kernel = new OverlayMounter(folder, xattrs)
+  const isWanted = (name: OverlayName): boolean => wanted === 'auto' || wanted === name
+  const problem = isWanted('kernel') ? overlayProblem(kernel, path.join(dir, 'kernel')) : NOT_WANTED
+  if (problem === undefined) return { mounter: kernel, works: true }
+  const program = isWanted('fuse') ? findProgram('fuse-overlayfs', searchPath) : undefined
+  if (program === undefined) return { mounter: kernel, works: false, problem }
+  const fuse = new OverlayMounter(`${folder}-fuse`, xattrs, program)
+  const other = overlayProblem(fuse, path.join(dir, 'fuse'))
+  if (other === undefined) return { mounter: fuse, works: true, problem }
+  return { mounter: kernel, works: false, problem: `${problem}; ${other}` }
+}
+
+/** Why overlays cannot be mounted in `dir`; undefined when they can. Tries it: no list of file systems is complete. */
+function overlayProblem(mounter: OverlayMounter, dir: string): string | undefined {
+  const names = ['upper', 'work', 'merged', 'lower', 'lower/anew'].map(name => path.join(dir, name))
+  const [upper = '', work = '', target = '', lower = ''] = names
+  for (const each of names) fs.mkdirSync(each, { recursive: true })
+  fs.writeFileSync(path.join(lower, 'gone'), '')
+  try {
+    mounter.mount({ lowers: [lower], upper, work }, target)
+    try {
+      fs.mkdirSync(path.join(target, 'probe'))
+      fs.rmSync(path.join(target, 'gone'))
+      fs.rmdirSync(path.join(target, 'anew'))
+      fs.mkdirSync(path.join(target, 'anew'))
+    } finally {
+      unmount(target)
+    }
+    mounter.finish(upper)
+    const isWhiteout = fs.lstatSync(path.join(upper, 'gone'), { throwIfNoEntry: false })?.isCharacterDevice()
+    if (!isWhiteout) return 'what is removed leaves no 0:0 device'
+    return mounter.isOpaque(path.join(upper, 'anew')) ? undefined : 'a directory made anew is not marked'
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+function linked(name: string, target: string): string {
+  fs.symlinkSync(target, name)
+  return name
+}

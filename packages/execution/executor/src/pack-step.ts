@@ -1,0 +1,35 @@
+import { verifyEngine } from '@pipelayer/compress'
+import { diffOverlay, diffTrees, packChanges } from '@pipelayer/layer'
+import { usualEncoding } from '@pipelayer/step-cache'
+import type { PackRequest } from '@pipelayer/steps'
+import { Store } from '@pipelayer/store'
+import type { Bench } from './bench.js'
+
+/**
+ * Packs the layer of a step as layer-pack does when nothing is said, and remembers it as that does.
+ *
+ * Done here, and not in kf-run, because only here the ids of the files are those of the image.
+ *
+ * @throws {ToolError} those of packing and of the store
+ */
+export async function packStep(bench: Bench, request: PackRequest): Promise<void> {
+  const { cacheKey, created, lowers, content, epoch } = request
+  const store = Store.open(request.store)
+  const { isKnown, engine } = await verifyEngine()
+  if (!isKnown)
+    bench.warn(
+      `${engine} does not give the bytes that Node's own zlib gives: blobs differ from those made elsewhere`,
+    )
+  const how = { onWarning: bench.warn }
+  const changes =
+    request.form === 'overlay'
+      ? diffOverlay({ upper: content, lowers, xattrs: bench.xattrs }, how)
+      : diffTrees(lowers[0], content, how)
+  const packed = await packChanges(changes, () => store.blobWriter(), {
+    compress: { format: 'gzip' },
+    ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+  })
+  const layer = packed === undefined ? { empty: true } : packed
+  const encoding = usualEncoding(epoch === undefined ? {} : { epoch })
+  store.putPacked(cacheKey, encoding, { type: 'layer', created, ...layer })
+}

@@ -1,0 +1,109 @@
+/**
+ * RUN in a root filesystem that need not be a whole system: that of a cluster image has programs in `bin/` and no shell.
+ *
+ * @module
+ */
+
+import fs from 'node:fs'
+import path from 'node:path'
+import { DEFAULT_PATH, type Mount, runContainer, runProgram } from '@pipelayer/containers'
+import { Rooted } from '@pipelayer/rootfs'
+import type { RunAction } from '@pipelayer/steps'
+import type { Bench } from './bench.js'
+import { failed, HOSTNAME, runStep } from './run-step.js'
+
+/** What of this machine a step may read, and not change. */
+const SYSTEM = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'etc', 'opt', 'nix']
+/** Where the root filesystem lies for a step that runs beside it. */
+const ROOTFS = '/rootfs'
+
+/**
+ * Runs a command in a root filesystem: as in any image where it has a shell; else with the programs of this machine, which
+ * the step can read and not write, in the root filesystem as its working directory, its `bin` last on PATH. With
+ * `programs: 'host'`, on this machine as it is.
+ *
+ * @throws {ToolError} `RUN_FAILED`, and those of {@link runStep}
+ */
+export async function runInRootfs(bench: Bench, action: RunAction, target: string): Promise<void> {
+  if (action.programs === 'host') return await onHost(bench, action, target)
+  if (hasShell(target)) return await runStep(bench, action, target)
+  await beside(bench, action, target)
+}
+
+function hasShell(target: string): boolean {
+  const root = Rooted.open(target)
+  try {
+    const stat = root.lstat(root.resolve('bin/sh'))
+    return stat?.isFile() === true && (Number(stat.mode) & 0o111) !== 0
+  } finally {
+    root.close()
+  }
+}
+
+async function onHost(bench: Bench, action: RunAction, target: string): Promise<void> {
+  const [program = '', ...args] = action.argv
+  const PATH = `${bench.env.PATH ?? DEFAULT_PATH}:${target}/bin`
+  const env = { ...bench.env, PATH, ...Object.fromEntries(action.env) }
+  const ended = await runProgram({ program, args, env, cwd: target }, bench.outputOf(action.place ?? 'RUN'))
+  if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, bench.work)
+}
+
+async function beside(bench: Bench, action: RunAction, target: string): Promise<void> {
+  const root = bench.newDir('system')
+  try {
+    const mounts = [...systemMounts(root), bind(ROOTFS, target, ['rw'])]
+    for (const dir of ['proc', 'dev', 'sys', 'tmp', 'run', 'var/tmp', 'root', ROOTFS])
+      fs.mkdirSync(path.join(root, dir), { recursive: true })
+    fs.chmodSync(root, 0o755)
+    copyResolver(root)
+    const path_ = `${DEFAULT_PATH}:${ROOTFS}/bin`
+    const env = new Map([['PATH', path_], ['HOME', '/root'], ...action.env])
+    const ended = await runContainer(
+      await bench.runtime(),
+      {
+        args: action.argv,
+        env: [...env].map(([name, value]) => `${name}=${value}`),
+        cwd: ROOTFS,
+        user: { uid: 0, gid: 0, groups: [], home: '/root' },
+        rootfs: root,
+        network: action.network,
+        mounts,
+        hostname: HOSTNAME,
+        inUserNamespace: bench.inUserNamespace,
+        ttyGroup: bench.ttyGroup,
+      },
+      { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
+    )
+    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, bench.work)
+  } finally {
+    fs.rmSync(root, { recursive: true, force: true })
+  }
+}
+
+function systemMounts(root: string): Mount[] {
+  return SYSTEM.flatMap(name => {
+    const source = `/${name}`
+    const stat = fs.lstatSync(source, { throwIfNoEntry: false })
+    if (stat === undefined) return []
+    if (stat.isSymbolicLink()) {
+      fs.symlinkSync(fs.readlinkSync(source), path.join(root, name))
+      return []
+    }
+    fs.mkdirSync(path.join(root, name))
+    return [bind(source, source, ['ro', 'nosuid', 'nodev'])]
+  })
+}
+
+function bind(destination: string, source: string, options: readonly string[]): Mount {
+  return { destination, type: 'bind', source, options: ['bind', ...options] }
+}
+
+/** On many machines /etc/resolv.conf leads into /run, which a step does not see. */
+function copyResolver(root: string): void {
+  const file = '/etc/resolv.conf'
+  if (fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true || !fs.existsSync(file)) return
+  const real = fs.realpathSync(file)
+  if (!real.startsWith('/run/')) return
+  fs.mkdirSync(path.join(root, path.dirname(real)), { recursive: true })
+  fs.copyFileSync(real, path.join(root, real))
+}

@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import path from 'node:path'
+import { findProgram } from '@pipelayer/containers'
+import { ToolError } from '@pipelayer/errors'
+import { keyBytes } from '@pipelayer/steps'
+import type { Bench } from './bench.js'
+
+/** Nothing of ours asks for a passphrase. */
+const QUIET = { SSH_ASKPASS: '/bin/false', SSH_ASKPASS_REQUIRE: 'force' }
+
+export interface KeyAgent {
+  readonly socket: string
+  close(): void
+}
+
+/**
+ * An agent that holds the keys of files, for one step; a child of ours, its socket in memory, so that it goes with us. The keys go
+ * in by stdin: nothing is asked of the permissions of their files.
+ *
+ * @throws {ToolError} `SSH_KEY_INVALID` for a key that ssh-add does not take, one with a passphrase among them;
+ *   `SSH_MISSING` where there is no ssh-agent
+ */
+export async function startKeyAgent(
+  { memory, env }: Pick<Bench, 'memory' | 'env'>,
+  keys: readonly string[],
+): Promise<KeyAgent> {
+  const [agentProgram, addProgram] = ['ssh-agent', 'ssh-add'].map(name => program(name, env.PATH))
+  const dir = fs.mkdtempSync(path.join(memory, 'keys-'))
+  // The name of a socket may have 107 bytes, so it is reached by its open parent.
+  const parent = fs.openSync(dir, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
+  const agent = spawn(agentProgram ?? '', ['-D', '-a', 'agent'], {
+    cwd: dir,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const close = (): void => {
+    agent.kill('SIGKILL')
+    fs.closeSync(parent)
+    fs.rmSync(dir, { recursive: true, force: true })
+  }
+  try {
+    await listening(agent)
+    for (const file of keys) await addKey(addProgram ?? '', { file, dir })
+    return { socket: `/proc/self/fd/${parent}/agent`, close }
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+// It says where it listens when it does.
+async function listening(agent: ChildProcess): Promise<void> {
+  const ended = once(agent, 'close').then(() => {
+    throw new ToolError('SSH_MISSING', 'ssh-agent ended before it listened')
+  })
+  ended.catch(() => {})
+  await Promise.race([agent.stdout ? once(agent.stdout, 'data') : ended, ended])
+}
+
+async function addKey(
+  program: string,
+  { file, dir }: { readonly file: string; readonly dir: string },
+): Promise<void> {
+  const env = { ...QUIET, SSH_AUTH_SOCK: 'agent' }
+  // Before the program: one that waits for a key that cannot be read would wait for ever.
+  const key = keyBytes(file)
+  const child = spawn(program, ['-q', '-'], { cwd: dir, env, stdio: ['pipe', 'ignore', 'pipe'] })
+  let said = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  child.stdin.on('error', () => {}).end(key)
+  const [status] = await once(child, 'close')
+  if (status === 0) return
+  const why = said.trim().split('\n').at(-1) || 'it has a passphrase, or is no key'
+  throw new ToolError(
+    'SSH_KEY_INVALID',
+    `cannot use the key "${file}": ${why}; load it into an agent: ssh-add`,
+  )
+}
+
+function program(name: string, searchPath: string | undefined): string {
+  const found = findProgram(name, searchPath)
+  if (found !== undefined) return found
+  throw new ToolError('SSH_MISSING', `keys for --mount=type=ssh need ${name}, which is not there`)
+}

@@ -1,0 +1,226 @@
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { type Mount, unmount } from '@pipelayer/containers'
+import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
+import { cleanName, Rooted } from '@pipelayer/rootfs'
+import { findSources, join, lockFile, walkSource } from '@pipelayer/sources'
+import {
+  type BoundAgent,
+  type BoundCache,
+  type BoundSecret,
+  type BoundTree,
+  type CacheMount,
+  type SourceRoot,
+  type StepMount,
+  secretBytes,
+} from '@pipelayer/steps'
+import type { Bench } from './bench.js'
+import { Copier } from './copier.js'
+import { withSource } from './open-source.js'
+import { serveAgent } from './ssh-agent.js'
+import { startKeyAgent } from './ssh-keys.js'
+
+/** The mounts of a step, ready for a runtime. */
+export interface Prepared {
+  readonly mounts: readonly Mount[]
+  /** Secrets that go to variables. */
+  readonly env: readonly (readonly [string, string])[]
+  close(): void
+}
+
+interface Place {
+  readonly mount?: Mount
+  readonly env?: readonly [string, string]
+  readonly close?: () => void
+}
+
+/**
+ * Makes ready what `RUN --mount` asked for.
+ *
+ * @throws {ToolError} `NOT_FOUND`, `SECRET_MISSING`, `SSH_MISSING`
+ */
+export async function prepareMounts(bench: Bench, wanted: readonly StepMount[]): Promise<Prepared> {
+  const places: Place[] = []
+  const close = (): void => {
+    for (const place of places.reverse()) place.close?.()
+  }
+  try {
+    for (const mount of wanted) places.push(await prepare(bench, mount))
+  } catch (error) {
+    close()
+    throw error
+  }
+  return {
+    mounts: places.flatMap(place => place.mount ?? []),
+    env: places.flatMap(place => (place.env === undefined ? [] : [place.env])),
+    close,
+  }
+}
+
+async function prepare(bench: Bench, wanted: StepMount): Promise<Place> {
+  if (wanted.type === 'tmpfs') {
+    // Its mode depends on what it is mounted on.
+    const options = ['nosuid', 'nodev', ...(wanted.size === undefined ? [] : [`size=${wanted.size}`])]
+    return { mount: { destination: wanted.target, type: 'tmpfs', source: 'tmpfs', options } }
+  }
+  if (wanted.type === 'secret') return secret(bench, wanted)
+  if (wanted.type === 'ssh') return await agent(bench, wanted)
+  return wanted.type === 'cache' ? await cache(bench, wanted) : await bind(bench, wanted)
+}
+
+// From a context a copy is bound: without what .dockerignore leaves out, owned by root, and the user's files unharmed.
+async function bind(bench: Bench, wanted: BoundTree): Promise<Place> {
+  if (wanted.root.kind === 'context') {
+    const source = await copied(bench, wanted.root, wanted.source)
+    return { mount: bindMount(wanted.target, source, wanted.writable) }
+  }
+  const chain = wanted.writable
+    ? scratchChain(bench, wanted.root.lowers)
+    : bench.openChain(wanted.root.lowers)
+  const root = Rooted.open(chain.dir)
+  try {
+    const real = root.resolve(cleanName(Buffer.from(wanted.source).toString('latin1')))
+    if (!root.lstat(real)) throw new ToolError('NOT_FOUND', `"/${real}": not found`)
+    const source = path.join(chain.dir, Buffer.from(real, 'latin1').toString())
+    return { mount: bindMount(wanted.target, source, wanted.writable), close: chain.close }
+  } catch (error) {
+    chain.close()
+    throw error
+  } finally {
+    root.close()
+  }
+}
+
+// Writes go to an upper that nobody reads.
+function scratchChain(bench: Bench, lowers: readonly string[]): { dir: string; close: () => void } {
+  if (bench.form === 'tree')
+    throw new ToolError('NOT_SUPPORTED', 'a writable bind mount needs overlay mounts')
+  const dir = bench.newDir('scratch')
+  const [upper, work, merged] = ['upper', 'work', 'merged'].map(name => path.join(dir, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const each of [upper, work, merged]) fs.mkdirSync(each, { mode: 0o755 })
+  bench.overlays.mount({ lowers, upper, work }, merged)
+  return { dir: merged, close: () => unmount(merged) }
+}
+
+async function copied(bench: Bench, root: SourceRoot, source: string): Promise<string> {
+  const dir = bench.newDir('bind')
+  fs.chmodSync(dir, 0o755)
+  return await withSource(bench, root, async tree => {
+    const name = cleanName(Buffer.from(source).toString('latin1'))
+    const [found] = findSources(tree, { base: name, optional: false }, [])
+    if (found === undefined) throw new ToolError('NOT_FOUND', `"/${source}": not found`)
+    const target = Rooted.open(dir)
+    const owner = tree.owner ? { owner: tree.owner } : {}
+    const copier = new Copier(target, { ...owner, timeNs: 0n, onWarning: bench.warn })
+    try {
+      const isDir = tree.root.lstat(found.real)?.isDirectory() === true
+      for (const entry of walkSource(tree.root, found.real, found.selection))
+        if (entry.name !== '' || !isDir) await copier.entry(entry, join(isDir ? '' : 'file', entry.name))
+      return isDir ? dir : path.join(dir, 'file')
+    } finally {
+      copier.close()
+      target.close()
+    }
+  })
+}
+
+async function cache(bench: Bench, wanted: BoundCache): Promise<Place> {
+  const id = createHash('sha256').update(cacheName(wanted)).digest('hex')
+  const dir = path.join(wanted.dir, id)
+  fs.mkdirSync(wanted.dir, { recursive: true, mode: 0o700 })
+  const lock =
+    wanted.sharing === 'shared'
+      ? undefined
+      : await lockFile(`${dir}.lock`, { wait: wanted.sharing === 'locked' })
+  // Somebody has the cache: a private one begins anew, and is gone with this build.
+  const place =
+    wanted.sharing === 'private' && lock === undefined ? path.join(bench.newDir('cache'), id) : dir
+  if (!fs.existsSync(place)) {
+    if (wanted.origin === undefined) makeCache(place, wanted)
+    else await seedCache(bench, place, { root: wanted.origin.root, source: wanted.source })
+  }
+  return {
+    mount: bindMount(wanted.target, place, !wanted.readonly),
+    close: () => lock !== undefined && fs.closeSync(lock),
+  }
+}
+
+/** As for BuildKit a cache that begins otherwise is another one: with other files, another owner or mode. */
+function cacheName({ id, origin, mode, uid, gid }: BoundCache): string {
+  if (origin !== undefined) return JSON.stringify([id, origin.key])
+  return mode === 0o755 && uid === 0 && gid === 0 ? id : JSON.stringify([id, { mode, uid, gid }])
+}
+
+async function seedCache(
+  bench: Bench,
+  place: string,
+  { root, source }: { readonly root: SourceRoot; readonly source: string },
+): Promise<void> {
+  const made = await copied(bench, root, source)
+  if (!fs.statSync(made).isDirectory())
+    throw new ToolError('MOUNT_INVALID', `a cache begins with a directory, and "/${source}" is none`)
+  try {
+    fs.renameSync(made, place)
+  } catch (error) {
+    // Another step was faster; its cache is as good.
+    if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error
+  }
+}
+
+function makeCache(place: string, { mode, uid, gid }: CacheMount): void {
+  attempt(`make the cache "${place}"`, () => {
+    fs.mkdirSync(place, { recursive: true })
+    fs.chownSync(place, uid, gid)
+    fs.chmodSync(place, mode)
+  })
+}
+
+function secret(bench: Bench, wanted: BoundSecret): Place {
+  if (wanted.from === undefined) {
+    if (!wanted.required) return {}
+    throw new ToolError(
+      'SECRET_MISSING',
+      `the secret "${wanted.id}" was not given: --secret id=${wanted.id},src=FILE`,
+    )
+  }
+  const content = secretBytes(wanted.id, wanted.from, bench.env)
+  const env = wanted.env === undefined ? {} : { env: [wanted.env, content.toString('utf8')] as const }
+  if (wanted.target === undefined) return env
+  // Of this step alone: another that runs at the same time may have the same secret.
+  const file = bench.newSecretFile()
+  fs.writeFileSync(file, content, { mode: 0o600 })
+  fs.chownSync(file, wanted.uid, wanted.gid)
+  fs.chmodSync(file, wanted.mode)
+  return {
+    ...env,
+    mount: bindMount(wanted.target, file, false),
+    close: () => fs.rmSync(file, { force: true }),
+  }
+}
+
+async function agent(bench: Bench, wanted: BoundAgent): Promise<Place> {
+  const { id, from, target } = wanted
+  const env = wanted.told ? { env: ['SSH_AUTH_SOCK', target] as const } : {}
+  if (from === undefined) {
+    // As BuildKit does: the variable is there whether or not an agent was given.
+    if (!wanted.required) return env
+    throw new ToolError('SSH_MISSING', `no agent for ssh "${id}" was given: --ssh ${id}`)
+  }
+  const file = bench.newSecretFile()
+  const source = 'keys' in from ? await startKeyAgent(bench, from.keys) : { ...from, close: () => {} }
+  const stop = await serveAgent(source.socket, { ...wanted, file })
+  const close = (): void => {
+    stop()
+    source.close()
+  }
+  return { ...env, mount: bindMount(target, file, true), close }
+}
+
+function bindMount(destination: string, source: string, writable: boolean): Mount {
+  return { destination, type: 'bind', source, options: writable ? ['bind'] : ['bind', 'ro'] }
+}

@@ -1,0 +1,120 @@
+import fs from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { RANGES } from '@pipelayer/containers'
+import { ToolError } from '@pipelayer/errors'
+import {
+  applyLayer,
+  applyLayerOverlay,
+  type BlobFile,
+  OverlayCrew,
+  openBlob,
+  provenTar,
+} from '@pipelayer/layer'
+import type { LayerBlobFile, LayerToUnpack, UnpackRequest } from '@pipelayer/steps'
+import type { Bench } from './bench.js'
+import { copyTree, publish } from './step.js'
+
+/** Layers that are unpacked at a time: each takes 30 MB. */
+const AT_A_TIME = 2
+
+/**
+ * Unpacks the layers of a chain that are not there yet, in overlay form several at a time. Each is published when it is
+ * whole, lowest first.
+ *
+ * @throws {ToolError} `DIFF_ID_MISMATCH` when a blob holds another tar than the config says, `DIGEST_MISMATCH`
+ */
+export async function unpackLayers(bench: Bench, request: UnpackRequest): Promise<void> {
+  if (bench.form === 'overlay') return await unpackOverlays(bench, request.layers)
+  const below: string[] = []
+  for (const layer of request.layers) {
+    if (!fs.existsSync(layer.dir)) await unpack(bench, layer, below)
+    below.unshift(layer.dir)
+  }
+}
+
+async function unpackOverlays(bench: Bench, layers: readonly LayerToUnpack[]): Promise<void> {
+  const crew = new OverlayCrew({
+    xattrs: bench.xattrs,
+    program: bench.parts.layerThread,
+    atATime: Math.min(availableParallelism(), AT_A_TIME),
+    onWarning: bench.warn,
+  })
+  const unpacking: Promise<void>[] = []
+  const dirs: string[] = []
+  const below: string[] = []
+  try {
+    for (const layer of layers) {
+      if (!fs.existsSync(layer.dir)) {
+        const dir = newRoot(bench)
+        dirs.push(dir)
+        const whole = crew.unpack({ blob: blobOf(layer), dir, lowers: [...below] }, () =>
+          publish(dir, layer.dir),
+        )
+        unpacking.push(named(layer, whole))
+      }
+      below.unshift(layer.dir)
+    }
+    await Promise.all(unpacking)
+  } finally {
+    await crew.close()
+    for (const dir of dirs) fs.rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+async function named(layer: LayerBlobFile, work: Promise<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    const { code, message, status } = error
+    const hint = code === 'ID_UNMAPPED' ? `; ${RANGES}` : ''
+    throw new ToolError(code, `cannot unpack layer ${layer.digest}: ${message}${hint}`, {
+      cause: error,
+      status,
+    })
+  }
+}
+
+function blobOf({ blob, digest, size, diffID }: LayerBlobFile): BlobFile {
+  return { file: blob, expected: { digest, size }, diffID, limits: {} }
+}
+
+/** It becomes the root of an image: open to all users in it, behind a parent that is not. */
+function newRoot(bench: Bench): string {
+  const dir = bench.newDir('layer')
+  fs.chmodSync(dir, 0o755)
+  return dir
+}
+
+async function unpack(bench: Bench, layer: LayerToUnpack, below: readonly string[]): Promise<void> {
+  const dir = newRoot(bench)
+  try {
+    await applyBlob(bench, layer, { dir, below })
+    publish(dir, layer.dir)
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Unpacks a blob into `dir`, onto the directories below it: in overlay form its changes only, else onto a copy.
+ *
+ * @throws {ToolError} `DIFF_ID_MISMATCH`, `DIGEST_MISMATCH`
+ */
+export async function applyBlob(
+  bench: Bench,
+  layer: LayerBlobFile,
+  { dir, below }: { readonly dir: string; readonly below: readonly string[] },
+): Promise<void> {
+  const blob = blobOf(layer)
+  const { tar, finish } = provenTar(openBlob(blob), `the tar of layer ${layer.digest}`, blob)
+  const options = { onWarning: bench.warn }
+  if (bench.form === 'overlay')
+    await applyLayerOverlay(tar, dir, { ...options, lowers: below, xattrs: bench.xattrs })
+  else {
+    const [lower] = below
+    if (lower !== undefined) await copyTree(lower, dir)
+    await applyLayer(tar, dir, options)
+  }
+  finish()
+}

@@ -1,0 +1,67 @@
+// Overlays by the kernel and by fuse-overlayfs.
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { unmount } from '@pipelayer/containers'
+import { diffOverlay } from '@pipelayer/layer'
+import { mountsBelow, need, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { findOverlays, OverlayMounter } from '../src/overlay.js'
+
+const STEP = `
+rm m/f && rm -r m/d && mkdir m/d && echo x > m/d/new && chown 5:6 m/d/new
+mv m/g m/h && ln m/h m/hard && chmod 4755 m/h && rm -r m/deep/e && mkdir m/deep/e && ln -s nowhere m/link`
+
+t.test('a step on either', { skip: need('root', 'fuse-overlayfs') }, async t => {
+  const results = ['', '/usr/bin/fuse-overlayfs'].map(fuse => {
+    const dir = tempDir(t, 'overlay')
+    const at = (name: string): string => path.join(dir, name)
+    for (const name of ['upper', 'work', 'm', 'lower:a/d/e', 'lower:a/deep/e/x', 'under'])
+      fs.mkdirSync(at(name), { recursive: true })
+    for (const name of ['lower:a/f', 'lower:a/g', 'lower:a/d/old', 'under/u'])
+      fs.writeFileSync(at(name), name)
+    const lowers = [at('lower:a'), at('under')]
+    const mounter = new OverlayMounter(at('names'), 'trusted', fuse || undefined)
+    mounter.mount({ lowers, upper: at('upper'), work: at('work') }, at('m'))
+    execFileSync('sh', ['-ec', STEP], { cwd: dir })
+    unmount(at('m'))
+    mounter.finish(at('upper'))
+    mounter.mount({ lowers: [at('upper'), ...lowers] }, at('m'))
+    const seen = fs.readdirSync(at('m'), { recursive: true }).map(String).sort()
+    unmount(at('m'))
+    t.same(mountsBelow(dir), [])
+    const found = [...diffOverlay({ upper: at('upper'), lowers, xattrs: 'trusted' })]
+    const changes = found.map(({ op, path: name, entry }) =>
+      [op, name, entry?.type, entry?.mode, entry?.uid].join(' '),
+    )
+    return { seen, changes: changes.sort(), inUpper: fs.readdirSync(at('upper'), { recursive: true }).sort() }
+  })
+  t.same(results[1], results[0])
+  t.ok(results[0]?.changes.includes('delete f   '), String(results[0]?.changes))
+})
+
+t.test('which one is taken', { skip: need('root', 'fuse-overlayfs') }, async t => {
+  const dir = tempDir(t, 'overlay')
+  const options = { xattrs: 'trusted', searchPath: process.env.PATH } as const
+  const plain = findOverlays(path.join(dir, 'plain'), path.join(dir, 'names'), options)
+  t.match(plain, { works: true, problem: undefined }, "the kernel's")
+  // No overlay can be written on another one, and there a removed file leaves no device either.
+  for (const name of ['l', 'u', 'w', 'm']) fs.mkdirSync(path.join(dir, name))
+  execFileSync('mount', [
+    '-t',
+    'overlay',
+    '-o',
+    `lowerdir=${dir}/l,upperdir=${dir}/u,workdir=${dir}/w`,
+    'o',
+    `${dir}/m`,
+  ])
+  t.teardown(() => unmount(path.join(dir, 'm')))
+  const none = findOverlays(path.join(dir, 'm/probe'), path.join(dir, 'm/names'), options)
+  t.match(none, { works: false, problem: /; / }, 'neither, with both reasons')
+  // Mounts that are taken, and then lose what a directory made anew hides.
+  fs.mkdirSync(path.join(dir, 'bare'))
+  execFileSync('mount', ['-t', 'ramfs', 'ramfs', path.join(dir, 'bare')])
+  t.teardown(() => unmount(path.join(dir, 'bare')))
+  const bare = findOverlays(path.join(dir, 'bare/probe'), path.join(dir, 'bare/names'), options)
+  t.match(bare, { works: false }, 'a file system without xattrs')
+})

@@ -1,0 +1,31 @@
+/**
+ * Plans the stages of a Dockerfile: steps, their keys, what needs what. Nothing is executed here.
+ *
+ * @module
+ */
+
+export { addStep } from './add-step.js'
+export type { BaseImage, BaseLayer } from './base-image.js'
+export { Builder } from './builder.js'
+export { alignHistory, fillTimes, newest } from './history.js'
+export { childDocument, scratchDocument } from './image-config.js'
+export type { LayerStep, Source, TreeRef } from './layer-step.js'
+export { makePlan, placeOf } from './plan.js'
+export type { PlanRequest, RunRules } from './plan-request.js'
+export { platformArgs } from './platform-args.js'
+export { checkRules } from './rule-check.js'
+export { type GlobalScope, unusedBuildArgs } from './scope.js'
+export type { SourceFinder } from './source-finder.js'
+export {
+  addHistory,
+  baseChain,
+  type Chain,
+  type ChainStep,
+  type ConfigExtras,
+  laidUpon,
+  type StageState,
+  startStage,
+} from './stage-state.js'
+export { located, namesOf } from './step-place.js'
+export type { StepPlanner, WantedStep } from './step-planner.js'
+export { planTransfer } from './transfer-request.js'

@@ -1,0 +1,36 @@
+import type { CreationTime, Platform } from '@pipelayer/oci'
+import type { AgentSource, RemoteFinder, SecretSource } from '@pipelayer/steps'
+import type { BlobStore } from './heredoc-body.js'
+import type { SourceFinder } from './source-finder.js'
+import type { StepPlanner } from './step-planner.js'
+
+/** What an image is planned for, and what its plan may ask. One for each platform. */
+export interface PlanRequest {
+  readonly platform: Platform
+  /** What this machine is: steps of another architecture need an emulator. */
+  readonly machine: Platform
+  readonly buildArgs: ReadonlyMap<string, string>
+  readonly time: CreationTime
+  readonly runs: RunRules
+  readonly sources: SourceFinder
+  readonly remotes: RemoteFinder
+  /** Where the long heredocs are. */
+  readonly blobs: BlobStore
+  readonly steps: StepPlanner
+}
+
+/** What holds for every RUN, whatever its instruction says. */
+export interface RunRules {
+  readonly network: 'host' | 'none'
+  /** What a Dockerfile may ask for: `security.insecure`. */
+  readonly allow: ReadonlySet<string>
+  readonly secrets: ReadonlyMap<string, SecretSource>
+  readonly ssh: ReadonlyMap<string, AgentSource>
+  /** Where caches of `--mount=type=cache` live. */
+  readonly cacheDir: string
+}
+
+/** Nanoseconds since 1970, for files that a step makes out of nothing. */
+export function timeNs({ created }: Pick<CreationTime, 'created'>): string {
+  return String(BigInt(Date.parse(created)) * 1_000_000n)
+}

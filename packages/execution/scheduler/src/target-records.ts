@@ -1,0 +1,101 @@
+import type { Caller } from '@pipelayer/containers'
+import { type BaseImage, type ChainStep, fillTimes, newest, type StageState } from '@pipelayer/planning'
+import type { AnyRecord, SnapshotRecord } from '@pipelayer/records'
+import { contentDir, layerFields, usualLayer } from '@pipelayer/step-cache'
+import { packedLayer } from './step-packing.js'
+import type { Workshop } from './workshop.js'
+
+/** Which image, and in which form its steps go down the pipe. */
+export interface RecordsRequest {
+  /** The key of the image in the stream. */
+  readonly image: string
+  readonly workshop: Workshop
+  readonly caller: Caller
+  /** Give each step as a snapshot, also one that is packed already. */
+  readonly snapshots: boolean
+}
+
+/**
+ * The records of an image: `layer` for each layer of its base, then one for each step as soon as it is done, in order,
+ * and `config` last.
+ *
+ * All steps are asked for at once: they are executed whether or not somebody has taken the records of those before.
+ *
+ */
+export async function* targetRecords(
+  state: StageState,
+  request: RecordsRequest,
+): AsyncGenerator<AnyRecord, void> {
+  const { image, workshop } = request
+  const { time } = workshop
+  const { chain, timed, doc } = state
+  for (const step of chain.steps) void step.done().catch(() => {})
+  yield* baseRecords(chain.base, image)
+  const history = [...doc.history]
+  for (const [index, step] of timed) {
+    const done = await workshop.done(step)
+    const created = time.fixed ? time.created : done.created
+    const entry = history[index]
+    if (entry) history[index] = { created, ...entry }
+    yield await stepRecord(step, { image, index, createdBy: step.createdBy, created }, request)
+  }
+  const filled = fillTimes(history, state.inherited, time.created)
+  const extras = await state.extras?.()
+  const config = {
+    ...doc,
+    ...extras?.fields,
+    created: newest(filled) ?? time.created,
+    history: filled,
+  }
+  const manifestAnnotations = extras?.annotations
+  yield { type: 'config', image, config, ...(manifestAnnotations ? { manifestAnnotations } : {}) }
+}
+
+function* baseRecords(base: BaseImage | undefined, image: string): Generator<AnyRecord> {
+  for (const { descriptor, diffID, path, from } of base?.layers ?? []) {
+    const { mediaType, digest, size } = descriptor
+    yield { type: 'layer', image, mediaType, digest, size, diffID, path, ...(from ? { from } : {}) }
+  }
+}
+
+/**
+ * What goes down the pipe for a step: the layer it was packed into, else where its changes lie and on what. Those of an
+ * ordinary user are packed here: others' files in them can only be read where they were made.
+ */
+async function stepRecord(
+  step: ChainStep,
+  meta: Pick<SnapshotRecord, 'image' | 'index' | 'createdBy' | 'created'>,
+  { workshop, caller, snapshots }: RecordsRequest,
+): Promise<AnyRecord> {
+  const { cacheKey } = await step.done()
+  const known = snapshots
+    ? undefined
+    : caller.kind === 'user'
+      ? await packedLayer(step, workshop)
+      : usualLayer(workshop.cache.packed(cacheKey), workshop.time)
+  if (known) {
+    const { image, createdBy, created } = meta
+    const fields = layerFields(known.packed)
+    const path = known.packed.blob && { path: workshop.store.blobPath(known.packed.blob.digest) }
+    return {
+      type: 'layer',
+      image,
+      createdBy,
+      created,
+      cacheKey,
+      ...fields,
+      ...path,
+      encoding: known.encoding,
+    }
+  }
+  const folder = await workshop.trees.folder(step)
+  const lowers = await workshop.trees.lowers(step.below)
+  const [before] = lowers
+  // Whoever reads it in the namespace itself does not need it, but may read it elsewhere.
+  const idMap = caller.kind === 'root' ? {} : { idMap: caller.idMap }
+  const where =
+    folder.form === 'overlay'
+      ? { lowers, upper: contentDir(folder), xattrs: caller.kind === 'root' ? 'trusted' : 'user' }
+      : { ...(before === undefined ? {} : { before }), after: contentDir(folder) }
+  return { type: 'snapshot', ...meta, ...where, ...idMap, cacheKey }
+}

@@ -1,0 +1,158 @@
+import { type GitRef, remoteGitRef } from '@pipelayer/dockerfile'
+import { ToolError } from '@pipelayer/errors'
+import type { RemoteOptions } from '@pipelayer/places'
+import { binaryOf } from '@pipelayer/rootfs'
+import { type Remote, type RemoteWish, type SecretSource, secretBytes } from '@pipelayer/steps'
+import type { Store } from '@pipelayer/store'
+import { shownRemote } from './git-program.js'
+import { COMMIT, type GitCommit, resolveCommit } from './git-repository.js'
+import { type CheckoutOptions, checkoutCommit, subdirectory } from './git-source.js'
+import { fetchHttp, httpFileName } from './http-source.js'
+import type { TempFolders } from './temp-folders.js'
+
+/** What reaching the network takes: the user's credentials and proxies, and where what is fetched is kept. */
+export interface RemoteSetup {
+  readonly places: RemoteOptions & {
+    readonly store: Store
+    readonly env: Readonly<Record<string, string | undefined>>
+    readonly signal: AbortSignal
+    readonly plainHttp: boolean
+  }
+  /** Tokens for git hosts are among them. */
+  readonly secrets: ReadonlyMap<string, SecretSource>
+  readonly onWarning?: ((message: string) => void) | undefined
+}
+
+/** Fetches files of the web and git repositories, for the length of one build. */
+export class RemoteSources {
+  readonly #setup: RemoteSetup
+  readonly #trees = new Map<string, Promise<string>>()
+  readonly #temp: TempFolders
+
+  constructor(setup: RemoteSetup, temp: TempFolders) {
+    this.#setup = setup
+    this.#temp = temp
+  }
+
+  /**
+   * Finds a source: asks a repository for a commit, brings a file that no checksum names.
+   *
+   * @throws {ToolError} those of {@link resolveCommit} and {@link fetchHttp}
+   */
+  async find(source: string, wish: RemoteWish): Promise<Remote> {
+    const ref = remoteGitRef(source)
+    return ref === undefined ? await this.#http(source, wish) : await this.#git(ref, wish)
+  }
+
+  /**
+   * The files of a repository in a folder of this build.
+   *
+   * @throws {ToolError} `GIT_SUBDIR_INVALID` where the subdirectory is none, or lies behind a symlink
+   */
+  async tree(ref: GitRef, wish: RemoteWish = {}): Promise<string> {
+    const { found, options } = await this.#resolve(ref, wish)
+    return await this.#checkout(ref, found, options)
+  }
+
+  async #http(address: string, { checksum, unpack = false }: RemoteWish): Promise<Remote> {
+    const { onWarning, places } = this.#setup
+    const options = {
+      ...places,
+      ...(checksum === undefined ? {} : { checksum }),
+      ...(onWarning === undefined ? {} : { onWarning }),
+    }
+    const name = binaryOf(httpFileName(address))
+    // With a checksum nothing is fetched for the key alone: the cache may have the step.
+    const early = checksum === undefined ? await fetchHttp(address, options) : undefined
+    return {
+      key: early
+        ? { http: early.digest, mtime: early.mtime, name, unpack }
+        : { http: checksum, name, unpack },
+      fetch: async before => {
+        const file = early ?? (await fetchHttp(address, options))
+        const timeNs = String(BigInt(file.mtime) * 1_000_000_000n)
+        return { kind: 'file', before, path: file.path, name, timeNs, unpack }
+      },
+    }
+  }
+
+  async #git(ref: GitRef, wish: RemoteWish): Promise<Remote> {
+    const { found, options } = await this.#resolve(ref, wish)
+    const { keepGitDir = false, submodules = true, mtime = 'commit' } = options
+    const origin = keepGitDir ? { remote: shownRemote(ref.remote) } : {}
+    return {
+      key: { git: found.commit, subdir: ref.subdir ?? '', keepGitDir, submodules, mtime, ...origin },
+      fetch: async before => ({ kind: 'tree', before, dir: await this.#checkout(ref, found, options) }),
+    }
+  }
+
+  async #resolve(
+    ref: GitRef,
+    wish: RemoteWish,
+  ): Promise<{ readonly found: GitCommit; readonly options: CheckoutOptions }> {
+    const { places, secrets } = this.#setup
+    if (wish.checksum !== undefined && ref.checksum !== undefined && wish.checksum !== ref.checksum)
+      throw new ToolError('GIT_REF_INVALID', `--checksum=${wish.checksum}: the address says ${ref.checksum}`)
+    const authorization = (host: string): string | undefined => gitHeader(host, secrets, places.env)
+    const reach = { ...places, authorization }
+    const checksum = wish.checksum ?? ref.checksum
+    const wanted = ref.fetchByCommit === true ? fullCommit(ref, checksum) : ref.ref
+    const found = await resolveCommit({ remote: remoteOf(ref), ref: wanted, checksum }, reach)
+    const keepGitDir = wish.keepGitDir ?? ref.keepGitDir
+    return { found, options: { ...reach, keepGitDir, submodules: ref.submodules, mtime: ref.mtime } }
+  }
+
+  async #checkout(ref: GitRef, found: GitCommit, options: CheckoutOptions): Promise<string> {
+    const { keepGitDir, submodules, mtime } = options
+    const key = JSON.stringify([ref.remote, found.commit, keepGitDir, submodules, mtime])
+    const known = this.#trees.get(key) ?? this.#write(remoteOf(ref), found, options)
+    this.#trees.set(key, known)
+    const dir = await known
+    if (ref.subdir === undefined) return dir
+    const inside = subdirectory(dir, ref.subdir)
+    if (inside === undefined)
+      throw new ToolError(
+        'GIT_SUBDIR_INVALID',
+        `${shownRemote(ref.remote)} has no directory ${JSON.stringify(ref.subdir)} at ${found.commit}`,
+      )
+    return inside
+  }
+
+  async #write(remote: string, found: GitCommit, options: CheckoutOptions): Promise<string> {
+    const dir = this.#temp.make()
+    await checkoutCommit(remote, found, dir, options)
+    return dir
+  }
+}
+
+/** What `fetch-by-commit` asks for: the commit as it is named, whatever the reference beside it is now. */
+function fullCommit({ remote, ref }: GitRef, checksum: string | undefined): string {
+  const commit = checksum ?? ref ?? ''
+  if (COMMIT.test(commit)) return commit
+  const what =
+    'fetch-by-commit needs the whole name of a commit: 40 or 64 hexadecimal digits as commit or checksum'
+  throw new ToolError('GIT_REF_INVALID', `${shownRemote(remote)}: ${what}`)
+}
+
+function remoteOf(ref: GitRef): string {
+  return ref.looksLocal ? `https://${ref.remote}` : ref.remote
+}
+
+/** As BuildKit: `GIT_AUTH_HEADER` is the header, `GIT_AUTH_TOKEN` a token; with `.HOST` behind, for that host. */
+function gitHeader(
+  host: string,
+  secrets: RemoteSetup['secrets'],
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  for (const name of [`GIT_AUTH_HEADER.${host}`, 'GIT_AUTH_HEADER']) {
+    const from = secrets.get(name)
+    if (from !== undefined) return secretBytes(name, from, env).toString('utf8').trim()
+  }
+  for (const name of [`GIT_AUTH_TOKEN.${host}`, 'GIT_AUTH_TOKEN']) {
+    const from = secrets.get(name)
+    if (from === undefined) continue
+    const token = secretBytes(name, from, env).toString('utf8').trim()
+    return `Basic ${Buffer.from(`x-access-token:${token}`).toString('base64')}`
+  }
+  return undefined
+}

@@ -1,0 +1,78 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import {
+  ClassicBuilder,
+  type ClusterRequest,
+  classicPlan,
+  kubefileRecords,
+  NewerBuilder,
+} from '@pipelayer/cluster-build'
+import { findProgram } from '@pipelayer/containers'
+import { ToolError } from '@pipelayer/errors'
+import type { Platform } from '@pipelayer/oci'
+import { Builder, makePlan } from '@pipelayer/planning'
+import type { InstructionRecord } from '@pipelayer/records'
+import type { Workshop } from '@pipelayer/scheduler'
+import { BuildSources } from './build-sources.js'
+import type { KfRunOptions } from './options.js'
+import type { PreparedBuild } from './prepare.js'
+
+/** What plans an image: of a Dockerfile, or of a Kubefile in one of its dialects. */
+export type ImagePlanner = Pick<Builder, 'outer' | 'target' | 'chains'>
+
+interface PlannedBuild {
+  readonly prepared: PreparedBuild
+  readonly platform: Platform
+  readonly workshop: Workshop
+}
+
+/**
+ * The planner that the instructions want, to be made once for each platform.
+ *
+ * @throws {ToolError} those of {@link makePlan} and {@link classicPlan}
+ */
+export function plannerOf(
+  instructions: readonly InstructionRecord[],
+  options: KfRunOptions,
+): (build: PlannedBuild) => ImagePlanner {
+  const kubefile = kubefileRecords(instructions)
+  if (kubefile === undefined) {
+    const plan = makePlan(instructions, options.target)
+    return build => new Builder(plan, requestOf(build, options))
+  }
+  if (kubefile[0]?.dialect === 'kubefile')
+    return build => new NewerBuilder(kubefile, requestOf(build, options))
+  const plan = classicPlan(kubefile)
+  return build => new ClassicBuilder(plan, requestOf(build, options))
+}
+
+function requestOf({ prepared, platform, workshop }: PlannedBuild, options: KfRunOptions): ClusterRequest {
+  const { machine, buildArgs, time, runs, remotes, store } = prepared
+  return {
+    platform,
+    machine,
+    buildArgs,
+    time,
+    runs,
+    sources: new BuildSources(prepared.sources, platform),
+    remotes,
+    blobs: store,
+    steps: workshop,
+    cluster: {
+      hostRun: options.hostRun ?? false,
+      bareImages: options.bareImages ?? false,
+      plainHttp: options.plainHttp ?? false,
+      program: name => programOf(name, options),
+    },
+    lowersOf: chain => workshop.trees.lowers(chain),
+  }
+}
+
+/** The command of a program of ours: beside this one, else on PATH. */
+function programOf(name: string, { executor, env }: KfRunOptions): string[] {
+  const beside = path.resolve(path.dirname(executor), '../..', name, 'dist/cli.cjs')
+  if (fs.existsSync(beside)) return [process.execPath, beside]
+  const found = findProgram(name, env.PATH)
+  if (found !== undefined) return [found]
+  throw new ToolError('PROGRAM_MISSING', `a cluster image needs the program ${name}: it is not on PATH`)
+}

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto'
+import path from 'node:path'
+import { type Caller, callerOf, formOf } from '@pipelayer/containers'
+import { ToolError } from '@pipelayer/errors'
+import {
+  type CreationTime,
+  creationTime,
+  formatPlatform,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+  platformOfNode,
+} from '@pipelayer/oci'
+import { REMOTE_OPTIONS, type RemoteOptions, remoteOptions } from '@pipelayer/places'
+import type { RunRules } from '@pipelayer/planning'
+import {
+  ContextFolders,
+  contextName,
+  FileDigests,
+  type NamedContext,
+  RemoteSources,
+  readContext,
+  readNamedContext,
+  TempFolders,
+} from '@pipelayer/sources'
+import { StepCache } from '@pipelayer/step-cache'
+import { parseSecret } from '@pipelayer/steps'
+import { Store } from '@pipelayer/store'
+import type { SourceSetup } from './build-sources.js'
+import type { KfRunOptions } from './options.js'
+import { parseSsh } from './ssh-option.js'
+
+/** What all images of a build share: its options read and checked, store and context opened. */
+export interface PreparedBuild {
+  readonly store: Store
+  readonly cache: StepCache
+  readonly caller: Caller
+  readonly time: CreationTime
+  readonly buildArgs: ReadonlyMap<string, string>
+  readonly platforms: readonly Platform[]
+  /** What we run on. */
+  readonly machine: Platform
+  readonly runs: RunRules
+  readonly sources: SourceSetup
+  readonly remotes: RemoteSources
+  /** What the build alone needs of them: close it. */
+  readonly temp: TempFolders
+}
+
+/**
+ * Reads and checks the options, opens store and context.
+ *
+ * @param dockerfile - the file that the instructions come from, for its .dockerignore
+ * @throws {ToolError} `OPTION_INVALID`, status 2; `TIME_INVALID`, `CONTEXT_INVALID`, `PLATFORM_INVALID`
+ */
+export function prepareBuild(options: KfRunOptions, dockerfile: string | undefined): PreparedBuild {
+  const { env } = options
+  const store = Store.open(options.store)
+  const buildArgs = new Map((options.buildArgs ?? []).flatMap(text => buildArg(text, env)))
+  const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? env.SOURCE_DATE_EPOCH
+  const time = creationTime({ sourceDateEpoch, created: options.created, now: options.now })
+  const caller = callerOf(env)
+  const cache = new StepCache(store, formOf(caller))
+  const machine = platformOfNode(process)
+  const runs = runRules(options, cache.cacheDir())
+  const reach = { places: placesOf(options, store), secrets: runs.secrets, onWarning: options.onWarning }
+  const temp = new TempFolders(store)
+  const remotes = new RemoteSources(reach, temp)
+  return {
+    store,
+    cache,
+    caller,
+    time,
+    buildArgs: sourceDateEpoch ? new Map([['SOURCE_DATE_EPOCH', sourceDateEpoch], ...buildArgs]) : buildArgs,
+    platforms: platformsOf(options.platform, machine),
+    machine,
+    runs,
+    sources: {
+      context: options.context === undefined ? undefined : readContext(options.context, dockerfile),
+      contexts: new Map((options.buildContexts ?? []).map(namedContext)),
+      folders: new ContextFolders(reach, remotes, temp),
+      files: new FileDigests(digestsFile(store, options.context)),
+      epoch: time.epoch,
+      places: reach.places,
+    },
+    remotes,
+    temp,
+  }
+}
+
+function platformsOf(text: string | undefined, machine: Platform): Platform[] {
+  if (text === undefined) return [machine]
+  const platforms = text.split(',').map(each => normalizePlatform(parsePlatform(each)))
+  return [...new Map(platforms.map(each => [formatPlatform(each), each])).values()]
+}
+
+function runRules(options: KfRunOptions, cacheDir: string): RunRules {
+  const { env } = options
+  return {
+    network: options.network ?? 'host',
+    allow: new Set((options.allow ?? []).map(allowance)),
+    secrets: new Map((options.secrets ?? []).map(text => parseSecret(text, env))),
+    ssh: new Map((options.ssh ?? []).map(text => parseSsh(text, env))),
+    cacheDir,
+  }
+}
+
+function placesOf(options: KfRunOptions, store: Store): SourceSetup['places'] {
+  const { pull = false, plainHttp = false, env, signal } = options
+  const inform = options.onInfo === undefined ? {} : { inform: options.onInfo }
+  return { ...remotes(options), store, pull, env, signal, plainHttp, ...inform }
+}
+
+/** Where the store remembers the digests of the files of a context. */
+function digestsFile(store: Store, context: string | undefined): string | undefined {
+  if (context === undefined) return undefined
+  const name = createHash('sha256').update(path.resolve(context)).digest('hex')
+  return path.join(store.root, 'contexts', name)
+}
+
+/** Mirrors, credentials and certificates of this machine, as for every tool that asks registries. */
+function remotes(options: KfRunOptions): RemoteOptions {
+  const { env, signal, plainHttp = false, timeoutSeconds, onWarning } = options
+  const none = { 'tls-ca': [], 'tls-cert': undefined, 'tls-key': undefined, rate: undefined }
+  const timeout = timeoutSeconds ?? REMOTE_OPTIONS.timeout.default
+  const warn = (message: string): void => onWarning?.(message)
+  return remoteOptions({ ...none, timeout, 'plain-http': plainHttp }, { env, signal, warn })
+}
+
+function buildArg(text: string, env: KfRunOptions['env']): [string, string][] {
+  const at = text.indexOf('=')
+  const name = at < 0 ? text : text.slice(0, at)
+  if (name === '') throw invalid(`--build-arg ${text}: a name stands before the "="`)
+  const value = at < 0 ? env[name] : text.slice(at + 1)
+  return value === undefined ? [] : [[name, value]]
+}
+
+function namedContext(text: string): [string, NamedContext] {
+  const at = text.indexOf('=')
+  if (at < 1 || at === text.length - 1)
+    throw invalid(`--build-context ${text}: expected NAME=DIR or NAME=PLACE`)
+  const [name = '', platform] = text.slice(0, at).split('::', 2)
+  const key = contextName(name) + (platform === undefined ? '' : `::${platform}`)
+  return [key, readNamedContext(text.slice(at + 1))]
+}
+
+function allowance(text: string): string {
+  // The network of the host is what every RUN has, unless it is told otherwise.
+  if (text === 'security.insecure' || text === 'network.host') return text
+  throw invalid(`--allow ${text}: known are security.insecure and network.host`)
+}
+
+function invalid(why: string): ToolError {
+  return new ToolError('OPTION_INVALID', why, { status: 2 })
+}
