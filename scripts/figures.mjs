@@ -1,0 +1,189 @@
+// The figures of the code, read from its syntax trees, and the bounds that `npm run check` holds them to.
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { functionsOf, importsOf, indexExports, parse } from './figures-syntax.mjs'
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+
+const BOUNDS = {
+  packageLines: 3000,
+  packageFiles: 30,
+  fileLines: 400,
+  functionLines: 60,
+  nesting: 3,
+  parameters: 3,
+}
+
+const houses = workspaces()
+const files = houses.flatMap(house => house.files)
+const functions = files.flatMap(file => file.functions)
+const findings = check()
+
+if (process.argv.includes('--check')) {
+  for (const finding of findings) console.log(finding)
+} else print()
+process.exit(process.argv.includes('--check') && findings.length > 0 ? 1 : 0)
+
+/** Every package and tool, with the files of its src. */
+function workspaces() {
+  const groups = fs.readdirSync(path.join(root, 'packages')).map(name => `packages/${name}`)
+  // A flat layout, as older commits have it, is read too, so that figures can be compared.
+  const dirs = groups.flatMap(group => (isPackage(group) ? [group] : list(group).filter(isPackage)))
+  return [...dirs, ...list('tools').filter(isPackage)].map(dir => {
+    const { name } = JSON.parse(fs.readFileSync(path.join(root, dir, 'package.json'), 'utf8'))
+    return { dir, name, files: sources(`${dir}/src`).map(read), tests: sources(`${dir}/test`).map(read) }
+  })
+}
+
+function list(dir) {
+  return fs.readdirSync(path.join(root, dir)).map(name => `${dir}/${name}`)
+}
+
+function isPackage(dir) {
+  return fs.existsSync(path.join(root, dir, 'package.json'))
+}
+
+function sources(dir) {
+  if (!fs.existsSync(path.join(root, dir))) return []
+  return fs
+    .readdirSync(path.join(root, dir), { recursive: true })
+    .filter(name => name.endsWith('.ts') && !name.startsWith('generated/'))
+    .map(name => path.join(dir, name))
+    .sort()
+}
+
+function read(file) {
+  const text = fs.readFileSync(path.join(root, file), 'utf8')
+  const tree = parse(file, text)
+  return {
+    file,
+    lines: text.split('\n').length - 1,
+    functions: functionsOf(tree, text).map(one => ({ ...one, file })),
+    imports: importsOf(tree),
+    exports: indexExports(tree),
+  }
+}
+
+/** What is over a bound, a line each. */
+function check() {
+  const over = []
+  for (const house of houses) {
+    const { lines, count } = sizeOf(house)
+    const isLarge = lines > BOUNDS.packageLines || count > BOUNDS.packageFiles
+    if (isLarge && !hasReason(house.dir))
+      over.push(`${house.dir}: ${count} files, ${lines} lines: split it, or say why under "## Size" in its README.md`)
+  }
+  for (const { file, lines } of files)
+    if (lines > BOUNDS.fileLines) over.push(`${file}: ${lines} lines, ${BOUNDS.fileLines} at most`)
+  for (const { file, line, name, ...one } of functions)
+    for (const problem of functionProblems(one)) over.push(`${file}:${line}: ${name} ${problem}`)
+  for (const name of unusedExports()) over.push(`${name}: no other package imports it`)
+  for (const pair of mutualPairs()) over.push(`${pair}: each imports the other`)
+  for (const cycle of cycles()) over.push(`${cycle}: these files import each other`)
+  return over
+}
+
+function functionProblems({ lines, nesting, parameters, booleans }) {
+  const problems = []
+  if (lines > BOUNDS.functionLines) problems.push(`has ${lines} lines, ${BOUNDS.functionLines} at most`)
+  if (nesting > BOUNDS.nesting) problems.push(`nests ${nesting} levels deep, ${BOUNDS.nesting} at most`)
+  if (parameters > BOUNDS.parameters)
+    problems.push(`has ${parameters} positional parameters, ${BOUNDS.parameters} at most`)
+  if (booleans > 0) problems.push('has a boolean positional parameter: name it in an object')
+  return problems
+}
+
+function hasReason(dir) {
+  const readme = path.join(root, dir, 'README.md')
+  return fs.existsSync(readme) && /^## Size$/m.test(fs.readFileSync(readme, 'utf8'))
+}
+
+function sizeOf(house) {
+  return { lines: house.files.reduce((sum, { lines }) => sum + lines, 0), count: house.files.length }
+}
+
+/** `package: name` for what an index exports and no other package, tool or test imports. */
+function unusedExports() {
+  const across = sources('test').map(file => ({ name: 'test', ...read(file) }))
+  const used = new Set()
+  const users = houses.flatMap(({ name, files, tests }) => [...files, ...tests].map(file => ({ name, ...file })))
+  for (const { name, imports } of [...users, ...across])
+    for (const { from, names } of imports)
+      if (from !== name) for (const each of names) used.add(`${from}: ${each}`)
+  return houses
+    .filter(({ dir }) => dir.startsWith('packages/'))
+    .flatMap(({ name, dir, files }) => {
+      const index = files.find(({ file }) => file === `${dir}/src/index.ts`)
+      return (index?.exports ?? []).map(each => `${name}: ${each}`)
+    })
+    .filter(each => !used.has(each) && !used.has(`${each.split(': ')[0]}: *`))
+}
+
+/** Pairs of packages, and of folders of one package, whose arrows run both ways. */
+function mutualPairs() {
+  const arrows = new Set()
+  for (const { name, files } of houses)
+    for (const { file, imports } of files)
+      for (const { from } of imports) {
+        if (from.startsWith('@pipelayer/')) arrows.add(`${name} ${from}`)
+        else if (from.startsWith('.')) addFolders(arrows, path.dirname(file), path.join(path.dirname(file), from))
+      }
+  return [...arrows]
+    .map(arrow => arrow.split(' '))
+    .filter(([a, b]) => a < b && arrows.has(`${b} ${a}`))
+    .map(([a, b]) => `${a} and ${b}`)
+}
+
+function addFolders(arrows, from, target) {
+  const to = path.dirname(target)
+  if (from !== to) arrows.add(`${from} ${to}`)
+}
+
+/** Files that import themselves through others, a cycle each. */
+function cycles() {
+  const graph = new Map(
+    files.map(({ file, imports }) => [
+      file,
+      imports
+        .filter(({ from }) => from.startsWith('.'))
+        .map(({ from }) => path.join(path.dirname(file), from).replace(/\.js$/, '.ts')),
+    ]),
+  )
+  const done = new Set()
+  const found = []
+  const visit = (file, trail) => {
+    if (trail.includes(file)) found.push(trail.slice(trail.indexOf(file)).join(' -> '))
+    if (trail.includes(file) || done.has(file)) return
+    for (const next of graph.get(file) ?? []) visit(next, [...trail, file])
+    done.add(file)
+  }
+  for (const file of graph.keys()) visit(file, [])
+  return found
+}
+
+function print() {
+  for (const house of houses) {
+    const { lines, count } = sizeOf(house)
+    console.log(`${house.dir.padEnd(40)} ${String(count).padStart(4)} files ${String(lines).padStart(7)} lines`)
+  }
+  console.log()
+  row('lines of a function', functions.map(one => one.lines))
+  row('lines of a file', files.map(one => one.lines))
+  row('nesting of a function', functions.map(one => one.nesting))
+  row('positional parameters', functions.map(one => one.parameters))
+  console.log()
+  console.log(`${files.length} files, ${functions.length} functions, ${houses.length} packages and tools`)
+  console.log(`${functions.filter(one => one.booleans > 0).length} functions with a boolean positional parameter`)
+  console.log(`${functions.filter(one => one.parameters > BOUNDS.parameters).length} functions with more than ${BOUNDS.parameters} positional parameters`)
+  const exported = houses.flatMap(({ dir, files }) => files.find(({ file }) => file === `${dir}/src/index.ts`)?.exports ?? [])
+  console.log(`${unusedExports().length} unused exports of ${exported.length}`)
+  console.log(`${mutualPairs().length} pairs of packages or folders that point both ways`)
+  console.log(`${cycles().length} import cycles`)
+}
+
+function row(what, values) {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = share => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
+  console.log(`${what.padEnd(24)} p50 ${at(0.5)}, p90 ${at(0.9)}, max ${sorted.at(-1)}`)
+}
