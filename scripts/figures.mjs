@@ -72,7 +72,9 @@ function check() {
     const { lines, count } = sizeOf(house)
     const isLarge = lines > BOUNDS.packageLines || count > BOUNDS.packageFiles
     if (isLarge && !hasReason(house.dir))
-      over.push(`${house.dir}: ${count} files, ${lines} lines: split it, or say why under "## Size" in its README.md`)
+      over.push(
+        `${house.dir}: ${count} files, ${lines} lines: split it, or say why under "## Size" in its README.md`,
+      )
   }
   for (const { file, lines } of files)
     if (lines > BOUNDS.fileLines) over.push(`${file}: ${lines} lines, ${BOUNDS.fileLines} at most`)
@@ -107,7 +109,9 @@ function sizeOf(house) {
 function unusedExports() {
   const across = sources('test').map(file => ({ name: 'test', ...read(file) }))
   const used = new Set()
-  const users = houses.flatMap(({ name, files, tests }) => [...files, ...tests].map(file => ({ name, ...file })))
+  const users = houses.flatMap(({ name, files, tests }) =>
+    [...files, ...tests].map(file => ({ name, ...file })),
+  )
   for (const { name, imports } of [...users, ...across])
     for (const { from, names } of imports)
       if (from !== name) for (const each of names) used.add(`${from}: ${each}`)
@@ -127,7 +131,8 @@ function mutualPairs() {
     for (const { file, imports } of files)
       for (const { from } of imports) {
         if (from.startsWith('@pipelayer/')) arrows.add(`${name} ${from}`)
-        else if (from.startsWith('.')) addFolders(arrows, path.dirname(file), path.join(path.dirname(file), from))
+        else if (from.startsWith('.'))
+          addFolders(arrows, path.dirname(file), path.join(path.dirname(file), from))
       }
   return [...arrows]
     .map(arrow => arrow.split(' '))
@@ -165,18 +170,38 @@ function cycles() {
 function print() {
   for (const house of houses) {
     const { lines, count } = sizeOf(house)
-    console.log(`${house.dir.padEnd(40)} ${String(count).padStart(4)} files ${String(lines).padStart(7)} lines`)
+    console.log(
+      `${house.dir.padEnd(40)} ${String(count).padStart(4)} files ${String(lines).padStart(7)} lines`,
+    )
   }
   console.log()
-  row('lines of a function', functions.map(one => one.lines))
-  row('lines of a file', files.map(one => one.lines))
-  row('nesting of a function', functions.map(one => one.nesting))
-  row('positional parameters', functions.map(one => one.parameters))
+  row(
+    'lines of a function',
+    functions.map(one => one.lines),
+  )
+  row(
+    'lines of a file',
+    files.map(one => one.lines),
+  )
+  row(
+    'nesting of a function',
+    functions.map(one => one.nesting),
+  )
+  row(
+    'positional parameters',
+    functions.map(one => one.parameters),
+  )
   console.log()
   console.log(`${files.length} files, ${functions.length} functions, ${houses.length} packages and tools`)
-  console.log(`${functions.filter(one => one.booleans > 0).length} functions with a boolean positional parameter`)
-  console.log(`${functions.filter(one => one.parameters > BOUNDS.parameters).length} functions with more than ${BOUNDS.parameters} positional parameters`)
-  const exported = houses.flatMap(({ dir, files }) => files.find(({ file }) => file === `${dir}/src/index.ts`)?.exports ?? [])
+  console.log(
+    `${functions.filter(one => one.booleans > 0).length} functions with a boolean positional parameter`,
+  )
+  console.log(
+    `${functions.filter(one => one.parameters > BOUNDS.parameters).length} functions with more than ${BOUNDS.parameters} positional parameters`,
+  )
+  const exported = houses.flatMap(
+    ({ dir, files }) => files.find(({ file }) => file === `${dir}/src/index.ts`)?.exports ?? [],
+  )
   console.log(`${unusedExports().length} unused exports of ${exported.length}`)
   console.log(`${mutualPairs().length} pairs of packages or folders that point both ways`)
   console.log(`${cycles().length} import cycles`)

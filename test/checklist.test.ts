@@ -271,10 +271,10 @@ const ELSEWHERE: readonly (readonly [line: string, file: string, row: string])[]
     'packages/formats/compress/test/decompress.test.ts',
     'the child goes when the loop is left',
   ],
-  ['whiteouts of an unprivileged overlay', 'packages/layers/layer/test/diff.test.ts', 'xattr whiteouts'],
+  ['whiteouts of an unprivileged overlay', 'packages/layers/unpacking/test/diff.test.ts', 'xattr whiteouts'],
   [
     'a file grows, shrinks or becomes another while it is packed',
-    'packages/layers/layer/test/pack.test.ts',
+    'packages/layers/unpacking/test/pack.test.ts',
     'it is a fifo now',
   ],
   ['passwd as a symlink that leads out', 'tools/bundle-gen/test/bundle-gen.test.ts', 'rootfs/etc/passwd'],

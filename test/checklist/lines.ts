@@ -143,8 +143,12 @@ export const LINES: readonly Line[] = [
   ...lines('running', [
     ['WORKDIR in /proc', BUILDS, 'CVE-2024-21626'],
     ['WORKDIR in /proc, of a bundle', BUNDLE, 'CVE-2024-21626'],
-    ['capabilities that are inherited', 'packages/execution/build/test/rules.test.ts', 'CVE-2022-27649'],
-    ['ids that wrap', 'packages/execution/build/test/rules.test.ts', 'CVE-2024-40635'],
+    [
+      'capabilities that are inherited',
+      'packages/execution/containers/test/containers.test.ts',
+      'CVE-2022-27649',
+    ],
+    ['ids that wrap', 'packages/execution/containers/test/containers.test.ts', 'CVE-2024-40635'],
     ['labels and annotations', BUNDLE, 'annotations; a label wins'],
     ['HOME of the image', BUNDLE, "the image's HOME stays"],
     ['volumes are no paths of the host', BUNDLE, "Volumes: { '/v': {} }"],

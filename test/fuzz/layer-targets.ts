@@ -3,9 +3,10 @@
  *
  * @module
  */
+
 import fs from 'node:fs'
 import path from 'node:path'
-import { applyLayer, applyLayerOverlay, RootfsStaging } from '@pipelayer/layer'
+import { applyLayer, applyLayerOverlay, RootfsStaging } from '@pipelayer/unpacking'
 import { trapArchive } from './archives.js'
 import type { Corpus } from './corpus.js'
 import { tarMutators } from './mutate-tar.js'

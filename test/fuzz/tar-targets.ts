@@ -3,9 +3,10 @@
  *
  * @module
  */
+
 import { createHash } from 'node:crypto'
 import { decompress } from '@pipelayer/compress'
-import { type BlobSink, packTar } from '@pipelayer/layer'
+import { type BlobSink, packTar } from '@pipelayer/packing'
 import {
   encodeHeader,
   formatPaxRecord,

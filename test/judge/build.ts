@@ -4,18 +4,21 @@
  *
  * @module
  */
+
 import crypto from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { diffOverlay, diffTrees } from '@pipelayer/change-set'
 import { decompress } from '@pipelayer/compress'
 import { ToolError } from '@pipelayer/errors'
 import { kfParse } from '@pipelayer/kf-parse'
 import { kfRun } from '@pipelayer/kf-run'
-import { applyLayer, diffOverlay, diffTrees, packChanges } from '@pipelayer/layer'
+import { packChanges } from '@pipelayer/packing'
 import type { AnyRecord, SnapshotRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
+import { applyLayer } from '@pipelayer/unpacking'
 import { inThrowAway, type Json } from './layer-tree.js'
 
 type Verdict = 'pass' | `policy:${string}` | { fail: string }

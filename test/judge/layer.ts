@@ -3,23 +3,19 @@
  *
  * @module
  */
+
 import { spawnSync } from 'node:child_process'
 import crypto from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
+import { diffOverlay, diffTrees } from '@pipelayer/change-set'
 import { decompress } from '@pipelayer/compress'
 import { ToolError } from '@pipelayer/errors'
-import {
-  applyLayer,
-  applyLayerOverlay,
-  type BlobSink,
-  diffOverlay,
-  diffTrees,
-  packChanges,
-} from '@pipelayer/layer'
+import { type BlobSink, packChanges } from '@pipelayer/packing'
 import type { ChangeRecord } from '@pipelayer/records'
 import { type ReadEntry, TarParser } from '@pipelayer/tar'
 import { compareTrees, readTree } from '@pipelayer/testkit'
+import { applyLayer, applyLayerOverlay } from '@pipelayer/unpacking'
 import { failedCheck, inside, inThrowAway, type Json, runOps, sha256, walk } from './layer-tree.js'
 
 type Verdict = 'pass' | `policy:${string}` | { fail: string }

@@ -1,3 +1,3 @@
-import { serveLayerThread } from '@pipelayer/layer'
+import { serveLayerThread } from '@pipelayer/unpacking'
 
 serveLayerThread()

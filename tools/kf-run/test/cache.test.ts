@@ -2,7 +2,8 @@
 
 import fs from 'node:fs'
 import path from 'node:path'
-import { diffOverlay, encodingOf, packChanges } from '@pipelayer/layer'
+import { diffOverlay } from '@pipelayer/change-set'
+import { encodingOf, packChanges } from '@pipelayer/packing'
 import type { LayerRecord, SnapshotRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { need, type Scope, startRegistry, tempDir, waitUntil } from '@pipelayer/testkit'

@@ -2,8 +2,8 @@
 
 import fs from 'node:fs'
 import path from 'node:path'
+import { diffOverlay } from '@pipelayer/change-set'
 import { instructionFields, parseDockerfile } from '@pipelayer/dockerfile'
-import { diffOverlay } from '@pipelayer/layer'
 import type { AnyRecord, SnapshotRecord } from '@pipelayer/records'
 import { type RunningPipe, startPipe } from '@pipelayer/testkit'
 

@@ -3,9 +3,11 @@
  *
  * @module
  */
+
+import { type ListedChange, listLayer } from '@pipelayer/change-set'
 import { decompress } from '@pipelayer/compress'
 import { type Digest, Hasher } from '@pipelayer/digest'
-import { fileBytes, type ListedChange, layerBlob, listLayer, type OpenBlob } from '@pipelayer/layer'
+import { fileBytes, layerBlob, type OpenBlob } from '@pipelayer/layer-blob'
 import { type AnyRecord, changesDigest, type LayerBeginRecord, type LayerRecord } from '@pipelayer/records'
 import { LayerChoice } from './choice.js'
 

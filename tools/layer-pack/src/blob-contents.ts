@@ -3,10 +3,12 @@
  *
  * @module
  */
+
 import fs from 'node:fs'
 import path from 'node:path'
+import { BlobContents } from '@pipelayer/change-set'
 import { attempt } from '@pipelayer/errors'
-import { BlobContents, blobBytes } from '@pipelayer/layer'
+import { blobBytes } from '@pipelayer/layer-blob'
 import type { Store } from '@pipelayer/store'
 
 /** Costs nothing until a file is read. The caller closes it. */

@@ -3,9 +3,10 @@
  *
  * @module
  */
+
 import { verifyEngine } from '@pipelayer/compress'
 import { ToolError } from '@pipelayer/errors'
-import type { BlobSink } from '@pipelayer/layer'
+import type { BlobSink } from '@pipelayer/packing'
 import type { LayerPackOptions } from './how.js'
 
 /** Looks once, while the first layer is packed: some 10 ms, half of them of another thread. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CompressOptions, PackOptions } from '@pipelayer/layer'
+import type { CompressOptions, PackOptions } from '@pipelayer/packing'
 import type { Store } from '@pipelayer/store'
 
 export interface LayerPackOptions {

@@ -3,9 +3,11 @@
  *
  * @module
  */
+
 import path from 'node:path'
+import { diffTrees } from '@pipelayer/change-set'
 import { ToolError } from '@pipelayer/errors'
-import { diffTrees, encodingOf, type PackedLayer, packChanges, packTar } from '@pipelayer/layer'
+import { encodingOf, type PackedLayer, packChanges, packTar } from '@pipelayer/packing'
 import type { AnyRecord, LayerBeginRecord, LayerRecord } from '@pipelayer/records'
 import { blobContents } from './blob-contents.js'
 import { Engine } from './engine.js'

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
 import { ToolError } from '@pipelayer/errors'
-import { encodingOf, isSameTar, layerBlob, packTar } from '@pipelayer/layer'
+import { layerBlob } from '@pipelayer/layer-blob'
+import { encodingOf, isSameTar, packTar } from '@pipelayer/packing'
 import type { LayerRecord } from '@pipelayer/records'
 import { howOf, type LayerPackOptions } from './how.js'
 

@@ -3,8 +3,10 @@
  *
  * @module
  */
+
+import { ImageTree, listLayer } from '@pipelayer/change-set'
 import { ToolError } from '@pipelayer/errors'
-import { checkDiffIDs, ImageTree, layerBlob, listLayer } from '@pipelayer/layer'
+import { checkDiffIDs, layerBlob } from '@pipelayer/layer-blob'
 import type { ConfigRecord, LayerBeginRecord, LayerRecord } from '@pipelayer/records'
 import type { LayerSquashOptions } from './index.js'
 

@@ -3,9 +3,11 @@
  *
  * @module
  */
+
 import { setImmediate } from 'node:timers/promises'
+import { diffImages } from '@pipelayer/change-set'
 import { ToolError } from '@pipelayer/errors'
-import { diffImages, type OpenBlob } from '@pipelayer/layer'
+import type { OpenBlob } from '@pipelayer/layer-blob'
 import { type AnyRecord, type ConfigRecord, changesDigest, type LayerRecord } from '@pipelayer/records'
 import { type Cut, ImageSquash } from './image-squash.js'
 

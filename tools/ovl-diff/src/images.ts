@@ -3,9 +3,11 @@
  *
  * @module
  */
+
 import { setImmediate } from 'node:timers/promises'
+import { diffImages, ImageTree, listLayer } from '@pipelayer/change-set'
 import { ToolError } from '@pipelayer/errors'
-import { checkDiffIDs, diffImages, ImageTree, layerBlob, listLayer, type OpenBlob } from '@pipelayer/layer'
+import { checkDiffIDs, layerBlob, type OpenBlob } from '@pipelayer/layer-blob'
 import { type AnyRecord, type ConfigRecord, changesDigest, type LayerRecord } from '@pipelayer/records'
 
 export interface DiffImagesOptions {

@@ -3,9 +3,10 @@
  *
  * @module
  */
+
 import { setImmediate } from 'node:timers/promises'
+import { type DiffOptions, diffOverlay, diffTrees } from '@pipelayer/change-set'
 import { ToolError } from '@pipelayer/errors'
-import { type DiffOptions, diffOverlay, diffTrees, isSameMap, isWholeMap, ownIdMap } from '@pipelayer/layer'
 import {
   type AnyRecord,
   type ChangeRecord,
@@ -13,6 +14,7 @@ import {
   type IdMap,
   type LayerBeginRecord,
 } from '@pipelayer/records'
+import { isSameMap, isWholeMap, ownIdMap } from '@pipelayer/rootfs'
 
 export { type DiffImagesOptions, diffTwoImages } from './images.js'
 

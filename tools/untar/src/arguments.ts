@@ -3,11 +3,12 @@
  *
  * @module
  */
+
 import type { OptionTable, ToolContext } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
-import { Selection } from '@pipelayer/layer'
 import type { IdMap } from '@pipelayer/records'
 import { defaultStorePath, Store } from '@pipelayer/store'
+import { Selection } from '@pipelayer/unpacking'
 import type { UntarOptions } from './index.js'
 
 /** A layer of that many bytes is no mistake yet; a disk is rarely larger. */

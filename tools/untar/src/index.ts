@@ -3,20 +3,20 @@
  *
  * @module
  */
+
 import { fileURLToPath } from 'node:url'
 import { ToolError } from '@pipelayer/errors'
+import { openBlob, type TarLimits } from '@pipelayer/layer-blob'
+import type { AnyRecord, IdMap, LayerRecord } from '@pipelayer/records'
+import type { XattrForm } from '@pipelayer/rootfs'
+import type { Store } from '@pipelayer/store'
 import {
   type ApplyOptions,
   type ApplyResult,
-  openBlob,
   ReadingThread,
   RootfsStaging,
   type Selection,
-  type TarLimits,
-  type XattrForm,
-} from '@pipelayer/layer'
-import type { AnyRecord, IdMap, LayerRecord } from '@pipelayer/records'
-import type { Store } from '@pipelayer/store'
+} from '@pipelayer/unpacking'
 import { ImageCheck } from './image-check.js'
 import { type LayerSource, layerOf, type Reader, tarFile, verifyLayer } from './layer-source.js'
 import { overlayTarget, plainTarget, type Target } from './target.js'

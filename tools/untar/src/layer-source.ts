@@ -3,15 +3,17 @@
  *
  * @module
  */
+
 import fs from 'node:fs'
 import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import { type BlobFile, checkTar, type OpenTar, type TarLimits } from '@pipelayer/layer'
+import { type BlobFile, checkTar, type TarLimits } from '@pipelayer/layer-blob'
 import type { LayerRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
+import type { HandedTar } from '@pipelayer/unpacking'
 
 /** Gives the tar of a blob: read in this thread or in another. */
-export type Reader = (blob: BlobFile) => OpenTar
+export type Reader = (blob: BlobFile) => HandedTar
 
 /** One layer that can be read, more than once. */
 export interface LayerSource {

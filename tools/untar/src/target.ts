@@ -3,18 +3,14 @@
  *
  * @module
  */
+
 import fs from 'node:fs'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { encodedOf } from '@pipelayer/digest'
 import { attempt } from '@pipelayer/errors'
-import {
-  type ApplyOptions,
-  type ApplyResult,
-  applyLayer,
-  OverlayCrew,
-  type XattrForm,
-} from '@pipelayer/layer'
+import type { XattrForm } from '@pipelayer/rootfs'
+import { type ApplyOptions, type ApplyResult, applyLayer, OverlayCrew } from '@pipelayer/unpacking'
 import type { LayerSource, Reader } from './layer-source.js'
 
 export interface Applied {

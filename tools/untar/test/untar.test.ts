@@ -3,7 +3,7 @@ import crypto from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
-import { type BlobFile, ReadingThread } from '@pipelayer/layer'
+import type { BlobFile } from '@pipelayer/layer-blob'
 import { type AnyRecord, collect } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { lgetxattr } from '@pipelayer/sys'
@@ -17,6 +17,7 @@ import {
   tempDir,
   waitUntil,
 } from '@pipelayer/testkit'
+import { ReadingThread } from '@pipelayer/unpacking'
 import t from 'tap'
 import { type UntarOptions, untar } from '../src/index.js'
 

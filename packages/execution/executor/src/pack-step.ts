@@ -1,5 +1,6 @@
+import { diffOverlay, diffTrees } from '@pipelayer/change-set'
 import { verifyEngine } from '@pipelayer/compress'
-import { diffOverlay, diffTrees, packChanges } from '@pipelayer/layer'
+import { packChanges } from '@pipelayer/packing'
 import { usualEncoding } from '@pipelayer/step-cache'
 import type { PackRequest } from '@pipelayer/steps'
 import { Store } from '@pipelayer/store'

@@ -2,15 +2,9 @@ import fs from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { RANGES } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
-import {
-  applyLayer,
-  applyLayerOverlay,
-  type BlobFile,
-  OverlayCrew,
-  openBlob,
-  provenTar,
-} from '@pipelayer/layer'
+import { type BlobFile, openBlob, provenTar } from '@pipelayer/layer-blob'
 import type { LayerBlobFile, LayerToUnpack, UnpackRequest } from '@pipelayer/steps'
+import { applyLayer, applyLayerOverlay, OverlayCrew } from '@pipelayer/unpacking'
 import type { Bench } from './bench.js'
 import { copyTree, publish } from './step.js'
 

@@ -1,9 +1,10 @@
 // Overlays by the kernel and by fuse-overlayfs.
+
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import { diffOverlay } from '@pipelayer/change-set'
 import { unmount } from '@pipelayer/containers'
-import { diffOverlay } from '@pipelayer/layer'
 import { mountsBelow, need, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { findOverlays, OverlayMounter } from '../src/overlay.js'

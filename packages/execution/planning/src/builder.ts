@@ -9,13 +9,13 @@ import { checkEmulator, HINT, isForeign } from './foreign.js'
 import { alignHistory } from './history.js'
 import { childDocument, ensurePath, scratchDocument } from './image-config.js'
 import type { LayerStep, Source } from './layer-step.js'
+import { chainSource, namedSource } from './named-source.js'
 import { onbuildSteps } from './onbuild.js'
 import { findStage, type Plan, type StagePlan, type Step } from './plan.js'
 import { type PlanRequest, timeNs } from './plan-request.js'
 import { platformArgs } from './platform-args.js'
 import { planRun } from './run-request.js'
 import { declareGlobalArg, type GlobalScope } from './scope.js'
-import { chainSource, namedSource } from './source-finder.js'
 import {
   addHistory,
   baseChain,

@@ -1,7 +1,5 @@
 import type { BaseImage } from './base-image.js'
 import type { Source } from './layer-step.js'
-import type { PlanRequest } from './plan-request.js'
-import { baseChain, type Chain } from './stage-state.js'
 
 /** Finds what a build reads besides its own stages: the context, named contexts, images. */
 export interface SourceFinder {
@@ -13,17 +11,4 @@ export interface SourceFinder {
   image(name: string, platform?: string): Promise<BaseImage>
   /** The context. Only asking something of it fails where there is none: a heredoc needs none. */
   context(): Promise<Source>
-}
-
-/** What `--from` names where no stage has the name: a build context, or an image. */
-export async function namedSource(
-  name: string,
-  { sources, time }: Pick<PlanRequest, 'sources' | 'time'>,
-): Promise<Source> {
-  return (await sources.files(name)) ?? chainSource(baseChain(await sources.image(name), time))
-}
-
-/** A stage, or an image, as a tree to copy from. */
-export function chainSource(chain: Chain): Source {
-  return { tree: { kind: 'chain', chain }, key: () => chain.key }
 }

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { decompress, decompressExternal, detectCompression, MAGIC_SIZE } from '@pipelayer/compress'
 import { ToolError } from '@pipelayer/errors'
-import { applyLayer } from '@pipelayer/layer'
 import { BLOCK_SIZE, isHeader, TarParser } from '@pipelayer/tar'
+import { applyLayer } from '@pipelayer/unpacking'
 
 const CHUNK = 256 * 1024
 

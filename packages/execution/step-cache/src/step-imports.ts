@@ -1,7 +1,7 @@
 import type { Digest } from '@pipelayer/digest'
 import { messageOf, ToolError } from '@pipelayer/errors'
-import { isSameTar } from '@pipelayer/layer'
 import type { CreationTime } from '@pipelayer/oci'
+import { isSameTar } from '@pipelayer/packing'
 import { fetchBlob, limitTo, type Place, readDocument } from '@pipelayer/places'
 import type { Store } from '@pipelayer/store'
 import { CACHE_CONFIG_TYPE, parseCache, type SharedStep } from './cache-document.js'

@@ -1,5 +1,5 @@
-import { encodingOf, isSameTar } from '@pipelayer/layer'
 import type { CreationTime } from '@pipelayer/oci'
+import { encodingOf, isSameTar } from '@pipelayer/packing'
 import type { PackedStep } from './packed-step.js'
 
 /** A layer, and the name of how it was packed. */

@@ -1,0 +1,78 @@
+/**
+ * What stands in a `change` record about an entry on disk.
+ *
+ * @module
+ */
+
+import { type EntryFields, type EntryType, nameFields } from '@pipelayer/records'
+import { type OwnerMap, timeOf, type Xattrs } from '@pipelayer/rootfs'
+import { type FileStat, majorOf, minorOf } from '@pipelayer/sys'
+import { formatPaxTime } from '@pipelayer/tar'
+
+/** An entry as it was found. */
+export interface Found {
+  /** Absolute binary string. */
+  readonly path: string
+  readonly stat: FileStat
+  readonly xattrs: Xattrs
+  /** Target of a symlink. */
+  readonly linkname?: string
+}
+
+/** Undefined for a socket, which no layer can hold. */
+export function typeOf(stat: FileStat): Exclude<EntryType, 'hardlink'> | undefined {
+  if (stat.isFile()) return 'file'
+  if (stat.isDirectory()) return 'dir'
+  if (stat.isSymbolicLink()) return 'symlink'
+  if (stat.isCharacterDevice()) return 'char'
+  if (stat.isBlockDevice()) return 'block'
+  if (stat.isFIFO()) return 'fifo'
+  return undefined
+}
+
+/** The fields of an entry. */
+export function entryFields(type: EntryType, found: Found, owners: OwnerMap): EntryFields {
+  return {
+    type,
+    ...ownerFields(found.stat, owners),
+    ...contentFields(type, found),
+    ...xattrFields(found.xattrs),
+  }
+}
+
+/** Another name of the file `linkname`, a path in the same layer. */
+export function hardlinkFields(found: Found, linkname: string, owners: OwnerMap): EntryFields {
+  return { type: 'hardlink', ...ownerFields(found.stat, owners), ...linkFields(linkname) }
+}
+
+function ownerFields(stat: FileStat, owners: OwnerMap): Omit<EntryFields, 'type'> {
+  return {
+    mode: (Number(stat.mode) & 0o7777).toString(8).padStart(4, '0'),
+    uid: owners.uid(Number(stat.uid)),
+    gid: owners.gid(Number(stat.gid)),
+    mtime: formatPaxTime(stat.mtimeSpec ?? timeOf(stat.mtimeNs)),
+  }
+}
+
+function contentFields(type: EntryType, { path, stat, linkname }: Found): Partial<EntryFields> {
+  if (type === 'file') {
+    const size = Number(stat.size)
+    return size === 0 ? { size } : { size, ...nameFields('source', path) }
+  }
+  if (type === 'symlink') return linkFields(linkname ?? '')
+  if (type !== 'char' && type !== 'block') return {}
+  return { devmajor: majorOf(stat.rdev), devminor: minorOf(stat.rdev) }
+}
+
+function linkFields(linkname: string): Partial<EntryFields> {
+  return nameFields('linkname', linkname)
+}
+
+function xattrFields(xattrs: Xattrs): Partial<EntryFields> {
+  if (xattrs.size === 0) return {}
+  const pairs = [...xattrs].map(([name, value]) => [
+    Buffer.from(name, 'latin1').toString(),
+    value.toString('base64'),
+  ])
+  return { xattrs: Object.fromEntries(pairs) as Record<string, string> }
+}

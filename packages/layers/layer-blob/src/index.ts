@@ -1,0 +1,18 @@
+/**
+ * The tar in the blob of a layer: what its bytes must be, and what they are.
+ *
+ * @module
+ */
+
+export {
+  type BlobFile,
+  fileBytes,
+  type OpenTar,
+  openBlob,
+  openTar,
+  provenTar,
+  type TarLimits,
+} from './blob-file.js'
+export { checkedTar, checkTar } from './checked-tar.js'
+export { checkDiffIDs } from './image-check.js'
+export { blobBytes, layerBlob, type OpenBlob } from './layer-blob.js'

@@ -1,0 +1,187 @@
+/**
+ * Owners, modes, xattrs and times of what is unpacked: in this order, since chown clears setuid and capabilities.
+ *
+ * @module
+ */
+
+import fs from 'node:fs'
+import { errnoOf, ToolError } from '@pipelayer/errors'
+import {
+  AT_FDCWD,
+  futimens,
+  isAvailable,
+  llistxattr,
+  lremovexattr,
+  lsetxattr,
+  O_PATH,
+  type TimeSpec,
+  utimensat,
+} from '@pipelayer/sys'
+import type { OwnerMap } from './ids.js'
+import { isOverlayPrivate, type Xattrs } from './xattrs.js'
+
+/** What an entry gets besides its content. */
+export interface Attributes {
+  readonly mode: number
+  /** Of the image. */
+  readonly uid: number
+  readonly gid: number
+  readonly mtime: TimeSpec
+  readonly xattrs: Xattrs
+}
+
+const SETID_BITS = 0o6000
+const PERMISSION_BITS = 0o777
+
+/** A file that was just made and is still open. */
+export interface NewFile {
+  readonly fd: number
+  readonly path: Buffer
+  /** What {@link Attributer.modeAtBirth} said. */
+  readonly mode: number
+  /** Whether owner and mode are those that it was made with: see Folder.isNeutral. */
+  readonly isNeutral: boolean
+}
+
+/** Sets attributes as far as the caller may, and counts what it may not. */
+export class Attributer {
+  squashedOwners = 0
+  skippedXattrs = 0
+  readonly #owners: OwnerMap
+  /** Whether libc can be called. Loads koffi, so it is asked for when there is something to unpack. */
+  readonly hasLibc = isAvailable()
+  readonly #uid = process.geteuid?.()
+  readonly #gid = process.getegid?.()
+  readonly #umask = umask()
+
+  constructor(owners: OwnerMap) {
+    this.#owners = owners
+  }
+
+  /** Sets all of them on `path`, which is not followed. */
+  set(path: Buffer, kind: 'symlink' | 'other', wanted: Attributes): void {
+    const owner = { uid: this.#owners.uid(wanted.uid), gid: this.#owners.gid(wanted.gid) }
+    this.copy(path, kind, { ...wanted, ...owner })
+  }
+
+  /** As {@link set} with ids of the disk, which need no map. */
+  copy(path: Buffer, kind: 'symlink' | 'other', wanted: Attributes): void {
+    const { uid, gid } = wanted
+    const isOwned = this.#chown(uid, gid, () => fs.lchownSync(path, uid, gid))
+    // A set-id bit means the owner's rights: under another owner it would hand out the caller's.
+    if (kind !== 'symlink') changeMode(path, isOwned ? wanted.mode : wanted.mode & ~SETID_BITS)
+    this.#setXattrs(path, wanted.xattrs)
+    this.setTimes(path, wanted.mtime)
+  }
+
+  /** The mode to make a file with: what it will have, where the umask lets that through, else for the caller alone. */
+  modeAtBirth(mode: number): number {
+    return mode === (mode & PERMISSION_BITS & ~this.#umask) ? mode : 0o600
+  }
+
+  /** As {@link set} for an open file, with no call for what it has already: two microseconds of fifteen. */
+  setNew(file: NewFile, wanted: Attributes): void {
+    this.ownNew(file, wanted)
+    this.#setXattrs(file.path, wanted.xattrs)
+    if (this.hasLibc) futimens(file.fd, wanted.mtime)
+    else this.setTimes(file.path, wanted.mtime)
+  }
+
+  /** Owner and mode alone. */
+  ownNew(file: NewFile, wanted: Attributes): void {
+    const [uid, gid] = [this.#owners.uid(wanted.uid), this.#owners.gid(wanted.gid)]
+    const isAsMade = file.isNeutral && uid === this.#uid && gid === this.#gid
+    const isOwned = isAsMade || this.#chown(uid, gid, () => fs.fchownSync(file.fd, uid, gid))
+    const mode = isOwned ? wanted.mode : wanted.mode & ~SETID_BITS
+    // A change of the owner leaves these bits alone unless one of them is a set-id bit, which no file is made with.
+    if (!file.isNeutral || mode !== file.mode) fs.fchmodSync(file.fd, mode)
+  }
+
+  /** Takes away the xattrs of a directory that another layer's entry replaces. */
+  clearXattrs(path: Buffer): void {
+    if (!this.hasLibc) return
+    for (const name of llistxattr(path)) {
+      if (isOverlayPrivate(name)) continue
+      try {
+        lremovexattr(path, Buffer.from(name, 'latin1'))
+      } catch (error) {
+        if (!isDenied(error)) throw error
+      }
+    }
+  }
+
+  setTimes(path: Buffer, mtime: TimeSpec): void {
+    if (this.hasLibc) {
+      utimensat(AT_FDCWD, path, mtime)
+      return
+    }
+    // A double cannot hold every nanosecond of today: near enough where libc cannot be called.
+    const seconds = mtime.seconds + mtime.nanoseconds / 1e9
+    fs.lutimesSync(path, seconds, seconds)
+  }
+
+  /** Whether the entry now belongs to its owner. */
+  #chown(uid: number, gid: number, chown: () => void): boolean {
+    if (this.#uid !== 0 && uid === this.#uid && gid === this.#gid) return true
+    try {
+      if (this.#uid === 0) {
+        chown()
+        return true
+      }
+    } catch (error) {
+      if (errnoOf(error) === 'EINVAL')
+        throw new ToolError('ID_UNMAPPED', `owner ${uid}:${gid} does not exist in this user namespace`)
+      if (errnoOf(error) !== 'EPERM') throw error
+    }
+    this.squashedOwners++
+    return false
+  }
+
+  #setXattrs(path: Buffer, xattrs: Xattrs): void {
+    for (const [name, value] of xattrs) {
+      if (isOverlayPrivate(name) || !this.hasLibc || !trySet(path, name, value)) this.skippedXattrs++
+    }
+  }
+}
+
+/**
+ * chmod(2) follows a symlink, which another process may have put in place of what was made: so what is there is opened
+ * as it is, and a symlink refuses to have its mode changed.
+ */
+function changeMode(path: Buffer, mode: number): void {
+  const fd = fs.openSync(path, O_PATH | fs.constants.O_NOFOLLOW)
+  try {
+    fs.chmodSync(`/proc/self/fd/${fd}`, mode)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/** Bits that new files do not get. Read, since process.umask() sets it to look at it. */
+function umask(): number {
+  const text = /^Umask:\s*([0-7]+)$/m.exec(readStatus())?.[1]
+  return text === undefined ? PERMISSION_BITS : Number.parseInt(text, 8)
+}
+
+function readStatus(): string {
+  try {
+    return fs.readFileSync('/proc/self/status', 'latin1')
+  } catch {
+    return ''
+  }
+}
+
+function trySet(path: Buffer, name: string, value: Buffer): boolean {
+  try {
+    lsetxattr(path, Buffer.from(name, 'latin1'), value)
+    return true
+  } catch (error) {
+    if (isDenied(error)) return false
+    throw error
+  }
+}
+
+/** Not permitted, or not known to the file system: an image must still unpack. */
+function isDenied(error: unknown): boolean {
+  return ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'].includes(errnoOf(error) ?? '')
+}

@@ -1,0 +1,80 @@
+/**
+ * What lies below an upper directory: a chain of trees in overlayfs form, seen merged.
+ *
+ * A directory of the merged view is the list of the directories that merge into it, nearest first; an empty list
+ * is a directory with nothing below. Spec: Linux Documentation/filesystems/overlayfs.rst.
+ *
+ * @module
+ */
+
+import fs from 'node:fs'
+import { type FileStat, lgetxattr, lstatOf } from '@pipelayer/sys'
+import { bytesOf, OPAQUE_NAME } from './name.js'
+import type { XattrForm } from './types.js'
+
+/** Directories that merge, absolute binary strings, nearest first. */
+export type Merged = readonly string[]
+
+/** Something that is there in the merged view. */
+export interface LowerEntry {
+  /** Absolute binary string of the one that is seen. */
+  readonly path: string
+  readonly stat: FileStat
+  /** Of a directory: all that merge into it. */
+  readonly merged: Merged
+}
+
+/** Reads a chain. `form` undefined: plain trees, in which nothing stands for anything missing. */
+export class LowerChain {
+  readonly #form: XattrForm | undefined
+
+  constructor(form: XattrForm | undefined) {
+    this.#form = form
+  }
+
+  /** The entry `name` of a merged directory, if the view shows one. */
+  lookup(dirs: Merged, name: string): LowerEntry | undefined {
+    // fuse-overlayfs marks opaque directories by this file as well as by the xattr.
+    if (name === OPAQUE_NAME && this.#form !== undefined) return undefined
+    let top: { path: string; stat: FileStat } | undefined
+    const merged: string[] = []
+    for (const dir of dirs) {
+      const path = `${dir}/${name}`
+      const stat = lstat(path)
+      if (stat === undefined) continue
+      if (this.isWhiteout(path, stat)) break
+      if (top !== undefined && !stat.isDirectory()) break
+      top ??= { path, stat }
+      if (!stat.isDirectory()) break
+      merged.push(path)
+      if (this.isOpaque(path)) break
+    }
+    return top === undefined ? undefined : { ...top, merged }
+  }
+
+  /** Every name in one of the directories, in no order; some of them may be whited out. */
+  names(dirs: Merged): Set<string> {
+    const names = new Set<string>()
+    for (const dir of dirs) for (const name of fs.readdirSync(bytesOf(dir), 'latin1')) names.add(name)
+    return names
+  }
+
+  /** A 0:0 device, or an empty file with the whiteout xattr, which composefs and containers-storage write. */
+  isWhiteout(path: string, stat: FileStat): boolean {
+    if (this.#form === undefined) return false
+    if (stat.isCharacterDevice()) return stat.rdev === 0n
+    if (!stat.isFile() || stat.size !== 0n) return false
+    return lgetxattr(bytesOf(path), `${this.#form}.overlay.whiteout`) !== undefined
+  }
+
+  /** Whether a directory hides those below it: exactly `y`; `x` says only that xattr whiteouts lie in it. */
+  isOpaque(path: string): boolean {
+    if (this.#form === undefined) return false
+    return lgetxattr(bytesOf(path), `${this.#form}.overlay.opaque`)?.toString('latin1') === 'y'
+  }
+}
+
+/** lstat of a binary string; undefined where nothing is, a file in place of a parent included. */
+export function lstat(path: string): FileStat | undefined {
+  return lstatOf(path)
+}

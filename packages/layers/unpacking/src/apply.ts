@@ -1,0 +1,117 @@
+/**
+ * Unpacks a layer onto a tree.
+ *
+ * Plain form: a root filesystem, whiteouts remove what lower layers brought. Overlay form: a directory of its own for
+ * each layer, whiteouts are 0:0 devices. In both nothing outside the root is ever touched, whatever the archive says and
+ * whatever another process puts into the tree meanwhile: no call follows the last component of a path.
+ *
+ * System calls are synchronous: for small files that is 12 to 15 times faster than through the thread pool.
+ * Memory: 48 bytes for each entry of the layer, to tell its own entries from those of lower layers and from repeated ones.
+ *
+ * Spec: image-spec v1.1, layer.md, "Applying Changesets".
+ *
+ * @module
+ */
+
+import type { IdMap } from '@pipelayer/records'
+import { Attributer, always, binaryOf, lstat, toDisk, type XattrForm } from '@pipelayer/rootfs'
+import { TarParser } from '@pipelayer/tar'
+import { LayerUnpacker } from './layer-unpacker.js'
+import { attributesOf, DEFAULT_DIRECTORY, Tree } from './tree.js'
+import type { ApplyOptions, ApplyOverlayOptions, ApplyResult } from './types.js'
+
+/**
+ * Applies a layer to the root filesystem in `root`, which exists.
+ *
+ * @param tar - uncompressed; read to its end. On failure the tree is left as far as it came.
+ * @throws ToolError `PATH_ESCAPES`, `ROOT_REPLACED`, `DUPLICATE_ENTRY`, `ENTRY_CONFLICT`,
+ *   `PARENT_NOT_DIRECTORY`, `LINK_TARGET_MISSING`, `LINK_INVALID`, `WHITEOUT_INVALID`, `TOO_MANY_SYMLINKS`,
+ *   `NAME_TOO_LONG`, `ID_INVALID`: the archive is hostile or broken; `ID_UNMAPPED`; those of TarParser; system errors
+ */
+export async function applyLayer(
+  tar: AsyncIterable<Buffer>,
+  root: string,
+  options: ApplyOptions = {},
+): Promise<ApplyResult> {
+  const { result } = await unpack(tar, root, { ...options, form: undefined, lowers: () => [] })
+  return result
+}
+
+/**
+ * Unpacks a layer in overlay form into `dir`, which exists and is empty. A parent that the layer lacks takes its
+ * metadata from the chain below; the target of a hard link that lies there is copied up. Throws as
+ * {@link applyLayer}, and EPERM where the caller may not make whiteouts or set the opaque xattr.
+ */
+export async function applyLayerOverlay(
+  tar: AsyncIterable<Buffer>,
+  dir: string,
+  options: ApplyOverlayOptions = {},
+): Promise<ApplyResult> {
+  const { lowers = [], xattrs = 'trusted' } = options
+  const { result, hasRoot } = await unpackOverlay(tar, dir, { ...options, lowers: () => lowers, xattrs })
+  if (!hasRoot) adoptRoot(dir, lowers[0], options.idMap)
+  return result
+}
+
+/** As {@link ApplyOverlayOptions}; the layers below need not be whole yet. */
+export interface UnpackOptions extends Omit<ApplyOverlayOptions, 'lowers'> {
+  /** Called when something depends on what lies below; returns when that is whole. */
+  readonly lowers: () => readonly string[]
+  readonly xattrs: XattrForm
+}
+
+export interface UnpackedOverlay {
+  readonly result: ApplyResult
+  /** False where the layer does not describe its root: then {@link adoptRoot} is to be called. */
+  readonly hasRoot: boolean
+}
+
+/** {@link applyLayerOverlay} but for the root directory, so that it depends on layers below only where it must. */
+export async function unpackOverlay(
+  tar: AsyncIterable<Buffer>,
+  dir: string,
+  options: UnpackOptions,
+): Promise<UnpackedOverlay> {
+  return await unpack(tar, dir, { ...options, form: options.xattrs })
+}
+
+/**
+ * Overlay form: the root of a mount shows the attributes of its topmost layer, so a layer that does not describe its
+ * root has that of the one below; the first has that of a parent that no entry describes.
+ *
+ * @param below - the layer below, absolute, if there is one
+ */
+export function adoptRoot(dir: string, below: string | undefined, idMap: IdMap | undefined): void {
+  const attributer = new Attributer(toDisk(idMap))
+  const from = below === undefined ? undefined : binaryOf(below)
+  const stat = from === undefined ? undefined : lstat(from)
+  if (from === undefined || stat === undefined) attributer.set(Buffer.from(dir), 'other', DEFAULT_DIRECTORY)
+  else attributer.copy(Buffer.from(dir), 'other', attributesOf({ path: from, stat }))
+}
+
+interface Options extends ApplyOptions {
+  readonly form: XattrForm | undefined
+  readonly lowers: () => readonly string[]
+}
+
+async function unpack(tar: AsyncIterable<Buffer>, root: string, options: Options): Promise<UnpackedOverlay> {
+  const attributer = new Attributer(options.owner ? always(options.owner) : toDisk(options.idMap))
+  const tree = new Tree(root, { attributer, form: options.form, lowers: options.lowers })
+  const unpacker = new LayerUnpacker(tree, attributer, options)
+  const parser = new TarParser({ holes: 'events' })
+  const { hand, signal } = options
+  try {
+    for await (const chunk of tar) {
+      signal?.throwIfAborted()
+      for (const event of parser.push(chunk)) unpacker.take(event)
+      await hand?.turn()
+    }
+    parser.finish()
+    await hand?.drain()
+  } finally {
+    unpacker.close()
+    // After a failure too: files are open. It is the first failure that counts.
+    await hand?.drain().catch(() => undefined)
+  }
+  return { result: unpacker.result(), hasRoot: unpacker.hasRoot }
+}

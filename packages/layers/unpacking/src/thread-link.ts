@@ -1,0 +1,155 @@
+/**
+ * The near side of one thread that works on layers.
+ *
+ * @module
+ */
+
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from 'node:worker_threads'
+import { ToolError } from '@pipelayer/errors'
+import type { BlobFile } from '@pipelayer/layer-blob'
+import type { Warn } from '@pipelayer/rootfs'
+import { FileHand, type Handed, type HandMemory, ROWS_BYTES } from './handed-files.js'
+import {
+  type FromThread,
+  SLOT_BYTES,
+  SLOTS,
+  type ThreadData,
+  type ToThread,
+  type UnpackedLayer,
+  type UnpackJob,
+} from './thread-messages.js'
+
+/** Slots that are reported used at a time: fewer than there are. */
+const TOGETHER = 4
+
+type Answer = Exclude<FromThread, Handed>
+
+/** One thread; one job at a time. */
+export class ThreadLink {
+  readonly #port: MessagePort
+  readonly #worker: Worker
+  readonly #ring: Buffer
+  readonly #queue: Answer[] = []
+  /** Writes files for whoever reads through this link. */
+  readonly hand: FileHand
+  #wake: () => void = () => undefined
+
+  /** @param program - file of a program that calls `serveLayerThread` */
+  constructor(program: string, whole: Int32Array) {
+    const { port1, port2 } = new MessageChannel()
+    const ring = new SharedArrayBuffer(SLOTS * SLOT_BYTES)
+    this.#port = port1
+    this.#ring = Buffer.from(ring)
+    const memory: HandMemory = {
+      ring,
+      rows: new SharedArrayBuffer(ROWS_BYTES),
+      written: new Int32Array(new SharedArrayBuffer(4)),
+    }
+    this.hand = new FileHand(memory, rows => this.#tell({ rows }))
+    const workerData: ThreadData = { ...memory, port: port2, whole }
+    this.#worker = new Worker(program, { workerData, transferList: [port2] })
+    this.#worker.on('error', error => this.#end(String(error.stack)))
+    this.#worker.on('exit', status => this.#end(`a thread ended with ${status}`))
+    port1.on('message', (message: FromThread) => this.#take(message))
+  }
+
+  /**
+   * The chunks of the tar in a blob; returns its diffID. Views of memory that is used again: nothing of a chunk may be
+   * kept when the next one is asked for. @throws what reading it threw
+   */
+  async *read(blob: BlobFile): AsyncGenerator<Buffer, string, void> {
+    let isAnswered = false
+    this.#tell({ read: blob })
+    try {
+      for (let slot = 0; ; slot++) {
+        // Not each: a message costs as much as making ten files. What was given out last may still be in use.
+        if (slot > 0 && slot % TOGETHER === 0) this.#release()
+        const message = this.#next() ?? (await this.#later())
+        isAnswered = !('filled' in message)
+        if (!('filled' in message)) return diffIDOf(message)
+        const start = (slot % SLOTS) * SLOT_BYTES
+        yield this.#ring.subarray(start, start + message.filled)
+      }
+    } finally {
+      if (!isAnswered) await this.#drain()
+    }
+  }
+
+  /** Unpacks a layer in the thread. @throws what that threw */
+  async unpack(job: UnpackJob, onWarning: Warn | undefined): Promise<UnpackedLayer> {
+    this.#tell({ unpack: job })
+    for (;;) {
+      const message = this.#next() ?? (await this.#later())
+      if ('unpacked' in message) return message.unpacked
+      if (!('warning' in message)) throw failureOf(message)
+      onWarning?.(message.warning)
+    }
+  }
+
+  /** Ends the thread, whatever it is doing. It has let go of all files when this resolves. */
+  async close(): Promise<void> {
+    this.#port.close()
+    await this.#worker.terminate()
+  }
+
+  /** Whoever reads has had enough: what is still to come of this job is not for the next one. */
+  async #drain(): Promise<void> {
+    this.#tell('stop')
+    while ('filled' in (this.#next() ?? (await this.#later())));
+  }
+
+  /** What has come, without going through the event loop. */
+  #next(): Answer | undefined {
+    for (;;) {
+      const waiting = this.#queue.shift()
+      if (waiting !== undefined) return waiting
+      const message: FromThread | undefined = receiveMessageOnPort(this.#port)?.message
+      if (message === undefined) return undefined
+      this.#take(message)
+    }
+  }
+
+  async #later(): Promise<Answer> {
+    for (;;) {
+      const message = this.#next()
+      if (message !== undefined) return message
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  #take(message: FromThread): void {
+    if ('handed' in message) this.hand.take(message)
+    else {
+      this.#queue.push(message)
+      this.#wake()
+    }
+  }
+
+  #end(bug: string): void {
+    this.#take({ bug })
+    this.hand.fail(new Error(bug))
+  }
+
+  #release(): void {
+    this.hand.send()
+    this.#tell({ used: TOGETHER })
+  }
+
+  #tell(message: ToThread): void {
+    this.#port.postMessage(message)
+  }
+}
+
+function diffIDOf(message: Answer): string {
+  if ('diffID' in message) return message.diffID
+  throw failureOf(message)
+}
+
+function failureOf(message: Answer): Error {
+  if ('bug' in message) return new Error(message.bug)
+  if (!('failure' in message)) return new Error('a thread gave another answer than was asked for')
+  const { code, message: text, status } = message.failure
+  return new ToolError(code, text, { status: status === 2 ? 2 : status === 75 ? 75 : 1 })
+}
