@@ -24,7 +24,12 @@ export interface SourceSetup {
   readonly places: Omit<BaseOptions, 'platform'>
 }
 
-/** The trees that a build reads besides its own stages: the context, named contexts, images. Each image once. */
+/**
+ * The trees that a build reads besides its own stages: the context, named contexts, images. Each image once.
+ *
+ * Errors: `NOT_AN_IMAGE` where an image is wanted of a `--build-context` that holds files, `CONTEXT_MISSING` where files are
+ * copied and no context was given, and those of {@link resolveBase}.
+ */
 export class BuildSources implements ClusterSources {
   readonly #setup: SourceSetup
   readonly #platform: Platform

@@ -68,7 +68,7 @@ function requestOf({ prepared, platform, workshop }: PlannedBuild, options: KfRu
   }
 }
 
-/** The command of a program of ours: beside this one, else on PATH. */
+/** The command of a program of ours: beside this one, else on PATH. @throws {ToolError} `PROGRAM_MISSING`: put it on PATH */
 function programOf(name: string, { executor, env }: KfRunOptions): string[] {
   const beside = path.resolve(path.dirname(executor), '../..', name, 'dist/cli.cjs')
   if (fs.existsSync(beside)) return [process.execPath, beside]

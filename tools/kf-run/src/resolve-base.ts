@@ -45,7 +45,8 @@ const PARALLEL = 3
  * Finds an image, by reference or place, and brings its blobs into the store, where it keeps its name. Of a reference
  * whose image the store has for another platform, the registry is asked; the error then tells of both.
  *
- * @throws {ToolError} `MANIFEST_UNKNOWN` and the like when it is nowhere; `PLATFORM_NOT_FOUND` when it is there for other
+ * @throws {ToolError} `LAYERS_MISMATCH` where manifest and config disagree on the number of layers; `INDEX_NESTED` for an
+ * index of indexes of indexes: name the image itself; `MANIFEST_UNKNOWN` and the like when it is nowhere; `PLATFORM_NOT_FOUND` when it is there for other
  * platforms alone: build for one of these, or say `FROM --platform`
  */
 export async function resolveBase(text: string, options: BaseOptions): Promise<BaseImage> {
@@ -90,6 +91,7 @@ function isDamaged(error: unknown): error is ToolError {
   return error instanceof ToolError && ['DIGEST_MISMATCH', 'SIZE_MISMATCH'].includes(error.code)
 }
 
+/** Reads the layers of a base, and fetches anew what is damaged. @throws {ToolError} `BLOB_DAMAGED`: pull the image again */
 async function mendLayers(
   text: string,
   layers: readonly BaseLayer[],
