@@ -269,6 +269,7 @@ export const TRANSFERS: readonly RegistryRow[] = [
   {
     why: 'an answer that is not HTTP',
     answer: () => raw(isManifest, 'HTTP/1.1 000 Zero\r\nContent-Length: -1\r\n\r\n'),
+    command: host => `img-pull --quiet docker://${host}/a/b:1`,
     code: 'RESPONSE_INVALID',
     status: 75,
   },

@@ -4,16 +4,10 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import { type RemoteOptions, sessionOptions } from '@pipelayer/places'
+import { credentialPlaces, type RemoteOptions, sessionOptions } from '@pipelayer/places'
 import type { AnyRecord } from '@pipelayer/records'
 import { parseNormalized } from '@pipelayer/reference'
-import {
-  type Credentials,
-  credentialPaths,
-  eraseCredentials,
-  Registry,
-  storeCredentials,
-} from '@pipelayer/registry'
+import { type Credentials, eraseCredentials, Registry, storeCredentials } from '@pipelayer/registry'
 import { type Ask, askOnTerminal } from './terminal.js'
 
 export interface LoginOptions {
@@ -40,18 +34,18 @@ const MAX_PASSWORD_BYTES = 64 * 1024
  */
 export async function* registryLogin(options: LoginOptions): AsyncGenerator<AnyRecord, void, undefined> {
   const domain = domainOf(options.host ?? '')
-  const paths = credentialPaths(options.remote.env ?? {})
+  const where = credentialPlaces(options.remote.env ?? {})
   // What was done is told on stderr: it is no matter for the next tool.
   yield* []
   if (options.logout) {
-    const places = await eraseCredentials(paths, domain)
+    const places = await eraseCredentials(where, domain)
     const from = places.length === 0 ? 'there were no credentials' : `forgotten by ${places.join(', ')}`
     options.info(`${domain}: ${from}`)
     return
   }
   const credentials = await credentialsOf(options, domain)
   await verify(options.remote, domain, credentials)
-  const place = await storeCredentials(paths, domain, credentials)
+  const place = await storeCredentials(where, domain, credentials)
   options.info(`${domain} knows ${credentials.username}; kept in ${place}`)
 }
 

@@ -111,6 +111,16 @@ esac`
     t.same(read(file).auths, {})
     t.match(said, [/docker-credential-fake/, /forgotten by docker-credential-fake/])
   }
+  const conf = path.join(dir, 'registries.conf')
+  fs.writeFileSync(conf, 'credential-helpers = ["fake", "containers-auth.json"]')
+  const { file, said, login } = lab(t, registry)
+  const env = { REGISTRY_AUTH_FILE: file, CONTAINERS_REGISTRIES_CONF: conf }
+  await login({ remote: { env, retry: RETRY } })
+  t.match(JSON.parse(fs.readFileSync(`${dir}/kept`, 'utf8')), { ServerURL: registry.host, Username: 'me' })
+  t.notOk(fs.existsSync(file), 'for every host: no file is written')
+  await login({ logout: true, remote: { env, retry: RETRY } })
+  t.notOk(fs.existsSync(`${dir}/kept`))
+  t.match(said, [/kept in docker-credential-fake/, /forgotten by docker-credential-fake/])
 })
 
 t.test('what is refused', { skip: need('docker-registry', 'htpasswd') }, async t => {

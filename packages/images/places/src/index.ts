@@ -26,4 +26,4 @@ export type {
   Published,
 } from './place.js'
 export type { Remote, RemoteArgs, RemoteContext, RemoteOptions } from './remote.js'
-export { Connections, REMOTE_OPTIONS, remoteOptions, sessionOptions } from './remote.js'
+export { Connections, credentialPlaces, REMOTE_OPTIONS, remoteOptions, sessionOptions } from './remote.js'

@@ -1,9 +1,11 @@
 import { createSecureContext } from 'node:tls'
 import { ToolError } from '@pipelayer/errors'
-import { mirrorFiles, readMirrors } from '@pipelayer/mirrors'
+import { mirrorFiles, readHelpers, readMirrors } from '@pipelayer/mirrors'
 import {
   Budget,
   Connections,
+  type CredentialPlaces,
+  type CredentialSource,
   certificateDirs,
   certificatesFor,
   credentialFiles,
@@ -75,11 +77,21 @@ export function remoteOptions(args: RemoteArgs, context: RemoteContext): RemoteO
     warn,
     tls,
     plainHttp: args['plain-http'],
-    credentials: credentialFiles(credentialPaths(env)),
+    credentials: credentialsFor(env),
     route: readMirrors(mirrorFiles(env)),
     retry: { totalMs: timeout * 1000 },
     ...(rate !== undefined && { budget: new Budget(rate) }),
   }
+}
+
+/** Where the user's credentials are kept: files, and the helpers that registries.conf lists. */
+export function credentialPlaces(env: RemoteContext['env']): Required<CredentialPlaces> {
+  return { paths: credentialPaths(env), helpers: readHelpers(mirrorFiles(env)) }
+}
+
+function credentialsFor(env: RemoteContext['env']): CredentialSource {
+  const { paths, helpers } = credentialPlaces(env)
+  return credentialFiles(paths, helpers)
 }
 
 /** Where a repository is, and what is known about its host. */
@@ -121,7 +133,7 @@ export function sessionOptions(options: PlaceOptions, remote: Remote): SessionOp
     tls: { authorities, identity, skipVerify },
     onRetry: (failure, waitMs) =>
       warn?.(`${failure.message}; trying again in ${(waitMs / 1000).toFixed(1)} s`, failure.code),
-    credentials: options.credentials ?? credentialFiles(credentialPaths(env)),
+    credentials: options.credentials ?? credentialsFor(env),
   }
 }
 

@@ -7,4 +7,4 @@
 export type { Endpoint, Route, RouteOptions } from './endpoint.js'
 export { parseHosts } from './hosts-toml.js'
 export { parseRegistries, type Registries, routeIn } from './registries-conf.js'
-export { type MirrorFiles, mirrorFiles, type Router, readMirrors } from './router.js'
+export { type MirrorFiles, mirrorFiles, type Router, readHelpers, readMirrors } from './router.js'

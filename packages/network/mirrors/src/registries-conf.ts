@@ -2,6 +2,7 @@
  * containers-registries.conf(5), version 2.
  *
  * ```
+ * credential-helpers = ["containers-auth.json", "secretservice"]
  * [[registry]]
  * prefix = "h.example/team"        or "*.h.example"; the longest that fits wins; location, unless said
  * location = "other.example/team"  takes the prefix's place
@@ -58,6 +59,19 @@ export function parseRegistries(text: string, source: string): Registries {
     throw invalid(source, 'it is of version 1: write [[registry]] tables')
   const rules = tables(document, 'registry', source).map(table => readRule(table, source))
   return new Map(rules.map(rule => [rule.prefix, rule]))
+}
+
+/**
+ * `credential-helpers`: which programs keep credentials, in their order; `containers-auth.json` stands for the files.
+ * Undefined where the file says nothing of them.
+ *
+ * @throws ToolError `MIRRORS_INVALID`
+ */
+export function parseHelpers(text: string, source: string): readonly string[] | undefined {
+  const list = parseTOML(text, source)['credential-helpers']
+  if (list === undefined) return undefined
+  if (Array.isArray(list) && list.every(name => typeof name === 'string')) return list as readonly string[]
+  throw invalid(source, 'credential-helpers is not a list of strings')
 }
 
 /** The way to a repository; undefined when no prefix fits. */

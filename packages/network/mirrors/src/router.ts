@@ -4,7 +4,13 @@ import { errnoOf, systemError } from '@pipelayer/errors'
 import { readNamed } from '@pipelayer/sys'
 import type { Route, RouteOptions } from './endpoint.js'
 import { parseHosts } from './hosts-toml.js'
-import { parseRegistries, type Registries, type RegistryRule, routeIn } from './registries-conf.js'
+import {
+  parseHelpers,
+  parseRegistries,
+  type Registries,
+  type RegistryRule,
+  routeIn,
+} from './registries-conf.js'
 
 /** Bytes of a file at most. */
 const MAX_FILE = 16 * 1024 * 1024
@@ -50,14 +56,35 @@ export function readMirrors(files: MirrorFiles): Router {
   }
 }
 
-function readRegistries({ registries, registriesDirs }: MirrorFiles): Registries {
+/**
+ * The programs that keep credentials for every host, as registries.conf lists them; empty where it lists none. The last
+ * file that has a list counts. Read when it is first asked for.
+ *
+ * The function throws ToolError `MIRRORS_INVALID` for a broken file; `EACCES`.
+ */
+export function readHelpers(files: MirrorFiles): () => readonly string[] {
+  let helpers: readonly string[] | undefined
+  return () => {
+    helpers ??= registriesFiles(files)
+      .map(file => parseHelpers(readIfThere(file) ?? '', file))
+      .findLast(list => list !== undefined)
+    helpers ??= []
+    return helpers
+  }
+}
+
+function readRegistries(files: MirrorFiles): Registries {
   const merged = new Map<string, RegistryRule>()
-  const first = registries.find(file => readIfThere(file) !== undefined)
-  const others = registriesDirs.flatMap(dir => filesIn(dir).map(name => `${dir}/${name}`))
-  for (const file of [...(first === undefined ? [] : [first]), ...others]) {
+  for (const file of registriesFiles(files)) {
     for (const [prefix, rule] of parseRegistries(readIfThere(file) ?? '', file)) merged.set(prefix, rule)
   }
   return merged
+}
+
+function registriesFiles({ registries, registriesDirs }: MirrorFiles): string[] {
+  const first = registries.find(file => readIfThere(file) !== undefined)
+  const others = registriesDirs.flatMap(dir => filesIn(dir).map(name => `${dir}/${name}`))
+  return [...(first === undefined ? [] : [first]), ...others]
 }
 
 // As containerd: the folder of the host, else that of all others.

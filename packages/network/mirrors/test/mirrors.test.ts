@@ -1,6 +1,7 @@
+import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { mirrorFiles, parseHosts, parseRegistries, readMirrors, routeIn } from '../src/index.js'
+import { mirrorFiles, parseHosts, parseRegistries, readHelpers, readMirrors, routeIn } from '../src/index.js'
 
 const CONF = `
 unqualified-search-registries = ["docker.io"]
@@ -201,6 +202,26 @@ t.test('which files are read', async t => {
   t.same(hosts('c.example'), ['c.mirror', 'c.example'])
   t.same(router({ domain: 'c.example', path: 'x', byDigest: false })?.endpoints[0]?.authorities, ['CA'])
   t.same(hosts('e.example'), ['all.mirror', 'e.example'], 'all others')
+  const helpers: readonly [files: Readonly<Record<string, string>>, want: unknown, why: string][] = [
+    [{}, [], 'no file'],
+    [{ conf: '' }, [], 'a file that lists none'],
+    [{ conf: 'credential-helpers = ["a", "containers-auth.json"]' }, ['a', 'containers-auth.json'], 'a list'],
+    [
+      { conf: 'credential-helpers = ["a"]', '1.conf': 'credential-helpers = ["b"]' },
+      ['b'],
+      'the last file counts',
+    ],
+    [{ conf: 'credential-helpers = ["a"]', '1.conf': '' }, ['a'], 'that has a list'],
+    [{ conf: 'credential-helpers = "a"' }, 'MIRRORS_INVALID', 'no list'],
+    [{ conf: 'credential-helpers = [1]' }, 'MIRRORS_INVALID', 'a list of numbers'],
+  ]
+  for (const [written, want, why] of helpers) {
+    const folder = fs.mkdtempSync(at('helpers-'))
+    for (const [name, text] of Object.entries(written)) fs.writeFileSync(`${folder}/${name}`, text)
+    const read = readHelpers({ registries: [`${folder}/conf`], registriesDirs: [folder], hostsDirs: [] })
+    if (Array.isArray(want)) t.same(read(), want, `helpers: ${why}`)
+    else t.throws(read, { code: String(want) }, `helpers: ${why}`)
+  }
   const none = readMirrors({ registries: [], registriesDirs: [], hostsDirs: [] })
   t.equal(none({ domain: 'a', path: 'x', byDigest: false }), undefined)
   const broken = readMirrors({ ...files, hostsDirs: [at('broken')] })

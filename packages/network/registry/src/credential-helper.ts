@@ -85,7 +85,7 @@ function run(name: string, verb: 'get' | 'store' | 'erase', input: string): Prom
     })
     let output = ''
     child.on('error', error => {
-      const message = `cannot run ${program}, which the credentials file names: ${error.message}`
+      const message = `cannot run ${program}, which a configuration file names: ${error.message}`
       reject(new ToolError('CREDENTIAL_HELPER_FAILED', message, { cause: error }))
     })
     child.stdout.on('data', (chunk: Buffer) => {

@@ -4,28 +4,36 @@ import { dirname } from 'node:path'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { eraseFromHelper, storeInHelper } from './credential-helper.js'
 import {
+  type CredentialPlaces,
   type Credentials,
+  FILES,
   helperFor,
   type JsonObject,
   normalKey,
   objectIn,
+  orderOf,
   readConfig,
   serverOf,
 } from './credentials.js'
 
 /**
  * Keeps the credentials of a host where they are read again: in the first of the files that has some for it, else in
- * the first that exists, else in a new one, the last. A helper that the file names takes them in place of the file.
+ * the first that exists, else in a new one, the last. A helper that the file names takes them in place of the file; one
+ * for every host that comes before the files takes them in place of both.
  *
- * @param paths - as `credentialPaths` gives them
  * @returns where they are now, for people
  * @throws ToolError `CREDENTIALS_INVALID`, `CREDENTIAL_HELPER_FAILED`; those of the system
  */
 export async function storeCredentials(
-  paths: readonly string[],
+  { paths, helpers = () => [] }: CredentialPlaces,
   domain: string,
   credentials: Credentials,
 ): Promise<string> {
+  const [first = FILES] = orderOf(helpers())
+  if (first !== FILES) {
+    await storeInHelper(first, domain, credentials)
+    return `docker-credential-${first}`
+  }
   const { path, config } = await fileFor(paths, domain)
   const helper = helperFor(config, domain)
   if (helper !== undefined) await storeInHelper(helper, serverOf(domain), credentials)
@@ -41,8 +49,17 @@ export async function storeCredentials(
  * @returns where they were; empty when there were none
  * @throws as {@link storeCredentials}
  */
-export async function eraseCredentials(paths: readonly string[], domain: string): Promise<string[]> {
+export async function eraseCredentials(
+  { paths, helpers = () => [] }: CredentialPlaces,
+  domain: string,
+): Promise<string[]> {
   const places: string[] = []
+  for (const helper of orderOf(helpers())) {
+    if (helper === FILES) continue
+    for (const server of new Set([domain, serverOf(domain)])) {
+      if (await eraseFromHelper(helper, server)) places.push(`docker-credential-${helper}`)
+    }
+  }
   for (const path of paths) {
     const config = await readConfig(path)
     if (config === undefined) continue

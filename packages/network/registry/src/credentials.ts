@@ -4,7 +4,8 @@
  * ```
  * { "auths": { KEY: { "auth": base64("user:password"), "identitytoken": "...", "registrytoken": "..." } },
  *   "credHelpers": { HOST: NAME }, "credsStore": NAME }
- * KEY = HOST [ "/" PATH ] / URL        a longer path wins; a helper is the program docker-credential-NAME
+ * KEY = HOST [ "/" PATH ] / URL        a longer path wins, then the key that is spelled as the host; a helper is the
+                                     program docker-credential-NAME
  * ```
  *
  * @module
@@ -24,16 +25,37 @@ const HUB = 'docker.io'
 /** The name that Docker's tools know the Hub by. */
 const HUB_KEY = 'https://index.docker.io/v1/'
 
+/** Hosts of the Hub: one login is for all of them. */
+const HUB_HOSTS: readonly string[] = [HUB, 'index.docker.io', 'registry-1.docker.io']
+/** @internal In a list of helpers it stands for the configuration files. */
+export const FILES = 'containers-auth.json'
+
+/** Where credentials are kept. */
+export interface CredentialPlaces {
+  /** Configuration files, as {@link credentialPaths} gives them. */
+  readonly paths: readonly string[]
+  /**
+   * `credential-helpers` of registries.conf: helpers for every host, in their order; `containers-auth.json` stands for
+   * the files. Spec: containers-registries.conf(5).
+   */
+  readonly helpers?: () => readonly string[]
+}
+
 /**
  * Reads configuration files when they are first needed, one after the other, until one has credentials. Files that
  * do not exist are skipped.
  *
  * The source throws ToolError `CREDENTIALS_INVALID` for a broken file, `CREDENTIAL_HELPER_FAILED`.
+ *
+ * Of several helpers for every host, one that fails is an error only when no other, and no file, has credentials.
  */
-export function credentialFiles(paths: readonly string[]): CredentialSource {
+export function credentialFiles(
+  paths: readonly string[],
+  helpers: CredentialPlaces['helpers'] = () => [],
+): CredentialSource {
   const files = new Map<string, Promise<JsonObject | undefined>>()
   const ask = askedOnce()
-  return async (domain, path) => {
+  const inFiles: CredentialSource = async (domain, path) => {
     for (const name of paths) {
       const config = files.get(name) ?? readConfig(name)
       files.set(name, config)
@@ -42,6 +64,25 @@ export function credentialFiles(paths: readonly string[]): CredentialSource {
     }
     return undefined
   }
+  return async (domain, path) => {
+    const failures: unknown[] = []
+    for (const helper of orderOf(helpers())) {
+      try {
+        const servers = [domain, serverOf(domain)]
+        const found = await (helper === FILES ? inFiles(domain, path) : askHelper(helper, servers, ask))
+        if (found !== undefined) return found
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+    return undefined
+  }
+}
+
+/** @internal Where credentials are looked for, and in which order: by default in the files alone. */
+export function orderOf(helpers: readonly string[]): readonly string[] {
+  return helpers.length === 0 ? [FILES] : helpers
 }
 
 /** Where the files are: `$REGISTRY_AUTH_FILE` alone, else podman's and then Docker's. */
@@ -62,16 +103,34 @@ export async function lookUp(
   ask: typeof getFromHelper = getFromHelper,
 ): Promise<Credentials | undefined> {
   const helper = helperFor(config, domain)
-  if (helper !== undefined) {
-    const found = await ask(helper, serverOf(domain))
-    if (found !== undefined) return found
-  }
-  const auths = Object.entries(objectIn(config, 'auths')).map(
-    ([key, value]) => [normalKey(key), value] as const,
-  )
+  const servers = [serverOf(domain), domain]
+  const kept = helper === undefined ? undefined : await askHelper(helper, servers, ask)
+  if (kept !== undefined) return kept
+  const auths = Object.entries(objectIn(config, 'auths'))
   for (const key of keysFor(domain, path)) {
-    const entry = auths.find(([name]) => name === key)?.[1]
-    const found = entry === undefined ? undefined : parseEntry(entry)
+    const alike = auths.filter(([name]) => normalKey(name) === normalKey(key))
+    // The sort is stable: of two that are as near, the first one counts.
+    for (const [, entry] of alike.sort(([a], [b]) => distance(a, key) - distance(b, key))) {
+      const found = parseEntry(entry)
+      if (found !== undefined) return found
+    }
+  }
+  return undefined
+}
+
+// How far the spelling of a key is from what was asked for: the same, what Docker's tools write, another one.
+function distance(key: string, asked: string): number {
+  return key === asked ? 0 : key === HUB_KEY ? 1 : 2
+}
+
+// Docker's tools give the Hub to helpers by its old address, podman by its name.
+async function askHelper(
+  helper: string,
+  servers: readonly string[],
+  ask: typeof getFromHelper,
+): Promise<Credentials | undefined> {
+  for (const server of new Set(servers)) {
+    const found = await ask(helper, server)
     if (found !== undefined) return found
   }
   return undefined
@@ -91,14 +150,14 @@ function askedOnce(): typeof getFromHelper {
 /** @internal The helper that keeps the credentials of a host, if one does. */
 export function helperFor(config: JsonObject, domain: string): string | undefined {
   const helpers = objectIn(config, 'credHelpers')
-  const names = domain === HUB ? [HUB, 'index.docker.io', HUB_KEY] : [domain]
+  const names = HUB_HOSTS.includes(domain) ? [domain, ...HUB_HOSTS, HUB_KEY] : [domain]
   const helper = names.map(name => helpers[name]).find(name => typeof name === 'string') ?? config.credsStore
   return typeof helper === 'string' && helper !== '' ? helper : undefined
 }
 
 /** @internal What Docker's tools call the host. */
 export function serverOf(domain: string): string {
-  return domain === HUB ? HUB_KEY : domain
+  return HUB_HOSTS.includes(domain) ? HUB_KEY : domain
 }
 
 /**

@@ -346,6 +346,41 @@ t.test('credentials', async t => {
     ['other.example', 'x', undefined, 'unknown'],
   ]
   for (const [domain, where, found, why] of rows) t.match(await lookUp(config, domain, where), found, why)
+  const hub = 'https://index.docker.io/v1/'
+  const several: readonly [domain: string, keys: readonly string[], want: string, why: string][] = [
+    [
+      'docker.io',
+      ['index.docker.io', 'docker.io'],
+      'docker.io',
+      'the key that is spelled so, behind another',
+    ],
+    ['docker.io', ['docker.io', 'index.docker.io'], 'docker.io', 'and before it'],
+    ['docker.io', ['registry-1.docker.io', hub], hub, "what Docker's tools write, behind another"],
+    ['docker.io', ['registry-1.docker.io'], 'registry-1.docker.io', 'another name of the Hub'],
+    ['registry-1.docker.io', ['registry-1.docker.io'], 'registry-1.docker.io', 'asked by that name'],
+    [
+      'registry-1.docker.io',
+      [hub, 'registry-1.docker.io'],
+      'registry-1.docker.io',
+      'by that name, behind another',
+    ],
+    ['registry-1.docker.io', [hub], hub, 'by that name, logged in as usual'],
+    ['index.docker.io', ['docker.io'], 'docker.io', 'by the third name'],
+    ['h.example', ['https://h.example/v2/', 'h.example'], 'h.example', 'a host behind its URL'],
+    [
+      'h.example',
+      ['https://h.example/v2/', 'http://h.example'],
+      'https://h.example/v2/',
+      'of two URLs the first',
+    ],
+    ['docker.io', ['docker.io/x', 'docker.io', hub], 'docker.io/x', 'the longest path wins all the same'],
+  ]
+  for (const [domain, keys, want, why] of several) {
+    const auths = Object.fromEntries(keys.map(key => [key, { username: key, password: 'p' }]))
+    t.equal((await lookUp({ auths }, domain, 'x'))?.username, want, why)
+  }
+  const empty = { auths: { 'docker.io': {}, [hub]: auth('hub:1') } }
+  t.match(await lookUp(empty, 'docker.io', 'x'), { username: 'hub' }, 'an exact key that holds nothing')
   const bad: readonly [config: object, why: string][] = [
     [{ auths: { 'h.example': { auth: 'bm9jb2xvbg==' } } }, 'no colon'],
     [{ auths: { 'h.example': { username: 1 } } }, 'no string'],
@@ -383,6 +418,45 @@ t.test('credential helpers', async t => {
     { username: 'file' },
     'what a helper does not know',
   )
+  t.match(await lookUp({ credHelpers: { 'docker.io': 'echo' } }, 'registry-1.docker.io', 'x'), {
+    username: 'https://index.docker.io/v1/',
+  })
+  helper(
+    'podman',
+    'read host; [ "$host" = docker.io ] && echo \'{"Username":"p","Secret":"s"}\' || { echo credentials not found; exit 1; }',
+  )
+  t.match(
+    await lookUp({ credsStore: 'podman' }, 'docker.io', 'x'),
+    { username: 'p' },
+    'kept as podman keeps it',
+  )
+  const file = path.join(dir, 'auth.json')
+  fs.writeFileSync(file, JSON.stringify({ auths }))
+  const rows: readonly [
+    helpers: readonly string[],
+    domain: string,
+    found: object | undefined,
+    why: string,
+  ][] = [
+    [[], 'h.example', { username: 'file' }, 'none: the files'],
+    [['echo'], 'h.example', { username: 'h.example' }, 'in place of the files'],
+    [['echo', 'containers-auth.json'], 'h.example', { username: 'h.example' }, 'before the files'],
+    [['containers-auth.json', 'echo'], 'h.example', { username: 'file' }, 'after the files'],
+    [['containers-auth.json', 'echo'], 'i.example', { username: 'i.example' }, 'what the files do not know'],
+    [['none'], 'h.example', undefined, 'files that are not named are not read'],
+    [
+      ['fails', 'containers-auth.json'],
+      'h.example',
+      { username: 'file' },
+      'one that fails, and another that knows',
+    ],
+    [['podman'], 'docker.io', { username: 'p' }, 'the Hub, by its name'],
+  ]
+  for (const [helpers, domain, found, why] of rows)
+    t.match(await credentialFiles([file], () => helpers)(domain, 'x'), found, `credential-helpers: ${why}`)
+  await t.rejects(credentialFiles([file], () => ['fails', 'none'])('h.example', 'x'), {
+    code: 'CREDENTIAL_HELPER_FAILED',
+  })
   for (const name of ['fails', 'noise', 'missing']) {
     await t.rejects(
       lookUp({ credsStore: name }, 'h.example', 'x'),
