@@ -253,3 +253,44 @@ function running(mark: string, program = 'sleep\0'): boolean {
     }
   })
 }
+
+t.test('three thousand stages, each on the one before', { skip }, async t => {
+  const here = new Lab(path.join(tempDir(t, 'hostile'), 'lab'))
+  const chain = (step: (stage: number) => string): string =>
+    Array.from({ length: 3000 }, (_, index) => step(index)).join('')
+  const bases = await here.run(
+    chain(index => (index === 0 ? 'FROM scratch AS s0\nENV A=b\n' : `FROM s${index - 1} AS s${index}\n`)),
+  )
+  t.equal(bases.status, 0, bases.stderr)
+  t.ok(bases.config.config.Env.includes('A=b'), 'the last stage has what the first one said')
+  const copies = await here.run(
+    chain(index =>
+      index === 0
+        ? 'FROM scratch AS s0\nCOPY none /\n'
+        : `FROM scratch AS s${index}\nCOPY --from=s${index - 1} / /\n`,
+    ),
+  )
+  t.equal(copies.status, 1)
+  t.match(
+    copies.stderr,
+    /^kf-run: Dockerfile:2: COPY none \/: .*not found \[NOT_FOUND\]$/m,
+    'the first one is heard of',
+  )
+})
+
+t.test('a NUL in an instruction', { skip }, async t => {
+  const here = new Lab(path.join(tempDir(t, 'hostile'), 'lab'))
+  here.file('f', 'x')
+  const nul = { stage: 0, index: 1, name: 'COPY', form: 'words', args: ['f', '/a\0b'], flags: [] }
+  const source = { file: 'Dockerfile', line: 2, endLine: 2 }
+  const from = { ...nul, index: 0, name: 'FROM', args: ['scratch'] }
+  const input = [from, nul]
+    .map(each => JSON.stringify({ type: 'instruction', ...each, source, raw: '' }))
+    .join('\n')
+  const { status, stderr } = await here.run('', '--no-end', { input: `${input}\n` })
+  t.equal(status, 1)
+  t.match(
+    stderr,
+    /^kf-run: Dockerfile:2:1: .* has a NUL byte, which no instruction can hold \[DOCKERFILE_INVALID\]$/m,
+  )
+})

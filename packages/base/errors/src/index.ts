@@ -87,7 +87,7 @@ export function errnoOf(error: unknown): string | undefined {
 }
 
 /** What Node says of a name, an argument or a variable with a NUL, which it would not hand to the system. */
-const HAS_NUL = /without null bytes\. Received (.*)$/s
+const HAS_NUL = /without null bytes\. Received (.*)/
 
 /**
  * Wraps a failed system call: `cannot ${action}: no space left on device [ENOSPC]`, status 75 where trying
@@ -99,10 +99,13 @@ const HAS_NUL = /without null bytes\. Received (.*)$/s
  */
 export function systemError(error: unknown, action: string): unknown {
   const withNul = error instanceof Error ? HAS_NUL.exec(error.message)?.[1] : undefined
-  if (withNul !== undefined)
-    return new ToolError('NUL_BYTE', `cannot ${action}: ${withNul} has a NUL byte, which no name can hold`, {
+  if (withNul !== undefined) {
+    // Node shows bytes as numbers.
+    const name = withNul.startsWith('<') ? 'a name' : withNul
+    return new ToolError('NUL_BYTE', `cannot ${action}: ${name} has a NUL byte, which no name can hold`, {
       cause: error,
     })
+  }
   const errno = errnoOf(error)
   if (errno === undefined) return error
   const why = WORDS[errno] ?? (error as Error).message.replace(/^[A-Z0-9_]+: /, '').split('\n', 1)[0]

@@ -8,7 +8,7 @@
 
 import fs from 'node:fs'
 import { createInterface } from 'node:readline'
-import { ToolError } from '@pipelayer/errors'
+import { systemError, ToolError } from '@pipelayer/errors'
 import type { Note, Numbered, Reply, Request } from '@pipelayer/steps'
 import { Bench, type ExecutorParts } from './bench.js'
 import { mergeStep } from './merge-step.js'
@@ -61,7 +61,8 @@ class Session {
   async answer(request: Request): Promise<Reply> {
     try {
       return await this.#handle(request)
-    } catch (error) {
+    } catch (thrown) {
+      const error = systemError(thrown, 'go on')
       if (error instanceof ToolError)
         return { ok: false, code: error.code, message: error.message, status: error.status }
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -74,6 +74,8 @@ export class Builder {
   }
 
   async #planStage(plan: StagePlan): Promise<StageState> {
+    // Each stage begins in a turn of its own: a file may chain more of them than the stack has room for.
+    await undefined
     this.#planAhead(plan)
     const state = await this.#begin(plan)
     for (const step of [...onbuildSteps(state, plan), ...plan.steps]) {

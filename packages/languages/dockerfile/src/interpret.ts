@@ -62,6 +62,10 @@ export const INSTRUCTION_NAMES: readonly string[] = [...INTERPRETERS.keys()]
  */
 export function interpret(fields: InstructionFields): Instruction {
   const subject = new Subject(fields)
+  // The parser lets none through, but records may come from elsewhere.
+  const withNul = [...fields.args, ...fields.flags].find(text => text.includes('\0'))
+  if (withNul !== undefined)
+    subject.fail(`${subject.quote(withNul)} has a NUL byte, which no instruction can hold`)
   const interpreter = INTERPRETERS.get(subject.name)
   if (interpreter !== undefined) return interpreter(subject)
   const similar = suggest(subject.name, INSTRUCTION_NAMES)

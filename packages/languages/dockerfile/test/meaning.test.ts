@@ -246,6 +246,13 @@ t.test('what is refused', async t => {
   t.throws(() => interpret(dashes), { message: /does not begin with --/ }, 'another edited record')
 })
 
+t.test('a NUL in a record that no parser wrote', async t => {
+  const fields = { name: 'COPY', args: ['a', 'b'], flags: [], form: 'words' } as const
+  const message = /^Dockerfile:1:1: "[^ ]*\\u0000[^ ]*" has a NUL byte, which no instruction can hold$/
+  for (const part of [{ args: ['a\0b', 'c'] }, { flags: ['--chown=a\0b'] }])
+    t.throws(() => interpret({ ...fields, ...part }), { code: 'DOCKERFILE_INVALID', message })
+})
+
 t.test('durations', async t => {
   const rows: readonly { text: string; want: bigint | undefined }[] = [
     { text: '1h2m3s4ms5us6ns', want: 3_723_004_005_006n },
