@@ -27,10 +27,25 @@ const HAS_DOMAIN = /^(?:localhost|[^/]*[.:][^/]*)\//
 
 type MapNode = Extract<YAMLNode, { kind: 'map' }>
 
+/** Of large maps the values by their keys: a template may ask for each of them. */
+const INDEXES = new WeakMap<MapNode, ReadonlyMap<string, YAMLNode>>()
+const MIN_INDEXED = 16
+
 /** The value of a key, the last one where it stands twice. */
 export function child(node: YAMLNode | undefined, name: string): YAMLNode | undefined {
   if (node?.kind !== 'map') return undefined
+  if (node.pairs.length >= MIN_INDEXED) return indexOf(node).get(name)
   return node.pairs.findLast(([key]) => key.kind === 'scalar' && key.text === name)?.[1]
+}
+
+function indexOf(node: MapNode): ReadonlyMap<string, YAMLNode> {
+  const known = INDEXES.get(node)
+  if (known !== undefined) return known
+  const index = new Map(
+    node.pairs.flatMap(([key, value]) => (key.kind === 'scalar' ? [[key.text, value] as const] : [])),
+  )
+  INDEXES.set(node, index)
+  return index
 }
 
 /** The text of a scalar; `''` for null and for what is no scalar. */

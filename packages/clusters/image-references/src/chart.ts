@@ -59,10 +59,30 @@ const SOURCE = /^# Source: [^/\n]+\/(.+)$/gm
  * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE`, with lines of what helm wrote
  */
 export function* renderedImages(text: string, chart: string): Generator<FoundImage, void, void> {
-  const sources = [...text.matchAll(SOURCE)].map(({ 1: file = '', index }) => ({ file, index }))
-  const starts = sources.map(({ index }) => text.slice(0, index).split('\n').length)
+  const sources: { readonly file: string; readonly line: number }[] = []
+  let line = 1
+  let at = 0
+  for (const { 1: file = '', index } of text.matchAll(SOURCE)) {
+    for (let next = text.indexOf('\n', at); next >= 0 && next < index; next = text.indexOf('\n', at)) {
+      at = next + 1
+      line++
+    }
+    sources.push({ file, line })
+  }
   for (const { reference, line = 0 } of manifestImages(text, `helm template ${chart}`)) {
-    const source = sources[starts.findLastIndex(start => start <= line)]
+    const source = lastUpTo(sources, line)
     yield { reference, file: source === undefined ? chart : `${chart}/${source.file}`, foundIn: 'chart' }
   }
+}
+
+/** The last of a list by lines that stands in this line or above. */
+function lastUpTo<T extends { readonly line: number }>(list: readonly T[], line: number): T | undefined {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((list[middle]?.line ?? 0) <= line) low = middle + 1
+    else high = middle
+  }
+  return list[low - 1]
 }

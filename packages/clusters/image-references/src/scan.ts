@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setImmediate } from 'node:timers/promises'
 import { ToolError } from '@pipelayer/errors'
 import { chartArchiveImages, chartFolderImages, helmImages } from './chart-folder.js'
 import { type Source, sourcesOf } from './files.js'
@@ -38,6 +39,9 @@ export type ScanResult =
  */
 export async function* scan(file: string, options: ScanOptions = {}): AsyncGenerator<ScanResult, void, void> {
   for (const source of sourcesOf(file)) {
+    // Files are read without waiting: a signal is heard between them, or not at all.
+    await setImmediate()
+    options.signal?.throwIfAborted()
     try {
       yield* scanSource(source, options)
     } catch (error) {

@@ -6,7 +6,8 @@
 
 import type { FoundImage } from './found.js'
 
-const IMAGE_LINE = /^\s*(?:-\s+)?(["']?)image\1\s*:\s+(\S.*?)\s*$/
+// Each pattern fails or matches in one pass: a template may come from anybody, and a line may have 16 MiB.
+const IMAGE_LINE = /^\s*(?:-\s+)?(["']?)image\1\s*:\s+(\S.*)$/
 const COMMENT = /\s#.*$/
 const QUOTES = /^(["'])(.*)\1$/
 
@@ -20,7 +21,7 @@ export function* templateImages(
   valueOfAction: ValueOfAction = () => undefined,
 ): Generator<FoundImage, void, void> {
   for (const [index, line] of text.split(/\r?\n/).entries()) {
-    const value = IMAGE_LINE.exec(line)?.[2]?.replace(COMMENT, '')
+    const value = IMAGE_LINE.exec(line)?.[2]?.replace(COMMENT, '').trimEnd()
     const reference = value === undefined ? undefined : evaluated(value, valueOfAction)
     if (reference !== undefined && reference !== '')
       yield { reference, file, line: index + 1, foundIn: 'template', guess: true }
@@ -28,12 +29,24 @@ export function* templateImages(
 }
 
 function evaluated(value: string, valueOfAction: ValueOfAction): string | undefined {
-  let isKnown = true
-  const text = value.replace(/\{\{-?\s*(.*?)\s*-?\}\}/g, (_, action: string) => {
-    const result = valueOfAction(action)
-    if (result === undefined) isKnown = false
-    return result ?? ''
-  })
-  const bare = text.replace(QUOTES, '$2').trim()
-  return isKnown && !/[{}|>&*]/.test(bare) ? bare : undefined
+  let text = ''
+  let at = 0
+  for (;;) {
+    const start = value.indexOf('{{', at)
+    const end = start < 0 ? -1 : value.indexOf('}}', start + 2)
+    if (end < 0) break
+    const result = valueOfAction(inner(value.slice(start + 2, end)))
+    if (result === undefined) return undefined
+    text += value.slice(at, start) + result
+    at = end + 2
+  }
+  const bare = (text + value.slice(at)).replace(QUOTES, '$2').trim()
+  return /[{}|>&*]/.test(bare) ? undefined : bare
+}
+
+/** An action without the dashes that take away white space around it. */
+function inner(action: string): string {
+  const start = action.startsWith('-') ? 1 : 0
+  const end = action.endsWith('-') && action.length > start ? action.length - 1 : action.length
+  return action.slice(start, end).trim()
 }

@@ -1,3 +1,6 @@
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
 import t from 'tap'
 import {
@@ -7,6 +10,7 @@ import {
   imageListImages,
   manifestImages,
   renderedImages,
+  scan,
   sealerImage,
   sealerImages,
   templateImages,
@@ -200,4 +204,37 @@ t.test('charts, rendered', async t => {
     [...renderedImages(text, 'charts/app')].map(({ file, ...one }) => `${file} ${short({ file, ...one })}`),
     ['charts/app/templates/a.yaml - chart a:1', 'charts/app/charts/s/templates/b.yaml - chart b'],
   )
+})
+
+t.test('texts made to take long', async t => {
+  const many = 200_000
+  // Each took minutes or hours: time grew with the square of the length.
+  t.same([...templateImages(`image: ${'{{'.repeat(many)}`, 't')], [], 'braces that nothing closes')
+  t.equal([...templateImages(`image: a${' '.repeat(many)}b`, 't')].length, 1, 'blanks inside of a value')
+  t.same([...templateImages(`image: {{ ${'- '.repeat(many)}}}`, 't')], [], 'dashes in an action')
+  const numbers = Array.from({ length: many / 2 }, (_, index) => index)
+  const found = guessedImages({
+    chart: { file: 'Chart.yaml', text: 'name: app\n' },
+    values: { file: 'values.yaml', text: numbers.map(index => `i${index}image: x/y:${index}\n`).join('') },
+    templates: [{ file: 't', text: numbers.map(index => `image: {{ .Values.i${index}image }}\n`).join('') }],
+  })
+  t.equal(found.length, many / 2, 'as many keys as lines that ask for them')
+  const sources = numbers.map(index => `# Source: a/${index}\nimage: x/y:${index}\n`)
+  t.match(
+    [...renderedImages(`---\n${sources.join('---\n').slice(0, 300_000)}`, 'c')].at(-1)?.file,
+    /^c\/\d{4}$/,
+    'many sources of one rendered chart',
+  )
+})
+
+t.test('between two files there is time for a signal', async t => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'scan-'))
+  t.teardown(() => fs.rmSync(dir, { recursive: true }))
+  for (const name of ['a.yaml', 'b.yaml']) fs.writeFileSync(path.join(dir, name), 'image: x:1\n')
+  const aborter = new AbortController()
+  setImmediate(() => aborter.abort(new Error('stopped')))
+  const files = async (): Promise<void> => {
+    for await (const _ of scan(dir, { signal: aborter.signal }));
+  }
+  await t.rejects(files(), /stopped/)
 })

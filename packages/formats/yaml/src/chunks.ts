@@ -20,10 +20,13 @@ const DIRECTIVE = /^%/m
 export function* chunks(text: string): Generator<Chunk, void, void> {
   let start = 0
   let line = 1
+  let looked = 0
   for (const { 0: marker, index } of text.matchAll(MARKER)) {
     const end = marker === '---' ? index : index + marker.length
-    // Directives belong to the document behind them.
-    if (marker === '---' && DIRECTIVE.test(text.slice(start, end))) continue
+    // Directives belong to the document behind them. Only what stands behind the marker before is looked at.
+    const isBehindDirective = marker === '---' && DIRECTIVE.test(text.slice(looked, end))
+    looked = index + marker.length
+    if (isBehindDirective) continue
     if (end === start) continue
     const chunk = text.slice(start, end)
     yield { text: chunk, line }

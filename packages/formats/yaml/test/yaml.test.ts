@@ -143,3 +143,9 @@ t.test('format', async t => {
   for (const { value, why } of rows.filter(row => row.why !== 'null stays, undefined does not'))
     t.same(values(formatYAML(value)), [value], `read again: ${why}`)
 })
+
+t.test('a directive and thousands of documents behind it', async t => {
+  // All that stood before was looked through again for each of them, and they were held as one.
+  const text = `#${'x'.repeat(2_000_000)}\n%YAML 1.2\n${'---\na: 1\n'.repeat(9000)}`
+  t.equal([...yamlDocuments(text, { file: 'f' })].length, 9000)
+})
