@@ -114,6 +114,65 @@ t.test('other paths', async t => {
   ])
 })
 
+t.test('charts in a chart, with its values', async t => {
+  const chart = tree('umbrella', {
+    'Chart.yaml': `name: app
+dependencies:
+- {name: db, alias: main}
+- {name: db, alias: spare, condition: spare.enabled}
+- {name: off, condition: "nothing.here, off.enabled"}
+`,
+    'values.yaml': `global: {imageRegistry: g.io}
+web: {image: {tag: "2", registry: null}, extra: {image: {repository: only/above, tag: 1}}}
+main: {image: {tag: "15"}}
+spare: {enabled: false}
+off: {enabled: false}
+`,
+    'charts/web/Chart.yaml': 'name: web\nappVersion: 1\n',
+    'charts/web/values.yaml': 'image: {repository: x/web, tag: 1, registry: r.io}\n',
+    'charts/web/charts/in/Chart.yaml': 'name: in\n',
+    'charts/web/charts/in/values.yaml': 'image: {repository: x/in, tag: 1}\n',
+    'charts/db/Chart.yaml': 'name: db\n',
+    'charts/db/values.yaml': 'image:\n  repository: x/db\n  tag: 14\n',
+    'charts/db/templates/t.yaml': 'image: a/{{ .Values.image.tag }}:1\n',
+    'charts/off/Chart.yaml': 'name: off\n',
+    'charts/off/values.yaml': 'image: {repository: x/off, tag: 1}\n',
+    'charts/unlisted/Chart.yaml': 'name: unlisted\n',
+    'charts/unlisted/values.yaml': 'image: {repository: x/un, tag: 1, registry: own.io}\n',
+  })
+  t.same((await run([chart])).records.map(short), [
+    '/umbrella/charts/db/values.yaml:2 values g.io/x/db:15?',
+    '/umbrella/charts/db/templates/t.yaml:1 template a/15:1?',
+    '/umbrella/charts/unlisted/values.yaml:1 values own.io/x/un:1?',
+    '/umbrella/charts/web/values.yaml:1 values g.io/x/web:2?',
+    '/umbrella/values.yaml:2 values g.io/only/above:1?',
+    '/umbrella/charts/web/charts/in/values.yaml:1 values g.io/x/in:1?',
+  ])
+  const old = tree('old', {
+    'Chart.yaml': 'name: app\n',
+    'requirements.yaml': 'dependencies: [{name: db, condition: db.on}]\n',
+    'values.yaml': 'db: {on: false, image: x/y:1}\n',
+    'charts/db/Chart.yaml': 'name: db\n',
+    'charts/db/values.yaml': 'image: x/db:1\n',
+  })
+  t.same((await run([old])).records, [], 'a list of the first version of charts')
+  const chain = (text: string): string =>
+    `${Array.from({ length: 3000 }, (_, n) => `a${n}: &a${n} {x: ${n === 0 ? '1' : `*a${n - 1}`}}\n`).join('')}${text}`
+  const deep = tree('deep', {
+    'Chart.yaml': 'name: app\n',
+    'values.yaml': chain('sub: *a2999\n'),
+    'charts/sub/Chart.yaml': 'name: sub\n',
+    'charts/sub/values.yaml': chain('x: *a2998\nimage: x/sub:1\n'),
+  })
+  t.match((await run([deep])).records.map(short), [/ x\/sub:1\?$/], 'values of 3000 levels by way of aliases')
+  const many = Array.from({ length: 201 }, (_, n) => `- {name: sub, alias: s${n}}`).join('\n')
+  const wide = tree('wide', {
+    'Chart.yaml': `name: app\ndependencies:\n${many}\n`,
+    'charts/sub/Chart.yaml': 'name: sub\n',
+  })
+  t.match((await run([wide])).records, [{ code: 'CHART_INVALID' }], 'one chart used 201 times')
+})
+
 t.test('charts', async t => {
   const chart = tree('chart', { 'Chart.yaml': 'name: app\n', 'values.yaml': 'image: a/b:1\n' })
   const entry = (name: string, text: string): Buffer[] => {

@@ -11,7 +11,8 @@ import { decompress } from '@pipelayer/compress'
 import { attempt, messageOf, ToolError } from '@pipelayer/errors'
 import { openRegular } from '@pipelayer/sys'
 import { readTar } from '@pipelayer/tar'
-import { type ChartFile, guessedImages, renderedImages } from './chart.js'
+import { renderedImages } from './chart.js'
+import { chartTreeImages } from './chart-tree.js'
 import type { FoundImage } from './found.js'
 import { MAX_FILE, readText } from './text-file.js'
 
@@ -44,7 +45,7 @@ export async function helmImages(
   return [...renderedImages(text, file)]
 }
 
-/** Guesses for a chart and, each alone, for the charts that it holds. */
+/** Guesses for a chart and for the charts that it holds, with the values that it gives them. */
 export function chartFolderImages(dir: string): readonly FoundImage[] {
   const texts = new Map<string, string>()
   for (const name of filesBelow(dir)) {
@@ -89,7 +90,7 @@ async function* archived(file: string): AsyncGenerator<{ name: string; text: str
   }
 }
 
-const PARTS = /^((?:charts\/[^/]+\/)*)(Chart\.yaml|values\.yaml|templates\/.*)$/
+const PARTS = /^((?:charts\/[^/]+\/)*)(Chart\.yaml|requirements\.yaml|values\.yaml|templates\/.*)$/
 
 function isRead(name: string): boolean {
   const own = PARTS.exec(name)?.[2]
@@ -97,17 +98,12 @@ function isRead(name: string): boolean {
 }
 
 function chartImages(texts: ReadonlyMap<string, string>, chart: string): readonly FoundImage[] {
-  const roots = new Set([...texts.keys()].flatMap(name => PARTS.exec(name)?.[1] ?? []))
-  return [...roots].flatMap(root => {
-    const one = (name: string): ChartFile | undefined => {
-      const text = texts.get(root + name)
-      return text === undefined ? undefined : { text, file: path.join(chart, root, name) }
-    }
-    const description = one('Chart.yaml')
-    if (description === undefined) return []
-    const names = [...texts.keys()].filter(name => name.startsWith(`${root}templates/`))
-    const templates = names.flatMap(name => one(name.slice(root.length)) ?? [])
-    return guessedImages({ chart: description, values: one('values.yaml'), templates })
+  return chartTreeImages({
+    names: [...texts.keys()],
+    file: name => {
+      const text = texts.get(name)
+      return text === undefined ? undefined : { text, file: path.join(chart, name) }
+    },
   })
 }
 

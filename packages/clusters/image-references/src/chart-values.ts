@@ -13,6 +13,7 @@
 
 import type { YAMLNode, YAMLPair } from '@pipelayer/yaml'
 import type { FoundImage } from './found.js'
+import { type FiledNode, fileOf } from './merge-values.js'
 
 export interface ChartDescription {
   readonly name: string
@@ -59,50 +60,69 @@ export function isDisabled(node: YAMLNode): boolean {
   return enabled?.kind === 'scalar' && enabled.plain && enabled.text.toLowerCase() === 'false'
 }
 
-/** In the order of the text, repeated ones included. Walks at most 100,000 nodes, 50 levels deep. */
-export function* valuesImages(
-  values: YAMLNode,
-  chart: ChartDescription,
-  file: string,
-): Generator<FoundImage, void, void> {
-  const global = child(values, 'global')
-  const registry = textOf(child(global, 'imageRegistry')) || textOf(child(child(global, 'image'), 'registry'))
-  const context = { chart, registry, left: MAX_STEPS }
-  for (const { reference, line } of walk(values, context, 0))
-    yield { reference, file, line, foundIn: 'values', guess: true }
+export interface ValuesOptions {
+  readonly chart: ChartDescription
+  /** Keys of the charts below, whose values are theirs to read. */
+  readonly below?: ReadonlySet<string>
 }
 
-interface Context {
-  readonly chart: ChartDescription
+/** In the order of the text, repeated ones included. Walks at most 100,000 nodes, 50 levels deep. */
+export function* valuesImages(
+  { node, file }: FiledNode,
+  { chart, below = NONE }: ValuesOptions,
+): Generator<FoundImage, void, void> {
+  const global = child(node, 'global')
+  const registry = textOf(child(global, 'imageRegistry')) || textOf(child(child(global, 'image'), 'registry'))
+  const context = { chart, below, registry, left: MAX_STEPS }
+  for (const named of walk(node, context, { depth: 0, file }))
+    yield { ...named, foundIn: 'values', guess: true }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+interface Context extends Required<ValuesOptions> {
   readonly registry: string
   left: number
 }
 
-type Named = Pick<Required<FoundImage>, 'reference' | 'line'>
+interface Spot {
+  readonly depth: number
+  readonly file: string
+}
 
-function* walk(node: YAMLNode, context: Context, depth: number): Generator<Named, void, void> {
+type Named = Pick<Required<FoundImage>, 'reference' | 'line' | 'file'>
+
+function* walk(
+  node: YAMLNode,
+  context: Context,
+  { depth, file: around }: Spot,
+): Generator<Named, void, void> {
   if (context.left-- <= 0 || depth > MAX_DEPTH || node.kind === 'scalar') return
+  const spot = { depth: depth + 1, file: fileOf(node, around) }
   if (node.kind === 'list') {
-    for (const item of node.items) yield* walk(item, context, depth + 1)
+    for (const item of node.items) yield* walk(item, context, spot)
     return
   }
   if (depth > 0 && isDisabled(node)) return
-  const own = depth > 0 && hasRepository(node) ? imageOf(node, context) : undefined
+  const own = depth > 0 && hasRepository(node) ? imageOf(node, context, around) : undefined
   if (own !== undefined) yield own
-  for (const [key, value] of node.pairs)
-    yield* pairImages([key, value], { node, context, depth }, own !== undefined)
+  for (const [key, value] of node.pairs) {
+    const isBelow = depth === 0 && key.kind === 'scalar' && context.below.has(key.text)
+    if (!isBelow) yield* pairImages([key, value], { node, context, spot }, own !== undefined)
+  }
 }
 
 function* pairImages(
   [key, value]: YAMLPair,
-  { node, context, depth }: { node: MapNode; context: Context; depth: number },
+  { node, context, spot }: { node: MapNode; context: Context; spot: Spot },
   isNamed: boolean,
 ): Generator<Named, void, void> {
   const isImage = key.kind === 'scalar' && IMAGE_KEY.test(key.text)
   if (isImage && value.kind === 'scalar') {
     // In {registry, image, tag} the image is the repository.
     const isPart = child(node, 'tag') !== undefined || child(node, 'registry') !== undefined
-    const found = isPart && key.text === 'image' ? imageOf(node, context) : plainImage(value)
+    const found =
+      isPart && key.text === 'image' ? imageOf(node, context, spot.file) : plainImage(value, spot.file)
     if (!isNamed && found !== undefined) yield found
     return
   }
@@ -113,10 +133,10 @@ function* pairImages(
     'repository' in keysOf(value) &&
     !hasRepository(value)
   ) {
-    const found = imageOf(value, context)
+    const found = imageOf(value, context, spot.file)
     if (found !== undefined) yield found
   }
-  yield* walk(value, context, depth + 1)
+  yield* walk(value, context, spot)
 }
 
 function keysOf(node: MapNode): Readonly<Record<string, true>> {
@@ -130,13 +150,13 @@ function hasRepository(node: MapNode): boolean {
   )
 }
 
-function plainImage(value: YAMLNode): Named | undefined {
+function plainImage(value: YAMLNode, around: string): Named | undefined {
   const reference = textOf(value)
   // A word alone is more often a switch than an image.
-  return /[/:]/.test(reference) ? { reference, line: value.line } : undefined
+  return /[/:]/.test(reference) ? { reference, line: value.line, file: fileOf(value, around) } : undefined
 }
 
-function imageOf(node: MapNode, { chart, registry }: Context): Named | undefined {
+function imageOf(node: MapNode, { chart, registry }: Context, around: string): Named | undefined {
   const part = (name: string): string => textOf(child(node, name))
   const repository = part('repository') || part('image') || chart.name
   const host = part('registry') || registry
@@ -146,5 +166,6 @@ function imageOf(node: MapNode, { chart, registry }: Context): Named | undefined
   const name =
     host === '' || HAS_DOMAIN.test(repository) ? repository : `${host.replace(/\/$/, '')}/${repository}`
   const tagged = tag === '' || /:[^/]*$/.test(name) ? name : `${name}:${tag}`
-  return { reference: digest === '' ? tagged : `${tagged}@${digest}`, line: node.line }
+  const reference = digest === '' ? tagged : `${tagged}@${digest}`
+  return { reference, line: node.line, file: fileOf(node, around) }
 }

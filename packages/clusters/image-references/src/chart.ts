@@ -9,6 +9,7 @@ import { actionsOf } from './chart-actions.js'
 import { type ChartDescription, child, textOf, valuesImages } from './chart-values.js'
 import type { FoundImage } from './found.js'
 import { manifestImages } from './manifest.js'
+import type { FiledNode } from './merge-values.js'
 import { templateImages } from './template-lines.js'
 
 /** A file of a chart: its text, and what records call it. */
@@ -30,22 +31,39 @@ export interface ChartFiles {
  * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE` for `Chart.yaml` and `values.yaml`
  */
 export function guessedImages({ chart, values, templates }: ChartFiles): readonly FoundImage[] {
-  const description = describe(chart)
-  const tree = values === undefined ? undefined : firstDocument(values)
-  const actions = actionsOf(tree, description)
+  const node = values === undefined ? undefined : firstDocument(values)
+  const filed = values === undefined || node === undefined ? undefined : { node, file: values.file }
+  return chartImages({ description: firstDocument(chart), values: filed, templates })
+}
+
+/** A chart whose files were read. */
+export interface ParsedChart {
+  /** Of `Chart.yaml`. */
+  readonly description: YAMLNode | undefined
+  /** What it is rendered with. */
+  readonly values: FiledNode | undefined
+  readonly templates: readonly ChartFile[]
+  /** Keys of its values that are those of the charts below. */
+  readonly below?: ReadonlySet<string>
+}
+
+/** As {@link guessedImages}. */
+export function chartImages({ description, values, templates, below }: ParsedChart): readonly FoundImage[] {
+  const chart = describe(description)
+  const actions = actionsOf(values?.node, chart)
   const found = [
-    ...(tree === undefined || values === undefined ? [] : valuesImages(tree, description, values.file)),
+    ...(values === undefined ? [] : valuesImages(values, { chart, ...(below && { below }) })),
     ...templates.flatMap(({ text, file }) => [...templateImages(text, file, actions)]),
   ]
   return [...new Map(found.toReversed().map(one => [one.reference, one])).values()].toReversed()
 }
 
-function describe(chart: ChartFile): ChartDescription {
-  const node = firstDocument(chart)
+function describe(node: YAMLNode | undefined): ChartDescription {
   return { name: textOf(child(node, 'name')), appVersion: textOf(child(node, 'appVersion')) }
 }
 
-function firstDocument({ text, file }: ChartFile): YAMLNode | undefined {
+/** The first document of a file, undefined where it has none. @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE` */
+export function firstDocument({ text, file }: ChartFile): YAMLNode | undefined {
   for (const document of yamlDocuments(text, { file })) return document
   return undefined
 }
