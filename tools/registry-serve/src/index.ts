@@ -13,7 +13,7 @@ import { openStorage, type StorageKind } from './storage.js'
 export interface RegistryServeOptions {
   readonly dir: string
   /** What `dir` holds; found out unless said. */
-  readonly kind?: StorageKind
+  readonly kind?: StorageKind | undefined
   /** `dir` is, or becomes, a store: a layout with what only our programs know. */
   readonly isStore?: boolean
   /** `HOST:PORT`; port 0 is any that is free. */
