@@ -12,6 +12,10 @@ runTool({
       value: 'DIR',
       describe: 'the store of "store:" places (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
     },
+    verify: {
+      type: 'boolean',
+      describe: 'read the layers that a layout, the store or a folder has, and put anew what is damaged',
+    },
     'dry-run': { type: 'boolean', describe: 'put nothing, and say what would be put' },
     ...REMOTE_OPTIONS,
   },
@@ -21,6 +25,7 @@ runTool({
     blobPut(records, {
       place: args._[0],
       dryRun: args['dry-run'],
+      verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
       ...remoteOptions(args, context),
     }),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import {
   BlobSource,
@@ -28,6 +29,7 @@ import {
   parsePlace,
 } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
+import { Store } from '@pipelayer/store'
 import { takesMany, targetOf } from './target.js'
 
 export interface BlobPutOptions extends PlaceOptions {
@@ -40,6 +42,8 @@ export interface BlobPutOptions extends PlaceOptions {
 const TOOL = 'blob-put'
 /** Images at a time. */
 const PARALLEL = 8
+/** What a damaged blob comes to, here or at the registry. */
+const WRONG_BYTES = new Set(['DIGEST_INVALID', 'DIGEST_MISMATCH', 'SIZE_MISMATCH'])
 /** Failures of a disk: no other image would fare better. */
 const FATAL = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOSPC', 'EROFS'])
 
@@ -220,10 +224,24 @@ class StreamPut {
         yield { record: root }
       } else yield { record: publishedRecord(root, put), name: put.name }
     } catch (error) {
-      throw explained(error, text)
+      throw explained(await this.#mended(error, image), text)
     } finally {
       if (known === undefined) await place.close()
     }
+  }
+
+  // A blob of the store that is damaged counts as missing from now on, so that the next pull or build brings it again.
+  async #mended(error: unknown, { blobs }: ClosedImage): Promise<unknown> {
+    if (!(error instanceof ToolError) || !WRONG_BYTES.has(error.code)) return error
+    const store = storeIfThere(this.#options.store)
+    const damaged: string[] = []
+    for (const { digest, size, path } of blobs.values()) {
+      if (store === undefined || !isDigest(digest) || path !== store.blobPath(digest)) continue
+      if (!(await store.proveBlob({ digest, size }))) damaged.push(digest)
+    }
+    if (damaged.length === 0) return error
+    const message = `${damaged.join(', ')} was damaged in the store, and is set aside: pull or build the image again`
+    return new ToolError(error.code, message, { cause: error, status: error.status })
   }
 
   async #putTo(place: Place, root: ManifestRecord, image: ClosedImage): Promise<Put> {
@@ -294,6 +312,15 @@ function* planRecords({ put, there }: Planned, place: string): Generator<AnyReco
   for (const part of put) {
     const isNear = registry !== undefined && (part.from ?? []).some(from => from.startsWith(registry))
     yield record(isNear ? 'mount' : 'put', part)
+  }
+}
+
+function storeIfThere(root: string): Store | undefined {
+  try {
+    return Store.openIfThere(root)
+  } catch (error) {
+    if (error instanceof ToolError) return undefined
+    throw error
   }
 }
 

@@ -4,7 +4,7 @@ import { digestOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
 import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
-import { Layout } from '@pipelayer/store'
+import { Layout, Store } from '@pipelayer/store'
 import { need, RecordWriter, type Scope, startRegistry, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { type BlobPutOptions, blobPut } from '../src/index.js'
@@ -136,6 +136,51 @@ t.test('what the target has need not come', async t => {
   await put(`oci:${dir}/out:1`, image)
   await put(`oci:${dir}/out:2`, image.slice(-1))
   t.same(names('out'), ['1', '2'])
+})
+
+t.test('what is damaged in the target', async t => {
+  const rows: readonly [type: string, verify: boolean, isMended: boolean, why: string][] = [
+    ['manifest', false, true, 'a manifest'],
+    ['config', false, true, 'a config'],
+    ['layer', false, false, 'a layer counts by its size'],
+    ['layer', true, true, 'a layer, with --verify'],
+  ]
+  for (const [type, verify, isMended, why] of rows) {
+    const { dir, writer, put } = lab(t)
+    const image = writer.image('1', ['base'])
+    const record = image.find(one => one.type === type)
+    const hex = String(record?.digest).slice(7)
+    const places: readonly [place: string, file: string][] = [
+      [`oci:${dir}/out:1`, `${dir}/out/blobs/sha256/${hex}`],
+      ['store:app:1', `${dir}/store/blobs/sha256/${hex}`],
+      [
+        `registry-fs:${dir}/r:app:1`,
+        `${dir}/r/docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`,
+      ],
+    ]
+    for (const [place, file] of places) {
+      await put(place, image)
+      const good = fs.readFileSync(file)
+      fs.writeFileSync(file, Buffer.alloc(good.length))
+      await put(place, image, { verify })
+      t.equal(fs.readFileSync(file).equals(good), isMended, `${place}: ${why}`)
+    }
+  }
+})
+
+t.test('what is damaged in the store that it comes from', async t => {
+  const { dir, put } = lab(t)
+  const store = Store.open(`${dir}/store`)
+  const image = new RecordWriter(`${store.root}/blobs/sha256`).image('1', ['base', 'top'])
+  const [base, top] = image as [AnyRecord, AnyRecord]
+  fs.writeFileSync(store.blobPath(String(base.digest)), 'BASE')
+  const why = {
+    code: 'DIGEST_MISMATCH',
+    message: /was damaged in the store, and is set aside: pull or build/,
+  }
+  await t.rejects(put(`oci:${dir}/out:1`, image), why)
+  t.notOk(store.hasBlob(String(base.digest)), 'it counts as missing')
+  t.ok(store.hasBlob(String(top.digest)), 'what is right stays')
 })
 
 t.test('blobs that lie elsewhere', async t => {

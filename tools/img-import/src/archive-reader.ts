@@ -1,6 +1,8 @@
-import { ToolError } from '@pipelayer/errors'
+import fs from 'node:fs'
+import type { Digest } from '@pipelayer/digest'
+import { attempt, ToolError } from '@pipelayer/errors'
 import { type ArchiveContent, archiveContent } from '@pipelayer/images'
-import type { BlobWriter, Store } from '@pipelayer/store'
+import type { BlobWriter, ExpectedBlob, Store } from '@pipelayer/store'
 import { type ReadEntry, TarParser } from '@pipelayer/tar'
 import type { ImgImportOptions } from './index.js'
 import { StagedBlobs } from './staged-blobs.js'
@@ -9,6 +11,7 @@ import { StagedBlobs } from './staged-blobs.js'
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
 /** Smaller blobs are not worth a partial file. */
 const MIN_KEPT_BYTES = 256 * 1024
+const COPY_BYTES = 1024 * 1024
 
 type Blob = Extract<ArchiveContent, { kind: 'blob' }>
 
@@ -21,8 +24,14 @@ interface Sink {
   leave(): void
 }
 
-/** Reads one archive into a store. Entries may come in any order; what is there already is passed over. */
+/**
+ * Reads one archive into a store. Entries may come in any order. What is there already is compared with what comes, and
+ * written anew from the first byte on that differs: either the store's blob was damaged, or the archive is wrong, and the
+ * digest tells.
+ */
 export class ArchiveReader {
+  /** What came, or was compared with what came: it is known to be right. */
+  readonly proven = new Set<Digest>()
   readonly #store: Store
   /** Small blobs that came, to be published by the caller once it knows the index. */
   readonly staged: StagedBlobs
@@ -81,6 +90,10 @@ export class ArchiveReader {
     return content.kind === 'index' ? this.#indexSink(size) : this.#blobSink(content, size)
   }
 
+  #done(digest: Digest): () => void {
+    return () => void this.proven.add(digest)
+  }
+
   #indexSink(size: number): Sink {
     if (this.#index !== undefined) throw invalid('it has two files index.json')
     if (size > MAX_INDEX_BYTES) throw invalid(`index.json has ${size} bytes, more than ${MAX_INDEX_BYTES}`)
@@ -96,13 +109,16 @@ export class ArchiveReader {
 
   async #blobSink({ digest, offset }: Blob, stored: number): Promise<Sink | undefined> {
     const size = offset + stored
-    if (this.#store.hasBlob(digest, size) || this.staged.has(digest)) return undefined
+    if (this.staged.has(digest)) return undefined
     const expected = { digest, size }
+    if (this.#store.hasBlob(digest, size))
+      return offset > 0 ? undefined : new ComparingSink(this.#store, expected, this.#done(digest))
     const isKept = size >= MIN_KEPT_BYTES || offset > 0
-    if (!isKept) return this.#stagedSink(this.#store.blobWriter(expected))
+    if (!isKept) return this.#stagedSink(this.#store.blobWriter(expected), this.#done(digest))
     const writer = await this.#store.resumeBlob(expected, this.#options.signal)
     if (writer === undefined) return undefined
-    if (writer.bytes >= offset) return new BlobSink(writer, offset, this.#options.warn)
+    const { warn } = this.#options
+    if (writer.bytes >= offset) return new BlobSink(writer, { offset, warn, done: this.#done(digest) })
     this.#options.warn?.(
       `the archive has blob ${digest} from byte ${offset} on, but only ${writer.bytes} bytes came before: passed over`,
       'REST_MISPLACED',
@@ -111,28 +127,39 @@ export class ArchiveReader {
     return undefined
   }
 
-  #stagedSink(writer: BlobWriter): Sink {
+  #stagedSink(writer: BlobWriter, done: () => void): Sink {
     return {
       write: bytes => writer.write(bytes),
-      end: () => this.staged.add(writer.stage()),
+      end: () => {
+        this.staged.add(writer.stage())
+        done()
+      },
       leave: () => writer.abort(),
     }
   }
 }
 
+interface BlobSinkOptions {
+  /** Where in the blob the entry begins. */
+  readonly offset: number
+  readonly warn: ImgImportOptions['warn']
+  /** The blob is in the store, and right. */
+  done(): void
+}
+
 class BlobSink implements Sink {
   readonly #writer: BlobWriter
-  readonly #warn: ImgImportOptions['warn']
+  readonly #options: BlobSinkOptions
   /** Bytes that came before. */
   readonly #kept: number
   /** Bytes of the entry that are among them. */
   #skip: number
 
-  constructor(writer: BlobWriter, offset: number, warn: ImgImportOptions['warn']) {
+  constructor(writer: BlobWriter, options: BlobSinkOptions) {
     this.#writer = writer
-    this.#warn = warn
+    this.#options = options
     this.#kept = writer.bytes
-    this.#skip = writer.bytes - offset
+    this.#skip = writer.bytes - options.offset
   }
 
   write(bytes: Buffer): void {
@@ -145,14 +172,87 @@ class BlobSink implements Sink {
   end(): void {
     try {
       this.#writer.commit()
+      this.#options.done()
     } catch (error) {
       if (this.#kept === 0 || !(error instanceof ToolError) || error.code !== 'DIGEST_MISMATCH') throw error
-      this.#warn?.(`the ${this.#kept} bytes kept of a blob were damaged: ${error.message}`, error.code)
+      this.#options.warn?.(
+        `the ${this.#kept} bytes kept of a blob were damaged: ${error.message}`,
+        error.code,
+      )
     }
   }
 
   leave(): void {
     this.#writer.suspend()
+  }
+}
+
+/** Compares what comes with a blob that is there. Memory: a chunk's length. */
+class ComparingSink implements Sink {
+  readonly #store: Store
+  readonly #expected: ExpectedBlob
+  readonly #done: () => void
+  readonly #fd: number
+  #isOpen = true
+  #bytes = 0
+  /** Once they differ. */
+  #writer: BlobWriter | undefined
+
+  constructor(store: Store, expected: ExpectedBlob, done: () => void) {
+    this.#store = store
+    this.#expected = expected
+    this.#done = done
+    const path = store.blobPath(expected.digest)
+    this.#fd = attempt(`read "${path}"`, () => fs.openSync(path, 'r'))
+  }
+
+  write(bytes: Buffer): void {
+    if (this.#writer === undefined && this.#read(bytes.length).equals(bytes)) {
+      this.#bytes += bytes.length
+      return
+    }
+    this.#writer ??= this.#sameSoFar()
+    this.#writer.write(bytes)
+  }
+
+  // What came before the difference is the same: it is taken from there.
+  #sameSoFar(): BlobWriter {
+    const writer = this.#store.blobWriter(this.#expected)
+    const same = this.#bytes
+    for (this.#bytes = 0; this.#bytes < same; ) {
+      const chunk = this.#read(Math.min(COPY_BYTES, same - this.#bytes))
+      // Somebody cuts the file meanwhile: the digest will tell.
+      if (chunk.length === 0) break
+      writer.write(chunk)
+      this.#bytes += chunk.length
+    }
+    return writer
+  }
+
+  end(): void {
+    try {
+      this.#writer?.commit()
+      this.#done()
+    } finally {
+      this.leave()
+    }
+  }
+
+  leave(): void {
+    this.#writer?.abort()
+    if (this.#isOpen) fs.closeSync(this.#fd)
+    this.#isOpen = false
+  }
+
+  #read(length: number): Buffer {
+    const buffer = Buffer.allocUnsafe(length)
+    const path = this.#store.blobPath(this.#expected.digest)
+    return attempt(`read "${path}"`, () => {
+      let count = 0
+      for (let got = -1; got !== 0 && count < length; count += got)
+        got = fs.readSync(this.#fd, buffer, count, length - count, this.#bytes + count)
+      return buffer.subarray(0, count)
+    })
   }
 }
 

@@ -7,6 +7,10 @@ runTool({
   summary: 'read images from an archive into the store',
   options: {
     tag: { type: 'string', alias: 't', value: 'REFERENCE', describe: 'name the only image of the archive' },
+    verify: {
+      type: 'boolean',
+      describe: 'read the layers, too, that the store has and the archive has not',
+    },
     store: {
       type: 'string',
       value: 'DIR',
@@ -18,6 +22,7 @@ runTool({
   run: (_records, args, context) =>
     imgImport(readBytes(args._[0] ?? '-', context.stdin), {
       tag: args.tag,
+      verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
       signal: context.signal,
       warn: context.warn,

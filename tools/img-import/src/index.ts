@@ -9,13 +9,15 @@ import type { AnyRecord, FailedRecord } from '@pipelayer/records'
 import { type NamedEntry, Store } from '@pipelayer/store'
 import { ArchiveReader } from './archive-reader.js'
 import { type ArchivedImage, imagesIn } from './images.js'
-import { checkWhole } from './whole.js'
+import { checkWhole, type WholeOptions } from './whole.js'
 
 export interface ImgImportOptions {
   /** The store's folder; made where there is none. */
   readonly store: string
   /** The name of the only image, in place of its own. */
   readonly tag?: string | undefined
+  /** Read the layers that the store had and the archive has not; without it they count by their size. */
+  readonly verify?: boolean | undefined
   readonly signal?: AbortSignal
   readonly warn?: (message: string, code?: string) => void
 }
@@ -23,7 +25,8 @@ export interface ImgImportOptions {
 const TOOL = 'img-import'
 
 /**
- * Brings the blobs of an archive into the store, each checked before it has its name. When the archive has ended well, the
+ * Brings the blobs of an archive into the store, each checked before it has its name, also over those that are damaged
+ * there. When the archive has ended well, the
  * images of which everything is there are named, all in one step, and a `reference` record tells each.
  *
  * What came of an archive that is cut stays, down to the first bytes of a blob: nothing is named, and the next archive
@@ -43,7 +46,8 @@ export async function* imgImport(
   const images = namedIn(await reader.read(archive), reader, options)
   const failed = new Map<ArchivedImage, ToolError>()
   for (const image of images) {
-    const error = failureOf(store, image, options)
+    const { warn, verify = false } = options
+    const error = await failureOf(image, { store, proven: reader.proven, verify, warn })
     if (error !== undefined && images.length === 1) throw error
     if (error !== undefined) failed.set(image, error)
   }
@@ -76,14 +80,13 @@ function namedIn(
   return images
 }
 
-function failureOf(
-  store: Store,
+async function failureOf(
   { descriptor, name }: ArchivedImage,
-  { warn }: ImgImportOptions,
-): ToolError | undefined {
+  options: WholeOptions,
+): Promise<ToolError | undefined> {
   try {
-    checkWhole(store, descriptor, { warn })
-    store.checkName(name, descriptor.digest)
+    await checkWhole(options, descriptor)
+    options.store.checkName(name, descriptor.digest)
     return undefined
   } catch (error) {
     if (!(error instanceof ToolError)) throw error

@@ -1,30 +1,36 @@
+import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import { type Descriptor, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
+import { type Descriptor, isDocument, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
 import type { Store } from '@pipelayer/store'
 import type { ImgImportOptions } from './index.js'
 
 /** Indexes in indexes. */
 const MAX_DEPTH = 4
 
-export interface CheckOptions {
+export interface WholeOptions {
+  readonly store: Store
+  /** Blobs that are known to be right. */
+  readonly proven: ReadonlySet<Digest>
+  /** Read the layers of the store as well, not the documents alone. */
+  readonly verify: boolean
   /** Told of a document that has another name for its type than the descriptor. */
   readonly warn?: ImgImportOptions['warn']
-  /** In how many indexes the entry lies. */
-  readonly depth?: number
 }
 
 /**
- * Looks for everything that an image names, and says of each blob that it is in use.
+ * Looks for everything that an image names, and says of each blob that it is in use. A layer that the store had counts by its
+ * size unless `verify` says otherwise; what is read and turns out to be damaged is set aside, and counts as missing.
  *
- * @throws ToolError `BLOB_MISSING`; `SIZE_MISMATCH`, `DIGEST_MISMATCH` of a manifest; those of `parseManifest`
+ * @throws ToolError `BLOB_MISSING`; those of `parseManifest`
  */
-export function checkWhole(store: Store, entry: Descriptor, { warn, depth = 0 }: CheckOptions = {}): void {
-  const { digest, size, mediaType } = entry
+export async function checkWhole(options: WholeOptions, entry: Descriptor, depth = 0): Promise<void> {
+  const { store, warn } = options
+  const { digest, mediaType } = entry
   if (depth > MAX_DEPTH) {
     throw new ToolError('MANIFEST_INVALID', `indexes nested deeper than ${MAX_DEPTH} levels`)
   }
-  if (!store.hasBlob(digest, size)) {
-    const why = 'it is neither in the archive nor in the store; have blob-want ask for it again'
+  if (!(await isThere(options, entry))) {
+    const why = 'it is neither in the archive nor, undamaged, in the store; have blob-want ask for it again'
     throw new ToolError('BLOB_MISSING', `cannot take the image: blob ${digest} is missing: ${why}`)
   }
   store.touch(store.blobPath(digest))
@@ -34,5 +40,12 @@ export function checkWhole(store: Store, entry: Descriptor, { warn, depth = 0 }:
     warn: (why, code) => warn?.(`${digest}: ${why}`, code),
   })
   const named = document.kind === 'index' ? document.manifests : [document.config, ...document.layers]
-  for (const descriptor of named) checkWhole(store, descriptor, { warn, depth: depth + 1 })
+  for (const descriptor of named) await checkWhole(options, descriptor, depth + 1)
+}
+
+async function isThere({ store, proven, verify }: WholeOptions, entry: Descriptor): Promise<boolean> {
+  const { digest, size } = entry
+  if (!store.hasBlob(digest, size)) return false
+  if (proven.has(digest) || !(verify || isDocument(entry))) return true
+  return store.proveBlob({ digest, size })
 }

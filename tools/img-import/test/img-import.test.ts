@@ -55,7 +55,10 @@ function indexOf(images: readonly { image: readonly AnyRecord[]; annotations?: o
 
 interface Lab {
   readonly store: Store
-  take(archive: Buffer | readonly Entry[], options?: { tag?: string; chunk?: number }): Promise<AnyRecord[]>
+  take(
+    archive: Buffer | readonly Entry[],
+    options?: { tag?: string; chunk?: number; verify?: boolean },
+  ): Promise<AnyRecord[]>
   readonly warnings: (string | undefined)[]
   names(): unknown[]
 }
@@ -66,10 +69,10 @@ function lab(t: Scope): Lab {
   return {
     store,
     warnings,
-    take: async (archive, { tag, chunk = 1000 } = {}) => {
+    take: async (archive, { tag, verify, chunk = 1000 } = {}) => {
       const bytes = Buffer.isBuffer(archive) ? archive : tar(archive as readonly Entry[])
       const warn = (_message: string, code?: string): void => void warnings.push(code)
-      const out = await collect(imgImport(chunks(bytes, chunk), { store: store.root, tag, warn }))
+      const out = await collect(imgImport(chunks(bytes, chunk), { store: store.root, tag, verify, warn }))
       for (const record of out) checkRecord(record)
       return out
     },
@@ -271,6 +274,66 @@ t.test('an archive that gives another image under a name pinned by digest', asyn
   await t.rejects(take(whole), { code: 'DIGEST_MISMATCH' }, 'the digest of an index that does not come')
   await take([{ name: archiveName(digestOf(index)), content: index }, ...whole])
   t.same(names(), [own, pinned], 'of one that comes along')
+})
+
+t.test('what is damaged in the store is written anew from the archive', async t => {
+  const image = writerOf(t).image('1', ['lower', BIG])
+  const whole = archiveOf(image)
+  const turned = (good: Buffer, at: number): Buffer => {
+    const bytes = Buffer.from(good)
+    bytes[at] = Number(good[at]) ^ 1
+    return bytes
+  }
+  const damages: readonly [damage: (good: Buffer) => Buffer, why: string][] = [
+    [good => turned(good, 0), 'its first byte'],
+    [good => turned(good, good.length - 1), 'its last byte'],
+    [good => Buffer.alloc(good.length), 'all of it'],
+    [good => good.subarray(1), 'its length'],
+  ]
+  for (const [damage, why] of damages) {
+    for (const { digest, type } of image) {
+      const { take, store, names } = lab(t)
+      await take(whole)
+      const file = store.blobPath(String(digest))
+      const good = fs.readFileSync(file)
+      fs.writeFileSync(file, damage(good))
+      await take(whole, { chunk: 100_000 })
+      t.ok(fs.readFileSync(file).equals(good), `${type}: ${why}`)
+      t.same(names(), [NAME])
+      const inode = fs.statSync(file).ino
+      await take(whole)
+      t.equal(fs.statSync(file).ino, inode, 'what is right stays as it is')
+    }
+  }
+  const { take, store } = lab(t)
+  await take(whole)
+  const wrong = whole.map(entry => (entry.content === 'lower' ? { ...entry, content: 'LOWER' } : entry))
+  await t.rejects(take(wrong), { code: 'DIGEST_MISMATCH' }, 'an archive that is wrong itself')
+  t.equal(String(store.readBlob(digestOf('lower'))), 'lower', 'changes nothing')
+})
+
+t.test('what is damaged in the store and not in the archive', async t => {
+  const image = writerOf(t).image('1', ['lower'])
+  const rows: readonly [type: string, verify: boolean, isSeen: boolean, why: string][] = [
+    ['manifest', false, true, 'a manifest'],
+    ['config', false, true, 'a config'],
+    ['layer', false, false, 'a layer counts by its size'],
+    ['layer', true, true, 'a layer, with --verify'],
+  ]
+  for (const [type, verify, isSeen, why] of rows) {
+    const { take, store, names } = lab(t)
+    await take(archiveOf(image))
+    const digest = String(image.find(record => record.type === type)?.digest)
+    const file = store.blobPath(digest)
+    fs.writeFileSync(file, Buffer.alloc(fs.statSync(file).size))
+    fs.writeFileSync(`${store.root}/index.json`, '{"manifests":[]}')
+    const without = archiveOf(image).filter(({ name }) => name !== archiveName(digest))
+    const run = take(without, { verify })
+    if (isSeen) await t.rejects(run, { code: 'BLOB_MISSING' }, why)
+    else await t.resolves(run, why)
+    t.same(names(), isSeen ? [] : [NAME], `named: ${why}`)
+    t.equal(store.hasBlob(digest), !isSeen, `set aside, so that blob-want asks for it: ${why}`)
+  }
 })
 
 t.test('of several images each stands alone', async t => {

@@ -15,7 +15,7 @@ interface Transfer {
 
 /**
  * Brings blobs into the store, several at a time and each once, whichever images want it. What is there already is not
- * fetched again.
+ * fetched again, unless it is damaged: see {@link fetchBlob}.
  *
  * Memory: a few hundred KiB for each transfer, 32 MiB for the one big blob that is fetched in parts. The store checks
  * size and digest before a blob has its name.
@@ -24,11 +24,11 @@ export class BlobFetcher {
   readonly #store: Store
   readonly #limit: Limit = limitTo(PARALLEL)
   readonly #transfers = new Map<string, Transfer>()
-  readonly #warn: PlaceOptions['warn']
+  readonly #options: Pick<PlaceOptions, 'verify' | 'warn'>
 
-  constructor(store: Store, warn?: PlaceOptions['warn']) {
+  constructor(store: Store, options: Pick<PlaceOptions, 'verify' | 'warn'> = {}) {
     this.#store = store
-    this.#warn = warn
+    this.#options = options
   }
 
   /** The transfers of one image. */
@@ -46,7 +46,8 @@ export class BlobFetcher {
     known?.users.add(user)
     if (known !== undefined) return { transfer: known, isOwn: false }
     const abort = new AbortController()
-    const options = { store: this.#store, reader: place, signal: abort.signal, warn: this.#warn }
+    const { verify, warn } = this.#options
+    const options = { store: this.#store, reader: place, signal: abort.signal, verify, warn }
     const path = this.#limit(() => fetchBlob(descriptor, options))
     const transfer = { path, abort, users: new Set([user]) }
     this.#transfers.set(descriptor.digest, transfer)

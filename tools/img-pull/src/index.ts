@@ -87,7 +87,7 @@ interface Context extends Run {
 function openRun(options: ImgPullOptions): Run {
   const wanted = wantedPlatforms(options)
   const store = options.noStore ? undefined : Store.open(options.store)
-  const fetcher = store === undefined ? undefined : new BlobFetcher(store, options.warn)
+  const fetcher = store === undefined ? undefined : new BlobFetcher(store, options)
   return { store, fetcher, options, wanted }
 }
 

@@ -193,6 +193,38 @@ t.test('a name pinned to the digest of an index', async t => {
   t.equal(Store.open(store).resolve(name)[0]?.digest, index.digest)
 })
 
+t.test('what is damaged in the store', async t => {
+  const registry = await new FakeRegistry().listen(t)
+  const image = registry.image('a layer', { tag: '1' })
+  const name = `${registry.host}/a/b:1`
+  const rows: readonly [type: string, verify: boolean, isMended: boolean, why: string][] = [
+    ['manifest', false, true, 'a manifest'],
+    ['config', false, true, 'a config'],
+    ['layer', false, false, 'a layer counts by its size'],
+    ['layer', true, true, 'a layer, with --verify'],
+  ]
+  for (const [type, verify, isMended, why] of rows) {
+    const warnings: string[] = []
+    const warn = (message: string, code = ''): void => void warnings.push(`${code} ${message}`)
+    const { pull, store } = puller(t, { warn, verify })
+    const record = (await pull([name])).find(one => one.type === type)
+    const file = String(record?.path)
+    const asked = registry.seen.length
+    await pull([name])
+    t.equal(registry.seen.slice(asked).filter(url => url.includes('/blobs/')).length, 0, `right: ${why}`)
+    fs.writeFileSync(file, Buffer.alloc(Number(record?.size), 'x'))
+    t.equal((await pull([name])).at(-1)?.digest, image.digest, `the pull goes well: ${why}`)
+    t.equal(digestOf(fs.readFileSync(file)) === record?.digest, isMended, `mended: ${why}`)
+    if (type === 'manifest' || !isMended) continue
+    t.match(warnings.join(), `BLOB_DAMAGED blob ${record?.digest} in the store was damaged`, `told: ${why}`)
+    fs.writeFileSync(file, Buffer.alloc(Number(record?.size), 'x'))
+    await t.rejects(pull([`store:${name}`]), { code: 'BLOB_UNKNOWN' }, `the store alone: ${why}`)
+    t.equal(fs.readdirSync(`${store}/damaged`).length, 1, `it is kept: ${why}`)
+    await pull([name])
+    t.equal(digestOf(fs.readFileSync(file)), record?.digest, `and pulled again: ${why}`)
+  }
+})
+
 t.test('without a store', async t => {
   const registry = await new FakeRegistry().listen(t)
   registry.image('layer', { tag: '1' })

@@ -16,6 +16,7 @@ export type { Compression, Family, LayerType } from './media-types.js'
 export {
   familyOf,
   isConfigType,
+  isDocument,
   isIndexType,
   isManifestType,
   layerMediaType,

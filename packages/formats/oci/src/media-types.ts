@@ -14,6 +14,7 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
+import { MAX_DOCUMENT } from './json.js'
 
 export type Family = 'oci' | 'docker'
 export type Compression = 'none' | 'gzip' | 'zstd'
@@ -68,6 +69,20 @@ export function parseLayerType(mediaType: string): LayerType | undefined {
     }
   }
   return undefined
+}
+
+/**
+ * True for a blob that is read into memory, as manifests and configs are, and not as a layer: small enough to be checked
+ * whenever it is looked for.
+ */
+export function isDocument({
+  mediaType,
+  size,
+}: {
+  readonly mediaType: string
+  readonly size: number
+}): boolean {
+  return size <= MAX_DOCUMENT && parseLayerType(mediaType) === undefined
 }
 
 /** The media type of a layer. Docker has no name for zstd: a Docker manifest cannot hold such a layer. */

@@ -1,5 +1,5 @@
 import { ToolError } from '@pipelayer/errors'
-import type { Descriptor } from '@pipelayer/oci'
+import { type Descriptor, isDocument } from '@pipelayer/oci'
 import type { BlobWriter, Store } from '@pipelayer/store'
 import type { PlaceReader } from './place.js'
 
@@ -10,6 +10,8 @@ const DAMAGED = new Set(['DIGEST_MISMATCH', 'SIZE_MISMATCH'])
 export interface FetchOptions {
   readonly store: Store
   readonly reader: PlaceReader
+  /** Read what is there already, and fetch anew what is not right. */
+  readonly verify?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly warn?: ((message: string, code?: string) => void) | undefined
 }
@@ -18,17 +20,29 @@ export interface FetchOptions {
  * Brings a blob into the store, checked. A transfer that breaks, even by the death of the process, leaves what came,
  * and the next one goes on after it. Of several at a time one fetches, the others wait for it.
  *
+ * A layer that is there counts by its size, for whoever uses it reads it anyway; with `verify` it is read here. Documents
+ * are always read. What turns out to be damaged is set aside, told by a warning, and fetched anew.
+ *
  * @returns where the blob lies
  * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`; whatever the place throws; the signal's reason
  */
 export async function fetchBlob(descriptor: Descriptor, options: FetchOptions): Promise<string> {
   const { store, reader } = options
   const path = store.blobPath(descriptor.digest)
-  if (store.hasBlob(descriptor.digest, descriptor.size)) store.touch(path)
+  if (await isThere(descriptor, options)) store.touch(path)
   else if (reader.blobFrom === undefined || descriptor.size < MIN_KEPT_BYTES) {
     await store.putBlob(whileWanted(reader.blob(descriptor), options), descriptor)
   } else await fillBlob(descriptor, options, () => store.resumeBlob(descriptor, options.signal))
   return path
+}
+
+async function isThere(descriptor: Descriptor, { store, verify, warn }: FetchOptions): Promise<boolean> {
+  const { digest, size } = descriptor
+  if (!store.hasBlob(digest, size)) return false
+  if (!verify && !isDocument(descriptor)) return true
+  if (await store.proveBlob({ digest, size })) return true
+  warn?.(`blob ${digest} in the store was damaged: it is set aside, and fetched anew`, 'BLOB_DAMAGED')
+  return false
 }
 
 /**

@@ -1,5 +1,5 @@
 import { ToolError } from '@pipelayer/errors'
-import { type Descriptor, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
+import { type Descriptor, isDocument, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
 import { GRAMMAR, isRefName } from '@pipelayer/reference'
 import { type Layout, pinOf, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
 import type { OpenBlob, PlacedManifest, PlaceOptions, PlaceReader, PlaceWriter, Published } from './place.js'
@@ -21,6 +21,7 @@ export interface LayoutPlaceOptions {
   readonly defersName: boolean
   /** See `PlaceOptions`. */
   readonly warn: PlaceOptions['warn']
+  readonly verify: boolean
 }
 
 type Entry = Pick<StoredDescriptor, 'digest'> & Partial<Pick<StoredDescriptor, 'mediaType' | 'size'>>
@@ -59,9 +60,13 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     return this.#open().openBlob(digest)
   }
 
-  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+  async hasBlob(descriptor: Descriptor): Promise<boolean> {
+    const { digest, size } = descriptor
     try {
-      return this.#open().hasBlob(digest, size)
+      const layout = this.#open()
+      if (!layout.hasBlob(digest, size)) return false
+      const isRead = this.#options.verify || isDocument(descriptor)
+      return !isRead || (await layout.isIntact({ digest, size }))
     } catch (error) {
       if (error instanceof ToolError && error.code === 'LAYOUT_MISSING') return false
       throw error

@@ -19,6 +19,7 @@ export function openLocal(rest: string, options: PlaceOptions): Place {
     ...what,
     defersName: options.defersNames === true,
     warn: options.warn,
+    verify: options.verify === true,
     published: { place: `store:${name}`, ...(isName && { reference: name }) },
   })
   const write = isName ? place : refusing(name)

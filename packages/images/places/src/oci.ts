@@ -9,7 +9,10 @@ import type { Place, PlaceOptions } from './place.js'
  * `oci:DIR[:TAG]`: an OCI image layout. As in other tools, the first colon ends DIR, and `@N` in place of TAG means
  * the Nth entry of its index, from 0; `@DIGEST` a manifest or an index that it has.
  */
-export function openOci(rest: string, options: Pick<PlaceOptions, 'defersNames' | 'warn'> = {}): Place {
+export function openOci(
+  rest: string,
+  options: Pick<PlaceOptions, 'defersNames' | 'verify' | 'warn'> = {},
+): Place {
   const { directory, tag, index, digest } = parseOci(rest)
   const root = path.resolve(directory)
   const text = `oci:${root}`
@@ -19,6 +22,7 @@ export function openOci(rest: string, options: Pick<PlaceOptions, 'defersNames' 
     name: tag,
     defersName: options.defersNames === true,
     warn: options.warn,
+    verify: options.verify === true,
     ...(index !== undefined && { index }),
     ...(digest !== undefined && { digest }),
     published: { place: tag === undefined ? text : `${text}:${tag}` },

@@ -108,6 +108,11 @@ export interface PlaceOptions {
   readonly connections?: Connections
   /** Leave the index of a layout to the caller: it is replaced as a whole, once for many images. */
   readonly defersNames?: boolean
+  /**
+   * Read the blobs that a layout, the store or a folder has already, and count those that are damaged as absent. Without it
+   * documents alone are read, and layers count by their size.
+   */
+  readonly verify?: boolean
   /** How many requests each host gets. */
   readonly budget?: Budget
   readonly retry?: Partial<RetryOptions>

@@ -2,9 +2,17 @@ import path from 'node:path'
 import type { Digest } from '@pipelayer/digest'
 import { type Batch, DistributionFolder, type FolderRepository, isName } from '@pipelayer/distribution-folder'
 import { ToolError } from '@pipelayer/errors'
-import { type Descriptor, parseManifest } from '@pipelayer/oci'
+import { type Descriptor, isDocument, parseManifest } from '@pipelayer/oci'
 import { formatName, formatReference, parseNormalized, parseReference } from '@pipelayer/reference'
-import type { OpenBlob, Place, PlacedManifest, PlaceReader, PlaceWriter, Published } from './place.js'
+import type {
+  OpenBlob,
+  Place,
+  PlacedManifest,
+  PlaceOptions,
+  PlaceReader,
+  PlaceWriter,
+  Published,
+} from './place.js'
 
 const TRANSPORT = 'registry-fs:'
 
@@ -21,9 +29,9 @@ interface FolderName {
  * `registry-fs:ROOT:NAME[:TAG][@DIGEST]`: a repository in the folder of a registry, `ROOT/docker/registry/v2`. The
  * first colon ends ROOT; NAME is the repository as it is, `library/debian` for Docker's `debian`.
  */
-export function openRegistryFolder(rest: string): Place {
+export function openRegistryFolder(rest: string, options: Pick<PlaceOptions, 'verify'> = {}): Place {
   const name = parseFolderName(rest)
-  const place = new RegistryFolderPlace(name)
+  const place = new RegistryFolderPlace(name, options.verify === true)
   return {
     text: `${TRANSPORT}${name.root}:${name.name}`,
     reference: referenceOf(name),
@@ -37,10 +45,12 @@ export function openRegistryFolder(rest: string): Place {
 class RegistryFolderPlace implements PlaceReader, PlaceWriter {
   readonly isStaged = true
   readonly #name: FolderName
+  readonly #verify: boolean
   #batch: Batch | undefined
 
-  constructor(name: FolderName) {
+  constructor(name: FolderName, verify: boolean) {
     this.#name = name
+    this.#verify = verify
   }
 
   async resolve(digest?: Digest): Promise<PlacedManifest> {
@@ -64,7 +74,9 @@ class RegistryFolderPlace implements PlaceReader, PlaceWriter {
   }
 
   async hasBlob(descriptor: Descriptor): Promise<boolean> {
-    return this.#isThere() && this.#write().hasBlob(descriptor)
+    if (!this.#isThere()) return false
+    if (this.#verify || isDocument(descriptor)) await this.#write().prove(descriptor)
+    return this.#write().hasBlob(descriptor)
   }
 
   async hasManifest({ digest }: Descriptor): Promise<boolean> {

@@ -79,10 +79,10 @@ class FolderRepositoryStorage implements RepositoryStorage {
     return this.#repository.blob(digest)
   }
 
-  async adoptBlob(digest: Digest, { file, size }: StoredFile): Promise<void> {
+  // Also over one that is there: it may be damaged, and this one is known to be right.
+  async adoptBlob(digest: Digest, { file }: StoredFile): Promise<void> {
     const batch = this.#repository.batch()
-    if (this.#folder.blobSize(digest) === size) batch.linkBlob(digest)
-    else batch.adoptBlob(digest, file)
+    batch.adoptBlob(digest, file)
     await batch.commit()
   }
 

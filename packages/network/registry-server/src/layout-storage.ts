@@ -186,8 +186,8 @@ class LayoutRepositoryStorage implements RepositoryStorage {
     return found?.isFile() ? { file, size: found.size } : undefined
   }
 
-  async adoptBlob(digest: Digest, { file, size }: StoredFile): Promise<void> {
-    if (this.#layout.hasBlob(digest, size)) return
+  // Also over one that is there: it may be damaged, and this one is known to be right.
+  async adoptBlob(digest: Digest, { file }: StoredFile): Promise<void> {
     const target = this.#layout.blobPath(digest)
     try {
       await fs.promises.mkdir(path.dirname(target), { recursive: true, mode: 0o755 })

@@ -23,6 +23,7 @@ const NOWHERE = `sha256:${'0'.repeat(64)}`
 for (const kind of KINDS) {
   t.test(kind, async t => {
     t.test('ways to upload', async t => uploads(t, await startLab(t, kind)))
+    t.test('a push over what is damaged mends it', async t => mends(t, await startLab(t, kind)))
     t.test('chunks', async t => chunks(t, await startLab(t, kind)))
     t.test('manifests that are refused', async t => refusedManifests(t, await startLab(t, kind)))
     t.test('parameters of a manifest', async t => parameters(t, await startLab(t, kind)))
@@ -36,6 +37,30 @@ for (const kind of KINDS) {
     t.test('many at a time', async t => manyAtATime(t, await startLab(t, kind)))
     t.test('a stop lets what runs end', async t => stops(t, await startLab(t, kind)))
   })
+}
+
+async function mends(t: Test, lab: Lab): Promise<void> {
+  const { send, dir } = lab
+  await push(lab, 'a', '1')
+  const damage = (digest: string): void => {
+    const hex = digest.slice(7)
+    const files = fs.readdirSync(dir, { recursive: true, withFileTypes: true })
+    for (const file of files) {
+      const name = path.join(file.parentPath ?? file.path, file.name)
+      const isBlob = name.endsWith(`/${hex}`) || name.endsWith(`/${hex}/data`)
+      if (file.isFile() && isBlob) fs.writeFileSync(name, Buffer.alloc(fs.statSync(name).size))
+    }
+  }
+  const good = digestOf(LAYER)
+  damage(good)
+  t.not((await send('GET', `/v2/a/blobs/${good}`)).body.toString(), LAYER)
+  await putBlob(lab, 'a', LAYER)
+  t.equal((await send('GET', `/v2/a/blobs/${good}`)).body.toString(), LAYER, 'a blob')
+  const before = (await send('GET', '/v2/a/manifests/1')).body
+  damage(digestOf(before))
+  t.not((await send('GET', '/v2/a/manifests/1')).status, 200, 'a damaged manifest is not given out')
+  await push(lab, 'a', '1')
+  t.equal((await send('GET', '/v2/a/manifests/1')).body.toString(), before.toString(), 'a manifest')
 }
 
 async function uploads(t: Test, { send }: Lab): Promise<void> {

@@ -1,8 +1,8 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { type Digest, verified } from '@pipelayer/digest'
-import { errnoOf, systemError } from '@pipelayer/errors'
-import { readLink, sizeOf } from './files.js'
+import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { openFile, readLink, sizeOf } from './files.js'
 import { flushAll } from './flush.js'
 import { FOLDER_MODE, type PartialFolder } from './partial.js'
 import type { FolderPaths } from './paths.js'
@@ -18,6 +18,7 @@ interface Staged {
 /** From so many files on, flushing the file system once is cheaper than flushing each file. */
 const MANY = 4
 const MAX_TRIES = 10
+const READ_BYTES = 1024 * 1024
 
 /** Blobs that batches of this process have whole, by target: images that are put side by side share them. */
 const WAITING = new Map<string, string>()
@@ -39,6 +40,8 @@ export class Batch {
   readonly #revisions: Staged[] = []
   readonly #tags: Staged[] = []
   readonly #staged = new Map<Digest, number>()
+  /** What lies in the folder under these digests is something else. */
+  readonly #damaged = new Set<Digest>()
 
   constructor(paths: FolderPaths, partial: PartialFolder, name: string) {
     this.#paths = paths
@@ -50,6 +53,24 @@ export class Batch {
   hasBlob({ digest, size }: { readonly digest: Digest; readonly size: number }): boolean {
     if (this.#staged.get(digest) === size) return true
     return this.#hasData(digest, size) && readLink(this.#paths.layerLink(this.#name, digest)) === digest
+  }
+
+  /**
+   * Reads a blob that the folder has. One that is damaged counts as absent from then on: {@link putBlob} writes it again,
+   * and the right one takes its place when the batch is committed.
+   *
+   * @throws {ToolError} the system's
+   */
+  async prove({ digest, size }: { readonly digest: Digest; readonly size: number }): Promise<void> {
+    const opened = this.#hasData(digest, size) ? openFile(this.#paths.blob(digest)) : undefined
+    if (opened === undefined) return
+    const source = fs.createReadStream('', { fd: opened.fd, highWaterMark: READ_BYTES })
+    try {
+      for await (const _ of verified(source, { digest, size }));
+    } catch (error) {
+      if (!(error instanceof ToolError)) throw systemError(error, `read blob ${digest}`)
+      this.#damaged.add(digest)
+    }
   }
 
   /**
@@ -89,7 +110,7 @@ export class Batch {
 
   /** Takes a manifest or an index, its bytes checked by the caller, and names it by `tags`. */
   putManifest(digest: Digest, bytes: Uint8Array, tags: readonly string[] = []): void {
-    if (!this.#hasData(digest, bytes.length))
+    if (!this.#holds(digest, bytes))
       this.#blobs.push({ temporary: this.#partial.write(bytes), target: this.#paths.blob(digest) })
     this.#stageLink(this.#revisions, this.#paths.revisionLink(this.#name, digest), digest)
     for (const tag of tags) {
@@ -133,7 +154,18 @@ export class Batch {
   }
 
   #hasData(digest: Digest, size: number): boolean {
-    return sizeOf(this.#paths.blob(digest)) === size
+    return !this.#damaged.has(digest) && sizeOf(this.#paths.blob(digest)) === size
+  }
+
+  // A manifest that was damaged is mended by one that is put.
+  #holds(digest: Digest, bytes: Uint8Array): boolean {
+    const opened = this.#hasData(digest, bytes.length) ? openFile(this.#paths.blob(digest)) : undefined
+    if (opened === undefined) return false
+    try {
+      return fs.readFileSync(opened.fd).equals(bytes)
+    } finally {
+      fs.closeSync(opened.fd)
+    }
   }
 
   #stageLink(list: Staged[], target: string, digest: Digest): void {
