@@ -7,7 +7,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Engine, parseCompression } from '@pipelayer/compress'
-import { systemError, ToolError } from '@pipelayer/errors'
+import { attempt, systemError, ToolError } from '@pipelayer/errors'
 import { creationTime } from '@pipelayer/oci'
 import { defaultStorePath, Store } from '@pipelayer/store'
 import type { LayerPackOptions, Origin } from './index.js'
@@ -19,6 +19,7 @@ export interface PackArguments {
   readonly engine: string | undefined
   readonly workers: number | undefined
   readonly filtered: boolean
+  readonly 'source-root': readonly string[]
   readonly store: string | undefined
   readonly 'media-types': string | undefined
   readonly 'mtime-ns': boolean
@@ -47,6 +48,7 @@ export function optionsOf(given: PackArguments, { env, now }: Surroundings): Lay
     compress,
     family,
     filtered: given.filtered,
+    ...(given['source-root'].length === 0 ? {} : { sourceRoots: given['source-root'].map(realFolder) }),
     mtimeNs: given['mtime-ns'],
     created: time.created,
     ...(time.epoch === undefined ? {} : { sourceDateEpoch: time.epoch }),
@@ -62,6 +64,10 @@ export async function* bytesOf(file: string, stdin: Readable): AsyncGenerator<Bu
   } catch (error) {
     throw systemError(error, `read "${file}"`)
   }
+}
+
+function realFolder(folder: string): string {
+  return attempt(`find the folder "${folder}" of --source-root`, () => fs.realpathSync(folder))
 }
 
 function usage(message: string): ToolError {

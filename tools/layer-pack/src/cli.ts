@@ -34,6 +34,11 @@ runTool({
       alias: 'from-entries',
       describe: 'take changes that a filter altered, and keep them out of the cache',
     },
+    'source-root': {
+      type: 'array',
+      value: 'DIR',
+      describe: 'take files that records name from below DIR alone (repeatable; default: from anywhere)',
+    },
     'mtime-ns': { type: 'boolean', describe: 'keep nanoseconds of times (default: whole seconds)' },
     'media-types': {
       type: 'string',

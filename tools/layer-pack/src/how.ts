@@ -12,6 +12,8 @@ export interface LayerPackOptions {
   readonly workers?: number
   /** Take changes that do not match their `layer-end`, as a filter leaves them. They never enter the cache. */
   readonly filtered?: boolean
+  /** Real paths of the folders that files named by records may lie in; any, unless said. */
+  readonly sourceRoots?: readonly string[]
   readonly mtimeNs?: boolean
   readonly family?: 'oci' | 'docker'
   /** Seconds since 1970. */
@@ -22,10 +24,11 @@ export interface LayerPackOptions {
 
 /** The same, for the package that packs. */
 export function howOf(options: LayerPackOptions): PackOptions {
-  const { compress, workers, mtimeNs, family, sourceDateEpoch, signal } = options
+  const { compress, workers, sourceRoots, mtimeNs, family, sourceDateEpoch, signal } = options
   return {
     compress,
     ...(workers === undefined ? {} : { workers }),
+    ...(sourceRoots === undefined ? {} : { sourceRoots }),
     ...(mtimeNs === undefined ? {} : { mtimeNs }),
     ...(family === undefined ? {} : { family }),
     ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch }),

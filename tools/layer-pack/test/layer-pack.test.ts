@@ -113,6 +113,44 @@ t.test('layerPack()', async t => {
   })
 })
 
+t.test('a stream that names a private file as the source of an entry', async t => {
+  const top = fs.realpathSync(tempDir(t, 'sources'))
+  const store = path.join(top, 'store')
+  const write = (name: string, text: string): string => {
+    fs.mkdirSync(path.dirname(path.join(top, name)), { recursive: true })
+    fs.writeFileSync(path.join(top, name), text)
+    return path.join(top, name)
+  }
+  const secret = write('home/id_ed25519', 'PRIVATE KEY')
+  const good = write('trees/a/file', 'x')
+  write('trees-of-others/file', 'y')
+  fs.symlinkSync(path.join(top, 'home'), path.join(top, 'trees/link'))
+  fs.symlinkSync(path.join(top, 'trees'), path.join(top, 'alias'))
+  const rows: readonly [source: string, roots: string[], code: string, why: string][] = [
+    [good, ['trees'], '', 'below the folder'],
+    [good, ['alias'], '', 'below a folder that is given by a link'],
+    [path.join(top, 'alias/a/file'), ['trees'], '', 'by a link that leads into it'],
+    [good, ['home', 'trees'], '', 'below one of two'],
+    [secret, [], '', 'anywhere, unless said'],
+    [secret, ['trees'], 'SOURCE_OUTSIDE', 'a file elsewhere'],
+    [path.join(top, 'trees/../home/id_ed25519'), ['trees'], 'SOURCE_OUTSIDE', 'by ..'],
+    [path.join(top, 'trees/link/id_ed25519'), ['trees'], 'SOURCE_OUTSIDE', 'by a link that leads out of it'],
+    [path.join(top, 'trees-of-others/file'), ['trees'], 'SOURCE_OUTSIDE', 'a folder whose name begins so'],
+    [good, ['nowhere'], 'ENOENT', 'a folder that is not there'],
+  ]
+  for (const [source, roots, code, why] of rows) {
+    const one = change('a', source)
+    const records = [{ ...begin }, one, end(one), { type: 'end', tool: 'x', records: 3, failed: 0 }]
+    const flags = roots.map(root => `--source-root '${path.join(top, root)}'`).join(' ')
+    const program = `'${process.execPath}' '${path.resolve('dist/cli.cjs')}' --store '${store}' ${flags}`
+    const run = await runPipe(program, {
+      input: records.map(record => `${JSON.stringify(record)}\n`).join(''),
+    })
+    t.equal(run.status, code === '' ? 0 : 1, `${why}: ${run.stderr}`)
+    if (code !== '') t.match(run.stderr, `[${code}]`, why)
+  }
+})
+
 t.test('the program', async t => {
   const top = tempDir(t, 'pack')
   fs.mkdirSync(path.join(top, 'tree/d'), { recursive: true })

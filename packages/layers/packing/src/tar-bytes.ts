@@ -6,7 +6,7 @@
 
 import fs from 'node:fs'
 import { ListedCheck, OrderCheck } from '@pipelayer/change-set'
-import { systemError, ToolError } from '@pipelayer/errors'
+import { attempt, systemError, systemError, ToolError, ToolError } from '@pipelayer/errors'
 import { type ChangeRecord, type EntryFields, nameOf } from '@pipelayer/records'
 import { bytesOf, quoted } from '@pipelayer/rootfs'
 import { END_BLOCKS, encodeHeader, padding } from '@pipelayer/tar'
@@ -16,14 +16,15 @@ import type { PackOptions } from './types.js'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 
-type TarRules = TimeRules & Pick<PackOptions, 'contents' | 'order'> & { readonly pool: ChunkPool }
+type TarRules = TimeRules &
+  Pick<PackOptions, 'contents' | 'order' | 'sourceRoots'> & { readonly pool: ChunkPool }
 
 /**
  * Changes as a tar, in chunks of the pool. Files are read as they are met, synchronously: asynchronous calls cost ten
  * times as much for each file. Changes that are there without waiting cost no turn of the event loop.
  *
  * @param onEntry - told of each entry
- * @throws ToolError those of OrderCheck; `FILE_CHANGED` where a file is not what its change says: pack from a tree
+ * @throws ToolError those of OrderCheck; `SOURCE_OUTSIDE` for a file outside of `sourceRoots`; `FILE_CHANGED` where a file is not what its change says: pack from a tree
  *   that nobody writes to
  */
 export async function* tarBytes(
@@ -85,6 +86,7 @@ class TarBytes {
     if (source === undefined) throw new ToolError('CHANGE_INVALID', 'a file that is not empty has no source')
     const fd = openSource(source)
     try {
+      checkSource(fd, source, this.#rules.sourceRoots)
       for (let left = size; left > 0; ) {
         const read = readInto(this.#chunks, source, { fd, left })
         if (read <= 0) throw changed(source, size, read < 0 ? 'more' : `${size - left}`)
@@ -105,6 +107,20 @@ function openSource(source: string): number {
   } catch (error) {
     throw systemError(error, `read ${quoted(source)}`)
   }
+}
+
+// What was opened, not what was named: a link on the way may be changed between a look and the opening.
+function checkSource(fd: number, source: string, roots: readonly string[] | undefined): void {
+  if (roots === undefined) return
+  const real = attempt(`look where ${quoted(source)} lies`, () =>
+    fs.readlinkSync(`/proc/self/fd/${fd}`, 'latin1'),
+  )
+  if (roots.some(root => real.startsWith(root === '/' ? root : `${Buffer.from(root).toString('latin1')}/`)))
+    return
+  throw new ToolError(
+    'SOURCE_OUTSIDE',
+    `cannot pack ${quoted(source)}: it lies outside of ${roots.join(', ')}`,
+  )
 }
 
 function readInto(chunks: Chunks, source: string, { fd, left }: { fd: number; left: number }): number {

@@ -30,6 +30,8 @@ export interface CompressOptions {
 export interface PackOptions {
   /** For entries with `content`; without it they are refused. */
   readonly contents?: ContentSource
+  /** Real paths of folders: a `source` that lies in none of them, wherever links lead, is refused. Without it any file is read. */
+  readonly sourceRoots?: readonly string[]
   /** `listed`: take changes in any order, their parents being in layers below. */
   readonly order?: 'listed'
   readonly compress?: CompressOptions
