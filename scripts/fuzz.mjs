@@ -7,8 +7,8 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
+import { readArguments } from './arguments.mjs'
 
 /** A case that is silent for so long does not end. */
 const STALL_MS = 60_000
@@ -17,7 +17,7 @@ const MAX_FINDINGS = 20
 /** All but the temporary folder read-only: an escape that is found must not cost the machine. */
 const JAIL = 'mount --bind "$0" "$0"; mount -o remount,bind,ro /; exec "$@"'
 
-const { values } = parseArgs({
+const { values } = readArguments(fileURLToPath(import.meta.url), {
   options: {
     seconds: { type: 'string', default: '120' },
     seed: { type: 'string', default: String(Date.now() % 1e9) },

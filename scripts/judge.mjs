@@ -7,13 +7,13 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from './arguments.mjs'
 import { bundleAdapters } from './judge-bundle.mjs'
 import { readRows } from './judge-rows.mjs'
 
 const ROW_LIMIT_MS = 60_000
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
-const { values, positionals } = parseArgs({
+const { values, positionals } = readArguments(fileURLToPath(import.meta.url), {
   options: { table: { type: 'string', default: '' } },
   allowPositionals: true,
 })

@@ -57,6 +57,9 @@ t.test('a warm build', { skip }, async t => {
   const first = await warm.good(pipe(), { env })
   const second = await warm.good(pipe(), { env })
   t.same(digestsOf(second.records()), digestsOf(first.records()), 'gives the same image')
+  t.notMatch(second.stderr, /^ovl-diff/m, 'that steps come packed is no news')
+  const verbose = await warm.good(pipe({ diff: 'ovl-diff --verbose' }), { env })
+  t.match(verbose.stderr, /^ovl-diff: steps that come packed are not compared/m)
   const zstd = { pack: '--compress zstd:3' }
   const recoded = await warm.good(pipe(zstd), { env })
   t.same(
@@ -259,7 +262,7 @@ t.test('kf-build of contexts that are no directory', { skip: skip || need('git')
     ['-f none ./context.tgz', 1, '', 'one that it lacks'],
     ['<(tar cC context .)', 0, 'f', 'a tar that can be read once'],
     ['-f - ./context.tgz < context/Dockerfile', 0, 'f', 'a tar beside its Dockerfile'],
-    ['./cluster.tgz', 0, 'f', 'a Kubefile in a tar'],
+    ['./cluster.tgz', 0, 'f/f', 'a Kubefile in a tar, whose COPY makes a directory'],
     [`${web.url}/context.tgz`, 0, 'f', 'a tar of the web'],
     [`${web.url}/alone/Dockerfile`, 0, 'w/', 'a Dockerfile of the web'],
     [`${gitWeb.url}/r.git#main:sub`, 0, 'f', 'a directory of a repository'],

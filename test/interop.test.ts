@@ -75,6 +75,38 @@ t.test(
   },
 )
 
+t.test(
+  'what loads an archive of ours',
+  { skip: need('root', 'skopeo', 'podman', 'dockerd', 'docker') },
+  async t => {
+    const ours = lab(t)
+    const engine = podman(ours.path('podman'))
+    const docker = await startDocker(t)
+    ours.write({ 'tree/file': 'text\n' })
+    for (const name of ['a', 'b'])
+      await ours.good(`layer-pack --dir tree | manifest-gen -t ${name}:1 | blob-put store:${name}:1`)
+    await ours.good('img-pull store:a:1 | img-export > one.tar')
+    await ours.good('img-pull store:a:1 store:b:1 | img-export > two.tar')
+    const rows: readonly [command: string, isGood: boolean, why: string][] = [
+      [`${engine} load -i one.tar`, true, 'podman, of one image'],
+      [`${engine} load -i two.tar`, false, 'not of two'],
+      [`${engine} pull -q oci-archive:two.tar:docker.io/library/b:1`, true, 'but by name'],
+      ['skopeo copy -q oci-archive:two.tar:docker.io/library/b:1 oci:copy:b', true, 'and skopeo'],
+      [`docker -H ${docker.host} load -i one.tar`, false, 'Docker with a graph driver does not'],
+      [
+        `skopeo copy -q --dest-daemon-host ${docker.host} oci-archive:one.tar docker-daemon:a:1`,
+        true,
+        'skopeo brings it there',
+      ],
+    ]
+    for (const [command, isGood, why] of rows) {
+      const { status, stderr } = await ours.run(command)
+      t.equal(status === 0, isGood, `${why}: ${stderr.slice(-500)}`)
+    }
+    await ours.run(`${engine} system reset -f`)
+  },
+)
+
 async function buildOurs(ours: Lab, host: string): Promise<void> {
   const base = await debianTree()
   await ours.good(

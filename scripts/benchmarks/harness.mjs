@@ -4,13 +4,18 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from '../arguments.mjs'
 import { printTable } from './table.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const root = path.resolve(here, '../..')
-const { values, positionals } = parseArgs({
+const groups = fs
+  .readdirSync(path.join(here, 'groups'))
+  .map(file => path.basename(file, '.mjs'))
+  .sort()
+const { values, positionals } = readArguments(path.join(root, 'scripts/bench.mjs'), {
   allowPositionals: true,
+  more: `Groups: ${groups.join(' ')}`,
   options: {
     runs: { type: 'string', default: '3' },
     small: { type: 'boolean', default: false },
@@ -54,18 +59,14 @@ delete env.SOURCE_DATE_EPOCH
 
 /** The groups that the command line names; all of them where it names none. */
 export function chooseGroups() {
-  const known = fs
-    .readdirSync(path.join(here, 'groups'))
-    .map(file => path.basename(file, '.mjs'))
-    .sort()
-  const wrong = positionals.find(name => !known.includes(name))
+  const wrong = positionals.find(name => !groups.includes(name))
   if (wrong !== undefined) {
-    console.error(`bench: no group "${wrong}": there are ${known.join(', ')}`)
+    console.error(`bench: no group "${wrong}": there are ${groups.join(', ')}`)
     process.exit(2)
   }
   const load = os.loadavg()[0].toFixed(1)
   console.log(`${os.cpus().length} cores, load ${load}, node ${process.version}; ${options.runs} runs each`)
-  return positionals.length > 0 ? positionals : known
+  return positionals.length > 0 ? positionals : groups
 }
 
 /** Done before the folder goes, the last one first: stopping a server, for example. */

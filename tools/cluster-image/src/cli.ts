@@ -1,6 +1,6 @@
 import { runTool } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
-import { clusterImage } from './index.js'
+import { COMMAND_HELP, clusterImage } from './index.js'
 import { FORMATS, textForm } from './text.js'
 
 runTool({
@@ -36,6 +36,7 @@ runTool({
     },
   },
   positionals: { synopsis: 'COMMAND [NAME...]', min: 1, max: Number.POSITIVE_INFINITY },
+  commands: COMMAND_HELP,
   input: 'none',
   text: (args, { terminal }) => textForm(args.format ?? (terminal ? 'yaml' : 'records'), args),
   isBad: record => record.type === 'finding' && record.severity === 'error',

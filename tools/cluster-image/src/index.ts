@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CommandHelp } from '@pipelayer/cli'
 import { CLUSTERFILE, checkRootfs, mergeDocuments } from '@pipelayer/cluster'
 import { ToolError } from '@pipelayer/errors'
 import { bare, type Descriptor, isObject } from '@pipelayer/oci'
@@ -19,7 +20,9 @@ export type { ClusterImageOptions } from './options.js'
 type Records = AsyncGenerator<AnyRecord, void, void>
 
 interface Command {
+  /** What follows the name of the command. */
   readonly synopsis: string
+  readonly describe: string
   readonly min: number
   readonly max: number
   run(names: readonly string[], options: ClusterImageOptions): Records
@@ -47,16 +50,43 @@ function usage(message: string): ToolError {
 const MANY = Number.POSITIVE_INFINITY
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
-  ['inspect', { synopsis: 'NAME...', min: 1, max: MANY, run: inspect }],
-  ['history', { synopsis: 'NAME', min: 1, max: 1, run: history }],
-  ['ls', { synopsis: '', min: 0, max: 0, run: list }],
-  ['save', { synopsis: 'NAME -o FILE', min: 1, max: 1, run: save }],
-  ['load', { synopsis: 'FILE', min: 1, max: 1, run: load }],
-  ['merge', { synopsis: '-t NAME NAME...', min: 1, max: MANY, run: merge }],
-  ['tag', { synopsis: 'NAME NEW', min: 2, max: 2, run: tag }],
-  ['rm', { synopsis: 'NAME...', min: 1, max: MANY, run: remove }],
-  ['check', { synopsis: 'DIR', min: 1, max: 1, run: check }],
+  [
+    'inspect',
+    {
+      synopsis: 'NAME...',
+      describe: 'show the document, with -c the Clusterfile alone',
+      min: 1,
+      max: MANY,
+      run: inspect,
+    },
+  ],
+  ['history', { synopsis: 'NAME', describe: 'the steps, each with its layer', min: 1, max: 1, run: history }],
+  ['ls', { synopsis: '', describe: 'the cluster images of the store', min: 0, max: 0, run: list }],
+  ['save', { synopsis: 'NAME -o FILE', describe: "write sealer's archive", min: 1, max: 1, run: save }],
+  ['load', { synopsis: 'FILE', describe: 'read such an archive; - is stdin', min: 1, max: 1, run: load }],
+  [
+    'merge',
+    { synopsis: '-t NAME NAME...', describe: 'make one image of several', min: 1, max: MANY, run: merge },
+  ],
+  ['tag', { synopsis: 'NAME NEW', describe: 'give a second name', min: 2, max: 2, run: tag }],
+  [
+    'rm',
+    {
+      synopsis: 'NAME...',
+      describe: 'take a name away, or an image by its id',
+      min: 1,
+      max: MANY,
+      run: remove,
+    },
+  ],
+  ['check', { synopsis: 'DIR', describe: 'look at a root filesystem', min: 1, max: 1, run: check }],
 ])
+
+/** What `--help` says of the commands. */
+export const COMMAND_HELP: readonly CommandHelp[] = [...COMMANDS].map(([name, { synopsis, describe }]) => ({
+  synopsis: `${name} ${synopsis}`.trimEnd(),
+  describe,
+}))
 
 async function* inspect(names: readonly string[], options: ClusterImageOptions): Records {
   const store = Store.open(options.store)

@@ -44,7 +44,7 @@ runTool({
   input: args => (args._.length > 0 || args.upper !== undefined ? 'none' : 'records'),
   run: (records, args, context) => {
     const source = sourceOf({ ...args, trees: args._, createdBy: args['created-by'], images: args.images })
-    const { warn: onWarning, info: onInfo, signal } = context
+    const { warn: onWarning, detail: onInfo, signal } = context
     const options = { allXattrs: args['all-xattrs'], onWarning, onInfo, signal }
     if (args.images) {
       const open = (digest: string): AsyncIterable<Buffer> =>

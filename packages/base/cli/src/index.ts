@@ -5,7 +5,7 @@
  * @module
  */
 
-export type { Args, OptionSpec, OptionTable, Positionals } from './options.js'
+export type { Args, CommandHelp, OptionSpec, OptionTable, Positionals } from './options.js'
 export { printable } from './printable.js'
 export { readBytes, readInput } from './read-input.js'
 export {

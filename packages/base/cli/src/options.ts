@@ -22,6 +22,20 @@ export interface Positionals {
   readonly max: number
 }
 
+/** A command of a tool: its words as in a synopsis (`save NAME -o FILE`), and what it does in half a line. */
+export interface CommandHelp {
+  readonly synopsis: string
+  readonly describe: string
+}
+
+/** What help begins with. */
+export interface Head {
+  readonly name: string
+  readonly summary: string
+  readonly positionals: Positionals
+  readonly commands?: readonly CommandHelp[]
+}
+
 type Value<S extends OptionSpec> = S['type'] extends 'boolean'
   ? boolean
   : S['type'] extends 'number'
@@ -44,7 +58,7 @@ export const COMMON = {
   help: { type: 'boolean', alias: 'h', describe: 'show this help' },
   version: { type: 'boolean', describe: 'show the version' },
   quiet: { type: 'boolean', alias: 'q', describe: 'no warnings and no progress on stderr' },
-  verbose: { type: 'boolean', describe: 'say it too when a program further up the pipe failed' },
+  verbose: { type: 'boolean', describe: 'say more, also what failed further up the pipe' },
   'log-format': {
     type: 'string',
     choices: ['text', 'json'],
@@ -77,7 +91,7 @@ export interface CommandLine<T extends OptionTable> {
  */
 export async function parseCommandLine<T extends OptionTable>(
   argv: readonly string[],
-  head: { readonly name: string; readonly summary: string; readonly positionals: Positionals },
+  head: Head,
   table: T,
 ): Promise<CommandLine<T>> {
   const parser = describeOptions(head, table)
@@ -100,14 +114,11 @@ export async function parseCommandLine<T extends OptionTable>(
   return { args: { ...Object.fromEntries(values), _: words } as Args<T>, help: () => helpText(parser) }
 }
 
-function describeOptions(
-  head: { readonly name: string; readonly summary: string; readonly positionals: Positionals },
-  table: OptionTable,
-): ReturnType<typeof yargs> {
+function describeOptions(head: Head, table: OptionTable): ReturnType<typeof yargs> {
   const synopsis = [head.name, '[options]', head.positionals.synopsis].filter(part => part !== '').join(' ')
   const parser = yargs()
     .scriptName(head.name)
-    .usage(`${head.name}: ${head.summary}\n\nUsage: ${synopsis}`)
+    .usage(`${head.name}: ${head.summary}\n\nUsage: ${synopsis}${commandsText(head.commands ?? [])}`)
     .help(false)
     .version(false)
     .exitProcess(false)
@@ -124,6 +135,13 @@ function describeOptions(
     })
   for (const [name, spec] of Object.entries(table)) parser.option(name, yargsOption(spec))
   return parser
+}
+
+function commandsText(commands: readonly CommandHelp[]): string {
+  if (commands.length === 0) return ''
+  const width = Math.max(...commands.map(({ synopsis }) => synopsis.length))
+  const lines = commands.map(({ synopsis, describe }) => `  ${synopsis.padEnd(width)}  ${describe}`)
+  return `\n\nCommands:\n${lines.join('\n')}`
 }
 
 function yargsOption(spec: OptionSpec): Options {

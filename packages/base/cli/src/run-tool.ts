@@ -13,6 +13,7 @@ import { ByteWriter } from './byte-writer.js'
 import {
   type Args,
   COMMON,
+  type CommandHelp,
   type OptionTable,
   type Positionals,
   parseCommandLine,
@@ -36,6 +37,8 @@ export interface ToolContext {
   readonly stdin: Readable
   warn(message: string, code?: string): void
   info(message: string): void
+  /** What only somebody who looks for it needs: said with `--verbose`. */
+  detail(message: string): void
   /** Passes on lines that a command wrote, a newline between them; `from` says which command. */
   output(from: string, lines: Buffer): void
   /** The clock. */
@@ -50,6 +53,8 @@ export interface Tool<T extends OptionTable> {
   readonly summary: string
   readonly options: T
   readonly positionals?: Positionals
+  /** Where the first argument is a command: what help says of each. */
+  readonly commands?: readonly CommandHelp[]
   readonly input: Input | ((args: Args<T>) => Input)
   readonly output?: 'records'
   /** What stands on stdout in place of records: undefined for records, which is what a pipe gets unless asked. */
@@ -97,7 +102,8 @@ const NOTHING: Positionals = { synopsis: '', min: 0, max: 0 }
  */
 export async function runTool<const T extends OptionTable>(tool: AnyTool<T>): Promise<never> {
   const table = { ...tool.options, ...(tool.input === 'none' ? {} : READING), ...COMMON } as T
-  const head = { name: tool.name, summary: tool.summary, positionals: tool.positionals ?? NOTHING }
+  const { name, summary, positionals = NOTHING, commands = [] } = tool
+  const head = { name, summary, positionals, commands }
   const plain = await reporter(tool.name, process.stderr, { quiet: false, json: false, noColor: noColor() })
   try {
     const { args, help } = await parseCommandLine(process.argv.slice(2), head, table)
@@ -123,7 +129,7 @@ interface Run<T extends OptionTable> {
 }
 
 async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
-  const { tool, args, report } = run
+  const { tool, args } = run
   const output = outputOf(run)
   const aborter = new AbortController()
   const stopped = new Promise<Stop>(resolve => {
@@ -137,7 +143,7 @@ async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
   })
   const records = input(run)
   const produced: AsyncIterator<Piece> = tool
-    .run(records, args, context(aborter.signal, report))
+    .run(records, args, context(run, aborter.signal))
     [Symbol.asyncIterator]()
   const outcome = await drain(produced, output, stopped)
   return finish(run, outcome, output)
@@ -288,7 +294,7 @@ function input<T extends OptionTable>({ tool, args, common }: Run<T>): AsyncIter
 
 async function* nothing(): AsyncGenerator<AnyRecord, void, void> {}
 
-function context(signal: AbortSignal, report: Reporter): ToolContext {
+function context<T extends OptionTable>({ common, report }: Run<T>, signal: AbortSignal): ToolContext {
   const work = new Set<() => void>()
   process.on('exit', () => {
     for (const clean of work) clean()
@@ -301,6 +307,7 @@ function context(signal: AbortSignal, report: Reporter): ToolContext {
     },
     warn: report.warn,
     info: report.info,
+    detail: message => common.verbose && report.info(message),
     output: report.output,
     now: () => new Date(),
     onExit: clean => {

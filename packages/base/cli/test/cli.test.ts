@@ -20,6 +20,7 @@ runTool({
     what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'bidi', 'nul', 'hang', 'endless', 'failed', 'mark', 'output'], default: 'pass' },
     mark: { type: 'string', value: 'FILE', describe: 'made on exit' }, many: { type: 'array', value: 'X', describe: 'several', alias: 'm' }, count: { type: 'number', value: 'N', describe: 'a number' },
   },
+  commands: [{ synopsis: 'pass FILE', describe: 'hand on' }, { synopsis: 'ls', describe: 'list' }],
   text: (args, { terminal }) => args.text || terminal ? { record: r => 'one ' + r.type + '\\n', end: last => 'last ' + last.type + '\\n' } : undefined,
   isBad: record => record.type === 'bad',
   async *run(records, args, context) {
@@ -133,7 +134,7 @@ t.test('runTool()', async t => {
     t.match(help, {
       status: 0,
       err: '',
-      out: /^sample: does what a test asks\n\nUsage: sample \[options\] \[FILE\]\n/,
+      out: /^sample: does what a test asks\n\nUsage: sample \[options\] \[FILE\]\n\nCommands:\n {2}pass FILE {2}hand on\n {2}ls {9}list\n\nOptions:\n/,
     })
     t.match(await run(['--version'], undefined), { status: 0, out: 'sample 1.2.3\n' })
     t.match(

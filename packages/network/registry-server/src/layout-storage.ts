@@ -16,7 +16,7 @@ const MAX_KNOWN = 10_000
 /**
  * An OCI image layout, the local store for one, as a storage. Its content is not divided: every repository may serve
  * every blob, and every manifest that index.json lists or that a listed index names. Nothing is ever unlinked here,
- * since other tools may be counting on a blob: that is img-gc's work.
+ * since other programs may be counting on a blob.
  */
 export class LayoutStorage implements RegistryStorage {
   readonly layout: Layout
@@ -205,7 +205,7 @@ class LayoutRepositoryStorage implements RepositoryStorage {
   async deleteBlob(digest: Digest): Promise<boolean> {
     throw new ToolError(
       'UNSUPPORTED',
-      `blob ${digest} stays: in a layout blobs go by img-gc, once nothing names them`,
+      `blob ${digest} stays: other repositories of the layout, and other programs, may be using it`,
     )
   }
 }

@@ -198,7 +198,11 @@ async function deleting(t: Test, lab: Lab): Promise<void> {
   t.equal((await lab.send('DELETE', `/v2/x/a/manifests/${digest}`)).code, 'MANIFEST_UNKNOWN')
   const blob = await lab.send('DELETE', `/v2/x/a/blobs/${digestOf(LAYER)}`)
   if (fs.existsSync(path.join(lab.dir, 'oci-layout'))) {
-    t.same([blob.status, blob.code], [405, 'UNSUPPORTED'], 'blobs of a layout are for img-gc')
+    t.same(
+      [blob.status, blob.code],
+      [405, 'UNSUPPORTED'],
+      'blobs of a layout belong to all of its repositories',
+    )
     return
   }
   t.equal(blob.status, 202)
