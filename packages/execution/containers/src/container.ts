@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
 import { type ChrootCommand, type ChrootTools, chrootCommand } from './chroot.js'
+import { HeldLine, runtimeProblem } from './runtime-log.js'
 import { type ContainerWish, runtimeSpec } from './runtime-spec.js'
 import { type Output, openOutput } from './step-output.js'
 
@@ -18,6 +19,8 @@ export type Runtime =
 export interface Ended {
   readonly status: number
   readonly signal?: NodeJS.Signals
+  /** Why the runtime could not start it. */
+  readonly problem?: string
 }
 
 export interface ContainerPlaces {
@@ -46,8 +49,14 @@ export async function runContainer(
   fs.mkdirSync(bundle, { mode: 0o700 })
   fs.writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(runtimeSpec(wish)))
   try {
-    const args = ['--root', places.state, 'run', '--no-new-keyring', '--bundle', bundle, id]
-    return await runProgram({ program: runtime.program, args, env: PLAIN_ENV }, places.output)
+    const log = path.join(bundle, 'log.json')
+    const logging = ['--root', places.state, '--log', log, '--log-format', 'json']
+    const args = [...logging, 'run', '--no-new-keyring', '--bundle', bundle, id]
+    const held = new HeldLine(places.output)
+    const ended = await runProgram({ program: runtime.program, args, env: PLAIN_ENV }, held.output)
+    const problem = ended.status === 0 ? undefined : runtimeProblem(log)
+    held.end({ isRuntimes: problem !== undefined })
+    return problem === undefined ? ended : { ...ended, problem }
   } finally {
     fs.rmSync(bundle, { recursive: true, force: true })
   }

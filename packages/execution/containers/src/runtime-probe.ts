@@ -70,7 +70,7 @@ async function problemOf(
       inUserNamespace: options.inUserNamespace,
     }
     const ended = await runContainer(runtime, wish, { ...options.places, output: { log } })
-    return ended.status === 0 ? undefined : lastLine(log)
+    return ended.status === 0 ? undefined : (ended.problem ?? lastLine(log))
   } catch (error) {
     return messageOf(error)
   } finally {

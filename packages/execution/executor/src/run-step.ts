@@ -93,14 +93,16 @@ const FULL_BYTES = 1024 * 1024
  *
  * @param work - a directory on the file system that it wrote to
  */
-export function failed({ status, signal }: Ended, work: string): ToolError {
+export function failed({ status, signal, problem }: Ended, work: string): ToolError {
   const number = status - 128
   const how =
-    signal !== undefined
-      ? `was killed by ${signal}`
-      : number > 0 && number < 65
-        ? `ended with status ${status} (signal ${number})`
-        : `ended with status ${status}`
+    problem !== undefined
+      ? `cannot start: ${problem}`
+      : signal !== undefined
+        ? `was killed by ${signal}`
+        : number > 0 && number < 65
+          ? `ended with status ${status} (signal ${number})`
+          : `ended with status ${status}`
   const { bavail, bsize, blocks } = fs.statfsSync(work)
   // File systems that do not tell have no blocks at all.
   if (blocks === 0 || bavail * bsize >= FULL_BYTES) return new ToolError('RUN_FAILED', how)

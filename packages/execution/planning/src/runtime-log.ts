@@ -1,0 +1,65 @@
+/**
+ * What an OCI runtime says about itself, kept apart from what the command in the container writes.
+ *
+ * @module
+ */
+import fs from 'node:fs'
+import type { Output } from './step-output.js'
+
+/** Where it stands that something went wrong, which everybody knows who reads it. */
+const PREFIXES =
+  /^(?:runc (?:run|create) failed: |unable to start container process: |error during container init: )+/
+/** runc writes its error to its log and to stderr. The command's own lines may look the same. */
+const LAST_LINE = 'runc run failed: '
+
+/**
+ * The error in a runtime's log: a container that did not start.
+ *
+ * @param file - one JSON object a line; it need not be there
+ */
+export function runtimeProblem(file: string): string | undefined {
+  if (!fs.existsSync(file)) return undefined
+  const lines = fs.readFileSync(file, 'utf8').trim().split('\n')
+  const message = lines.map(errorIn).findLast(text => text !== undefined)
+  return message?.replace(PREFIXES, '')
+}
+
+function errorIn(line: string): string | undefined {
+  try {
+    const { level, msg } = JSON.parse(line) as { readonly level?: unknown; readonly msg?: unknown }
+    return level === 'error' && typeof msg === 'string' ? msg : undefined
+  } catch {
+    // The runtime may have died while it wrote.
+    return undefined
+  }
+}
+
+/** Passes lines on, but for a last one that may be the runtime's: it waits until that is known. */
+export class HeldLine {
+  readonly output: Output | undefined
+  readonly #pass: ((lines: Buffer) => void) | undefined
+  #held: Buffer | undefined
+
+  constructor(output: Output | undefined) {
+    const taken = output !== undefined && 'take' in output ? output.take : undefined
+    this.#pass = taken
+    this.output = taken === undefined ? output : { take: lines => this.#take(lines) }
+  }
+
+  /** To be called when the runtime has ended: its own line is dropped, any other one passed on. */
+  end({ isRuntimes }: { readonly isRuntimes: boolean }): void {
+    if (this.#held !== undefined && !isRuntimes) this.#pass?.(this.#held)
+    this.#held = undefined
+  }
+
+  #take(lines: Buffer): void {
+    this.end({ isRuntimes: false })
+    const last = lines.lastIndexOf(10) + 1
+    if (!lines.subarray(last).toString('latin1').startsWith(LAST_LINE)) {
+      this.#pass?.(lines)
+      return
+    }
+    if (last > 0) this.#pass?.(lines.subarray(0, last - 1))
+    this.#held = Buffer.from(lines.subarray(last))
+  }
+}
