@@ -64,10 +64,20 @@ async function addBase(place: Place, reference: string, dockerfile: string, cont
 
 /** The same of a tree: its image has one layer and no history. */
 async function addTree(place: Place, reference: string, tree: string): Promise<void> {
-  packBase(tree, place.store, reference)
+  packBase(tree, {
+    store: place.store,
+    reference,
+    flags: '--env PATH=/usr/sbin:/usr/bin:/sbin:/bin --cmd sh',
+  })
   const dockerfile = path.join(place.dir, 'base.Dockerfile')
   fs.writeFileSync(dockerfile, `FROM ${reference}\n`)
   await addBase(place, reference, dockerfile, place.dir)
+}
+
+/** The layer of a tree in an image that says nothing, not even a PATH. */
+function addBare(place: Place, reference: string, tree: string): void {
+  packBase(tree, { store: place.store, reference, flags: '' })
+  if (REFRESH) loadBase(place.store, reference, place.dir)
 }
 
 async function checkCases(
@@ -123,6 +133,7 @@ t.test('Dockerfiles on nothing and on a small root', { skip: need('root', 'busyb
   const root = path.join(place.dir, 'root')
   makeTree('make-root', root)
   await addTree(place, `${IMAGES}/small:1`, root)
+  addBare(place, `${IMAGES}/bare:1`, root)
   for (const name of ['configured', 'triggers']) {
     const dockerfile = path.join(FOLDER, 'bases', `${name}.Dockerfile`)
     await addBase(place, `${IMAGES}/${name}:1`, dockerfile, context)

@@ -84,10 +84,12 @@ function builtOf(all: readonly AnyRecord[]): Built {
   return { config, layers }
 }
 
-/** Packs a tree into the store as an image. */
-export function packBase(dir: string, store: string, reference: string): void {
-  const command =
-    'layer-pack --dir "$1" --compress none | manifest-gen -t "$2" --env PATH=/usr/sbin:/usr/bin:/sbin:/bin --cmd sh | blob-put "store:$2"'
+/** Packs a tree into the store as an image; `flags` are manifest-gen's. */
+export function packBase(
+  dir: string,
+  { store, reference, flags }: { readonly store: string; readonly reference: string; readonly flags: string },
+): void {
+  const command = `layer-pack --dir "$1" --compress none | manifest-gen -t "$2" ${flags} | blob-put "store:$2"`
   const { status, stderr } = spawnSync('bash', ['-o', 'pipefail', '-c', command, 'pack', dir, reference], {
     env: {
       ...process.env,

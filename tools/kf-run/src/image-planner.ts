@@ -10,7 +10,7 @@ import {
 import { findProgram } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
 import type { Platform } from '@pipelayer/oci'
-import { Builder, makePlan } from '@pipelayer/planning'
+import { Builder, checkStageUses, makePlan } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
 import type { Workshop } from '@pipelayer/scheduler'
 import { BuildSources } from './build-sources.js'
@@ -38,6 +38,7 @@ export function plannerOf(
   const kubefile = kubefileRecords(instructions)
   if (kubefile === undefined) {
     const plan = makePlan(instructions, options.target)
+    checkStageUses(plan.stages)
     return build => new Builder(plan, requestOf(build, options))
   }
   if (kubefile[0]?.dialect === 'kubefile')

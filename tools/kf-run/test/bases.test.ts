@@ -110,3 +110,91 @@ t.test('a base that is there for another platform', { skip }, async t => {
     t.equal(told, architecture === 'amd64', 'an image that is not for the platform asked for is told')
   }
 })
+
+t.test('what --from means by the name of a stage', { skip }, async t => {
+  const here = lab(t)
+  here.file('f', 'f')
+  const a = 'FROM scratch AS a\nCOPY f /f\n'
+  const later = /Dockerfile:2: .*stage "(b|1|B)" does not stand before this one \[STAGE_UNKNOWN\]/
+  const circular =
+    /Dockerfile:\d: (COPY|RUN|FROM) takes from stage .*, which needs this one itself \[STAGE_CIRCULAR\]/
+  const rows: readonly [file: string, args: string, want: RegExp, why: string][] = [
+    ['FROM scratch AS a\nCOPY --from=a /f /g', '', circular, 'its own stage'],
+    ['FROM scratch AS a\nCOPY --from=A /f /g', '', circular, 'in another case'],
+    ['FROM scratch\nCOPY --from=0 /f /g', '', circular, 'by number'],
+    ['FROM scratch AS a\nRUN --mount=from=a,target=/m true', '', circular, 'for a mount'],
+    ['FROM scratch AS a\nRUN --mount=type=cache,from=a,target=/m true', '', circular, 'for a cache'],
+    ['FROM scratch AS a\nCOPY --from=a /f /g\nFROM scratch', '', circular, 'of a stage that nobody needs'],
+    [
+      `FROM scratch AS a\nCOPY --from=b /f /g\nFROM scratch AS b\nCOPY --from=a /f /f`,
+      '',
+      circular,
+      'two that need each other',
+    ],
+    ['FROM scratch AS a\nCOPY --from=b /f /g\nFROM a AS b', '', circular, 'one that is built upon it'],
+    [
+      `${a}FROM scratch AS b\nCOPY --from=a /f /f\nFROM scratch AS a\nCOPY --from=b /f /f`,
+      '',
+      circular,
+      'the last of a name',
+    ],
+    [
+      'FROM scratch AS a\nCOPY --from=b /f /g\nFROM scratch AS b',
+      '--target a',
+      later,
+      'a later stage is no image',
+    ],
+    ['FROM scratch AS a\nCOPY --from=1 /f /g\nFROM scratch AS b', '--target a', later, 'nor is its number'],
+    [
+      'FROM scratch AS a\nRUN --mount=from=b,target=/m true\nFROM scratch AS b',
+      '--target a',
+      later,
+      'nor for a mount',
+    ],
+    [
+      'FROM scratch AS a\nCOPY --from=7 /f /g\nFROM scratch',
+      '--target a',
+      /there is no stage 7/,
+      'nor a number',
+    ],
+    [
+      'FROM scratch AS a\nONBUILD COPY --from=b /f /g\nFROM a AS b',
+      '',
+      /does not stand before/,
+      'nor in ONBUILD',
+    ],
+    ['FROM scratch\nCOPY --from=$S /f /g', '', /--from=\$S: variables do not count there/, 'a variable'],
+    [
+      "FROM scratch\nCOPY --from='$S' /f /g",
+      '',
+      /variables do not count there/,
+      'in quotes, too, as for BuildKit',
+    ],
+  ]
+  for (const [file, args, want, why] of rows) {
+    const { status, stderr, records } = await here.run(`${file}\n`, args)
+    t.equal(status, 1, `${why} ${stderr}`)
+    t.match(stderr, want, why)
+    t.notOk(
+      records.some(({ type }) => type === 'snapshot'),
+      `nothing is built first, ${why}`,
+    )
+  }
+  const fine: readonly [file: string, args: string, why: string][] = [
+    [`${a}FROM scratch AS b\nCOPY --from="a" /f /g`, '', 'quotes mean nothing'],
+    [
+      `FROM scratch AS a\nCOPY --from=b /f /g\n${a.replace(' a', ' b')}`,
+      '',
+      'a wrong stage that nobody needs',
+    ],
+    [
+      `FROM scratch AS b\nCOPY --from=a /f /g\nFROM scratch AS a\nFROM b`,
+      `--build-context a=${here.context}`,
+      'a build context takes the place of a later stage',
+    ],
+  ]
+  for (const [file, args, why] of fine) {
+    const { status, stderr } = await here.run(`${file}\n`, args)
+    t.equal(status, 0, `${why} ${stderr}`)
+  }
+})

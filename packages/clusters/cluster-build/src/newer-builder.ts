@@ -12,6 +12,7 @@ import {
   Builder,
   type Chain,
   type ConfigExtras,
+  checkStageUses,
   type GlobalScope,
   makePlan,
   platformArgs,
@@ -90,7 +91,9 @@ export class NewerBuilder {
     )
     // A list of passwords is for the build alone.
     const own = folder && sources.directory({ ...folder, ignore: [...folder.ignore, IMAGE_LIST] })
-    const builder = new Builder(makePlan(records), {
+    const plan = makePlan(records)
+    checkStageUses(plan.stages)
+    const builder = new Builder(plan, {
       ...this.#request,
       sources: own === undefined ? sources : withContext(sources, own),
     })

@@ -63,7 +63,11 @@ export class Copier {
   makeDirs(real: string, mode = this.#rules.dirMode ?? 0o755): void {
     const stat = this.#root.lstat(real)
     if (stat?.isDirectory()) return
-    if (stat) throw notDirectory(real)
+    if (stat)
+      throw new ToolError(
+        'CANNOT_REPLACE',
+        `cannot put anything into "/${showName(real)}": it is ${stat.isFile() ? 'a file' : 'no directory'}`,
+      )
     const slash = real.lastIndexOf('/')
     this.makeDirs(real.slice(0, Math.max(0, slash)), mode)
     this.#inParent(real, (fd, name) => {

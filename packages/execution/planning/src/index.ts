@@ -14,6 +14,7 @@ export { makePlan, placeOf } from './plan.js'
 export type { PlanRequest, RunRules } from './plan-request.js'
 export { platformArgs } from './platform-args.js'
 export { checkRules } from './rule-check.js'
+export { HeldLine, runtimeProblem } from './runtime-log.js'
 export { type GlobalScope, unusedBuildArgs } from './scope.js'
 export type { SourceFinder } from './source-finder.js'
 export {
@@ -26,6 +27,7 @@ export {
   type StageState,
   startStage,
 } from './stage-state.js'
+export { checkStageUses } from './stage-uses.js'
 export { located, namesOf } from './step-place.js'
 export type { StepPlanner, WantedStep } from './step-planner.js'
 export { planTransfer } from './transfer-request.js'

@@ -56,14 +56,24 @@ export function placeOf(record: InstructionRecord): string {
   return endLine > line ? `${file}:${line}-${endLine}` : `${file}:${line}`
 }
 
-/** The stage that COPY or RUN names before stage `before`: by name, or by number. */
+/**
+ * The stage before `before` that COPY or RUN names: by name, or by number. A name that a stage has never means an image.
+ *
+ * @throws {ToolError} `STAGE_UNKNOWN` where that stage does not stand before
+ */
 export function findStage(plan: Plan, name: string, before: number): StagePlan | undefined {
-  const byName = plan.stages.findLast(stage => stage.index < before && stage.name === name.toLowerCase())
-  if (byName || !/^\d+$/.test(name)) return byName
-  const stage = plan.stages[Number(name)]
-  if (stage === undefined || stage.index >= before)
-    throw new ToolError('STAGE_UNKNOWN', `no stage ${name} stands before this one`)
+  const stage = stageNamed(plan.stages, name)
+  if (stage === undefined && !/^\d+$/.test(name)) return undefined
+  if (stage === undefined) throw new ToolError('STAGE_UNKNOWN', `there is no stage ${name}`)
+  if (stage.index >= before)
+    throw new ToolError('STAGE_UNKNOWN', `stage ${JSON.stringify(name)} does not stand before this one`)
   return stage
+}
+
+/** The stage of a name, the last one where several have it; or of a number, in COPY. */
+export function stageNamed(stages: readonly StagePlan[], name: string): StagePlan | undefined {
+  const named = stages.findLast(stage => stage.name === name.toLowerCase())
+  return named ?? (/^\d+$/.test(name) ? stages[Number(name)] : undefined)
 }
 
 function toStep(record: InstructionRecord): Step {

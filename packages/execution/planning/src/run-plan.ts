@@ -7,6 +7,7 @@
 import type { Heredoc, RunInstruction } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import { type InlineContent, SCRIPT_DIR } from '@pipelayer/steps'
+import { quote } from './go-format.js'
 import { type BlobStore, type Body, beginningOf, contentOf } from './heredoc-body.js'
 import { type RuntimeConfig, shellOf } from './image-config.js'
 
@@ -44,10 +45,15 @@ export async function runCommand(
   const beginning = await beginningOf(content, SCRIPT_MARK.length, store)
   if (beginning.equals(Buffer.from(SCRIPT_MARK)))
     return checked({
-      argv: [...shell, `${SCRIPT_DIR}/${first.name}`],
+      argv: [...shell, shellWord(`${SCRIPT_DIR}/${first.name}`)],
       script: { name: first.name, ...content },
     })
   return checked({ argv: [...shell, textOf(content)] })
+}
+
+// The shell would expand `$N` in the name, and the file has it.
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : quote(text)
 }
 
 function isOnlyHeredoc(command: string): boolean {

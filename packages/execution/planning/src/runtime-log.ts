@@ -3,8 +3,9 @@
  *
  * @module
  */
+
 import fs from 'node:fs'
-import type { Output } from './step-output.js'
+import type { Output } from '@pipelayer/containers'
 
 /** Where it stands that something went wrong, which everybody knows who reads it. */
 const PREFIXES =

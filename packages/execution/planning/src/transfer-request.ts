@@ -144,9 +144,9 @@ interface InlineFile {
   readonly content: InlineContent
 }
 
-// Quotes in a file are text; only variables mean something.
+// Quotes in a file are text; only variables mean something. Its name stays as it is written: `<<a$b` makes `a$b`.
 async function inlineFiles(state: StageState, request: TransferRequest): Promise<InlineFile[]> {
-  const { instruction, expand, plan } = request
+  const { instruction, plan } = request
   const env = state.scope.values()
   // Without these two no text becomes another, and of a long one that is known sooner.
   const change = (text: string): string =>
@@ -154,7 +154,7 @@ async function inlineFiles(state: StageState, request: TransferRequest): Promise
   const files: InlineFile[] = []
   for (const file of instruction.heredocs) {
     const content = await contentOf(file, { store: plan.blobs, ...(file.expand ? { change } : {}) })
-    files.push({ name: expand.word(file.path), content })
+    files.push({ name: file.path, content })
   }
   return files
 }

@@ -17,6 +17,9 @@ interface Paths {
   readonly dest: string
 }
 
+/** As BuildKit finds one, whatever quotes and escapes say. */
+const VARIABLE = /\$./
+
 export function interpretCopy(subject: Subject): CopyInstruction {
   const flags = flagValues(subject, {
     from: 'text',
@@ -26,6 +29,10 @@ export function interpretCopy(subject: Subject): CopyInstruction {
     parents: 'boolean',
     exclude: 'list',
   })
+  if (flags.from !== undefined && VARIABLE.test(flags.from))
+    subject.fail(
+      `--from=${flags.from}: variables do not count there: name a stage, FROM takes ARGs before it`,
+    )
   return {
     kind: 'copy',
     ...readPaths(subject),

@@ -6,7 +6,7 @@
 
 import fs from 'node:fs'
 import { ListedCheck, OrderCheck } from '@pipelayer/change-set'
-import { attempt, systemError, systemError, ToolError, ToolError } from '@pipelayer/errors'
+import { attempt, systemError, ToolError } from '@pipelayer/errors'
 import { type ChangeRecord, type EntryFields, nameOf } from '@pipelayer/records'
 import { bytesOf, quoted } from '@pipelayer/rootfs'
 import { END_BLOCKS, encodeHeader, padding } from '@pipelayer/tar'

@@ -1,0 +1,3 @@
+FROM docker.io/pipelayer-test/small:1
+COPY --from=7 /etc/passwd /x
+FROM docker.io/pipelayer-test/small:1

@@ -1,0 +1,1 @@
+FROM docker.io/pipelayer-test/bare:1

@@ -1,0 +1,4 @@
+FROM scratch
+ARG PATH=/x
+ENV Q=$PATH
+COPY a.txt /
