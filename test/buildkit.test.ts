@@ -125,11 +125,12 @@ async function checkCase(t: Test, place: Place, one: BuildCase, theirs: Result |
   }
 }
 
-t.test('Dockerfiles on nothing and on a small root', { skip: need('root', 'busybox') }, async t => {
+t.test('Dockerfiles on nothing and on a small root', { skip: need('root', 'busybox', 'setcap') }, async t => {
   const place = makePlace(t)
   const context = path.join(place.dir, 'context')
   makeTree('make-context', context)
   setTimes(context)
+  makeTree('make-special', path.join(place.dir, 'special'))
   const root = path.join(place.dir, 'root')
   makeTree('make-root', root)
   await addTree(place, `${IMAGES}/small:1`, root)
