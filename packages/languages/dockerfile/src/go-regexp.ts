@@ -1,9 +1,11 @@
 /**
  * Go's regular expressions, as far as patterns of .dockerignore lead to them.
  *
- *     expression = { FOLDERS | ".*" | item [ "*" ] | "^" } [ "$" ]
- *     item       = char | "\" escape | class
- *     class      = "[" [ "^" ] { char [ "-" char ] | "\" escape | "[:" [ "^" ] name ":]" } "]"
+ *     expression  = alternative { "|" alternative }
+ *     alternative = { FOLDERS | ".*" | ( item | "^" ) [ repeat ] } [ "$" ]
+ *     item        = char | "\" escape | class
+ *     repeat      = "*" | "{" number [ "," [ number ] ] "}"
+ *     class       = "[" [ "^" ] { char [ "-" char ] | "\" escape | "[:" [ "^" ] name ":]" } "]"
  *     FOLDERS: any characters and a slash, in a group that may be missing
  *
  * Spec: https://pkg.go.dev/regexp/syntax
@@ -16,18 +18,19 @@ import type { Token } from './states.js'
 
 type Accepts = (char: string) => boolean
 
-/** What an expression has between its anchors, and whether it must reach to the end of a text. */
-export interface Expression {
-  readonly tokens: readonly Token[]
-  readonly toEnd: boolean
-}
-
 const ANY: Accepts = () => true
 const FOLDERS = '(.*/)?'
 const ANYTHING = '.*'
+const REPEAT = /^\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}/
+const MAX_REPEAT = 1000
 
-/** @throws {@link ToolError} `PATTERN_INVALID`: an escape or a class that is none, a range from high to low */
-export function parseExpression(source: string): Expression {
+/**
+ * The alternatives of an expression; it matches where one of them matches the whole text.
+ *
+ * @throws {@link ToolError} `PATTERN_INVALID`: an escape or a class that is none, a range from high to low, a repetition
+ * of nothing or of a repetition
+ */
+export function parseExpression(source: string): readonly (readonly Token[])[] {
   return new Reader(source).expression()
 }
 
@@ -82,13 +85,41 @@ class Reader {
     this.#source = source
   }
 
-  expression(): Expression {
-    const tokens: Token[] = []
-    while (this.#at < this.#source.length) {
-      if (this.#rest() === '$') return { tokens, toEnd: true }
-      tokens.push(...this.#tokens())
+  expression(): Token[][] {
+    const alternatives = [this.#alternative()]
+    while (this.#take('|')) alternatives.push(this.#alternative())
+    return alternatives
+  }
+
+  /** What does not hold to the begin or the end of a text has anything before or behind it. */
+  #alternative(): Token[] {
+    const isAnchored = /^\^(?!\{)/.test(this.#rest())
+    if (isAnchored) this.#at++
+    const tokens: Token[] = isAnchored ? [] : [{ type: 'many', accepts: ANY }]
+    if (!isAnchored && REPEAT.test(this.#rest())) throw this.#invalid('a repetition of nothing')
+    while (this.#at < this.#source.length && this.#source[this.#at] !== '|') {
+      if (this.#rest() === '$') {
+        this.#at++
+        return tokens
+      }
+      tokens.push(...this.#repeated(this.#tokens()))
     }
-    return { tokens, toEnd: false }
+    return [...tokens, { type: 'many', accepts: ANY }]
+  }
+
+  /** The last token as often as braces behind it say; braces that say nothing are text. */
+  #repeated(tokens: Token[]): Token[] {
+    const [text, least = '', comma, most] = REPEAT.exec(this.#rest()) ?? []
+    const last = tokens.at(-1)
+    if (text === undefined || last === undefined) return tokens
+    const min = Number(least)
+    const max = comma === undefined ? min : most === undefined ? Number.POSITIVE_INFINITY : Number(most)
+    if (min > max || min > MAX_REPEAT || (max > MAX_REPEAT && most !== undefined))
+      throw this.#invalid(`"${text}" repeats too often, or less than not at all`)
+    this.#at += text.length
+    if (last.type === 'many' || last.type === 'folders' || REPEAT.test(this.#rest()))
+      throw this.#invalid(`"${text}" repeats a repetition`)
+    return [...tokens.slice(0, -1), ...copies(last, min, max)]
   }
 
   #rest(): string {
@@ -220,6 +251,17 @@ class Reader {
   #invalid(why: string): ToolError {
     return new ToolError('PATTERN_INVALID', why)
   }
+}
+
+function copies(token: Exclude<Token, { type: 'many' | 'folders' }>, min: number, max: number): Token[] {
+  // A place is there or is not, however often it is asked for.
+  if (token.type === 'place') return min === 0 ? [] : [token]
+  const accepts: Accepts = token.type === 'char' ? char => char === token.char : token.accepts
+  const more: Token[] =
+    max === Number.POSITIVE_INFINITY
+      ? [{ type: 'many', accepts }]
+      : Array.from({ length: max - min }, () => ({ type: 'maybe', accepts }))
+  return [...Array.from({ length: min }, () => token), ...more]
 }
 
 function code(char: string): number {

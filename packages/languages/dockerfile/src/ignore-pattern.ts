@@ -1,8 +1,8 @@
 /**
  * One pattern of .dockerignore. Those that have only plain text beside a `**` are compared as text; of others BuildKit
  * makes a regular expression of Go, without regard to what stands inside of a class. So some of them mean what nobody
- * would expect: `bin\Debug` has a `\D`, any character but a digit, `src\config` is refused for its `\c`, and `[*]`
- * is `[[^/]*]`, any number of `[`, `^` and slashes before a `]`.
+ * would expect: `bin\Debug` has a `\D`, any character but a digit, `src\config` is refused for its `\c`, `[*]` is
+ * `[[^/]*]`, any number of `[`, `^` and slashes and a `]`, and `*|a` is `^[^/]*|a$`, which everything matches.
  *
  * @module
  */
@@ -37,8 +37,8 @@ function prepare(pattern: string): PathMatcher {
   if (kind === 'exact') return path => path === pattern
   if (kind === 'prefix') return path => path.startsWith(pattern.slice(0, -2))
   if (kind === 'suffix') return suffix(pattern.slice(2))
-  const tokens = tokensOf(pattern, source)
-  return path => matches(tokens, path)
+  const alternatives = alternativesOf(pattern, source)
+  return path => alternatives.some(tokens => matches(tokens, path))
 }
 
 /** What follows the two stars; of whole parts, if it begins with a slash. */
@@ -46,10 +46,9 @@ function suffix(text: string): PathMatcher {
   return path => path.endsWith(text) || (text.startsWith('/') && path === text.slice(1))
 }
 
-function tokensOf(pattern: string, source: string): readonly Token[] {
+function alternativesOf(pattern: string, source: string): readonly (readonly Token[])[] {
   try {
-    const { tokens, toEnd } = parseExpression(`${source}$`)
-    return toEnd ? tokens : [...tokens, { type: 'many', accepts: () => true }]
+    return parseExpression(`^${source}$`)
   } catch (error) {
     if (!(error instanceof ToolError)) throw error
     throw new ToolError('PATTERN_INVALID', `pattern ${quote(pattern)}: ${error.message}`, { cause: error })
@@ -62,7 +61,8 @@ interface Translated {
   readonly source: string
 }
 
-const PLAIN_IN_PATTERNS = /[.+()|{}$]/
+/** Text, by an escape. Braces and "|" were meant to be, and are not: BuildKit's table of them ends before these. */
+const ESCAPED = /[.+()$]/
 
 function translate(chars: readonly string[]): Translated {
   let kind: Translated['kind'] = 'exact'
@@ -88,5 +88,5 @@ function one(char: string, next = ''): string {
   if (char === '*') return '[^/]*'
   if (char === '?') return '[^/]'
   if (char === '\\') return `\\${next}`
-  return PLAIN_IN_PATTERNS.test(char) ? `\\${char}` : char
+  return ESCAPED.test(char) ? `\\${char}` : char
 }

@@ -13,7 +13,7 @@
 
 import { accepts, enter, step, type Token } from './states.js'
 
-type PatternToken = Exclude<Token, { type: 'folders' | 'place' }>
+type PatternToken = Exclude<Token, { type: 'folders' | 'place' | 'maybe' }>
 
 export type Pattern = readonly PatternToken[]
 

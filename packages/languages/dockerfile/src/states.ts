@@ -9,6 +9,8 @@ export type Token =
   | { readonly type: 'char'; readonly char: string }
   /** One character that is accepted. */
   | { readonly type: 'one'; readonly accepts: (char: string) => boolean }
+  /** One character that is accepted, or none. */
+  | { readonly type: 'maybe'; readonly accepts: (char: string) => boolean }
   /** Any number of characters that are accepted. */
   | { readonly type: 'many'; readonly accepts: (char: string) => boolean }
   /** Nothing, or anything that ends with a slash. */
@@ -24,7 +26,7 @@ export function enter(tokens: readonly Token[], states: States, state: number): 
   for (let at = state; !states.has(at); at++) {
     states.add(at)
     const type = tokens[at]?.type
-    if (type !== 'many' && type !== 'folders') break
+    if (type !== 'many' && type !== 'maybe' && type !== 'folders') break
   }
   return states
 }

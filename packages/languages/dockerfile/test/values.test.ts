@@ -191,12 +191,23 @@ t.test('.dockerignore, as the regular expressions of Go read it', async t => {
     { pattern: '[[:x]', yes: ['[', ':', 'x'], no: ['a'], why: 'none, where it does not end' },
     { pattern: '[\\w.]', yes: ['a', '.'], no: ['w.', '-'], why: 'a set in a class' },
     { pattern: '\\pL\\PL', yes: ['é1'], no: ['1é'], why: 'classes of Unicode' },
+    { pattern: '(a.b)+?$', yes: ['(a.b)+c$'], no: ['a.b', '(axb)+c$'], why: 'these marks are text' },
+    { pattern: 'a|b', yes: ['a|b'], no: ['a', 'b'], why: 'so are all without a wildcard' },
     {
-      pattern: '(a|b)+?',
-      yes: ['(a|b)+c'],
-      no: ['a', 'aa'],
-      why: 'marks of other regular expressions are text',
+      pattern: 'a*|b|c',
+      yes: ['a', 'ax/y', 'xbx', 'xc'],
+      no: ['x', 'cx'],
+      why: 'alternatives: begin, middle, end',
     },
+    { pattern: 'a?|', yes: ['ab', 'x', ''], no: [], why: 'nothing is in everything' },
+    { pattern: 'a[|]b\\|*', yes: ['a|b|', 'a|b|c'], no: ['a|bc'], why: 'none in a class, none escaped' },
+    { pattern: 'a{2}?', yes: ['aab'], no: ['ab', 'aaab', 'a{2}b'], why: 'so often' },
+    { pattern: 'a{1,}[b]', yes: ['ab', 'aaab'], no: ['b'], why: 'at least' },
+    { pattern: 'a{0,2}[b]{1,2}', yes: ['b', 'aab', 'aabb'], no: ['aaab', 'abbb'], why: 'from and to' },
+    { pattern: '{2}?', yes: ['a'], no: ['aa'], why: 'the begin as often as one likes' },
+    { pattern: 'foo\\b{0}o?', yes: ['fooox'], no: ['foo'], why: 'a place need not be there' },
+    { pattern: 'foo\\b{2}?', yes: ['foo.'], no: ['foox'], why: 'a place that is there' },
+    { pattern: 'a{x}{,2}{01}?', yes: ['a{x}{,2}{01}b'], no: ['ab'], why: 'braces that say nothing' },
   ]
   for (const { pattern, yes, no, why } of rows) {
     const { ignores } = ignoreMatcher([pattern])
@@ -209,6 +220,11 @@ t.test('.dockerignore, as the regular expressions of Go read it', async t => {
     { pattern: '\\é', message: /"\\é" is no escape/ },
     { pattern: '\\x6', message: /two hexadecimal digits/ },
     { pattern: '\\packages', message: /"\\pa" is no class/ },
+    { pattern: '*{2}', message: /"\{2\}" repeats a repetition/ },
+    { pattern: 'a{2}{3}*', message: /repeats a repetition/ },
+    { pattern: 'a{3,2}*', message: /"\{3,2\}" repeats too often/ },
+    { pattern: 'a{1001}*', message: /repeats too often/ },
+    { pattern: '*|{2}', message: /repetition of nothing/ },
     { pattern: '[[:letter:]]', message: /no class \[:letter:\]/ },
   ]
   for (const { pattern, message } of wrong) {
