@@ -29,9 +29,22 @@ export function loadBase(layout: string, reference: string, dir: string): void {
 /** Builds a case; its layers are written below `dir`. */
 export function buildEngine(one: BuildCase, dir: string): Built {
   const tag = 'pipelayer-test/result:1'
+  const error = build(one, ['-t', tag])
+  return error === undefined ? save(tag, dir) : { error }
+}
+
+/** Builds the files of a case alone, as one tar: no image is made, and none is saved. */
+export function buildFiles(one: BuildCase, file: string): Built {
+  const error = build(one, ['-o', `type=tar,dest=${file}`])
+  if (error !== undefined) return { error }
+  return { config: { rootfs: { diff_ids: [] } }, layers: [{ diffID: '', file }] }
+}
+
+/** Why it failed, if it did. */
+function build(one: BuildCase, output: readonly string[]): string | undefined {
   const flags = [
     ...['--network', 'host', '--progress', 'plain', '--no-cache', '--provenance=false', '--sbom=false'],
-    ...['-t', tag, '-f', one.dockerfile],
+    ...[...output, '-f', one.dockerfile],
     ...(one.target === undefined ? [] : ['--target', one.target]),
     ...(one.buildArgs ?? []).flatMap(arg => ['--build-arg', arg]),
     ...(one.contexts ?? []).flatMap(context => ['--build-context', context]),
@@ -44,8 +57,7 @@ export function buildEngine(one: BuildCase, dir: string): Built {
     encoding: 'utf8',
     maxBuffer: MAX_OUTPUT_BYTES,
   })
-  if (built.status !== 0) return { error: lastError(built.stderr) }
-  return save(tag, dir)
+  return built.status === 0 ? undefined : lastError(built.stderr)
 }
 
 function buildx(): string[] {
