@@ -153,14 +153,14 @@ class Unpacking {
 
   /** Returns the layer's diffID. */
   async #apply(layer: LayerSource): Promise<string> {
-    if (this.#options.into) await verifyLayer(layer, this.#open)
     try {
+      if (this.#options.into) await verifyLayer(layer, this.#open)
       const { diffID, result } = await this.#target.apply(layer)
       this.#lost.add(result)
       return diffID
     } catch (caught) {
       // Layers above fail with it: the first to hear of it is the one that it is about.
-      this.#cause ??= explained(caught, layer)
+      this.#cause ??= explained(caught, layer, this.#options.store)
       throw await this.#cause
     }
   }
@@ -215,13 +215,34 @@ function howOf(options: UntarOptions): ApplyOptions {
   }
 }
 
-async function explained(caught: unknown, layer: LayerSource): Promise<unknown> {
+async function explained(caught: unknown, layer: LayerSource, store: () => Store): Promise<unknown> {
   const error = await causeOf(caught, layer)
   if (!(error instanceof ToolError)) return error
   const { code, message, status } = error
-  const hint =
-    code === 'DUPLICATE_ENTRY' ? ' (--duplicates last takes the last one, as other programs do)' : ''
+  const isAside = error !== caught && (await isSetAside(layer, store))
+  const hint = isAside
+    ? '; it was damaged in the store, and is set aside: pull or build the image again'
+    : hintOf(code)
   return new ToolError(code, `cannot apply layer ${layer.name}: ${message}${hint}`, { cause: error, status })
+}
+
+function hintOf(code: string): string {
+  if (code !== 'DUPLICATE_ENTRY') return ''
+  return ' (--duplicates last takes the last one, as other programs do)'
+}
+
+// A blob of the store that is damaged counts as missing from now on, so that the next pull brings it again.
+async function isSetAside({ name, blob }: LayerSource, open: () => Store): Promise<boolean> {
+  const size = blob.expected?.size
+  if (blob.expected === undefined || size === undefined) return false
+  try {
+    const store = open()
+    return blob.file === store.blobPath(name) && !(await store.proveBlob({ digest: name, size }))
+  } catch (error) {
+    // A store that may only be read keeps what it has; the error that is told is the one of the layer.
+    if (error instanceof ToolError) return false
+    throw error
+  }
 }
 
 /** A damaged blob fails in many ways, as a tar or as gzip: that it is damaged is what the user has to know. */

@@ -126,6 +126,20 @@ t.test('untar()', needsRoot, async t => {
     'the store has the blobs',
   )
 
+  const own = String(upper.path)
+  const good = fs.readFileSync(own)
+  for (const more of [{}, { into: true }]) {
+    fs.writeFileSync(own, Buffer.concat([good.subarray(0, -9), Buffer.alloc(9)]))
+    const why = { code: 'DIGEST_MISMATCH', message: /damaged in the store, and is set aside: pull or build/ }
+    await t.rejects(
+      run(stream(all), { target: path.join(top, 'out/3'), ...more }),
+      why,
+      'damaged in the store',
+    )
+    t.notOk(store.hasBlob(String(upper.digest)), 'it counts as missing')
+    fs.writeFileSync(own, good)
+  }
+
   const into = path.join(top, 'out/into')
   fs.mkdirSync(into)
   fs.writeFileSync(`${into}/own`, '')

@@ -343,6 +343,8 @@ t.test('proveBlob(): what is damaged is set aside, what is right stays', async t
   store.putBytes(HELLO)
   t.ok(await store.proveBlob(expected))
   t.ok(await store.isIntact(expected))
+  t.notOk(await store.proveBlob({ ...expected, size: 5 }), 'a record that says another size')
+  t.ok(store.hasBlob(HELLO_DIGEST), 'does not take away what is right')
   const rows: readonly [content: string, why: string][] = [
     ['jello\n', 'a bit that turned'],
     ['hell', 'a file that was cut'],
