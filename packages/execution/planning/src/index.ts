@@ -14,7 +14,6 @@ export { makePlan, placeOf } from './plan.js'
 export type { PlanRequest, RunRules } from './plan-request.js'
 export { platformArgs } from './platform-args.js'
 export { checkRules } from './rule-check.js'
-export { HeldLine, runtimeProblem } from './runtime-log.js'
 export { type GlobalScope, unusedBuildArgs } from './scope.js'
 export type { SourceFinder } from './source-finder.js'
 export {

@@ -5,7 +5,7 @@
  */
 
 import fs from 'node:fs'
-import type { Output } from '@pipelayer/containers'
+import type { Output } from './step-output.js'
 
 /** Where it stands that something went wrong, which everybody knows who reads it. */
 const PREFIXES =
