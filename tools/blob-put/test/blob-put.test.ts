@@ -64,6 +64,14 @@ t.test('the store', async t => {
   const out = await put('store:app:1', writer.image('1', ['x']))
   t.same(names('store'), ['docker.io/library/app:1'], 'fully qualified')
   t.match(out.at(-1), { reference: 'docker.io/library/app:1', from: ['store:docker.io/library/app:1'] })
+  t.same(out.at(-1)?.references, ['docker.io/library/app:1'])
+  const again = await put('store:other:2', out)
+  t.match(again.at(-1), { reference: 'docker.io/library/other:2' }, 'the last name')
+  t.same(
+    again.at(-1)?.references,
+    ['docker.io/library/app:1', 'docker.io/library/other:2'],
+    'and all of them',
+  )
   await t.rejects(put(`store:${digestOf('x')}`, writer.image('1', ['x'])), { code: 'PLACE_INVALID' })
   for (const place of ['oci:', 'dir:/x', 'H/x:'])
     await t.rejects(put(place, []), { name: 'ToolError', status: 2 }, `no place: ${place}`)
