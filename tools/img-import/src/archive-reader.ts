@@ -4,7 +4,7 @@ import { attempt, ToolError } from '@pipelayer/errors'
 import { type ArchiveContent, archiveContent } from '@pipelayer/images'
 import type { BlobWriter, ExpectedBlob, Store } from '@pipelayer/store'
 import { type ReadEntry, TarParser } from '@pipelayer/tar'
-import type { ImgImportOptions } from './index.js'
+import type { ImgImportOptions } from './options.js'
 import { StagedBlobs } from './staged-blobs.js'
 
 /** Names of some hundred thousand images; more is an attack on the memory. */

@@ -6,21 +6,13 @@
 import { ToolError } from '@pipelayer/errors'
 import { bare } from '@pipelayer/oci'
 import type { AnyRecord, FailedRecord } from '@pipelayer/records'
-import { type NamedEntry, Store } from '@pipelayer/store'
+import { type NamedEntry, pinOf, Store } from '@pipelayer/store'
 import { ArchiveReader } from './archive-reader.js'
 import { type ArchivedImage, imagesIn } from './images.js'
+import type { ImgImportOptions } from './options.js'
 import { checkWhole, type WholeOptions } from './whole.js'
 
-export interface ImgImportOptions {
-  /** The store's folder; made where there is none. */
-  readonly store: string
-  /** The name of the only image, in place of its own. */
-  readonly tag?: string | undefined
-  /** Read the layers that the store had and the archive has not; without it they count by their size. */
-  readonly verify?: boolean | undefined
-  readonly signal?: AbortSignal
-  readonly warn?: (message: string, code?: string) => void
-}
+export type { ImgImportOptions } from './options.js'
 
 const TOOL = 'img-import'
 
@@ -71,7 +63,12 @@ function namedIn(
     staged.publishAll()
     throw error
   }
-  const others = staged.publishNamed(images.map(({ descriptor }) => descriptor))
+  // A name may pin an index of which the archive gives one image: the index proves the name.
+  const pinned = images.flatMap(({ name }) => (name === undefined ? [] : (pinOf(name) ?? [])))
+  const others = staged.publishNamed(
+    images.map(({ descriptor }) => descriptor),
+    pinned,
+  )
   if (others > 0)
     options.warn?.(
       `${others} blobs of the archive belong to no image of it: they were left out`,

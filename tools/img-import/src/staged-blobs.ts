@@ -34,10 +34,15 @@ export class StagedBlobs {
     this.#blobs.clear()
   }
 
-  /** Puts into the store what the images need. @returns how many blobs nothing names: they are gone */
-  publishNamed(images: readonly Descriptor[]): number {
+  /**
+   * Puts into the store what the images need, and the indexes that their names pin.
+   *
+   * @returns how many blobs nothing names: they are gone
+   */
+  publishNamed(images: readonly Descriptor[], pinned: readonly string[]): number {
     const named = new Set<string>()
     for (const image of images) this.#collect(image, named, 0)
+    for (const digest of pinned) named.add(digest)
     const all = [...this.#blobs.values()]
     const others = all.filter(({ digest }) => !named.has(digest))
     this.#store.publishStaged(all.filter(({ digest }) => named.has(digest)))

@@ -2,7 +2,7 @@ import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, isDocument, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
 import type { Store } from '@pipelayer/store'
-import type { ImgImportOptions } from './index.js'
+import type { ImgImportOptions } from './options.js'
 
 /** Indexes in indexes. */
 const MAX_DEPTH = 4

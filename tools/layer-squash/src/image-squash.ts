@@ -8,10 +8,7 @@ import { ImageTree, listLayer } from '@pipelayer/change-set'
 import { ToolError } from '@pipelayer/errors'
 import { checkDiffIDs, layerBlob } from '@pipelayer/layer-blob'
 import type { ConfigRecord, LayerBeginRecord, LayerRecord } from '@pipelayer/records'
-import type { LayerSquashOptions } from './index.js'
-
-/** The first layer that is merged, counted from 1, base first; or the last one that is kept, by digest or diffID. */
-export type Cut = { readonly from: number } | { readonly onto: string }
+import type { LayerSquashOptions } from './options.js'
 
 const CREATED_BY = 'layer-squash'
 

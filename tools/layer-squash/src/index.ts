@@ -7,18 +7,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { diffImages } from '@pipelayer/change-set'
 import { ToolError } from '@pipelayer/errors'
-import type { OpenBlob } from '@pipelayer/layer-blob'
 import { type AnyRecord, type ConfigRecord, changesDigest, type LayerRecord } from '@pipelayer/records'
-import { type Cut, ImageSquash } from './image-squash.js'
+import { ImageSquash } from './image-squash.js'
+import type { Cut, LayerSquashOptions } from './options.js'
 
-export interface LayerSquashOptions {
-  /** Where the layers that become one begin. */
-  readonly cut: Cut
-  /** Opens blobs whose record has no path that leads to them. */
-  readonly open: OpenBlob
-  readonly onWarning?: (message: string) => void
-  readonly signal?: AbortSignal
-}
+export type { LayerSquashOptions } from './options.js'
 
 /** How many changes go by before signals are looked at. */
 const PAUSE_EVERY = 1024

@@ -182,8 +182,15 @@ t.test('the program', needsRoot, async t => {
     { why: 'a cut stream', command: 'untar out', input: all, status: 1, stderr: /INPUT_CUT/ },
     { why: 'which --no-end takes', command: 'untar --no-end out', input: all, status: 0, there: ['d'] },
     {
-      why: 'an error from above',
+      why: 'an error from above, which the program above has said itself',
       command: 'untar out',
+      input: `${all}{"type":"error","tool":"a","code":"B","message":"c"}\n`,
+      status: 1,
+      stderr: /^$/,
+    },
+    {
+      why: 'an error from above, when it is asked for',
+      command: 'untar --verbose out',
       input: `${all}{"type":"error","tool":"a","code":"B","message":"c"}\n`,
       status: 1,
       stderr: /\[B\]/,
