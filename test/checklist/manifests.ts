@@ -72,8 +72,8 @@ export const MANIFESTS: readonly RegistryRow[] = [
     code: 'MANIFEST_SCHEMA1',
   },
   {
-    why: 'another Content-Type than its mediaType (GHSA-5j5w-g665-5m35)',
-    image: { mediaType: 'application/vnd.docker.distribution.manifest.v2+json' },
+    why: 'a Content-Type of an index, and a mediaType of a manifest (GHSA-5j5w-g665-5m35)',
+    image: { mediaType: 'application/vnd.oci.image.index.v1+json' },
     code: 'MEDIA_TYPE_MISMATCH',
   },
   {
