@@ -118,15 +118,27 @@ async function copied(bench: Bench, root: SourceRoot, source: string): Promise<s
     const owner = tree.owner ? { owner: tree.owner } : {}
     const copier = new Copier(target, { ...owner, timeNs: 0n, onWarning: bench.warn })
     try {
-      const isDir = tree.root.lstat(found.real)?.isDirectory() === true
+      const stat = tree.root.lstat(found.real)
+      const isDir = stat?.isDirectory() === true
       for (const entry of walkSource(tree.root, found.real, found.selection))
         if (entry.name !== '' || !isDir) await copier.entry(entry, join(isDir ? '' : 'file', entry.name))
+      // The directory itself is what the source is; the root of a context has no owner and mode that mean something.
+      if (isDir && found.real !== '') describe(dir, tree.owner ?? stat, stat)
       return isDir ? dir : path.join(dir, 'file')
     } finally {
       copier.close()
       target.close()
     }
   })
+}
+
+function describe(
+  dir: string,
+  { uid, gid }: { readonly uid: number | bigint; readonly gid: number | bigint },
+  { mode }: fs.BigIntStats,
+): void {
+  fs.chownSync(dir, Number(uid), Number(gid))
+  fs.chmodSync(dir, Number(mode & 0o7777n))
 }
 
 async function cache(bench: Bench, wanted: BoundCache): Promise<Place> {

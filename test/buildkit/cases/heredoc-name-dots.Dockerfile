@@ -1,0 +1,4 @@
+FROM docker.io/pipelayer-test/small:1
+COPY <<.. /x/
+text
+..

@@ -1,0 +1,2 @@
+FROM docker.io/pipelayer-test/small:1 AS 1st
+RUN echo x >/x

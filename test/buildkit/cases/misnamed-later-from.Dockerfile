@@ -1,0 +1,2 @@
+FROM later
+FROM docker.io/pipelayer-test/small:1 AS later

@@ -1,0 +1,5 @@
+FROM docker.io/pipelayer-test/bare:1
+ARG PATH
+RUN echo "[$PATH]" >/path
+ARG PATH=/of/arg:/bin
+RUN echo "[$PATH]" >/path2

@@ -1,0 +1,2 @@
+FROM docker.io/pipelayer-test/bare:1
+RUN echo "$PATH" >/path

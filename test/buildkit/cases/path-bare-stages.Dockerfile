@@ -1,0 +1,5 @@
+FROM docker.io/pipelayer-test/bare:1 AS one
+ENV PATH=/one:$PATH
+FROM one
+ENV PATH=/two:$PATH
+RUN echo "$PATH" >/path

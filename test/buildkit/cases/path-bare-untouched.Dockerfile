@@ -1,0 +1,2 @@
+FROM docker.io/pipelayer-test/bare:1
+LABEL a=b

@@ -1,0 +1,3 @@
+FROM scratch
+ENV PATH=/x:$PATH
+COPY a.txt /

@@ -1,0 +1,2 @@
+FROM docker.io/pipelayer-test/small:1
+RUN --mount=type=tmpfs,target=/t,size=big true
