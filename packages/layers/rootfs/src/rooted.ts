@@ -11,19 +11,10 @@ import fs from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
 import { AT_FDCWD, O_PATH, openat2, RESOLVE } from '@pipelayer/sys'
+import { bytesOf } from './name.js'
 
 /** As the kernel's limit: more symlinks than this in one name are a loop. */
 const MAX_SYMLINKS = 40
-
-/** The bytes of a binary string, for calls that take a path. */
-export function bytesOf(binary: string): Buffer {
-  return Buffer.from(binary, 'latin1')
-}
-
-/** A text path as a binary string. */
-export function binaryOf(text: string): string {
-  return Buffer.from(text).toString('latin1')
-}
 
 /**
  * A path to `name` in the directory that `fd` holds open, for node's calls; the directory itself without a name. l-calls
