@@ -100,9 +100,10 @@ async function manPage(t: Test, tool: Workspace): Promise<void> {
   const { status, stdout, stderr } = await run(t, tool, { args: ['--help'] })
   t.comment(`${tool.name} --help took ${(process.hrtime.bigint() - started) / 1_000_000n} ms`)
   t.same([status, stderr], [0, ''])
-  if (/^Usage: .*\bCOMMAND\b/m.test(stdout)) {
+  if (/^Usage: \S+ \[options\] COMMAND\b/m.test(stdout)) {
     const commands = stdout.match(/^Commands:\n((?: {2}.*\n)+)/m)?.[1]?.match(/^ {2}\S+/gm) ?? []
-    const rows = [...page.matchAll(/^\| `(\w+)[^|]*` \|/gm)].map(([, name]) => `  ${name}`)
+    const described = page.match(/^## DESCRIPTION\n([\s\S]*?)^## /m)?.[1] ?? ''
+    const rows = [...described.matchAll(/^\| `(\w+)[^|]*` \|/gm)].map(([, name]) => `  ${name}`)
     t.same(commands, rows, 'help lists the commands of the man page')
     t.not(rows.length, 0)
   }

@@ -97,7 +97,8 @@ t.test('FROM a name pinned by digest that the store gives to another image', asy
     const manifests = names.map(refName => ({ ...evil.manifest, annotations: { [REF_NAME]: refName } }))
     fs.writeFileSync(path.join(store.root, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }))
     t.equal(authorOf(await from(name)), 'theirs', why)
-    t.equal(store.resolve(name)[0]?.digest, theirs.manifest.digest, `and the store is put right: ${why}`)
+    const named = store.resolve(name).map(({ digest }) => digest)
+    t.notOk(named.includes(evil.manifest.digest), `the store gives nobody the other one: ${why}`)
   }
 })
 

@@ -7,11 +7,7 @@ runTool({
   summary: 'pack changes, a tree or a tar into a layer in the store',
   options: {
     dir: { type: 'string', value: 'TREE', describe: 'pack a whole tree, in place of records' },
-    tar: {
-      type: 'string',
-      value: 'FILE',
-      describe: 'pack a tar, plain or compressed, its bytes kept; - is stdin',
-    },
+    tar: { type: 'string', value: 'FILE', describe: 'pack a tar as it is, plain or compressed; - is stdin' },
     compress: {
       type: 'string',
       value: 'gzip[:0-9]|zstd[:1-22]|none',

@@ -5,60 +5,14 @@ import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
 import type { BlobFile } from '@pipelayer/layer-blob'
 import { type AnyRecord, collect } from '@pipelayer/records'
-import { Store } from '@pipelayer/store'
 import { lgetxattr } from '@pipelayer/sys'
-import {
-  childrenOf,
-  compareTrees,
-  isAlive,
-  need,
-  runPipe,
-  startPipe,
-  tempDir,
-  waitUntil,
-} from '@pipelayer/testkit'
+import { compareTrees, isAlive, need, runPipe, startPipe, tempDir, waitUntil } from '@pipelayer/testkit'
 import { ReadingThread } from '@pipelayer/unpacking'
 import t from 'tap'
 import { type UntarOptions, untar } from '../src/index.js'
+import { imageIn } from './kit.js'
 
 const needsRoot = { skip: need('root') }
-
-/** A store with an image of two layers: `a`, `d/b`; then `d/c`, and `a` gone. */
-function imageIn(top: string): { store: Store; layers: AnyRecord[]; config: AnyRecord; manifest: AnyRecord } {
-  const store = Store.open(path.join(top, 'store'))
-  const scripts = [
-    'mkdir d; echo 1 > a; echo 2 > d/b; chmod 700 d',
-    'mkdir d; echo 3 > d/c; : > .wh.a; chmod 711 d',
-  ]
-  const layers = scripts.map((script, index) => {
-    const dir = path.join(top, `layer${index}`)
-    fs.mkdirSync(dir)
-    execFileSync('sh', ['-ec', script], { cwd: dir })
-    const tar = execFileSync('sh', ['-c', 'tar -cf - $(ls -A)'], { cwd: dir })
-    const { digest, size, path: file } = store.putBytes(execFileSync('gzip', ['-n'], { input: tar }))
-    const mediaType = 'application/vnd.oci.image.layer.v1.tar+gzip'
-    return { type: 'layer', image: '1', mediaType, digest, size, diffID: digestOf(tar), path: file }
-  })
-  const document = {
-    os: 'linux',
-    architecture: 'amd64',
-    config: {},
-    rootfs: { type: 'layers', diff_ids: layers.map(({ diffID }) => diffID) },
-  }
-  const config = {
-    mediaType: 'application/vnd.oci.image.config.v1+json',
-    ...store.putBytes(Buffer.from(JSON.stringify(document))),
-  }
-  const mediaType = 'application/vnd.oci.image.manifest.v1+json'
-  const bare = ({ mediaType, digest, size }: Record<string, unknown>): object => ({ mediaType, digest, size })
-  const text = JSON.stringify({ schemaVersion: 2, mediaType, config: bare(config), layers: layers.map(bare) })
-  return {
-    store,
-    layers,
-    config: { type: 'config', image: '1', ...config, config: document },
-    manifest: { type: 'manifest', image: '1', root: true, mediaType, ...store.putBytes(Buffer.from(text)) },
-  }
-}
 
 async function* stream(records: readonly AnyRecord[]): AsyncGenerator<AnyRecord, void, void> {
   yield* records
@@ -322,50 +276,6 @@ t.test('a part of the image, other names, other owners, limits', needsRoot, asyn
   const [etc, passwd] = ['out/etc', 'out/etc/passwd'].map(name => fs.statSync(path.join(top, name)))
   t.same([etc?.mode, etc?.uid, etc?.mtimeMs], [0o40711, 5000, 1.7e12], 'a parent keeps what the layer says')
   t.same([passwd?.uid, passwd?.gid], [6000, 1001], 'ids on disk')
-})
-
-t.test('--to-tar', needsRoot, async t => {
-  const top = tempDir(t, 'untar')
-  const { store, layers, config, manifest } = imageIn(top)
-  const lines = [...layers, config, manifest].map(record => JSON.stringify(record)).join('\n')
-  const env = { PIPELAYER_STORE: store.root, TMPDIR: top }
-  const run = (input: string, command: string): ReturnType<typeof runPipe> =>
-    runPipe(command, { cwd: top, env, input })
-  const end = '{"type":"end","tool":"t","records":4,"failed":0}\n'
-  const whole = await run(`${lines}\n${end}`, 'untar --to-tar > flat.tar')
-  t.equal(whole.status, 0, whole.stderr)
-  const names = execFileSync('tar', ['-tf', path.join(top, 'flat.tar')], { encoding: 'utf8' })
-  t.equal(names, 'd/\nd/b\nd/c\n', 'whiteouts applied, sorted')
-  const cut = await run(`${lines}\n`, 'untar --to-tar > cut.tar')
-  t.equal(cut.status, 1)
-  t.equal(fs.statSync(path.join(top, 'cut.tar')).size, 0, 'nothing of an image that is not whole')
-  t.same(
-    fs.readdirSync(top).filter(name => /^untar[-.]/.test(name)),
-    [],
-    'nothing is left',
-  )
-  const held = startPipe('untar --to-tar > held.tar', { cwd: top, env, input: 'open' })
-  held.child.stdin?.write(`${lines}\n`)
-  const folders = (): string[] => fs.readdirSync(top).filter(name => name.startsWith('untar.'))
-  await waitUntil('it unpacks', () => folders().length > 0, 60_000)
-  await run(`${lines}\n${end}`, 'untar --to-tar > flat.tar')
-  t.equal(folders().length, 1, 'the folder of one that runs stays')
-  for (const pid of childrenOf(held.pid)) process.kill(pid, 'SIGKILL')
-  await held.done
-  t.equal(folders().length, 1, 'one that was killed leaves its folder')
-  fs.symlinkSync(path.join(top, 'store'), path.join(top, `${folders()[0]}0`))
-  await run(`${lines}\n${end}`, 'untar --to-tar > flat.tar')
-  t.same(folders().length, 1, 'the next one sweeps it, and no symlink of such a name')
-  t.ok(fs.existsSync(path.join(top, 'store/index.json')), 'nor what that leads to')
-  for (const words of [
-    '--to-tar out',
-    '--to-tar --overlay',
-    '',
-    '--strip -1 out',
-    '--subset .. out',
-    '--uid-map 1:2 out',
-  ])
-    t.equal((await run('', `untar --tar x ${words}`)).status, 2, words)
 })
 
 t.test('the thread that reads blobs', needsRoot, async t => {
