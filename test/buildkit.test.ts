@@ -75,8 +75,8 @@ async function addTree(place: Place, reference: string, tree: string): Promise<v
 }
 
 /** The layer of a tree in an image that says nothing, not even a PATH. */
-function addBare(place: Place, reference: string, tree: string): void {
-  packBase(tree, { store: place.store, reference, flags: '' })
+function addBare(place: Place, reference: string, [tree, flags = '']: readonly [string, string?]): void {
+  packBase(tree, { store: place.store, reference, flags })
   if (REFRESH) loadBase(place.store, reference, place.dir)
 }
 
@@ -134,7 +134,8 @@ t.test('Dockerfiles on nothing and on a small root', { skip: need('root', 'busyb
   const root = path.join(place.dir, 'root')
   makeTree('make-root', root)
   await addTree(place, `${IMAGES}/small:1`, root)
-  addBare(place, `${IMAGES}/bare:1`, root)
+  addBare(place, `${IMAGES}/bare:1`, [root])
+  addBare(place, `${IMAGES}/shell:1`, [root, '--cmd sh'])
   for (const name of ['configured', 'triggers']) {
     const dockerfile = path.join(FOLDER, 'bases', `${name}.Dockerfile`)
     await addBase(place, `${IMAGES}/${name}:1`, dockerfile, context)

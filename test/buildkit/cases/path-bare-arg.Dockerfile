@@ -1,4 +1,4 @@
-FROM docker.io/pipelayer-test/bare:1
+FROM docker.io/pipelayer-test/shell:1
 ARG PATH
 RUN echo "[$PATH]" >/path
 ARG PATH=/of/arg:/bin

@@ -1,4 +1,4 @@
-FROM docker.io/pipelayer-test/bare:1 AS one
+FROM docker.io/pipelayer-test/shell:1 AS one
 ONBUILD ENV PATH=/on:$PATH
 FROM one
 RUN echo "$PATH" >/path

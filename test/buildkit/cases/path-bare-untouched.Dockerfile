@@ -1,2 +1,2 @@
-FROM docker.io/pipelayer-test/bare:1
+FROM docker.io/pipelayer-test/shell:1
 LABEL a=b

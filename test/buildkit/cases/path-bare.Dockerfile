@@ -1,3 +1,3 @@
-FROM docker.io/pipelayer-test/bare:1
+FROM docker.io/pipelayer-test/shell:1
 ENV PATH=/opt/bin:$PATH
 RUN echo "$PATH" >/path && stat -c %a /path >/mode
