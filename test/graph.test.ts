@@ -28,6 +28,21 @@ t.test('imports point to a lower rank', async t => {
   }
 })
 
+t.test('a group of packages imports from groups that stand above it in the table', async t => {
+  const text = fs.readFileSync(path.join(ROOT, 'ARCHITECTURE.md'), 'utf8')
+  const order = [...text.matchAll(/^\| `(\w+)` \|/gm)].map(match => match[1] ?? '')
+  const groupOf = (one: (typeof all)[number]): string => path.basename(path.dirname(one.dir))
+  const groups = new Map(all.map(one => [SCOPE + one.name, groupOf(one)]))
+  const rows = order.slice(0, order.indexOf('testing') + 1)
+  for (const one of all.filter(({ kind }) => kind === 'package')) {
+    t.ok(rows.includes(groupOf(one)), `${groupOf(one)} has a row`)
+    const wrong = importsOf(one, 'src')
+      .map(({ from }) => groups.get(packageOf(from)) ?? groupOf(one))
+      .filter(group => rows.indexOf(group) > rows.indexOf(groupOf(one)))
+    t.same(wrong, [], one.name)
+  }
+})
+
 t.test('relative imports stay in their package', async t => {
   for (const one of all) {
     const wrong = importsOf(one, 'src').filter(
