@@ -28,7 +28,7 @@ type Adapter = (row: Row, context: { dir: string }) => Promise<Verdict>
 /** What a build gave: an unpacked tree and `.config`, or why it was refused. */
 export type Built = { readonly tree: string; readonly config: Json } | { readonly refused: string }
 
-interface BuildWish {
+interface BuildRequest {
   readonly dockerfile: string
   readonly context: string
   /** The folder of the row: its store and its tree come here. */
@@ -39,7 +39,7 @@ interface BuildWish {
 }
 
 /** The executor is the built program. */
-export async function build(wish: BuildWish): Promise<Built> {
+export async function build(wish: BuildRequest): Promise<Built> {
   const root = path.join(wish.place, 'store')
   const tree = path.join(wish.place, 'tree')
   fs.mkdirSync(tree)

@@ -6,6 +6,8 @@
 
 import fs from 'node:fs'
 import path from 'node:path'
+import { parseListFlag } from '@pipelayer/kubefile'
+import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import {
   type ChartFile,
   type FoundImage,
@@ -14,9 +16,7 @@ import {
   manifestImages,
   sealerImage,
   sealerImages,
-} from '@pipelayer/image-references'
-import { parseListFlag } from '@pipelayer/kubefile'
-import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
+} from '@pipelayer/workload-images'
 import { same, type Verdict } from './dockerfile.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: rows are JSON of many shapes

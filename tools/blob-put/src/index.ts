@@ -18,7 +18,7 @@ import {
   putImage,
   sideBySide,
   Uploads,
-} from '@pipelayer/images'
+} from '@pipelayer/image-streams'
 import type { Descriptor } from '@pipelayer/oci'
 import {
   Connections,

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import {
   accountsIn,
-  type ContainerWish,
+  type ContainerRequest,
   DEFAULT_PATH,
   type Identity,
   type Mount,
@@ -23,14 +23,14 @@ export interface ContainerOptions {
   readonly rootless?: { readonly uid: number; readonly gid: number } | undefined
 }
 
-type Wish = Omit<ContainerWish, 'rootfs'>
+type Wish = Omit<ContainerRequest, 'rootfs'>
 
 /**
  * What the config of an image asks of a container. Spec: image-spec v1.1, conversion.md.
  *
  * @throws {ToolError} `COMMAND_MISSING`, `USER_UNKNOWN`, `USER_NOT_MAPPED`, `WORKDIR_INVALID`, `CONFIG_INVALID`
  */
-export function containerWish(
+export function containerRequest(
   document: Readonly<Record<string, unknown>>,
   rootfs: string,
   options: ContainerOptions,

@@ -9,7 +9,7 @@ import path from 'node:path'
 import { replaceMountPoints, runtimeSpec } from '@pipelayer/containers'
 import { attempt, ToolError } from '@pipelayer/errors'
 import type { AnyRecord, BundleRecord, ConfigRecord } from '@pipelayer/records'
-import { type ContainerOptions, containerWish } from './container.js'
+import { type ContainerOptions, containerRequest } from './container.js'
 
 export interface BundleGenOptions extends ContainerOptions {
   /** The folder that gets config.json; made where there is none. */
@@ -26,7 +26,7 @@ export interface BundleGenOptions extends ContainerOptions {
  * or /sys, it gets a directory in its place: a runtime may write where the symlink leads on the host.
  *
  * @throws {ToolError} `CONFIG_MISSING` without a config record, `CONFIG_AMBIGUOUS` with several that differ;
- * `ROOTFS_MISSING`; `MOUNT_POINT_INVALID` where /dev, /proc or /sys is a file; those of {@link containerWish}
+ * `ROOTFS_MISSING`; `MOUNT_POINT_INVALID` where /dev, /proc or /sys is a file; those of {@link containerRequest}
  */
 export async function* bundleGen(
   records: AsyncIterable<AnyRecord>,
@@ -61,13 +61,13 @@ function writeBundle(record: ConfigRecord, options: BundleGenOptions): BundleRec
   const inside = path.relative(bundle, rootfs)
   const place = inside.startsWith('..') ? rootfs : inside
   const { onWarning } = options
-  const wish = containerWish(record.config, rootfs, options)
+  const request = containerRequest(record.config, rootfs, options)
   replaceMountPoints(rootfs, (name, target) =>
     onWarning?.(
       `"/${name}" of the root filesystem was a symlink to "${target}"; it is a directory now, since a container has a mount there`,
     ),
   )
-  const spec = runtimeSpec({ ...wish, rootfs: place })
+  const spec = runtimeSpec({ ...request, rootfs: place })
   attempt(`write the bundle "${bundle}"`, () => {
     fs.mkdirSync(bundle, { recursive: true })
     const temporary = path.join(bundle, `.config.json.${process.pid}`)

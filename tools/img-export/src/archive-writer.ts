@@ -1,5 +1,5 @@
 import { verified } from '@pipelayer/digest'
-import { archiveName } from '@pipelayer/images'
+import { archiveName } from '@pipelayer/image-streams'
 import type { Descriptor } from '@pipelayer/oci'
 import { REF_NAME } from '@pipelayer/store'
 import { END_BLOCKS, encodeHeader, padding } from '@pipelayer/tar'

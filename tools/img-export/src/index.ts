@@ -4,7 +4,7 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import { isRoot, type Part, PartsInStream, putImage, Uploads } from '@pipelayer/images'
+import { isRoot, type Part, PartsInStream, putImage, Uploads } from '@pipelayer/image-streams'
 import { bare, type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
 import type { PlaceWriter } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord } from '@pipelayer/records'

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import type { Digest } from '@pipelayer/digest'
 import { attempt, ToolError } from '@pipelayer/errors'
-import { type ArchiveContent, archiveContent } from '@pipelayer/images'
+import { type ArchiveContent, archiveContent } from '@pipelayer/image-streams'
 import type { BlobWriter, ExpectedBlob, Store } from '@pipelayer/store'
 import { type ReadEntry, TarParser } from '@pipelayer/tar'
 import type { ImgImportOptions } from './options.js'

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
-import { archiveName } from '@pipelayer/images'
+import { archiveName } from '@pipelayer/image-streams'
 import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
 import { REF_NAME, Store } from '@pipelayer/store'
 import { END_BLOCKS, encodeHeader, padding, type TarType } from '@pipelayer/tar'

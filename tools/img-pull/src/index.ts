@@ -5,7 +5,7 @@
  */
 import { encodedOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import { type Closing, named, sideBySide } from '@pipelayer/images'
+import { type Closing, named, sideBySide } from '@pipelayer/image-streams'
 import { bare, type Platform, parsePlatform } from '@pipelayer/oci'
 import { Connections, openPlace, type Place, type PlacedManifest, type PlaceOptions } from '@pipelayer/places'
 import type { AnyRecord, FailedRecord, ManifestRecord } from '@pipelayer/records'

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { attempt } from '@pipelayer/errors'
-import type { RegistryLogin } from '@pipelayer/image-references'
+import type { RegistryLogin } from '@pipelayer/workload-images'
 
 /**
  * Writes credentials as Docker's config.json, readable by the user alone, replacing what was there as a whole. Of two for

@@ -7,16 +7,16 @@
 import type { Readable } from 'node:stream'
 import { readInput } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
+import { formatPlatform, parsePlatform } from '@pipelayer/oci'
+import type { AnyRecord, FailedRecord, ReferenceRecord } from '@pipelayer/records'
+import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import {
   type FoundImage,
   type RegistryLogin,
   type ScanResult,
   scan,
   textImages,
-} from '@pipelayer/image-references'
-import { formatPlatform, parsePlatform } from '@pipelayer/oci'
-import type { AnyRecord, FailedRecord, ReferenceRecord } from '@pipelayer/records'
-import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
+} from '@pipelayer/workload-images'
 import { writeAuthFile } from './auth-file.js'
 import { findHelm } from './find-helm.js'
 

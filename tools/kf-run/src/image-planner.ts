@@ -12,7 +12,7 @@ import { ToolError } from '@pipelayer/errors'
 import type { Platform } from '@pipelayer/oci'
 import { Builder, checkStageUses, makePlan } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
-import type { Workshop } from '@pipelayer/scheduler'
+import type { StepScheduler } from '@pipelayer/scheduler'
 import { BuildSources } from './build-sources.js'
 import type { KfRunOptions } from './options.js'
 import type { PreparedBuild } from './prepare.js'
@@ -23,7 +23,7 @@ export type ImagePlanner = Pick<Builder, 'outer' | 'target' | 'chains'>
 interface PlannedBuild {
   readonly prepared: PreparedBuild
   readonly platform: Platform
-  readonly workshop: Workshop
+  readonly scheduler: StepScheduler
 }
 
 /**
@@ -47,7 +47,7 @@ export function plannerOf(
   return build => new ClassicBuilder(plan, requestOf(build, options))
 }
 
-function requestOf({ prepared, platform, workshop }: PlannedBuild, options: KfRunOptions): ClusterRequest {
+function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: KfRunOptions): ClusterRequest {
   const { machine, buildArgs, time, runs, remotes, store } = prepared
   return {
     platform,
@@ -58,14 +58,14 @@ function requestOf({ prepared, platform, workshop }: PlannedBuild, options: KfRu
     sources: new BuildSources(prepared.sources, platform),
     remotes,
     blobs: store,
-    steps: workshop,
+    steps: scheduler,
     cluster: {
       hostRun: options.hostRun ?? false,
       bareImages: options.bareImages ?? false,
       plainHttp: options.plainHttp ?? false,
       program: name => programOf(name, options),
     },
-    lowersOf: chain => workshop.trees.lowers(chain),
+    lowersOf: chain => scheduler.trees.lowers(chain),
   }
 }
 

@@ -11,7 +11,7 @@ import { formatPlatform, type Platform } from '@pipelayer/oci'
 import { openPlace, type Place } from '@pipelayer/places'
 import { checkRules, unusedBuildArgs } from '@pipelayer/planning'
 import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
-import { exportCache, type Listener, StepTrees, targetRecords, Workshop } from '@pipelayer/scheduler'
+import { exportCache, type Listener, StepScheduler, StepTrees, targetRecords } from '@pipelayer/scheduler'
 import { StepImports } from '@pipelayer/step-cache'
 import { type ImagePlanner, plannerOf } from './image-planner.js'
 import type { KfRunOptions } from './options.js'
@@ -52,16 +52,21 @@ export async function* kfRun(
   const [first] = prepared.platforms
   if (first !== undefined && kubefileRecords(instructions) === undefined)
     checkRules(instructions, prepared.buildArgs, formatPlatform(first))
-  const { imports, workshop } = await openSteps(prepared, options)
+  const { imports, scheduler } = await openSteps(prepared, options)
   try {
-    const planners = prepared.platforms.map(platform => makePlanner({ prepared, platform, workshop }))
-    yield* images(planners, { prepared, workshop, options })
+    const planners = prepared.platforms.map(platform => makePlanner({ prepared, platform, scheduler }))
+    yield* images(planners, { prepared, scheduler, options })
     const chains = await Promise.all(planners.map(planner => planner.chains()))
     const { info } = listenerOf(options)
-    await exportCache(chains.flat(), { names: options.cacheTo ?? [], open: opener(prepared), workshop, info })
+    await exportCache(chains.flat(), {
+      names: options.cacheTo ?? [],
+      open: opener(prepared),
+      scheduler,
+      info,
+    })
     warnOfUnused(planners, options)
   } finally {
-    await workshop.close()
+    await scheduler.close()
     prepared.temp.close()
     await imports.close()
   }
@@ -71,7 +76,7 @@ export async function* kfRun(
 async function openSteps(
   prepared: PreparedBuild,
   options: KfRunOptions,
-): Promise<{ readonly imports: StepImports; readonly workshop: Workshop }> {
+): Promise<{ readonly imports: StepImports; readonly scheduler: StepScheduler }> {
   const { store, cache, time, caller } = prepared
   const { signal, env } = options
   const say = listenerOf(options)
@@ -93,8 +98,17 @@ async function openSteps(
   })
   const parallel = options.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism())
   const nonce = options.noCache ? { nonce: randomBytes(16).toString('hex') } : {}
-  const workshop = new Workshop({ store, cache, trees, imports, time, parallel, ...nonce, info: say.info })
-  return { imports, workshop }
+  const scheduler = new StepScheduler({
+    store,
+    cache,
+    trees,
+    imports,
+    time,
+    parallel,
+    ...nonce,
+    info: say.info,
+  })
+  return { imports, scheduler }
 }
 
 function opener({ store, sources }: PreparedBuild): (name: string) => Place {
@@ -114,16 +128,16 @@ async function* images(
   planners: readonly ImagePlanner[],
   {
     prepared: { sources, caller, platforms },
-    workshop,
+    scheduler,
     options: { snapshots = false, onWarning },
-  }: { readonly prepared: PreparedBuild; readonly workshop: Workshop; readonly options: KfRunOptions },
+  }: { readonly prepared: PreparedBuild; readonly scheduler: StepScheduler; readonly options: KfRunOptions },
 ): AsyncGenerator<AnyRecord> {
   const planned = await Promise.all(planners.map(planner => planner.target()))
   sources.files.save()
   for (const { chain } of planned) for (const step of chain.steps) void step.done().catch(() => {})
   for (const [index, state] of planned.entries()) {
     warnOfPlatform(state.doc, platforms[index], onWarning)
-    yield* targetRecords(state, { image: String(index + 1), workshop, caller, snapshots })
+    yield* targetRecords(state, { image: String(index + 1), scheduler, caller, snapshots })
   }
 }
 

@@ -45,7 +45,7 @@ const PARALLEL = 3
  * Finds an image, by reference or place, and brings its blobs into the store, where it keeps its name. Of a reference
  * whose image the store has for another platform, the registry is asked; the error then tells of both.
  *
- * @throws {ToolError} `LAYERS_MISMATCH` where manifest and config disagree on the number of layers; `INDEX_NESTED` for an
+ * @throws {ToolError} `LAYER_COUNT_MISMATCH` where manifest and config disagree on the number of layers; `INDEX_NESTED` for an
  * index of indexes of indexes: name the image itself; `MANIFEST_UNKNOWN` and the like when it is nowhere; `PLATFORM_NOT_FOUND` when it is there for other
  * platforms alone: build for one of these, or say `FROM --platform`
  */
@@ -128,7 +128,7 @@ async function fetchImage(place: Place, options: BaseOptions): Promise<Omit<Base
   const diffIDs = config.rootfs.diff_ids
   if (diffIDs.length !== manifest.layers.length)
     throw new ToolError(
-      'LAYERS_MISMATCH',
+      'LAYER_COUNT_MISMATCH',
       `image ${found.descriptor.digest} has ${manifest.layers.length} layers, its config names ${diffIDs.length}`,
     )
   await fetchLayers(place, manifest.layers, options)

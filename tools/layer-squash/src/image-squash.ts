@@ -60,7 +60,7 @@ export class ImageSquash {
     return { base: this.#base, tree: this.#tree }
   }
 
-  /** @throws ToolError `LAYERS_MISSING`, `LAYER_MISMATCH`: a lost layer would be found by nobody after this */
+  /** @throws ToolError `LAYERS_MISSING`, `DIFF_ID_MISMATCH`: a lost layer would be found by nobody after this */
   check(record: ConfigRecord): void {
     checkDiffIDs(record, this.#diffIDs)
   }

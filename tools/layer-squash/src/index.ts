@@ -20,7 +20,7 @@ const PAUSE_EVERY = 1024
  * Of each image the layers below the cut pass as they are; those above it become `layer-begin`, one `change` for each
  * path that they change in the base, and `layer-end`; the config gets a history that says so. Other records pass.
  *
- * @throws ToolError `NOTHING_TO_SQUASH`, `LAYER_NOT_FOUND`, `LAYERS_MISSING`, `LAYER_MISMATCH`; those of layerBlob,
+ * @throws ToolError `NOTHING_TO_SQUASH`, `LAYER_NOT_FOUND`, `LAYERS_MISSING`, `DIFF_ID_MISMATCH`; those of layerBlob,
  *   listLayer and ImageTree
  */
 export async function* layerSquash(

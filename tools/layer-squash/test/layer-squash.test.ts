@@ -141,7 +141,7 @@ t.test('layerSquash()', async t => {
     ['nothing above the base', { onto: String(third.digest) }, layers, 'NOTHING_TO_SQUASH'],
     ['another base', { onto: `sha256:${'0'.repeat(64)}` }, layers, 'LAYER_NOT_FOUND'],
     ['a layer lost on the way', { from: 2 }, [first, third, config], 'LAYERS_MISSING'],
-    ['a layer that is another', { from: 1 }, [second, first, third, config], 'LAYER_MISMATCH'],
+    ['a layer that is another', { from: 1 }, [second, first, third, config], 'DIFF_ID_MISMATCH'],
     [
       'a blob that is another',
       { from: 1 },

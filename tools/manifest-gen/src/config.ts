@@ -12,7 +12,7 @@ import type { ConfigRecord, LayerRecord } from '@pipelayer/records'
 import type { Layout } from '@pipelayer/store'
 import { readDocument } from './documents.js'
 import { type ConfigEdits, withEdits } from './edits.js'
-import { alignHistory, isPacked, type PackedLayer } from './history.js'
+import { isPacked, type PackedLayer, pairHistory } from './history.js'
 import type { ImageParts } from './parts.js'
 
 export interface ConfigOptions {
@@ -54,7 +54,7 @@ export function finishConfig(parts: ImageParts, options: ConfigOptions, store: L
 }
 
 function build(document: JsonObject, layers: readonly LayerRecord[], options: ConfigOptions): FinishedConfig {
-  const aligned = alignHistory(historyOf(document), layers)
+  const aligned = pairHistory(historyOf(document), layers)
   const config = {
     ...document,
     ...(options.author === undefined ? {} : { author: options.author }),

@@ -19,7 +19,7 @@ export interface Aligned {
  *
  * @throws {ToolError} `LAYERS_MISSING` when there are fewer layers than the history needs: records were lost
  */
-export function alignHistory(history: readonly HistoryEntry[], records: readonly LayerRecord[]): Aligned {
+export function pairHistory(history: readonly HistoryEntry[], records: readonly LayerRecord[]): Aligned {
   const rest = [...records]
   const needed = history.filter(entry => entry.empty_layer !== true).length
   if (rest.length < needed)

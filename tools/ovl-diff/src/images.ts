@@ -25,7 +25,7 @@ const PAUSE_EVERY = 1024
  * The layer that makes the second image of the first, under the key of the second. What came of both images goes no
  * further, other records pass. Memory: about half a kilobyte for each entry of both.
  *
- * @throws ToolError `IMAGES_COUNT`, `LAYERS_MISSING`, `LAYER_MISMATCH`; those of layerBlob, listLayer and ImageTree
+ * @throws ToolError `IMAGES_COUNT`, `LAYERS_MISSING`, `DIFF_ID_MISMATCH`; those of layerBlob, listLayer and ImageTree
  */
 export async function* diffTwoImages(
   records: AsyncIterable<AnyRecord>,

@@ -231,7 +231,7 @@ t.test('--images', isRoot, async t => {
     ['one image', [first], 'IMAGES_COUNT'],
     ['three', [first, other(first, '2'), other(first, '3')], 'IMAGES_COUNT'],
     ['a layer lost on the way', [first, config, other(first, '2')], 'LAYERS_MISSING'],
-    ['layers in another order', [second, first, config], 'LAYER_MISMATCH'],
+    ['layers in another order', [second, first, config], 'DIFF_ID_MISMATCH'],
     ['a blob that is another', [{ ...first, path: second.path }], 'MISMATCH'],
   ]
   for (const [why, given, code] of bad) await t.rejects(compare(...given), { code: new RegExp(code) }, why)

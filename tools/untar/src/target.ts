@@ -10,7 +10,7 @@ import path from 'node:path'
 import { encodedOf } from '@pipelayer/digest'
 import { attempt } from '@pipelayer/errors'
 import type { XattrForm } from '@pipelayer/rootfs'
-import { type ApplyOptions, type ApplyResult, applyLayer, OverlayCrew } from '@pipelayer/unpacking'
+import { type ApplyOptions, type ApplyResult, applyLayer, OverlayThreads } from '@pipelayer/unpacking'
 import type { LayerSource, Reader } from './layer-source.js'
 
 export interface Applied {
@@ -39,8 +39,8 @@ export function plainTarget(dir: string, open: Reader, options: ApplyOptions): T
   return {
     isParallel: false,
     async apply(layer) {
-      const { tar, finish, hand } = open(layer.blob)
-      const result = await applyLayer(tar, dir, { ...options, hand })
+      const { tar, finish, writes } = open(layer.blob)
+      const result = await applyLayer(tar, dir, { ...options, writes })
       return { diffID: finish(), result }
     },
     finish() {},
@@ -56,7 +56,11 @@ const AT_A_TIME = 2
  * overlayfs wants them, nearest first.
  */
 export function overlayTarget(dir: string, xattrs: XattrForm, options: TargetOptions): Target {
-  const crew = new OverlayCrew({ ...options, xattrs, atATime: Math.min(availableParallelism(), AT_A_TIME) })
+  const threads = new OverlayThreads({
+    ...options,
+    xattrs,
+    atATime: Math.min(availableParallelism(), AT_A_TIME),
+  })
   const made: string[] = []
   const diffIDs: string[] = []
   return {
@@ -69,12 +73,12 @@ export function overlayTarget(dir: string, xattrs: XattrForm, options: TargetOpt
         fs.chmodSync(target, 0o755)
       })
       made.push(target)
-      const applied = await crew.unpack({ blob: layer.blob, dir: target, lowers })
+      const applied = await threads.unpack({ blob: layer.blob, dir: target, lowers })
       diffIDs.push(applied.diffID)
       return applied
     },
     finish: () => nameLayers(dir, diffIDs),
-    close: () => crew.close(),
+    close: () => threads.close(),
   }
 }
 

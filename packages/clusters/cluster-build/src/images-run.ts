@@ -3,7 +3,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { quote, runProgram } from '@pipelayer/containers'
 import { attempt, ToolError } from '@pipelayer/errors'
-import type { Bench } from '@pipelayer/executor'
+import type { ExecutorSetup } from '@pipelayer/executor'
 import { type AnyRecord, parseRecord } from '@pipelayer/records'
 import type { ImagesAction } from '@pipelayer/steps'
 
@@ -16,19 +16,19 @@ const MAX_NAMED = 20
  *
  * @throws {ToolError} `IMAGES_FAILED` when one cannot be found or brought: all of them are named
  */
-export async function bringImages(bench: Bench, action: ImagesAction, target: string): Promise<void> {
-  const work = fs.mkdtempSync(path.join(bench.memory, 'images-'))
+export async function bringImages(setup: ExecutorSetup, action: ImagesAction, target: string): Promise<void> {
+  const work = fs.mkdtempSync(path.join(setup.memory, 'images-'))
   try {
     const references = path.join(work, 'references')
     const auth = path.join(work, 'containers/auth.json')
     fs.mkdirSync(path.dirname(auth), { mode: 0o700 })
-    const found = await findImages(bench, action, { references, auth })
+    const found = await findImages(setup, action, { references, auth })
     if (found === 0) return
-    bench.inform(`${found} container images come into the registry`)
+    setup.inform(`${found} container images come into the registry`)
     const copied = path.join(work, 'copied')
     const registry = path.join(target, 'registry')
     const script = pipeline(action, { references, copied, registry })
-    const env = environment(bench.env, auth, work)
+    const env = environment(setup.env, auth, work)
     const ended = await runProgram({ program: '/bin/sh', args: ['-c', script], env })
     await check(copied, ended.status, `registry-fs:${registry}:`)
   } finally {
@@ -38,16 +38,16 @@ export async function bringImages(bench: Bench, action: ImagesAction, target: st
 
 /** Writes the references; gives their number. */
 async function findImages(
-  bench: Bench,
+  setup: ExecutorSetup,
   action: ImagesAction,
   files: { readonly references: string; readonly auth: string },
 ): Promise<number> {
-  const chain = action.fresh.kind === 'chain' ? bench.openChain(action.fresh.lowers) : undefined
+  const chain = action.fresh.kind === 'chain' ? setup.openChain(action.fresh.lowers) : undefined
   try {
     const places = [...(chain ? [chain.dir] : []), ...(action.list === undefined ? [] : [action.list])]
     const args = ['--platform', action.platform, '--write-auth', files.auth, ...places]
     const script = `${words([...action.programs['kf-images'], ...args])} >${quote(files.references)}`
-    const ended = await runProgram({ program: '/bin/sh', args: ['-c', script], env: bench.env })
+    const ended = await runProgram({ program: '/bin/sh', args: ['-c', script], env: setup.env })
     return await check(files.references, ended.status)
   } finally {
     chain?.close()

@@ -1,10 +1,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { attempt } from '@pipelayer/errors'
-import { authorizedList } from '@pipelayer/image-references'
 import { formatPlatform } from '@pipelayer/oci'
 import { addStep, type Chain, type LayerStep, type StageState } from '@pipelayer/planning'
 import { readRegular } from '@pipelayer/sys'
+import { authorizedList } from '@pipelayer/workload-images'
 import type { ClusterRequest } from './cluster-request.js'
 
 /** `imageListWithAuth.yaml` of the context: images, and the credentials for them. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-export { ClassicBuilder } from './classic-builder.js'
+export { ClassicBuilder } from './classic-dialect.js'
 export type { ClusterRequest, ClusterSources } from './cluster-request.js'
 export { bringImages } from './images-run.js'
 export { classicPlan, kubefileRecords } from './kubefile-plan.js'
-export { NewerBuilder } from './newer-builder.js'
+export { NewerBuilder } from './newer-dialect.js'

@@ -6,7 +6,7 @@
  */
 import {
   CAPABILITY_NAMES,
-  type ContainerWish,
+  type ContainerRequest,
   MASKED_PATHS,
   type Mount,
   READONLY_PATHS,
@@ -33,24 +33,24 @@ export interface ChrootCommand {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** What to start. Mount destinations in `wish` are resolved already: real names below the root. */
-export function chrootCommand(wish: ContainerWish, tools: ChrootTools): ChrootCommand {
-  const { uid, gid, groups } = wish.user
-  const held = wish.env.filter(entry => LOADER.test(entry))
+/** What to start. Mount destinations in `request` are resolved already: real names below the root. */
+export function chrootCommand(request: ContainerRequest, tools: ChrootTools): ChrootCommand {
+  const { uid, gid, groups } = request.user
+  const held = request.env.filter(entry => LOADER.test(entry))
   const command =
-    held.length === 0 ? wish.args : ['/bin/sh', '-c', SET_INSIDE, 'sh', ...held, '--', ...wish.args]
+    held.length === 0 ? request.args : ['/bin/sh', '-c', SET_INSIDE, 'sh', ...held, '--', ...request.args]
   const kept = CAPABILITY_NAMES.map(name => `+${name}`).join(',')
-  const bounds = wish.insecure ? [] : ['--bounding-set', `-all,${kept}`]
+  const bounds = request.insecure ? [] : ['--bounding-set', `-all,${kept}`]
   const isRoot = uid === 0 && [gid, ...groups].every(id => id === 0)
   // Groups while the right to set them is there; the user last, after the root is changed.
   const group = [`--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups']
   const enter = [
     ...[tools.setpriv, ...bounds, '--inh-caps=-all'].map(quote),
     ...(isRoot ? ['$groups'] : group.map(quote)),
-    ...[tools.unshare, `--root=${wish.rootfs}`, `--wd=${wish.cwd}`].map(quote),
+    ...[tools.unshare, `--root=${request.rootfs}`, `--wd=${request.cwd}`].map(quote),
     ...(isRoot ? [] : [`--setuid=${uid}`]),
   ]
-  const script = `${mountScript(wish, tools)}\n${ROOT_GROUPS}\nexec ${enter.join(' ')} -- "$@"`
+  const script = `${mountScript(request, tools)}\n${ROOT_GROUPS}\nexec ${enter.join(' ')} -- "$@"`
   const namespaces = [
     '-m',
     '-p',
@@ -58,12 +58,12 @@ export function chrootCommand(wish: ContainerWish, tools: ChrootTools): ChrootCo
     '-i',
     '-u',
     '--kill-child',
-    ...(wish.network === 'none' ? ['-n'] : []),
+    ...(request.network === 'none' ? ['-n'] : []),
   ]
   return {
     program: tools.unshare,
     args: [...namespaces, tools.sh, '-c', script, 'sh', ...command],
-    env: environment(wish.env.filter(entry => !LOADER.test(entry))),
+    env: environment(request.env.filter(entry => !LOADER.test(entry))),
   }
 }
 
@@ -82,18 +82,18 @@ function placeFunction(rootfs: string, mkdir: string): string {
 )`
 }
 
-function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): string {
-  const below = (name: string): string => quote(`${wish.rootfs}/${name}`)
+function mountScript(request: ContainerRequest, { mount, mkdir, ln }: ChrootTools): string {
+  const below = (name: string): string => quote(`${request.rootfs}/${name}`)
   return [
     'set -e',
-    placeFunction(wish.rootfs, mkdir),
+    placeFunction(request.rootfs, mkdir),
     ...['proc', 'sys', 'dev'].map(name => `place / ${below(name)}`),
     // The kernel lets root of a user namespace read its host's name only.
-    `{ echo ${quote(wish.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
+    `{ echo ${quote(request.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
     `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
     // Without what is mounted in it, which would stay writable. Where we may not take that away, it comes along.
     `${mount} --bind /sys ${below('sys')} 2>/dev/null || ${mount} --rbind /sys ${below('sys')}`,
-    ...(wish.insecure ? [] : guards(wish, mount, below)),
+    ...(request.insecure ? [] : guards(request, mount, below)),
     `${mount} -t tmpfs -o nosuid,mode=755,size=65536k tmpfs ${below('dev')}`,
     ...DEVICES.map(
       name => `: > ${below(`dev/${name}`)}; ${mount} --bind /dev/${name} ${below(`dev/${name}`)}`,
@@ -103,13 +103,13 @@ function mountScript(wish: ContainerWish, { mount, mkdir, ln }: ChrootTools): st
       (name, fd) => `${ln} -s /proc/self/fd/${fd} ${below(`dev/${name}`)}`,
     ),
     `${mkdir} -m 1777 ${below('dev/shm')}`,
-    ...(wish.mounts ?? []).map(each => mountLine(each, below, mount)),
+    ...(request.mounts ?? []).map(each => mountLine(each, below, mount)),
   ].join('\n')
 }
 
 // Root of the machine could change the machine through these. Root of a user namespace cannot, and may not cover them.
-function guards(wish: ContainerWish, mount: string, below: (name: string) => string): string[] {
-  const otherwise = wish.inUserNamespace === true ? ' 2>/dev/null || :' : ''
+function guards(request: ContainerRequest, mount: string, below: (name: string) => string): string[] {
+  const otherwise = request.inUserNamespace === true ? ' 2>/dev/null || :' : ''
   const safe = 'nosuid,noexec,nodev'
   const shown = (name: string): string => below(name.slice(1))
   return [

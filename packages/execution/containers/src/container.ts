@@ -4,7 +4,7 @@ import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
 import { type ChrootCommand, type ChrootTools, chrootCommand } from './chroot.js'
 import { HeldLine, runtimeProblem } from './runtime-log.js'
-import { type ContainerWish, runtimeSpec } from './runtime-spec.js'
+import { type ContainerRequest, runtimeSpec } from './runtime-spec.js'
 import { type Output, openOutput } from './step-output.js'
 
 /** What `--runtime` may ask for; `auto` takes the first that works. */
@@ -40,14 +40,14 @@ let count = 0
 /** Runs a container to its end, its output going where it is wanted as it comes. */
 export async function runContainer(
   runtime: Runtime,
-  wish: ContainerWish,
+  request: ContainerRequest,
   places: ContainerPlaces,
 ): Promise<Ended> {
-  if (runtime.kind === 'chroot') return runProgram(chrootCommand(wish, runtime.tools), places.output)
+  if (runtime.kind === 'chroot') return runProgram(chrootCommand(request, runtime.tools), places.output)
   const id = `kf-run-${path.basename(path.dirname(places.state)).slice(-12)}-${++count}`
   const bundle = path.join(places.bundles, id)
   fs.mkdirSync(bundle, { mode: 0o700 })
-  fs.writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(runtimeSpec(wish)))
+  fs.writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(runtimeSpec(request)))
   try {
     const log = path.join(bundle, 'log.json')
     const logging = ['--root', places.state, '--log', log, '--log-format', 'json']

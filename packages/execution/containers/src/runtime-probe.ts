@@ -60,7 +60,7 @@ async function problemOf(
   const log = path.join(options.work, 'probe.log')
   const bound = hostPrograms(rootfs)
   try {
-    const wish = {
+    const request = {
       args: ['true'],
       env: ['PATH=/usr/bin:/bin'],
       cwd: '/',
@@ -69,7 +69,7 @@ async function problemOf(
       network: 'host' as const,
       inUserNamespace: options.inUserNamespace,
     }
-    const ended = await runContainer(runtime, wish, { ...options.places, output: { log } })
+    const ended = await runContainer(runtime, request, { ...options.places, output: { log } })
     return ended.status === 0 ? undefined : (ended.problem ?? lastLine(log))
   } catch (error) {
     return messageOf(error)

@@ -14,7 +14,7 @@ export interface Mount {
 }
 
 /** What a container is to be. */
-export interface ContainerWish {
+export interface ContainerRequest {
   readonly args: readonly string[]
   /** `NAME=value`. */
   readonly env: readonly string[]
@@ -90,37 +90,37 @@ export const READONLY_PATHS: readonly string[] = [
 export const STANDARD_MOUNTS: readonly string[] = ['/proc', '/dev', '/sys']
 
 /** Writes the config. No limits are set: raising one may need rights that the caller lacks. */
-export function runtimeSpec(wish: ContainerWish): Record<string, unknown> {
+export function runtimeSpec(request: ContainerRequest): Record<string, unknown> {
   return {
     ociVersion: '1.0.2',
-    process: processOf(wish),
-    root: { path: wish.rootfs, readonly: wish.readonlyRootfs ?? false },
-    ...(wish.hostname === undefined ? {} : { hostname: wish.hostname }),
-    mounts: [...standardMounts(wish), ...(wish.mounts ?? [])],
-    ...(wish.annotations === undefined ? {} : { annotations: wish.annotations }),
-    linux: linuxOf(wish),
+    process: processOf(request),
+    root: { path: request.rootfs, readonly: request.readonlyRootfs ?? false },
+    ...(request.hostname === undefined ? {} : { hostname: request.hostname }),
+    mounts: [...standardMounts(request), ...(request.mounts ?? [])],
+    ...(request.annotations === undefined ? {} : { annotations: request.annotations }),
+    linux: linuxOf(request),
   }
 }
 
-function processOf(wish: ContainerWish): Record<string, unknown> {
-  const { uid, gid, groups } = wish.user
-  const all = wish.insecure?.capabilities ?? CAPABILITIES
+function processOf(request: ContainerRequest): Record<string, unknown> {
+  const { uid, gid, groups } = request.user
+  const all = request.insecure?.capabilities ?? CAPABILITIES
   const few = uid === 0 ? all : []
   return {
-    terminal: wish.terminal ?? false,
+    terminal: request.terminal ?? false,
     user: { uid, gid, umask: 0o022, ...(groups.length > 0 ? { additionalGids: groups } : {}) },
-    args: wish.args,
-    env: wish.env,
-    cwd: wish.cwd,
+    args: request.args,
+    env: request.env,
+    cwd: request.cwd,
     capabilities: { bounding: all, effective: few, permitted: few },
     // setuid programs (su, sudo, ping) work in a build as they do in Docker's.
     noNewPrivileges: false,
   }
 }
 
-function standardMounts(wish: ContainerWish): Mount[] {
-  const own = wish.rootless !== undefined || wish.inUserNamespace === true
-  const group = (wish.ttyGroup ?? !own) ? ['gid=5'] : []
+function standardMounts(request: ContainerRequest): Mount[] {
+  const own = request.rootless !== undefined || request.inUserNamespace === true
+  const group = (request.ttyGroup ?? !own) ? ['gid=5'] : []
   const pts = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...group]
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
@@ -138,22 +138,22 @@ function standardMounts(wish: ContainerWish): Mount[] {
       options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-    sysMount(wish, own),
-    ...(own ? [] : [cgroupMount(wish)]),
+    sysMount(request, own),
+    ...(own ? [] : [cgroupMount(request)]),
   ]
 }
 
 // Root of a user namespace has no cgroup of its own to show.
-function cgroupMount(wish: ContainerWish): Mount {
-  const options = ['nosuid', 'noexec', 'nodev', 'relatime', ...(wish.insecure ? [] : ['ro'])]
+function cgroupMount(request: ContainerRequest): Mount {
+  const options = ['nosuid', 'noexec', 'nodev', 'relatime', ...(request.insecure ? [] : ['ro'])]
   return { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options }
 }
 
 // A sysfs can only be mounted by who owns the network namespace: with the host's network and without root's rights
 // the one outside is shown.
-function sysMount(wish: ContainerWish, own: boolean): Mount {
-  const safe = ['nosuid', 'noexec', 'nodev', ...(wish.insecure ? [] : ['ro'])]
-  if (own && wish.network === 'host')
+function sysMount(request: ContainerRequest, own: boolean): Mount {
+  const safe = ['nosuid', 'noexec', 'nodev', ...(request.insecure ? [] : ['ro'])]
+  if (own && request.network === 'host')
     return {
       destination: '/sys',
       type: 'none',
@@ -163,17 +163,17 @@ function sysMount(wish: ContainerWish, own: boolean): Mount {
   return { destination: '/sys', type: 'sysfs', source: 'sysfs', options: safe }
 }
 
-function linuxOf(wish: ContainerWish): Record<string, unknown> {
-  const kinds = ['pid', 'ipc', 'uts', 'mount', ...(wish.network === 'none' ? ['network'] : [])]
-  const shared = wish.insecure ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }
-  const devices = wish.insecure ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES
-  if (wish.rootless === undefined)
+function linuxOf(request: ContainerRequest): Record<string, unknown> {
+  const kinds = ['pid', 'ipc', 'uts', 'mount', ...(request.network === 'none' ? ['network'] : [])]
+  const shared = request.insecure ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }
+  const devices = request.insecure ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES
+  if (request.rootless === undefined)
     return {
-      ...(wish.inUserNamespace === true ? {} : { resources: { devices } }),
+      ...(request.inUserNamespace === true ? {} : { resources: { devices } }),
       namespaces: kinds.map(type => ({ type })),
       ...shared,
     }
-  const { uid, gid } = wish.rootless
+  const { uid, gid } = request.rootless
   return {
     namespaces: [...kinds, 'user'].map(type => ({ type })),
     uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { chrootCommand } from '../src/chroot.js'
-import { type ContainerWish, runtimeSpec } from '../src/runtime-spec.js'
+import { type ContainerRequest, runtimeSpec } from '../src/runtime-spec.js'
 import { ownerIdentity, processIdentity } from '../src/users.js'
 
 t.test('who a user is', async t => {
@@ -57,7 +57,7 @@ t.test('who a user is', async t => {
 })
 
 t.test('containers', async t => {
-  const wish: ContainerWish = {
+  const request: ContainerRequest = {
     args: ['x'],
     env: ['A=b', 'LD_PRELOAD=/evil.so'],
     cwd: '/w',
@@ -65,7 +65,7 @@ t.test('containers', async t => {
     rootfs: '/r',
     network: 'none',
   }
-  const spec = JSON.parse(JSON.stringify(runtimeSpec(wish)))
+  const spec = JSON.parse(JSON.stringify(runtimeSpec(request)))
   t.same(spec.process.user, { uid: 0, gid: 0, umask: 18, additionalGids: [3] })
   t.ok(
     spec.linux.namespaces.some((n: { type: string }) => n.type === 'network'),
@@ -74,13 +74,13 @@ t.test('containers', async t => {
   t.notOk('rlimits' in spec.process, 'no limits: raising one may be forbidden')
   t.notOk('inheritable' in spec.process.capabilities, 'CVE-2022-27649')
   t.same(
-    JSON.parse(JSON.stringify(runtimeSpec({ ...wish, user: { ...wish.user, uid: 5 } }))).process.capabilities
-      .effective,
+    JSON.parse(JSON.stringify(runtimeSpec({ ...request, user: { ...request.user, uid: 5 } }))).process
+      .capabilities.effective,
     [],
     'none for an ordinary user',
   )
   const host = JSON.parse(
-    JSON.stringify(runtimeSpec({ ...wish, network: 'host', rootless: { uid: 7, gid: 8 } })),
+    JSON.stringify(runtimeSpec({ ...request, network: 'host', rootless: { uid: 7, gid: 8 } })),
   )
   t.match(host.linux, { uidMappings: [{ containerID: 0, hostID: 7, size: 1 }], gidMappings: [{ hostID: 8 }] })
   t.notOk(host.linux.namespaces.some((n: { type: string }) => n.type === 'network'))
@@ -90,7 +90,7 @@ t.test('containers', async t => {
     'no sysfs of its own',
   )
   const tools = { unshare: '/u', setpriv: '/s', mount: '/m', mkdir: '/d', ln: '/l', sh: '/sh' }
-  const command = chrootCommand({ ...wish, rootfs: "/it's" }, tools)
+  const command = chrootCommand({ ...request, rootfs: "/it's" }, tools)
   t.notOk('LD_PRELOAD' in command.env, 'the loader of programs outside must not see it')
   t.ok(command.args.includes('LD_PRELOAD=/evil.so'), 'it is set inside')
   t.ok(command.args.includes('-n'), 'its own network')

@@ -10,7 +10,7 @@ import fs from 'node:fs'
 import { createInterface } from 'node:readline'
 import { systemError, ToolError } from '@pipelayer/errors'
 import type { Note, Numbered, Reply, Request } from '@pipelayer/steps'
-import { Bench, type ExecutorParts } from './bench.js'
+import { type ExecutorParts, ExecutorSetup } from './executor-setup.js'
 import { mergeStep } from './merge-step.js'
 import { packStep } from './pack-step.js'
 import { restoreStep } from './restore-step.js'
@@ -52,7 +52,7 @@ function closeInherited(): void {
 
 class Session {
   readonly #parts: ExecutorParts
-  #bench: Bench | undefined
+  #setup: ExecutorSetup | undefined
 
   constructor(parts: ExecutorParts) {
     this.#parts = parts
@@ -72,28 +72,28 @@ class Session {
 
   async #handle(request: Request): Promise<Reply> {
     if (request.op === 'start') {
-      this.#bench = Bench.start(request, write, this.#parts)
-      return { ok: true, form: this.#bench.form }
+      this.#setup = ExecutorSetup.start(request, write, this.#parts)
+      return { ok: true, form: this.#setup.form }
     }
-    const bench = this.#bench
-    if (bench === undefined) throw new Error('the executor was not started')
-    await work(bench, request)
+    const setup = this.#setup
+    if (setup === undefined) throw new Error('the executor was not started')
+    await work(setup, request)
     return { ok: true }
   }
 }
 
-async function work(bench: Bench, request: Exclude<Request, { op: 'start' }>): Promise<void> {
+async function work(setup: ExecutorSetup, request: Exclude<Request, { op: 'start' }>): Promise<void> {
   switch (request.op) {
     case 'unpack':
-      return await unpackLayers(bench, request)
+      return await unpackLayers(setup, request)
     case 'restore':
-      return await restoreStep(bench, request)
+      return await restoreStep(setup, request)
     case 'merge':
-      return await mergeStep(bench, request)
+      return await mergeStep(setup, request)
     case 'step':
-      return await executeStep(bench, request)
+      return await executeStep(setup, request)
     case 'pack':
-      return await packStep(bench, request)
+      return await packStep(setup, request)
   }
 }
 

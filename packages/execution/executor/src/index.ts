@@ -4,5 +4,5 @@
  * @module
  */
 
-export { Bench } from './bench.js'
 export { runExecutor } from './executor.js'
+export { ExecutorSetup } from './executor-setup.js'

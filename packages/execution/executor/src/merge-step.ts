@@ -1,15 +1,15 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { type MergeRequest, TREE } from '@pipelayer/steps'
-import type { Bench } from './bench.js'
+import type { ExecutorSetup } from './executor-setup.js'
 import { copyTree, publishStep } from './step.js'
 
 /**
  * Lays a tree upon another, as an overlay mount shows them: directories merge, with the upper one's metadata; anything
  * else takes the place of what is there.
  */
-export async function mergeStep(bench: Bench, request: MergeRequest): Promise<void> {
-  const dir = bench.newDir('step')
+export async function mergeStep(setup: ExecutorSetup, request: MergeRequest): Promise<void> {
+  const dir = setup.newDir('step')
   try {
     const whole = path.join(dir, TREE)
     fs.mkdirSync(whole, { mode: 0o755 })

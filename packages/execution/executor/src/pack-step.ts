@@ -4,7 +4,7 @@ import { packChanges } from '@pipelayer/packing'
 import { usualEncoding } from '@pipelayer/step-cache'
 import type { PackRequest } from '@pipelayer/steps'
 import { Store } from '@pipelayer/store'
-import type { Bench } from './bench.js'
+import type { ExecutorSetup } from './executor-setup.js'
 
 /**
  * Packs the layer of a step as layer-pack does when nothing is said, and remembers it as that does.
@@ -13,18 +13,18 @@ import type { Bench } from './bench.js'
  *
  * @throws {ToolError} those of packing and of the store
  */
-export async function packStep(bench: Bench, request: PackRequest): Promise<void> {
+export async function packStep(setup: ExecutorSetup, request: PackRequest): Promise<void> {
   const { cacheKey, created, lowers, content, epoch } = request
   const store = Store.open(request.store)
   const { isKnown, engine } = await verifyEngine()
   if (!isKnown)
-    bench.warn(
+    setup.warn(
       `${engine} does not give the bytes that Node's own zlib gives: blobs differ from those made elsewhere`,
     )
-  const how = { onWarning: bench.warn }
+  const how = { onWarning: setup.warn }
   const changes =
     request.form === 'overlay'
-      ? diffOverlay({ upper: content, lowers, xattrs: bench.xattrs }, how)
+      ? diffOverlay({ upper: content, lowers, xattrs: setup.xattrs }, how)
       : diffTrees(lowers[0], content, how)
   const packed = await packChanges(changes, () => store.blobWriter(), {
     compress: { format: 'gzip' },

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { type RestoreRequest, TREE, UPPER } from '@pipelayer/steps'
-import type { Bench } from './bench.js'
+import type { ExecutorSetup } from './executor-setup.js'
 import { copyRoot, copyTree, publishStep } from './step.js'
 import { applyBlob } from './unpack-layers.js'
 
@@ -10,15 +10,15 @@ import { applyBlob } from './unpack-layers.js'
  *
  * @throws {ToolError} as {@link applyBlob}
  */
-export async function restoreStep(bench: Bench, request: RestoreRequest): Promise<void> {
+export async function restoreStep(setup: ExecutorSetup, request: RestoreRequest): Promise<void> {
   const { lowers, layer } = request
-  const dir = bench.newDir('step')
+  const dir = setup.newDir('step')
   try {
-    const content = path.join(dir, bench.form === 'overlay' ? UPPER : TREE)
+    const content = path.join(dir, setup.form === 'overlay' ? UPPER : TREE)
     fs.mkdirSync(content, { mode: 0o755 })
-    if (bench.form === 'overlay') copyRoot(lowers[0], content)
-    if (layer) await applyBlob(bench, layer, { dir: content, below: lowers })
-    else if (bench.form === 'tree' && lowers[0] !== undefined) await copyTree(lowers[0], content)
+    if (setup.form === 'overlay') copyRoot(lowers[0], content)
+    if (layer) await applyBlob(setup, layer, { dir: content, below: lowers })
+    else if (setup.form === 'tree' && lowers[0] !== undefined) await copyTree(lowers[0], content)
     publishStep(dir, request)
   } finally {
     fs.rmSync(dir, { recursive: true, force: true })

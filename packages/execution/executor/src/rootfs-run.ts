@@ -9,7 +9,7 @@ import path from 'node:path'
 import { DEFAULT_PATH, type Mount, runContainer, runProgram } from '@pipelayer/containers'
 import { Rooted } from '@pipelayer/rootfs'
 import type { RunAction } from '@pipelayer/steps'
-import type { Bench } from './bench.js'
+import type { ExecutorSetup } from './executor-setup.js'
 import { failed, HOSTNAME, runStep } from './run-step.js'
 
 /** What of this machine a step may read, and not change. */
@@ -24,10 +24,10 @@ const ROOTFS = '/rootfs'
  *
  * @throws {ToolError} `RUN_FAILED`, and those of {@link runStep}
  */
-export async function runInRootfs(bench: Bench, action: RunAction, target: string): Promise<void> {
-  if (action.programs === 'host') return await onHost(bench, action, target)
-  if (hasShell(target)) return await runStep(bench, action, target)
-  await beside(bench, action, target)
+export async function runInRootfs(setup: ExecutorSetup, action: RunAction, target: string): Promise<void> {
+  if (action.programs === 'host') return await onHost(setup, action, target)
+  if (hasShell(target)) return await runStep(setup, action, target)
+  await beside(setup, action, target)
 }
 
 function hasShell(target: string): boolean {
@@ -40,16 +40,16 @@ function hasShell(target: string): boolean {
   }
 }
 
-async function onHost(bench: Bench, action: RunAction, target: string): Promise<void> {
+async function onHost(setup: ExecutorSetup, action: RunAction, target: string): Promise<void> {
   const [program = '', ...args] = action.argv
-  const PATH = `${bench.env.PATH ?? DEFAULT_PATH}:${target}/bin`
-  const env = { ...bench.env, PATH, ...Object.fromEntries(action.env) }
-  const ended = await runProgram({ program, args, env, cwd: target }, bench.outputOf(action.place ?? 'RUN'))
-  if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, bench.work)
+  const PATH = `${setup.env.PATH ?? DEFAULT_PATH}:${target}/bin`
+  const env = { ...setup.env, PATH, ...Object.fromEntries(action.env) }
+  const ended = await runProgram({ program, args, env, cwd: target }, setup.outputOf(action.place ?? 'RUN'))
+  if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, setup.work)
 }
 
-async function beside(bench: Bench, action: RunAction, target: string): Promise<void> {
-  const root = bench.newDir('system')
+async function beside(setup: ExecutorSetup, action: RunAction, target: string): Promise<void> {
+  const root = setup.newDir('system')
   try {
     const mounts = [...systemMounts(root), bind(ROOTFS, target, ['rw'])]
     for (const dir of ['proc', 'dev', 'sys', 'tmp', 'run', 'var/tmp', 'root', ROOTFS])
@@ -59,7 +59,7 @@ async function beside(bench: Bench, action: RunAction, target: string): Promise<
     const path_ = `${DEFAULT_PATH}:${ROOTFS}/bin`
     const env = new Map([['PATH', path_], ['HOME', '/root'], ...action.env])
     const ended = await runContainer(
-      await bench.runtime(),
+      await setup.runtime(),
       {
         args: action.argv,
         env: [...env].map(([name, value]) => `${name}=${value}`),
@@ -69,12 +69,12 @@ async function beside(bench: Bench, action: RunAction, target: string): Promise<
         network: action.network,
         mounts,
         hostname: HOSTNAME,
-        inUserNamespace: bench.inUserNamespace,
-        ttyGroup: bench.ttyGroup,
+        inUserNamespace: setup.inUserNamespace,
+        ttyGroup: setup.ttyGroup,
       },
-      { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
+      { ...setup.places, output: setup.outputOf(action.place ?? 'RUN') },
     )
-    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, bench.work)
+    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, setup.work)
   } finally {
     fs.rmSync(root, { recursive: true, force: true })
   }

@@ -20,8 +20,8 @@ import { ToolError } from '@pipelayer/errors'
 import type { IdMap } from '@pipelayer/records'
 import { Rooted } from '@pipelayer/rootfs'
 import { type RunAction, SCRIPT_DIR } from '@pipelayer/steps'
-import type { Bench } from './bench.js'
 import { Copier } from './copier.js'
+import type { ExecutorSetup } from './executor-setup.js'
 import { inlineBytes } from './inline-bytes.js'
 import { prepareMounts } from './step-mounts.js'
 
@@ -35,19 +35,19 @@ const READ_ONLY = ['bind', 'ro', 'nosuid', 'nodev']
  *
  * @throws {ToolError} `RUN_FAILED` when it does not end with 0; `USER_UNKNOWN`, `OWNER_NOT_MAPPED`, `WORKDIR_INVALID`, `NO_RUNTIME`
  */
-export async function runStep(bench: Bench, action: RunAction, target: string): Promise<void> {
+export async function runStep(setup: ExecutorSetup, action: RunAction, target: string): Promise<void> {
   const root = Rooted.open(target)
   const stubs = new Stubs(root)
-  const prepared = await prepareMounts(bench, action.mounts)
+  const prepared = await prepareMounts(setup, action.mounts)
   try {
     for (const target of STANDARD_MOUNTS) stubs.addStandard(target.slice(1))
     const user = processIdentity(action.user, accountsIn(root))
-    checkMapped(user, bench.ids)
-    makeCwd(root, action.cwd, bench)
-    const own = [...hostFiles(bench), ...(await script(bench, action))]
+    checkMapped(user, setup.ids)
+    makeCwd(root, action.cwd, setup)
+    const own = [...hostFiles(setup), ...(await script(setup, action))]
     const placed = [own, prepared.mounts].flatMap(mounts => placeMounts(mounts, root, stubs))
     const ended = await runContainer(
-      await bench.runtime(),
+      await setup.runtime(),
       {
         args: action.argv,
         env: envOf(action, user, prepared.env),
@@ -58,12 +58,12 @@ export async function runStep(bench: Bench, action: RunAction, target: string): 
         ...(action.insecure ? { insecure: { capabilities: ownCapabilities() } } : {}),
         mounts: placed,
         hostname: HOSTNAME,
-        inUserNamespace: bench.inUserNamespace,
-        ttyGroup: bench.ttyGroup,
+        inUserNamespace: setup.inUserNamespace,
+        ttyGroup: setup.ttyGroup,
       },
-      { ...bench.places, output: bench.outputOf(action.place ?? 'RUN') },
+      { ...setup.places, output: setup.outputOf(action.place ?? 'RUN') },
     )
-    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, bench.work)
+    if (ended.status !== 0 || ended.signal !== undefined) throw failed(ended, setup.work)
   } finally {
     stubs.remove()
     prepared.close()
@@ -109,8 +109,8 @@ export function failed({ status, signal, problem }: Ended, work: string): ToolEr
   return new ToolError('RUN_FAILED', `${how}; the disk of the store is full`, { status: 75 })
 }
 
-function makeCwd(root: Rooted, cwd: string, bench: Bench): void {
-  const copier = new Copier(root, { timeNs: BigInt(Date.now()) * 1_000_000n, onWarning: bench.warn })
+function makeCwd(root: Rooted, cwd: string, setup: ExecutorSetup): void {
+  const copier = new Copier(root, { timeNs: BigInt(Date.now()) * 1_000_000n, onWarning: setup.warn })
   try {
     copier.makeDirs(resolveCwd(root, cwd))
     copier.finish()
@@ -119,9 +119,9 @@ function makeCwd(root: Rooted, cwd: string, bench: Bench): void {
   }
 }
 
-function hostFiles(bench: Bench): Mount[] {
-  const resolv = path.join(bench.memory, 'resolv.conf')
-  const hosts = path.join(bench.memory, 'hosts')
+function hostFiles(setup: ExecutorSetup): Mount[] {
+  const resolv = path.join(setup.memory, 'resolv.conf')
+  const hosts = path.join(setup.memory, 'hosts')
   fs.writeFileSync(resolv, fs.existsSync('/etc/resolv.conf') ? fs.readFileSync('/etc/resolv.conf') : '')
   fs.writeFileSync(hosts, HOSTS)
   return [
@@ -130,10 +130,10 @@ function hostFiles(bench: Bench): Mount[] {
   ]
 }
 
-async function script(bench: Bench, action: RunAction): Promise<Mount[]> {
+async function script(setup: ExecutorSetup, action: RunAction): Promise<Mount[]> {
   if (action.script === undefined) return []
   // Steps of several stages run at the same time: each has its own.
-  const dir = bench.newSecretFile()
+  const dir = setup.newSecretFile()
   fs.mkdirSync(dir)
   fs.chmodSync(dir, 0o755)
   const name = path.basename(action.script.name)

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { findProgram } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
 import { keyBytes } from '@pipelayer/steps'
-import type { Bench } from './bench.js'
+import type { ExecutorSetup } from './executor-setup.js'
 
 /** Nothing of ours asks for a passphrase. */
 const QUIET = { SSH_ASKPASS: '/bin/false', SSH_ASKPASS_REQUIRE: 'force' }
@@ -23,7 +23,7 @@ export interface KeyAgent {
  *   `SSH_MISSING` where there is no ssh-agent
  */
 export async function startKeyAgent(
-  { memory, env }: Pick<Bench, 'memory' | 'env'>,
+  { memory, env }: Pick<ExecutorSetup, 'memory' | 'env'>,
   keys: readonly string[],
 ): Promise<KeyAgent> {
   const [agentProgram, addProgram] = ['ssh-agent', 'ssh-add'].map(name => program(name, env.PATH))

@@ -15,8 +15,8 @@ import {
   type StepMount,
   secretBytes,
 } from '@pipelayer/steps'
-import type { Bench } from './bench.js'
 import { Copier } from './copier.js'
+import type { ExecutorSetup } from './executor-setup.js'
 import { withSource } from './open-source.js'
 import { serveAgent } from './ssh-agent.js'
 import { startKeyAgent } from './ssh-keys.js'
@@ -40,13 +40,13 @@ interface Place {
  *
  * @throws {ToolError} `NOT_FOUND`, `SECRET_MISSING`, `SSH_MISSING`
  */
-export async function prepareMounts(bench: Bench, wanted: readonly StepMount[]): Promise<Prepared> {
+export async function prepareMounts(setup: ExecutorSetup, wanted: readonly StepMount[]): Promise<Prepared> {
   const places: Place[] = []
   const close = (): void => {
     for (const place of places.reverse()) place.close?.()
   }
   try {
-    for (const mount of wanted) places.push(await prepare(bench, mount))
+    for (const mount of wanted) places.push(await prepare(setup, mount))
   } catch (error) {
     close()
     throw error
@@ -58,26 +58,26 @@ export async function prepareMounts(bench: Bench, wanted: readonly StepMount[]):
   }
 }
 
-async function prepare(bench: Bench, wanted: StepMount): Promise<Place> {
+async function prepare(setup: ExecutorSetup, wanted: StepMount): Promise<Place> {
   if (wanted.type === 'tmpfs') {
     // Its mode depends on what it is mounted on.
     const options = ['nosuid', 'nodev', ...(wanted.size === undefined ? [] : [`size=${wanted.size}`])]
     return { mount: { destination: wanted.target, type: 'tmpfs', source: 'tmpfs', options } }
   }
-  if (wanted.type === 'secret') return secret(bench, wanted)
-  if (wanted.type === 'ssh') return await agent(bench, wanted)
-  return wanted.type === 'cache' ? await cache(bench, wanted) : await bind(bench, wanted)
+  if (wanted.type === 'secret') return secret(setup, wanted)
+  if (wanted.type === 'ssh') return await agent(setup, wanted)
+  return wanted.type === 'cache' ? await cache(setup, wanted) : await bind(setup, wanted)
 }
 
 // From a context a copy is bound: without what .dockerignore leaves out, owned by root, and the user's files unharmed.
-async function bind(bench: Bench, wanted: BoundTree): Promise<Place> {
+async function bind(setup: ExecutorSetup, wanted: BoundTree): Promise<Place> {
   if (wanted.root.kind === 'context') {
-    const source = await copied(bench, wanted.root, wanted.source)
+    const source = await copied(setup, wanted.root, wanted.source)
     return { mount: bindMount(wanted.target, source, wanted.writable) }
   }
   const chain = wanted.writable
-    ? scratchChain(bench, wanted.root.lowers)
-    : bench.openChain(wanted.root.lowers)
+    ? scratchChain(setup, wanted.root.lowers)
+    : setup.openChain(wanted.root.lowers)
   const root = Rooted.open(chain.dir)
   try {
     const real = root.resolve(cleanName(Buffer.from(wanted.source).toString('latin1')))
@@ -93,30 +93,30 @@ async function bind(bench: Bench, wanted: BoundTree): Promise<Place> {
 }
 
 // Writes go to an upper that nobody reads.
-function scratchChain(bench: Bench, lowers: readonly string[]): { dir: string; close: () => void } {
-  if (bench.form === 'tree')
+function scratchChain(setup: ExecutorSetup, lowers: readonly string[]): { dir: string; close: () => void } {
+  if (setup.form === 'tree')
     throw new ToolError('NOT_SUPPORTED', 'a writable bind mount needs overlay mounts')
-  const dir = bench.newDir('scratch')
+  const dir = setup.newDir('scratch')
   const [upper, work, merged] = ['upper', 'work', 'merged'].map(name => path.join(dir, name)) as [
     string,
     string,
     string,
   ]
   for (const each of [upper, work, merged]) fs.mkdirSync(each, { mode: 0o755 })
-  bench.overlays.mount({ lowers, upper, work }, merged)
+  setup.overlays.mount({ lowers, upper, work }, merged)
   return { dir: merged, close: () => unmount(merged) }
 }
 
-async function copied(bench: Bench, root: SourceRoot, source: string): Promise<string> {
-  const dir = bench.newDir('bind')
+async function copied(setup: ExecutorSetup, root: SourceRoot, source: string): Promise<string> {
+  const dir = setup.newDir('bind')
   fs.chmodSync(dir, 0o755)
-  return await withSource(bench, root, async tree => {
+  return await withSource(setup, root, async tree => {
     const name = cleanName(Buffer.from(source).toString('latin1'))
     const [found] = findSources(tree, { base: name, optional: false }, [])
     if (found === undefined) throw new ToolError('NOT_FOUND', `"/${source}": not found`)
     const target = Rooted.open(dir)
     const owner = tree.owner ? { owner: tree.owner } : {}
-    const copier = new Copier(target, { ...owner, timeNs: 0n, onWarning: bench.warn })
+    const copier = new Copier(target, { ...owner, timeNs: 0n, onWarning: setup.warn })
     try {
       const stat = tree.root.lstat(found.real)
       const isDir = stat?.isDirectory() === true
@@ -141,7 +141,7 @@ function describe(
   fs.chmodSync(dir, Number(mode & 0o7777n))
 }
 
-async function cache(bench: Bench, wanted: BoundCache): Promise<Place> {
+async function cache(setup: ExecutorSetup, wanted: BoundCache): Promise<Place> {
   const id = createHash('sha256').update(cacheName(wanted)).digest('hex')
   const dir = path.join(wanted.dir, id)
   fs.mkdirSync(wanted.dir, { recursive: true, mode: 0o700 })
@@ -151,10 +151,10 @@ async function cache(bench: Bench, wanted: BoundCache): Promise<Place> {
       : await lockFile(`${dir}.lock`, { wait: wanted.sharing === 'locked' })
   // Somebody has the cache: a private one begins anew, and is gone with this build.
   const place =
-    wanted.sharing === 'private' && lock === undefined ? path.join(bench.newDir('cache'), id) : dir
+    wanted.sharing === 'private' && lock === undefined ? path.join(setup.newDir('cache'), id) : dir
   if (!fs.existsSync(place)) {
     if (wanted.origin === undefined) makeCache(place, wanted)
-    else await seedCache(bench, place, { root: wanted.origin.root, source: wanted.source })
+    else await seedCache(setup, place, { root: wanted.origin.root, source: wanted.source })
   }
   return {
     mount: bindMount(wanted.target, place, !wanted.readonly),
@@ -169,11 +169,11 @@ function cacheName({ id, origin, mode, uid, gid }: BoundCache): string {
 }
 
 async function seedCache(
-  bench: Bench,
+  setup: ExecutorSetup,
   place: string,
   { root, source }: { readonly root: SourceRoot; readonly source: string },
 ): Promise<void> {
-  const made = await copied(bench, root, source)
+  const made = await copied(setup, root, source)
   if (!fs.statSync(made).isDirectory())
     throw new ToolError('MOUNT_INVALID', `a cache begins with a directory, and "/${source}" is none`)
   try {
@@ -192,7 +192,7 @@ function makeCache(place: string, { mode, uid, gid }: CacheMount): void {
   })
 }
 
-function secret(bench: Bench, wanted: BoundSecret): Place {
+function secret(setup: ExecutorSetup, wanted: BoundSecret): Place {
   if (wanted.from === undefined) {
     if (!wanted.required) return {}
     throw new ToolError(
@@ -200,11 +200,11 @@ function secret(bench: Bench, wanted: BoundSecret): Place {
       `the secret "${wanted.id}" was not given: --secret id=${wanted.id},src=FILE`,
     )
   }
-  const content = secretBytes(wanted.id, wanted.from, bench.env)
+  const content = secretBytes(wanted.id, wanted.from, setup.env)
   const env = wanted.env === undefined ? {} : { env: [wanted.env, content.toString('utf8')] as const }
   if (wanted.target === undefined) return env
   // Of this step alone: another that runs at the same time may have the same secret.
-  const file = bench.newSecretFile()
+  const file = setup.newSecretFile()
   fs.writeFileSync(file, content, { mode: 0o600 })
   fs.chownSync(file, wanted.uid, wanted.gid)
   fs.chmodSync(file, wanted.mode)
@@ -215,7 +215,7 @@ function secret(bench: Bench, wanted: BoundSecret): Place {
   }
 }
 
-async function agent(bench: Bench, wanted: BoundAgent): Promise<Place> {
+async function agent(setup: ExecutorSetup, wanted: BoundAgent): Promise<Place> {
   const { id, from, target } = wanted
   const env = wanted.told ? { env: ['SSH_AUTH_SOCK', target] as const } : {}
   if (from === undefined) {
@@ -223,8 +223,8 @@ async function agent(bench: Bench, wanted: BoundAgent): Promise<Place> {
     if (!wanted.required) return env
     throw new ToolError('SSH_MISSING', `no agent for ssh "${id}" was given: --ssh ${id}`)
   }
-  const file = bench.newSecretFile()
-  const source = 'keys' in from ? await startKeyAgent(bench, from.keys) : { ...from, close: () => {} }
+  const file = setup.newSecretFile()
+  const source = 'keys' in from ? await startKeyAgent(setup, from.keys) : { ...from, close: () => {} }
   const stop = await serveAgent(source.socket, { ...wanted, file })
   const close = (): void => {
     stop()

@@ -17,8 +17,8 @@ import {
   type WorkdirAction,
 } from '@pipelayer/steps'
 import { syncfs } from '@pipelayer/sys'
-import { type Bench, overlayLost } from './bench.js'
 import { Copier } from './copier.js'
+import { type ExecutorSetup, overlayLost } from './executor-setup.js'
 import { withSource } from './open-source.js'
 import { runInRootfs } from './rootfs-run.js'
 import { runStep } from './run-step.js'
@@ -28,11 +28,11 @@ import { transfer } from './transfer.js'
  * Executes one step and puts it into the store: worked on in the work directory, flushed, renamed. A step that fails
  * leaves nothing.
  */
-export async function executeStep(bench: Bench, request: StepRequest): Promise<void> {
-  const dir = bench.newDir('step')
+export async function executeStep(setup: ExecutorSetup, request: StepRequest): Promise<void> {
+  const dir = setup.newDir('step')
   try {
-    if (bench.form === 'overlay') await onOverlay(bench, request, dir)
-    else await onCopy(bench, request, dir)
+    if (setup.form === 'overlay') await onOverlay(setup, request, dir)
+    else await onCopy(setup, request, dir)
     publishStep(dir, request)
   } finally {
     fs.rmSync(dir, { recursive: true, force: true })
@@ -46,7 +46,7 @@ export function publishStep(dir: string, step: Pick<StepRequest, 'created' | 'cr
   publish(dir, step.dir)
 }
 
-async function onOverlay(bench: Bench, request: StepRequest, dir: string): Promise<void> {
+async function onOverlay(setup: ExecutorSetup, request: StepRequest, dir: string): Promise<void> {
   const [upper, work, merged] = [UPPER, 'work', 'merged'].map(name => path.join(dir, name)) as [
     string,
     string,
@@ -54,25 +54,25 @@ async function onOverlay(bench: Bench, request: StepRequest, dir: string): Promi
   ]
   for (const each of [upper, work, merged]) fs.mkdirSync(each)
   copyRoot(request.lowers[0], upper)
-  bench.overlays.mount({ lowers: request.lowers, upper, work }, merged)
+  setup.overlays.mount({ lowers: request.lowers, upper, work }, merged)
   try {
-    await act(bench, request.action, merged)
+    await act(setup, request.action, merged)
   } finally {
     unmount(merged)
   }
-  bench.overlays.finish(upper)
+  setup.overlays.finish(upper)
   fs.rmdirSync(merged)
   // The kernel leaves a folder without permissions in it.
   fs.rmSync(work, { recursive: true, force: true })
 }
 
-async function onCopy(bench: Bench, request: StepRequest, dir: string): Promise<void> {
+async function onCopy(setup: ExecutorSetup, request: StepRequest, dir: string): Promise<void> {
   if (request.lowers.length > 1) throw overlayLost()
   const tree = path.join(dir, TREE)
   fs.mkdirSync(tree, { mode: 0o755 })
   const [lower] = request.lowers
   if (lower !== undefined) await copyTree(lower, tree)
-  await act(bench, request.action, tree)
+  await act(setup, request.action, tree)
 }
 
 /** A whole tree with all that belongs to it, into a directory that is there. */
@@ -99,12 +99,12 @@ export function copyRoot(lower: string | undefined, upper: string): void {
   fs.utimesSync(upper, stat.atime, stat.mtime)
 }
 
-async function act(bench: Bench, action: Action, target: string): Promise<void> {
-  if (action.kind === 'workdir') return makeWorkdir(action, target, bench)
+async function act(setup: ExecutorSetup, action: Action, target: string): Promise<void> {
+  if (action.kind === 'workdir') return makeWorkdir(action, target, setup)
   if (action.kind === 'run')
-    return await (action.programs === undefined ? runStep : runInRootfs)(bench, action, target)
-  if (action.kind === 'images') return await bench.parts.bringImages(bench, action, target)
-  await withSource(bench, action.root, source => transfer(action, { target, source, onWarning: bench.warn }))
+    return await (action.programs === undefined ? runStep : runInRootfs)(setup, action, target)
+  if (action.kind === 'images') return await setup.parts.bringImages(setup, action, target)
+  await withSource(setup, action.root, source => transfer(action, { target, source, onWarning: setup.warn }))
   if (action.root.kind === 'context') checkUnchanged(action, action.root)
 }
 
@@ -120,14 +120,14 @@ function checkUnchanged(action: TransferAction, context: Extract<SourceRoot, { k
   })
 }
 
-function makeWorkdir(action: WorkdirAction, target: string, bench: Bench): void {
+function makeWorkdir(action: WorkdirAction, target: string, setup: ExecutorSetup): void {
   const root = Rooted.open(target)
   try {
     // As that of --chown: a number is a group, too, and who is not there is root.
     const owner = ownerIdentity(action.user, accountsIn(root), why =>
-      bench.warn(`USER ${action.user}: ${why}`),
+      setup.warn(`USER ${action.user}: ${why}`),
     )
-    const rules = { owner, timeNs: BigInt(action.timeNs), onWarning: bench.warn }
+    const rules = { owner, timeNs: BigInt(action.timeNs), onWarning: setup.warn }
     const copier = new Copier(root, rules)
     try {
       copier.makeDirs(root.resolve(cleanName(action.path)))

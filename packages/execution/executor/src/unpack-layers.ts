@@ -4,8 +4,8 @@ import { RANGES } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
 import { type BlobFile, openBlob, provenTar } from '@pipelayer/layer-blob'
 import type { LayerBlobFile, LayerToUnpack, UnpackRequest } from '@pipelayer/steps'
-import { applyLayer, applyLayerOverlay, OverlayCrew } from '@pipelayer/unpacking'
-import type { Bench } from './bench.js'
+import { applyLayer, applyLayerOverlay, OverlayThreads } from '@pipelayer/unpacking'
+import type { ExecutorSetup } from './executor-setup.js'
 import { copyTree, publish } from './step.js'
 
 /** Layers that are unpacked at a time: each takes 30 MB. */
@@ -17,21 +17,21 @@ const AT_A_TIME = 2
  *
  * @throws {ToolError} `DIFF_ID_MISMATCH` when a blob holds another tar than the config says, `DIGEST_MISMATCH`
  */
-export async function unpackLayers(bench: Bench, request: UnpackRequest): Promise<void> {
-  if (bench.form === 'overlay') return await unpackOverlays(bench, request.layers)
+export async function unpackLayers(setup: ExecutorSetup, request: UnpackRequest): Promise<void> {
+  if (setup.form === 'overlay') return await unpackOverlays(setup, request.layers)
   const below: string[] = []
   for (const layer of request.layers) {
-    if (!fs.existsSync(layer.dir)) await unpack(bench, layer, below)
+    if (!fs.existsSync(layer.dir)) await unpack(setup, layer, below)
     below.unshift(layer.dir)
   }
 }
 
-async function unpackOverlays(bench: Bench, layers: readonly LayerToUnpack[]): Promise<void> {
-  const crew = new OverlayCrew({
-    xattrs: bench.xattrs,
-    program: bench.parts.layerThread,
+async function unpackOverlays(setup: ExecutorSetup, layers: readonly LayerToUnpack[]): Promise<void> {
+  const threads = new OverlayThreads({
+    xattrs: setup.xattrs,
+    program: setup.parts.layerThread,
     atATime: Math.min(availableParallelism(), AT_A_TIME),
-    onWarning: bench.warn,
+    onWarning: setup.warn,
   })
   const unpacking: Promise<void>[] = []
   const dirs: string[] = []
@@ -39,9 +39,9 @@ async function unpackOverlays(bench: Bench, layers: readonly LayerToUnpack[]): P
   try {
     for (const layer of layers) {
       if (!fs.existsSync(layer.dir)) {
-        const dir = newRoot(bench)
+        const dir = newRoot(setup)
         dirs.push(dir)
-        const whole = crew.unpack({ blob: blobOf(layer), dir, lowers: [...below] }, () =>
+        const whole = threads.unpack({ blob: blobOf(layer), dir, lowers: [...below] }, () =>
           publish(dir, layer.dir),
         )
         unpacking.push(named(layer, whole))
@@ -50,7 +50,7 @@ async function unpackOverlays(bench: Bench, layers: readonly LayerToUnpack[]): P
     }
     await Promise.all(unpacking)
   } finally {
-    await crew.close()
+    await threads.close()
     for (const dir of dirs) fs.rmSync(dir, { recursive: true, force: true })
   }
 }
@@ -74,16 +74,16 @@ function blobOf({ blob, digest, size, diffID }: LayerBlobFile): BlobFile {
 }
 
 /** It becomes the root of an image: open to all users in it, behind a parent that is not. */
-function newRoot(bench: Bench): string {
-  const dir = bench.newDir('layer')
+function newRoot(setup: ExecutorSetup): string {
+  const dir = setup.newDir('layer')
   fs.chmodSync(dir, 0o755)
   return dir
 }
 
-async function unpack(bench: Bench, layer: LayerToUnpack, below: readonly string[]): Promise<void> {
-  const dir = newRoot(bench)
+async function unpack(setup: ExecutorSetup, layer: LayerToUnpack, below: readonly string[]): Promise<void> {
+  const dir = newRoot(setup)
   try {
-    await applyBlob(bench, layer, { dir, below })
+    await applyBlob(setup, layer, { dir, below })
     publish(dir, layer.dir)
   } finally {
     fs.rmSync(dir, { recursive: true, force: true })
@@ -96,15 +96,15 @@ async function unpack(bench: Bench, layer: LayerToUnpack, below: readonly string
  * @throws {ToolError} `DIFF_ID_MISMATCH`, `DIGEST_MISMATCH`
  */
 export async function applyBlob(
-  bench: Bench,
+  setup: ExecutorSetup,
   layer: LayerBlobFile,
   { dir, below }: { readonly dir: string; readonly below: readonly string[] },
 ): Promise<void> {
   const blob = blobOf(layer)
   const { tar, finish } = provenTar(openBlob(blob), `the tar of layer ${layer.digest}`, blob)
-  const options = { onWarning: bench.warn }
-  if (bench.form === 'overlay')
-    await applyLayerOverlay(tar, dir, { ...options, lowers: below, xattrs: bench.xattrs })
+  const options = { onWarning: setup.warn }
+  if (setup.form === 'overlay')
+    await applyLayerOverlay(tar, dir, { ...options, lowers: below, xattrs: setup.xattrs })
   else {
     const [lower] = below
     if (lower !== undefined) await copyTree(lower, dir)

@@ -6,7 +6,7 @@ import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
 import { createdBy, HISTORY_COMMENT } from './created-by.js'
 import { filesBase } from './files-base.js'
 import { checkEmulator, HINT, isForeign } from './foreign.js'
-import { alignHistory } from './history.js'
+import { completeHistory } from './history.js'
 import { childDocument, ensurePath, scratchDocument } from './image-config.js'
 import type { LayerStep, Source } from './layer-step.js'
 import { chainSource, namedSource } from './named-source.js'
@@ -138,7 +138,7 @@ export class Builder {
     const base = await sources.image(text, wanted)
     const doc = childDocument(base.config, platform)
     ensurePath(doc)
-    doc.history = alignHistory(doc.history, base.layers.length)
+    doc.history = completeHistory(doc.history, base.layers.length)
     return startStage(plan.index, doc, baseChain(base, time))
   }
 

@@ -6,7 +6,7 @@ import type { HistoryEntry } from './image-config.js'
  *
  * A base with more such entries than layers is left alone: manifest-gen refuses it, naming the numbers.
  */
-export function alignHistory(history: readonly HistoryEntry[], layers: number): HistoryEntry[] {
+export function completeHistory(history: readonly HistoryEntry[], layers: number): HistoryEntry[] {
   const known = history.filter(entry => entry.empty_layer !== true).length
   const missing = Math.max(0, layers - known)
   return [...history, ...Array.from({ length: missing }, () => ({ comment: 'layer of the base image' }))]

@@ -7,7 +7,7 @@
 export { addStep } from './add-step.js'
 export type { BaseImage, BaseLayer } from './base-image.js'
 export { Builder } from './builder.js'
-export { alignHistory, fillTimes, newest } from './history.js'
+export { completeHistory, fillTimes, newest } from './history.js'
 export { childDocument, scratchDocument } from './image-config.js'
 export type { LayerStep, Source, TreeRef } from './layer-step.js'
 export { makePlan, placeOf } from './plan.js'

@@ -4,7 +4,7 @@ import t from 'tap'
 import { nextWorkdir } from '../src/config-step.js'
 import { createdBy } from '../src/created-by.js'
 import { duration, quote, quoteRune } from '../src/go-format.js'
-import { alignHistory, fillTimes } from '../src/history.js'
+import { completeHistory, fillTimes } from '../src/history.js'
 import { childDocument, setEnv } from '../src/image-config.js'
 import { declareArg, type GlobalScope, proxyEnv, Scope, unusedBuildArgs } from '../src/scope.js'
 
@@ -77,8 +77,8 @@ t.test('times of a history', async t => {
   )
   t.equal(fillTimes([{ created: old }, {}], 1, 'now')[1]?.created, old, 'no new layer: the base')
   t.equal(fillTimes([{}], 0, 'now')[0]?.created, 'now', 'nothing at all: the clock')
-  t.equal(alignHistory([], 2).length, 2, 'made up where the base has none')
-  t.equal(alignHistory([{ empty_layer: true }, {}], 1).length, 2, 'as it is where it fits')
+  t.equal(completeHistory([], 2).length, 2, 'made up where the base has none')
+  t.equal(completeHistory([{ empty_layer: true }, {}], 1).length, 2, 'as it is where it fits')
 })
 
 t.test('variables', async t => {

@@ -15,14 +15,14 @@ import {
 } from '@pipelayer/step-cache'
 import type { Store } from '@pipelayer/store'
 import { packedLayer } from './step-packing.js'
-import type { Workshop } from './workshop.js'
+import type { StepScheduler } from './step-scheduler.js'
 
 /** Where a cache goes to. */
 export interface Export {
   /** As `--cache-to` names them. */
   readonly names: readonly string[]
   readonly open: (name: string) => Place
-  readonly workshop: Workshop
+  readonly scheduler: StepScheduler
   readonly info: (message: string) => void
 }
 
@@ -62,19 +62,19 @@ async function exportedSteps(chain: Chain, work: Export): Promise<ExportedStep[]
 
 async function layerOf(
   step: ChainStep,
-  { workshop }: Export,
+  { scheduler }: Export,
 ): Promise<(EncodedLayer & { readonly origin?: Place }) | undefined> {
-  const known = usualLayer(workshop.cache.packed(step.cacheKey), workshop.time)
+  const known = usualLayer(scheduler.cache.packed(step.cacheKey), scheduler.time)
   if (known) return known
   const { imported } = step
   if (imported) return { packed: imported.packed, encoding: imported.encoding, origin: imported.place }
-  return await packedLayer(step, workshop)
+  return await packedLayer(step, scheduler)
 }
 
 async function putCache(
   steps: readonly ExportedStep[],
   name: string,
-  { open, info, workshop: { store } }: Export,
+  { open, info, scheduler: { store } }: Export,
 ): Promise<void> {
   info(`writing the cache to ${name}`)
   const place = open(name)

@@ -5,6 +5,6 @@
  */
 
 export { exportCache } from './cache-export.js'
+export { StepScheduler } from './step-scheduler.js'
 export { type Listener, StepTrees } from './step-trees.js'
 export { targetRecords } from './target-records.js'
-export { Workshop } from './workshop.js'

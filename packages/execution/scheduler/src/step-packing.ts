@@ -1,6 +1,6 @@
 import type { ChainStep } from '@pipelayer/planning'
 import { contentDir, type EncodedLayer, usualLayer } from '@pipelayer/step-cache'
-import type { Workshop } from './workshop.js'
+import type { StepScheduler } from './step-scheduler.js'
 
 /**
  * The layer of a step: as it was packed before, else packed now, by the executor. Nothing where the step is not here, or
@@ -8,8 +8,11 @@ import type { Workshop } from './workshop.js'
  *
  * @throws {ToolError} those of packing
  */
-export async function packedLayer(step: ChainStep, workshop: Workshop): Promise<EncodedLayer | undefined> {
-  const { cache, trees, store, time } = workshop
+export async function packedLayer(
+  step: ChainStep,
+  scheduler: StepScheduler,
+): Promise<EncodedLayer | undefined> {
+  const { cache, trees, store, time } = scheduler
   const { cacheKey } = step
   const known = usualLayer(cache.packed(cacheKey), time)
   if (known) return known

@@ -3,13 +3,13 @@ import { type BaseImage, type ChainStep, fillTimes, newest, type StageState } fr
 import type { AnyRecord, SnapshotRecord } from '@pipelayer/records'
 import { contentDir, layerFields, usualLayer } from '@pipelayer/step-cache'
 import { packedLayer } from './step-packing.js'
-import type { Workshop } from './workshop.js'
+import type { StepScheduler } from './step-scheduler.js'
 
 /** Which image, and in which form its steps go down the pipe. */
 export interface RecordsRequest {
   /** The key of the image in the stream. */
   readonly image: string
-  readonly workshop: Workshop
+  readonly scheduler: StepScheduler
   readonly caller: Caller
   /** Give each step as a snapshot, also one that is packed already. */
   readonly snapshots: boolean
@@ -26,14 +26,14 @@ export async function* targetRecords(
   state: StageState,
   request: RecordsRequest,
 ): AsyncGenerator<AnyRecord, void> {
-  const { image, workshop } = request
-  const { time } = workshop
+  const { image, scheduler } = request
+  const { time } = scheduler
   const { chain, timed, doc } = state
   for (const step of chain.steps) void step.done().catch(() => {})
   yield* baseRecords(chain.base, image)
   const history = [...doc.history]
   for (const [index, step] of timed) {
-    const done = await workshop.done(step)
+    const done = await scheduler.done(step)
     const created = time.fixed ? time.created : done.created
     const entry = history[index]
     if (entry) history[index] = { created, ...entry }
@@ -65,18 +65,18 @@ function* baseRecords(base: BaseImage | undefined, image: string): Generator<Any
 async function stepRecord(
   step: ChainStep,
   meta: Pick<SnapshotRecord, 'image' | 'index' | 'createdBy' | 'created'>,
-  { workshop, caller, snapshots }: RecordsRequest,
+  { scheduler, caller, snapshots }: RecordsRequest,
 ): Promise<AnyRecord> {
   const { cacheKey } = await step.done()
   const known = snapshots
     ? undefined
     : caller.kind === 'user'
-      ? await packedLayer(step, workshop)
-      : usualLayer(workshop.cache.packed(cacheKey), workshop.time)
+      ? await packedLayer(step, scheduler)
+      : usualLayer(scheduler.cache.packed(cacheKey), scheduler.time)
   if (known) {
     const { image, createdBy, created } = meta
     const fields = layerFields(known.packed)
-    const path = known.packed.blob && { path: workshop.store.blobPath(known.packed.blob.digest) }
+    const path = known.packed.blob && { path: scheduler.store.blobPath(known.packed.blob.digest) }
     return {
       type: 'layer',
       image,
@@ -88,8 +88,8 @@ async function stepRecord(
       encoding: known.encoding,
     }
   }
-  const folder = await workshop.trees.folder(step)
-  const lowers = await workshop.trees.lowers(step.below)
+  const folder = await scheduler.trees.folder(step)
+  const lowers = await scheduler.trees.lowers(step.below)
   const [before] = lowers
   // Whoever reads it in the namespace itself does not need it, but may read it elsewhere.
   const idMap = caller.kind === 'root' ? {} : { idMap: caller.idMap }

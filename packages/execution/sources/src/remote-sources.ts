@@ -2,7 +2,7 @@ import { type GitRef, remoteGitRef } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import type { RemoteOptions } from '@pipelayer/places'
 import { binaryOf } from '@pipelayer/rootfs'
-import { type Remote, type RemoteWish, type SecretSource, secretBytes } from '@pipelayer/steps'
+import { type Remote, type RemoteRequest, type SecretSource, secretBytes } from '@pipelayer/steps'
 import type { Store } from '@pipelayer/store'
 import { shownRemote } from './git-program.js'
 import { COMMIT, type GitCommit, resolveCommit } from './git-repository.js'
@@ -39,9 +39,9 @@ export class RemoteSources {
    *
    * @throws {ToolError} those of {@link resolveCommit} and {@link fetchHttp}
    */
-  async find(source: string, wish: RemoteWish): Promise<Remote> {
+  async find(source: string, request: RemoteRequest): Promise<Remote> {
     const ref = remoteGitRef(source)
-    return ref === undefined ? await this.#http(source, wish) : await this.#git(ref, wish)
+    return ref === undefined ? await this.#http(source, request) : await this.#git(ref, request)
   }
 
   /**
@@ -49,12 +49,12 @@ export class RemoteSources {
    *
    * @throws {ToolError} `GIT_SUBDIR_INVALID` where the subdirectory is none, or lies behind a symlink
    */
-  async tree(ref: GitRef, wish: RemoteWish = {}): Promise<string> {
-    const { found, options } = await this.#resolve(ref, wish)
+  async tree(ref: GitRef, request: RemoteRequest = {}): Promise<string> {
+    const { found, options } = await this.#resolve(ref, request)
     return await this.#checkout(ref, found, options)
   }
 
-  async #http(address: string, { checksum, unpack = false }: RemoteWish): Promise<Remote> {
+  async #http(address: string, { checksum, unpack = false }: RemoteRequest): Promise<Remote> {
     const { onWarning, places } = this.#setup
     const options = {
       ...places,
@@ -76,8 +76,8 @@ export class RemoteSources {
     }
   }
 
-  async #git(ref: GitRef, wish: RemoteWish): Promise<Remote> {
-    const { found, options } = await this.#resolve(ref, wish)
+  async #git(ref: GitRef, request: RemoteRequest): Promise<Remote> {
+    const { found, options } = await this.#resolve(ref, request)
     const { keepGitDir = false, submodules = true, mtime = 'commit' } = options
     const origin = keepGitDir ? { remote: shownRemote(ref.remote) } : {}
     return {
@@ -88,17 +88,20 @@ export class RemoteSources {
 
   async #resolve(
     ref: GitRef,
-    wish: RemoteWish,
+    request: RemoteRequest,
   ): Promise<{ readonly found: GitCommit; readonly options: CheckoutOptions }> {
     const { places, secrets } = this.#setup
-    if (wish.checksum !== undefined && ref.checksum !== undefined && wish.checksum !== ref.checksum)
-      throw new ToolError('GIT_REF_INVALID', `--checksum=${wish.checksum}: the address says ${ref.checksum}`)
+    if (request.checksum !== undefined && ref.checksum !== undefined && request.checksum !== ref.checksum)
+      throw new ToolError(
+        'GIT_REF_INVALID',
+        `--checksum=${request.checksum}: the address says ${ref.checksum}`,
+      )
     const authorization = (host: string): string | undefined => gitHeader(host, secrets, places.env)
     const reach = { ...places, authorization }
-    const checksum = wish.checksum ?? ref.checksum
+    const checksum = request.checksum ?? ref.checksum
     const wanted = ref.fetchByCommit === true ? fullCommit(ref, checksum) : ref.ref
     const found = await resolveCommit({ remote: remoteOf(ref), ref: wanted, checksum }, reach)
-    const keepGitDir = wish.keepGitDir ?? ref.keepGitDir
+    const keepGitDir = request.keepGitDir ?? ref.keepGitDir
     return { found, options: { ...reach, keepGitDir, submodules: ref.submodules, mtime: ref.mtime } }
   }
 

@@ -45,6 +45,6 @@ export {
 export { type ModeChange, parseMode } from './file-mode.js'
 export { isKeyFile, keyBytes } from './key-file.js'
 export { type CacheMount, parseMount, type RunMount, type SshMount } from './mounts.js'
-export type { Remote, RemoteFinder, RemoteWish } from './remote.js'
+export type { Remote, RemoteFinder, RemoteRequest } from './remote.js'
 export { parseSecret, secretBytes } from './secrets.js'
 export { KEY_VERSION, keyOf } from './step-key.js'

@@ -9,7 +9,7 @@ export interface Remote {
 }
 
 /** What ADD says of a source. */
-export interface RemoteWish {
+export interface RemoteRequest {
   readonly checksum?: string | undefined
   readonly keepGitDir?: boolean | undefined
   readonly unpack?: boolean | undefined
@@ -18,5 +18,5 @@ export interface RemoteWish {
 /** Finds sources of the network. */
 export interface RemoteFinder {
   /** Asks a repository for a commit, brings a file that no checksum names. */
-  find(source: string, wish: RemoteWish): Promise<Remote>
+  find(source: string, request: RemoteRequest): Promise<Remote>
 }

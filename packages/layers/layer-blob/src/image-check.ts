@@ -9,7 +9,7 @@ import type { ConfigRecord } from '@pipelayer/records'
 /**
  * Holds diffIDs, base first, to those in a config; one that names none, as that of a build, has nothing to say.
  *
- * @throws ToolError `LAYERS_MISSING`, `LAYER_MISMATCH`: a record was lost, or changed and not told to manifest-gen
+ * @throws ToolError `LAYERS_MISSING`, `DIFF_ID_MISMATCH`: a record was lost, or changed and not told to manifest-gen
  */
 export function checkDiffIDs(
   { config, image }: ConfigRecord,
@@ -27,7 +27,7 @@ export function checkDiffIDs(
   const at = wanted.findIndex((diffID, i) => diffIDs[i] !== undefined && diffIDs[i] !== diffID)
   if (at >= 0)
     throw new ToolError(
-      'LAYER_MISMATCH',
+      'DIFF_ID_MISMATCH',
       `layer ${at + 1} of image "${image}" should be ${wanted[at]} by its config, but ${diffIDs[at]} came`,
     )
 }

@@ -99,19 +99,19 @@ async function unpack(tar: AsyncIterable<Buffer>, root: string, options: Options
   const tree = new Tree(root, { attributer, form: options.form, lowers: options.lowers })
   const unpacker = new LayerUnpacker(tree, attributer, options)
   const parser = new TarParser({ holes: 'events' })
-  const { hand, signal } = options
+  const { writes, signal } = options
   try {
     for await (const chunk of tar) {
       signal?.throwIfAborted()
       for (const event of parser.push(chunk)) unpacker.take(event)
-      await hand?.turn()
+      await writes?.turn()
     }
     parser.finish()
-    await hand?.drain()
+    await writes?.drain()
   } finally {
     unpacker.close()
     // After a failure too: files are open. It is the first failure that counts.
-    await hand?.drain().catch(() => undefined)
+    await writes?.drain().catch(() => undefined)
   }
   return { result: unpacker.result(), hasRoot: unpacker.hasRoot }
 }

@@ -9,7 +9,6 @@ import { workerData } from 'node:worker_threads'
 import { ToolError } from '@pipelayer/errors'
 import { type BlobFile, openTar } from '@pipelayer/layer-blob'
 import { unpackOverlay } from './apply.js'
-import { RowWriter } from './handed-files.js'
 import {
   type FromThread,
   SLOT_BYTES,
@@ -18,8 +17,9 @@ import {
   type ToThread,
   type UnpackJob,
 } from './thread-messages.js'
+import { RowWriter } from './write-queue.js'
 
-/** The whole program of a worker thread that {@link ReadingThread} and {@link OverlayCrew} start. */
+/** The whole program of a worker thread that {@link ReadingThread} and {@link OverlayThreads} start. */
 export function serveLayerThread(): void {
   const thread = new LayerThread(workerData as ThreadData)
   thread.serve()
@@ -27,7 +27,7 @@ export function serveLayerThread(): void {
 
 class LayerThread {
   readonly #data: ThreadData
-  readonly #ring: Buffer
+  readonly #queue: Buffer
   readonly #writer: RowWriter
   #slot = 0
   #underWay = 0
@@ -36,7 +36,7 @@ class LayerThread {
 
   constructor(data: ThreadData) {
     this.#data = data
-    this.#ring = Buffer.from(data.ring)
+    this.#queue = Buffer.from(data.ring)
     this.#writer = new RowWriter(data)
   }
 
@@ -74,7 +74,7 @@ class LayerThread {
   async #send(chunk: Buffer, at: number): Promise<void> {
     while (this.#underWay >= SLOTS && !this.#isStopped) await this.#change()
     const start = this.#slot * SLOT_BYTES
-    this.#tell({ filled: chunk.copy(this.#ring, start, at, at + SLOT_BYTES) })
+    this.#tell({ filled: chunk.copy(this.#queue, start, at, at + SLOT_BYTES) })
     this.#slot = (this.#slot + 1) % SLOTS
     this.#underWay++
   }

@@ -20,13 +20,13 @@ import {
 } from '@pipelayer/rootfs'
 import { closeFile, writeAll } from '@pipelayer/sys'
 import type { ReadEntry, TarEvent } from '@pipelayer/tar'
-import { type FileHand, isForHand } from './handed-files.js'
 import { makeDevice, makeHardlink, makeRoom, makeSymlink, makeWhiteout, type Spot } from './make.js'
 import { clear, removeLower, spotKey } from './remove.js'
 import { differs, Repeated, SeenPaths } from './repeated.js'
 import type { Selection } from './selection.js'
 import type { Tree } from './tree.js'
 import type { ApplyOptions, ApplyResult } from './types.js'
+import { fitsQueue, type WriteQueue } from './write-queue.js'
 
 interface OpenFile extends NewFile {
   readonly entry: ReadEntry
@@ -34,7 +34,7 @@ interface OpenFile extends NewFile {
   position: number
   hasHoles: boolean
   /** Writes and closes it, where it is not this thread that does. */
-  readonly hand: FileHand | undefined
+  readonly writes: WriteQueue | undefined
 }
 
 /** One layer on its way to disk. */
@@ -45,7 +45,7 @@ export class LayerUnpacker {
   readonly #lastCounts: boolean
   readonly #selection: Selection | undefined
   readonly #maxEntries: number
-  readonly #hand: FileHand | undefined
+  readonly #writes: WriteQueue | undefined
   /** What this layer has made, by {@link spotKey}. */
   readonly #made = new PathSet()
   /** What it has hidden: said again it hides nothing more, and looking through a large directory each time takes hours. */
@@ -66,7 +66,7 @@ export class LayerUnpacker {
     this.#maxEntries = maxEntries
     this.#tree = tree
     this.#attributer = attributer
-    this.#hand = attributer.hasLibc ? options.hand : undefined
+    this.#writes = attributer.hasLibc ? options.writes : undefined
     this.#warn = onWarning
     this.#lastCounts = repeated === 'last'
     this.#hasWhiteouts = options.whiteouts !== 'files'
@@ -208,7 +208,7 @@ export class LayerUnpacker {
     if (seen === 'other') throw differs()
     // A hard link to the same name is made again, and leads where it did.
     if (seen === 'new' || entry.type === 'dir' || entry.type === 'hardlink') return false
-    this.#hand?.flush()
+    this.#writes?.flush()
     this.#repeated = new Repeated(spot, entry)
     return true
   }
@@ -279,10 +279,10 @@ export class LayerUnpacker {
       () => folder.create(name, mode),
       () => clear(spot, this.#own()),
     )
-    const hand = isForHand(entry) ? this.#hand : undefined
+    const writes = fitsQueue(entry) ? this.#writes : undefined
     const isNeutral = folder.isNeutral(fd)
-    const file = { fd, path: folder.at(name), mode, isNeutral, entry, position: 0, hasHoles: false, hand }
-    if (hand !== undefined) this.#attributer.ownNew(file, entry)
+    const file = { fd, path: folder.at(name), mode, isNeutral, entry, position: 0, hasHoles: false, writes }
+    if (writes !== undefined) this.#attributer.ownNew(file, entry)
     return file
   }
 
@@ -297,7 +297,7 @@ export class LayerUnpacker {
     this.#repeated?.compare(bytes)
     const file = this.#file
     if (file === undefined) return
-    if (file.hand !== undefined) file.hand.write(file.fd, bytes, file.entry.name)
+    if (file.writes !== undefined) file.writes.write(file.fd, bytes, file.entry.name)
     else if (this.#attributer.hasLibc && !file.hasHoles) writeAll(file.fd, bytes)
     else writeAt(file, bytes)
     file.position += bytes.length
@@ -317,7 +317,7 @@ export class LayerUnpacker {
     if (file === undefined) return
     this.#file = undefined
     try {
-      if (file.hand !== undefined) return
+      if (file.writes !== undefined) return
       // A hole at the end was skipped, not written.
       if (file.hasHoles) fs.ftruncateSync(file.fd, file.entry.size)
       this.#attributer.setNew(file, file.entry)
@@ -326,8 +326,8 @@ export class LayerUnpacker {
     }
   }
 
-  #close({ fd, hand, entry }: OpenFile): void {
-    if (hand !== undefined) hand.finish(fd, entry.mtime, entry.name)
+  #close({ fd, writes, entry }: OpenFile): void {
+    if (writes !== undefined) writes.finish(fd, entry.mtime, entry.name)
     else if (this.#attributer.hasLibc) closeFile(fd)
     else fs.closeSync(fd)
   }

@@ -6,8 +6,8 @@
 
 import fs from 'node:fs'
 import { type BlobFile, type OpenTar, openTar } from '@pipelayer/layer-blob'
-import type { FileHand } from './handed-files.js'
 import { ThreadLink } from './thread-link.js'
+import type { WriteQueue } from './write-queue.js'
 
 /** Below this a thread costs more, 40 ms, than it saves. */
 const WORTH_BYTES = 2 << 20
@@ -20,7 +20,7 @@ export function isWorthThread({ file }: BlobFile): boolean {
 
 /** A tar whose small files may be written by the thread that reads it. */
 export interface HandedTar extends OpenTar {
-  readonly hand?: FileHand
+  readonly writes?: WriteQueue
 }
 
 /** Reads blobs in another thread where that is faster. Memory: 4 MiB of tar on its way, and the thread's own 30 MB. */
@@ -43,7 +43,7 @@ export class ReadingThread {
     async function* chunks(): AsyncGenerator<Buffer, void, void> {
       diffID = yield* link.read(blob)
     }
-    return { tar: chunks(), finish: () => diffID, hand: link.hand }
+    return { tar: chunks(), finish: () => diffID, writes: link.writes }
   }
 
   /** Ends the thread. */

@@ -8,7 +8,6 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from '
 import { ToolError } from '@pipelayer/errors'
 import type { BlobFile } from '@pipelayer/layer-blob'
 import type { Warn } from '@pipelayer/rootfs'
-import { FileHand, type Handed, type HandMemory, ROWS_BYTES } from './handed-files.js'
 import {
   type FromThread,
   SLOT_BYTES,
@@ -18,11 +17,12 @@ import {
   type UnpackedLayer,
   type UnpackJob,
 } from './thread-messages.js'
+import { type BatchDone, type QueueMemory, ROWS_BYTES, WriteQueue } from './write-queue.js'
 
 /** Slots that are reported used at a time: fewer than there are. */
 const TOGETHER = 4
 
-type Answer = Exclude<FromThread, Handed>
+type Answer = Exclude<FromThread, BatchDone>
 
 /** One thread; one job at a time. */
 export class ThreadLink {
@@ -31,7 +31,7 @@ export class ThreadLink {
   readonly #ring: Buffer
   readonly #queue: Answer[] = []
   /** Writes files for whoever reads through this link. */
-  readonly hand: FileHand
+  readonly writes: WriteQueue
   #wake: () => void = () => undefined
 
   /** @param program - file of a program that calls `serveLayerThread` */
@@ -40,12 +40,12 @@ export class ThreadLink {
     const ring = new SharedArrayBuffer(SLOTS * SLOT_BYTES)
     this.#port = port1
     this.#ring = Buffer.from(ring)
-    const memory: HandMemory = {
+    const memory: QueueMemory = {
       ring,
       rows: new SharedArrayBuffer(ROWS_BYTES),
       written: new Int32Array(new SharedArrayBuffer(4)),
     }
-    this.hand = new FileHand(memory, rows => this.#tell({ rows }))
+    this.writes = new WriteQueue(memory, rows => this.#tell({ rows }))
     const workerData: ThreadData = { ...memory, port: port2, whole }
     this.#worker = new Worker(program, { workerData, transferList: [port2] })
     this.#worker.on('error', error => this.#end(String(error.stack)))
@@ -120,7 +120,7 @@ export class ThreadLink {
   }
 
   #take(message: FromThread): void {
-    if ('handed' in message) this.hand.take(message)
+    if ('batches' in message) this.writes.take(message)
     else {
       this.#queue.push(message)
       this.#wake()
@@ -129,11 +129,11 @@ export class ThreadLink {
 
   #end(bug: string): void {
     this.#take({ bug })
-    this.hand.fail(new Error(bug))
+    this.writes.fail(new Error(bug))
   }
 
   #release(): void {
-    this.hand.send()
+    this.writes.send()
     this.#tell({ used: TOGETHER })
   }
 

@@ -8,15 +8,15 @@ import type { MessagePort } from 'node:worker_threads'
 import type { BlobFile } from '@pipelayer/layer-blob'
 import type { XattrForm } from '@pipelayer/rootfs'
 import type { UnpackedOverlay } from './apply.js'
-import type { Handed, HandMemory } from './handed-files.js'
 import type { ApplyOptions } from './types.js'
+import type { BatchDone, QueueMemory } from './write-queue.js'
 
 /** Bytes of the tar under way: these slots, each filled by one chunk at most. */
 export const SLOTS = 16
 export const SLOT_BYTES = 1 << 18
 
 /** What both sides have from the start. */
-export interface ThreadData extends HandMemory {
+export interface ThreadData extends QueueMemory {
   readonly port: MessagePort
   /** Through it go the bytes of a tar, slot after slot; it is used again, so nothing is left to the garbage collector. */
   readonly ring: SharedArrayBuffer
@@ -61,7 +61,7 @@ export type ToThread =
 /** From the thread: the length of what is in the next slot, files that are written, a warning; last what became of the job. */
 export type FromThread =
   | { readonly filled: number }
-  | Handed
+  | BatchDone
   | { readonly warning: string }
   | { readonly diffID: string }
   | { readonly unpacked: UnpackedLayer }

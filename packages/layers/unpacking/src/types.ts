@@ -1,7 +1,7 @@
 import type { IdMap } from '@pipelayer/records'
 import type { Warn, XattrForm } from '@pipelayer/rootfs'
-import type { FileHand } from './handed-files.js'
 import type { Selection } from './selection.js'
+import type { WriteQueue } from './write-queue.js'
 
 /** How a layer is unpacked. */
 export interface ApplyOptions {
@@ -21,7 +21,7 @@ export interface ApplyOptions {
   /** Entries that the tar may have, chosen or not; more fail with `TOO_MANY_ENTRIES`. */
   readonly maxEntries?: number
   /** Of the `HandedTar` that is unpacked: writes small files in its thread. */
-  readonly hand?: FileHand | undefined
+  readonly writes?: WriteQueue | undefined
   readonly onWarning?: Warn
   readonly signal?: AbortSignal
 }

@@ -15,11 +15,11 @@ export interface ExecutorParts {
   /** File of the program of the threads that unpack layers; undefined where there is none. */
   readonly layerThread?: string | undefined
   /** Brings the container images that a root filesystem names into its registry. */
-  readonly bringImages: (bench: Bench, action: ImagesAction, target: string) => Promise<void>
+  readonly bringImages: (setup: ExecutorSetup, action: ImagesAction, target: string) => Promise<void>
 }
 
 /** Where the executor works, and by what means: found out once. */
-export class Bench {
+export class ExecutorSetup {
   readonly work: string
   readonly form: TreeForm
   readonly xattrs: 'trusted' | 'user'
@@ -49,7 +49,7 @@ export class Bench {
     this.parts = found.parts
   }
 
-  static start(request: StartRequest, notify: Notify, parts: ExecutorParts): Bench {
+  static start(request: StartRequest, notify: Notify, parts: ExecutorParts): ExecutorSetup {
     const memory = path.join(request.work, 'memory')
     fs.mkdirSync(memory, { mode: 0o700 })
     mount('tmpfs', memory, 'tmpfs', { data: 'mode=0700' })
@@ -63,7 +63,7 @@ export class Bench {
       notify({ note: 'warning', message: `steps are kept as whole copies: ${overlays.problem}` })
     else if (overlays.problem !== undefined)
       notify({ note: 'info', message: `fuse-overlayfs mounts: ${overlays.problem}` })
-    return new Bench(request, overlays.mounter, {
+    return new ExecutorSetup(request, overlays.mounter, {
       form: overlays.works ? 'overlay' : 'tree',
       notify,
       parts,

@@ -16,7 +16,7 @@ import { ThreadLink } from './thread-link.js'
 import type { OverlayLayer, UnpackedLayer } from './thread-messages.js'
 import type { ApplyOptions, ApplyResult } from './types.js'
 
-export interface CrewOptions extends ApplyOptions {
+export interface OverlayThreadsOptions extends ApplyOptions {
   readonly xattrs: XattrForm
   /** File of a program that calls `serveLayerThread`; without it, or with a selection, layers come one after the other. */
   readonly program?: string | undefined
@@ -25,7 +25,7 @@ export interface CrewOptions extends ApplyOptions {
 }
 
 /** What became of a layer. */
-export interface CrewResult {
+export interface ThreadsResult {
   readonly diffID: string
   readonly result: ApplyResult
 }
@@ -36,8 +36,8 @@ interface Job extends OverlayLayer {
 }
 
 /** Unpacks the layers of one image. Every way out must call {@link close}. */
-export class OverlayCrew {
-  readonly #options: CrewOptions
+export class OverlayThreads {
+  readonly #options: OverlayThreadsOptions
   readonly #program: string | undefined
   readonly #reading: ReadingThread
   readonly #aborter = new AbortController()
@@ -51,7 +51,7 @@ export class OverlayCrew {
   #busy = 0
   #hasFailed = false
 
-  constructor(options: CrewOptions) {
+  constructor(options: OverlayThreadsOptions) {
     const { program, selection, signal } = options
     this.#options = options
     signal?.addEventListener('abort', () => void this.close(), { once: true })
@@ -68,7 +68,7 @@ export class OverlayCrew {
    * @param publish - called, lowest layer first, when it is whole, before others look at it
    * @throws ToolError those of applyLayerOverlay and of reading the blob
    */
-  unpack(layer: OverlayLayer, publish?: (diffID: string) => void): Promise<CrewResult> {
+  unpack(layer: OverlayLayer, publish?: (diffID: string) => void): Promise<ThreadsResult> {
     const job: Job = { ...layer, number: this.#count++ }
     const whole = this.#inTurn(job, this.#last, publish)
     // Whoever waits for a later layer hears of it too.
@@ -88,7 +88,11 @@ export class OverlayCrew {
     await this.#reading.close()
   }
 
-  async #inTurn(job: Job, below: Promise<unknown>, publish?: (diffID: string) => void): Promise<CrewResult> {
+  async #inTurn(
+    job: Job,
+    below: Promise<unknown>,
+    publish?: (diffID: string) => void,
+  ): Promise<ThreadsResult> {
     await below
     const { diffID, result, hasRoot } = await (job.begun ?? this.#here(job))
     if (!hasRoot) adoptRoot(job.dir, job.lowers[0], this.#options.idMap)
@@ -103,10 +107,10 @@ export class OverlayCrew {
     const at = this.#waiting.indexOf(job)
     if (at >= 0) this.#waiting.splice(at, 1)
     return await this.#counted(async () => {
-      const { tar, finish, hand } = this.#reading.open(job.blob)
+      const { tar, finish, writes } = this.#reading.open(job.blob)
       const unpacked = await unpackOverlay(tar, job.dir, {
         ...this.#options,
-        hand,
+        writes,
         lowers: () => job.lowers,
         signal: this.#aborter.signal,
       })

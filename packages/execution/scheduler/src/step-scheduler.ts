@@ -40,7 +40,7 @@ export interface SchedulerOptions {
  * The steps of a build: from the cache of the store, from one that was imported, else executed, once somebody needs
  * them. Steps that do not lie on each other are executed at the same time.
  */
-export class Workshop implements StepPlanner {
+export class StepScheduler implements StepPlanner {
   readonly store: Store
   readonly cache: StepCache
   readonly trees: StepTrees

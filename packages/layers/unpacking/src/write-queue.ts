@@ -42,20 +42,20 @@ export interface RowFailure {
 }
 
 /** What is said of a batch. */
-export interface Handed {
-  readonly handed: number
+export interface BatchDone {
+  readonly batches: number
   readonly failure?: RowFailure
 }
 
-/** Whether an entry is for the other hand: nothing of it has to be set after its content, but for the time. */
-export function isForHand(entry: ReadEntry): boolean {
+/** Whether an entry is for the other thread: nothing of it has to be set after its content, but for the time. */
+export function fitsQueue(entry: ReadEntry): boolean {
   if (entry.size === 0 || entry.size > MAX_BYTES || (entry.mode & SETID_BITS) !== 0) return false
   if (entry.xattrs.size > 0 || entry.typeflag === 'S') return false
   return entry.pax.size === 0 || ![...entry.pax.keys()].some(key => key.startsWith('GNU.sparse.'))
 }
 
 /** What both sides share. */
-export interface HandMemory {
+export interface QueueMemory {
   /** The bytes of the tar. */
   readonly ring: SharedArrayBuffer
   /** Of {@link ROWS_BYTES}. */
@@ -65,7 +65,7 @@ export interface HandMemory {
 }
 
 /** The near side: collects what is to be done. */
-export class FileHand {
+export class WriteQueue {
   readonly #ring: SharedArrayBuffer
   readonly #rows: Float64Array
   readonly #written: Int32Array
@@ -81,7 +81,7 @@ export class FileHand {
   #wake: () => void = () => undefined
 
   /** @param post - tells the far side that the next batch has so many rows */
-  constructor({ ring, rows, written }: HandMemory, post: (count: number) => void) {
+  constructor({ ring, rows, written }: QueueMemory, post: (count: number) => void) {
     this.#ring = ring
     this.#rows = new Float64Array(rows)
     this.#written = written
@@ -141,7 +141,7 @@ export class FileHand {
   }
 
   /** What came back. */
-  take({ failure }: Handed): void {
+  take({ failure }: BatchDone): void {
     const names = this.#underWay.shift()
     if (failure !== undefined) {
       const cause = Object.assign(new Error(failure.message), { code: failure.code })
@@ -193,14 +193,14 @@ export class RowWriter {
   #batch = 0
   #hasFailed = false
 
-  constructor({ ring, rows, written }: HandMemory) {
+  constructor({ ring, rows, written }: QueueMemory) {
     this.#ring = Buffer.from(ring)
     this.#rows = new Float64Array(rows)
     this.#written = written
   }
 
   /** Does what the next batch says; after a failure files are only closed. */
-  write(count: number): Handed {
+  write(count: number): BatchDone {
     const start = (this.#batch++ % SEGMENTS) * BATCH * ROW
     let failure: RowFailure | undefined
     for (let row = 0; row < count; row++) {
@@ -213,7 +213,7 @@ export class RowWriter {
     }
     Atomics.store(this.#written, 0, this.#batch)
     Atomics.notify(this.#written, 0)
-    return { handed: this.#batch, ...(failure === undefined ? {} : { failure }) }
+    return { batches: this.#batch, ...(failure === undefined ? {} : { failure }) }
   }
 
   #writeRow(at: number): void {

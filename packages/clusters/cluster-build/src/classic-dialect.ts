@@ -5,12 +5,12 @@ import { isAbsent, parsePlace } from '@pipelayer/places'
 import {
   addHistory,
   addStep,
-  alignHistory,
   type BaseImage,
   baseChain,
   type Chain,
   type ConfigExtras,
   childDocument,
+  completeHistory,
   type GlobalScope,
   type LayerStep,
   located,
@@ -82,7 +82,7 @@ export class ClassicBuilder {
       if (text === 'scratch') return startStage(0, bareDocument(platform), baseChain(undefined, time))
       const base = await this.#base(text)
       const doc = childDocument(base.config, platformOf(base.config) ?? platform)
-      doc.history = alignHistory(doc.history, base.layers.length)
+      doc.history = completeHistory(doc.history, base.layers.length)
       return startStage(0, doc, baseChain(base, time))
     } catch (error) {
       throw located(error, { record: from })
