@@ -33,7 +33,7 @@ export class ArchiveReader {
   /** What came, or was compared with what came: it is known to be right. */
   readonly proven = new Set<Digest>()
   readonly #store: Store
-  /** Small blobs that came, to be published by the caller once it knows the index. */
+  /** Blobs that came, to be published by the caller once it knows the index. */
   readonly staged: StagedBlobs
   readonly #options: Pick<ImgImportOptions, 'signal' | 'warn'>
   #index: Buffer[] | undefined
@@ -65,13 +65,13 @@ export class ArchiveReader {
       }
       parser.finish()
     } catch (error) {
-      this.staged.publishAll()
+      await this.staged.publishAll()
       throw error
     } finally {
       this.#sink?.leave()
     }
     if (this.#index !== undefined) return Buffer.concat(this.#index)
-    this.staged.publishAll()
+    await this.staged.publishAll()
     const hint = 'it was cut, or is no OCI archive'
     throw new ToolError(
       'ARCHIVE_INCOMPLETE',
@@ -118,7 +118,8 @@ export class ArchiveReader {
     const writer = await this.#store.resumeBlob(expected, this.#options.signal)
     if (writer === undefined) return undefined
     const { warn } = this.#options
-    if (writer.bytes >= offset) return new BlobSink(writer, { offset, warn, done: this.#done(digest) })
+    const done = this.#done(digest)
+    if (writer.bytes >= offset) return new BlobSink(writer, { offset, warn, staged: this.staged, done })
     this.#options.warn?.(
       `the archive has blob ${digest} from byte ${offset} on, but only ${writer.bytes} bytes came before: passed over`,
       'REST_MISPLACED',
@@ -143,7 +144,9 @@ interface BlobSinkOptions {
   /** Where in the blob the entry begins. */
   readonly offset: number
   readonly warn: ImgImportOptions['warn']
-  /** The blob is in the store, and right. */
+  /** Takes the blob when it is whole. */
+  readonly staged: StagedBlobs
+  /** The blob is here, and right. */
   done(): void
 }
 
@@ -171,7 +174,7 @@ class BlobSink implements Sink {
   // What came before may have been torn by a power cut: the image lacks this blob then, the archive is not to blame.
   end(): void {
     try {
-      this.#writer.commit()
+      this.#options.staged.hold(this.#writer)
       this.#options.done()
     } catch (error) {
       if (this.#kept === 0 || !(error instanceof ToolError) || error.code !== 'DIGEST_MISMATCH') throw error

@@ -35,7 +35,7 @@ export async function* imgImport(
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const store = Store.open(options.store)
   const reader = new ArchiveReader(store, options)
-  const images = namedIn(await reader.read(archive), reader, options)
+  const images = await namedIn(await reader.read(archive), reader, options)
   const failed = new Map<ArchivedImage, ToolError>()
   for (const image of images) {
     const { warn, verify = false } = options
@@ -51,21 +51,21 @@ export async function* imgImport(
 }
 
 // What an archive holds beside its images is no more than a load on the store.
-function namedIn(
+async function namedIn(
   index: Buffer,
   { staged }: ArchiveReader,
   options: ImgImportOptions,
-): readonly ArchivedImage[] {
+): Promise<readonly ArchivedImage[]> {
   let images: readonly ArchivedImage[]
   try {
     images = imagesIn(index, options.tag)
   } catch (error) {
-    staged.publishAll()
+    await staged.publishAll()
     throw error
   }
   // A name may pin an index of which the archive gives one image: the index proves the name.
   const pinned = images.flatMap(({ name }) => (name === undefined ? [] : (pinOf(name) ?? [])))
-  const others = staged.publishNamed(
+  const others = await staged.publishNamed(
     images.map(({ descriptor }) => descriptor),
     pinned,
   )

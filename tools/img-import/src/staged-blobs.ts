@@ -1,35 +1,55 @@
 import fs from 'node:fs'
 import { type Descriptor, isIndexType, isManifestType, MAX_DOCUMENT, parseManifest } from '@pipelayer/oci'
-import type { StagedBlob, Store } from '@pipelayer/store'
+import type { BlobWriter, ProvenBlob, StagedBlob, Store } from '@pipelayer/store'
 
-/** Blobs that wait for the index at most: 100 bytes of memory each. */
+/** Small blobs that wait for the index at most: 100 bytes of memory each. */
 const MAX_STAGED = 100_000
 /** Indexes in indexes. */
 const MAX_DEPTH = 4
 
 /**
- * Small blobs of an archive, whole and checked, that wait until its end: flushing each of 50,000 takes minutes, flushing
- * them together a second, and only then the index says which of them an image needs.
+ * Blobs of an archive, whole and checked, that wait until its end: only then the index says which of them an image needs,
+ * and the others are left out. Small ones are flushed together: flushing each of 50,000 takes minutes, all of them a
+ * second. Large ones wait as partial files of the store, so that a program that is killed here has not worked in vain.
  */
 export class StagedBlobs {
   readonly #store: Store
   readonly #blobs = new Map<string, StagedBlob>()
+  readonly #held = new Map<string, ProvenBlob>()
 
   constructor(store: Store) {
     this.#store = store
   }
 
   has(digest: string): boolean {
-    return this.#blobs.has(digest)
+    return this.#blobs.has(digest) || this.#held.has(digest)
   }
 
   add(blob: StagedBlob): void {
     this.#blobs.set(blob.digest, blob)
-    if (this.#blobs.size >= MAX_STAGED) this.publishAll()
+    if (this.#blobs.size >= MAX_STAGED) this.#publishSmall()
+  }
+
+  /**
+   * Takes a large blob of which all is written.
+   *
+   * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: its file is gone
+   */
+  hold(writer: BlobWriter): void {
+    if (writer.isKept) {
+      const proven = writer.suspendProven()
+      this.#held.set(proven.digest, proven)
+    } else this.add(writer.stage())
   }
 
   /** Puts all of them into the store: of an archive that was cut nobody knows what is needed. */
-  publishAll(): void {
+  async publishAll(): Promise<void> {
+    this.#publishSmall()
+    for (const held of this.#held.values()) (await this.#store.resumeProven(held))?.commit()
+    this.#held.clear()
+  }
+
+  #publishSmall(): void {
     this.#store.publishStaged([...this.#blobs.values()])
     this.#blobs.clear()
   }
@@ -39,7 +59,7 @@ export class StagedBlobs {
    *
    * @returns how many blobs nothing names: they are gone
    */
-  publishNamed(images: readonly Descriptor[], pinned: readonly string[]): number {
+  async publishNamed(images: readonly Descriptor[], pinned: readonly string[]): Promise<number> {
     const named = new Set<string>()
     for (const image of images) this.#collect(image, named, 0)
     for (const digest of pinned) named.add(digest)
@@ -48,7 +68,14 @@ export class StagedBlobs {
     this.#store.publishStaged(all.filter(({ digest }) => named.has(digest)))
     this.#store.discardStaged(others)
     this.#blobs.clear()
-    return others.length
+    const large = [...this.#held.values()]
+    this.#held.clear()
+    for (const held of large) {
+      const writer = await this.#store.resumeProven(held)
+      if (named.has(held.digest)) writer?.commit()
+      else writer?.abort()
+    }
+    return others.length + large.filter(({ digest }) => !named.has(digest)).length
   }
 
   #collect({ digest, mediaType }: Descriptor, named: Set<string>, depth: number): void {
@@ -61,7 +88,7 @@ export class StagedBlobs {
   // What cannot be read names nothing here; who takes the image says what is wrong with it.
   #childrenOf(digest: string, mediaType: string): readonly Descriptor[] {
     try {
-      const staged = this.#blobs.get(digest)
+      const staged = this.#held.get(digest) ?? this.#blobs.get(digest)
       if (staged !== undefined && staged.size > MAX_DOCUMENT) return []
       const bytes = staged === undefined ? this.#store.readBlob(digest) : fs.readFileSync(staged.temporary)
       const document = parseManifest(bytes, { mediaType })

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
@@ -378,6 +379,19 @@ t.test('brings thousands of small blobs that nothing names', async t => {
   t.equal([...store.blobs()].length, image.length, 'the blobs of the image are there, and no others')
   t.same(warnings, ['BLOB_UNNAMED'], 'and it is said')
   t.notOk(fs.existsSync(path.join(store.root, 'blobs/.partial')), 'nothing else is left')
+})
+
+t.test('leaves out large blobs that nothing names, and keeps those of the image', async t => {
+  const { take, store, warnings, names } = lab(t)
+  const image = new RecordWriter(tempDir(t)).image('1', [randomBytes(400_000).toString('hex'), 'small'])
+  const waste = Buffer.from(randomBytes(350_000).toString('hex'))
+  const entry = { name: archiveName(digestOf(waste)), content: waste.toString() }
+  await take([entry, ...archiveOf(image), entry])
+  t.same(names(), [NAME])
+  t.equal([...store.blobs()].length, image.length, 'the blobs of the image alone')
+  t.notOk(store.hasBlob(digestOf(waste)))
+  t.same(fs.readdirSync(path.join(store.root, 'partial')), [], 'no partial file is left')
+  t.same(warnings, ['BLOB_UNNAMED'], 'and it is said')
 })
 
 t.test('an archive that is cut leaves the small blobs that came', async t => {

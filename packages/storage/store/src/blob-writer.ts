@@ -29,6 +29,22 @@ export interface StagedBlob {
   readonly temporary: string
 }
 
+/** A blob that is whole and checked, in a file that others may resume: it may have changed when it is opened again. */
+export interface ProvenBlob {
+  readonly digest: Digest
+  /** Bytes. */
+  readonly size: number
+  readonly temporary: string
+  /** What the file was when it was checked; see {@link fileState}. */
+  readonly state: string
+}
+
+/** Which file it is and when it was written last: equal as long as nobody has touched the bytes. */
+export function fileState(fd: number): string {
+  const { dev, ino, size, mtimeNs } = fs.fstatSync(fd, { bigint: true })
+  return [dev, ino, size, mtimeNs].join(' ')
+}
+
 export interface BlobTarget {
   /** Temporary file, on the same file system as the blobs. */
   readonly temporary: string
@@ -37,6 +53,8 @@ export interface BlobTarget {
   readonly expected?: ExpectedBlob
   /** Leave the temporary file for another try, and begin after what it holds; `fd` reads as well then. */
   readonly isKept?: boolean
+  /** The file was checked before, when it had this state: it is not read again if it still has. */
+  readonly proven?: ProvenBlob | undefined
   /** Where a blob of this digest belongs; its folder exists. */
   place(digest: Digest): string
   /** Called once, when the file is closed. */
@@ -52,17 +70,25 @@ export class BlobWriter {
   readonly #hasher: Hasher
   #open = true
   #published = false
+  #proven: Digest | undefined
 
   constructor(target: BlobTarget) {
     this.#target = target
     const { expected } = target
     this.#hasher = new Hasher(expected === undefined ? 'sha256' : algorithmOf(expected.digest))
-    if (target.isKept) this.#takeKept()
+    const { proven } = target
+    if (proven !== undefined && fileState(target.fd) === proven.state) this.#proven = proven.digest
+    else if (target.isKept) this.#takeKept()
   }
 
   /** Bytes written so far. */
   get bytes(): number {
-    return this.#hasher.bytes
+    return this.#proven === undefined ? this.#hasher.bytes : fs.fstatSync(this.#target.fd).size
+  }
+
+  /** Whether what is written stays for another try. */
+  get isKept(): boolean {
+    return this.#target.isKept === true
   }
 
   /**
@@ -83,6 +109,35 @@ export class BlobWriter {
   }
 
   /**
+   * Leaves a whole blob as a partial file, unlocked, for `Store.resumeProven` to publish it without reading it again. No
+   * lock is held meanwhile, so that two processes that wait for each other's blobs cannot block each other. If another one
+   * removes the file, the later `commit` says `SIZE_MISMATCH`.
+   *
+   * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: the temporary file is gone
+   */
+  suspendProven(): ProvenBlob {
+    const { fd, temporary } = this.#target
+    const size = this.bytes
+    const digest = this.#prove()
+    const state = fileState(fd)
+    this.suspend()
+    return { digest, size, temporary, state }
+  }
+
+  #prove(): Digest {
+    if (this.#proven !== undefined) return this.#proven
+    const size = this.bytes
+    const digest = this.#hasher.digest()
+    try {
+      this.#check(digest, size)
+    } catch (error) {
+      this.abort()
+      throw error
+    }
+    return digest
+  }
+
+  /**
    * Publishes the blob under its digest.
    *
    * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: nothing is published, and the temporary file is gone
@@ -90,9 +145,8 @@ export class BlobWriter {
   commit(): StoredBlob {
     const { fd, temporary } = this.#target
     const size = this.bytes
-    const digest = this.#hasher.digest()
+    const digest = this.#prove()
     try {
-      this.#check(digest, size)
       const path = this.#target.place(digest)
       fs.fchmodSync(fd, 0o644)
       fs.fsyncSync(fd)
@@ -115,9 +169,8 @@ export class BlobWriter {
   stage(): StagedBlob {
     const { fd, temporary } = this.#target
     const size = this.bytes
-    const digest = this.#hasher.digest()
+    const digest = this.#prove()
     try {
-      this.#check(digest, size)
       fs.fchmodSync(fd, 0o644)
       this.#published = true
       return { digest, size, temporary }

@@ -4,7 +4,13 @@
  * @module
  */
 
-export { BlobWriter, type ExpectedBlob, type StagedBlob, type StoredBlob } from './blob-writer.js'
+export {
+  BlobWriter,
+  type ExpectedBlob,
+  type ProvenBlob,
+  type StagedBlob,
+  type StoredBlob,
+} from './blob-writer.js'
 export { REF_NAME, type StoredDescriptor } from './descriptor.js'
 export { type LayoutIndex, type NamedEntry, parseLayoutIndex } from './index-file.js'
 export { Layout, MAX_DOCUMENT_BYTES } from './layout.js'

@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, systemError } from '@pipelayer/errors'
 import { isAvailable } from '@pipelayer/sys'
-import { BlobWriter, type ExpectedBlob } from './blob-writer.js'
+import { BlobWriter, type ExpectedBlob, type ProvenBlob } from './blob-writer.js'
 import { openLocked } from './locked-file.js'
 
 /** How often a blob that another process writes is looked at. */
@@ -37,14 +37,14 @@ export function partialName(root: string, digest: Digest): string {
 export async function openPartial(
   home: PartialHome,
   expected: ExpectedBlob,
-  signal?: AbortSignal,
+  options: { readonly signal?: AbortSignal | undefined; readonly proven?: ProvenBlob } = {},
 ): Promise<BlobWriter | undefined> {
   const digest = parseDigest(expected.digest)
   if (!isAvailable()) return home.blobWriter(expected)
   return firstWriter({
+    ...options,
     temporary: partialName(home.root, digest),
     expected,
-    signal,
     isThere: () => home.hasBlob(digest, expected.size),
     place: () => home.placeOf(digest),
   })
@@ -75,7 +75,8 @@ export async function resumeFile(
 interface Work {
   readonly temporary: string
   readonly expected: ExpectedBlob
-  readonly signal: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly proven?: ProvenBlob
   isThere(): boolean
   place(): string
 }
@@ -98,9 +99,9 @@ async function firstWriter(work: Work): Promise<BlobWriter | undefined> {
   }
 }
 
-function writerOf({ temporary, expected, place }: Work, fd: number): BlobWriter {
+function writerOf({ temporary, expected, proven, place }: Work, fd: number): BlobWriter {
   try {
-    return new BlobWriter({ temporary, fd, expected, isKept: true, place, closed: () => undefined })
+    return new BlobWriter({ temporary, fd, expected, proven, isKept: true, place, closed: () => undefined })
   } catch (error) {
     fs.closeSync(fd)
     throw systemError(error, `read "${temporary}"`)

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import { isAvailable, isOrphan, ofdLock, ownedName, readRegular } from '@pipelayer/sys'
-import type { BlobWriter, ExpectedBlob } from './blob-writer.js'
+import type { BlobWriter, ExpectedBlob, ProvenBlob } from './blob-writer.js'
 import { replaceFile } from './durable.js'
 import { Layout, MAX_DOCUMENT_BYTES } from './layout.js'
 import { partialBlobsIn } from './listing.js'
@@ -79,7 +79,17 @@ export class Store extends Layout {
    * @returns undefined when the blob is there, perhaps by the other's doing
    */
   resumeBlob(expected: ExpectedBlob, signal?: AbortSignal): Promise<BlobWriter | undefined> {
-    return openPartial(this, expected, signal)
+    return openPartial(this, expected, { signal })
+  }
+
+  /**
+   * A blob that `BlobWriter.suspendProven` left, to be published or thrown away. Its bytes are read again only if somebody
+   * has written to the file since.
+   *
+   * @returns undefined when the blob is in the store already
+   */
+  resumeProven(proven: ProvenBlob, signal?: AbortSignal): Promise<BlobWriter | undefined> {
+    return openPartial(this, proven, { signal, proven })
   }
 
   /** Blobs of which the first bytes are there, with the number of these bytes. */

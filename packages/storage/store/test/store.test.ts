@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
@@ -291,6 +292,38 @@ t.test('Store: beside the blobs', async t => {
   t.equal(names({ XDG_DATA_HOME: '/x', HOME: '/h' }), '/x/pipelayer')
   t.equal(names({ HOME: '/h' }), '/h/.local/share/pipelayer')
   t.throws(() => names({}), { code: 'STORE_UNKNOWN' })
+})
+
+t.test('resumeProven(): a whole blob waits until it is wanted', async t => {
+  const store = Store.open(t.testdir())
+  const bytes = Buffer.from('a blob of an archive')
+  const digest: `sha256:${string}` = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+  const expected = { digest, size: bytes.length }
+  const wait = async () => {
+    const writer = await store.resumeBlob(expected)
+    writer?.write(bytes)
+    return writer?.suspendProven() ?? assert.fail('there is a blob')
+  }
+  const dropped = await wait()
+  t.notOk(store.hasBlob(digest), 'nobody sees it while it waits')
+  ;(await store.resumeProven(dropped))?.abort()
+  t.notOk(fs.existsSync(dropped.temporary), 'nothing is left of one that is not wanted')
+  const torn = await wait()
+  fs.writeFileSync(torn.temporary, 'A blob of an archive')
+  const spoiled = await store.resumeProven(torn)
+  t.throws(
+    () => spoiled?.commit(),
+    { code: 'DIGEST_MISMATCH' },
+    'one that was changed meanwhile is read again',
+  )
+  const wanted = await wait()
+  ;(await store.resumeProven(wanted))?.commit()
+  t.ok(store.hasBlob(digest, bytes.length))
+  t.same(store.readBlob(digest), bytes)
+  t.equal(await store.resumeProven(wanted), undefined, 'it is published once')
+  const bad = await store.resumeBlob({ digest: `sha256:${'0'.repeat(64)}`, size: 1 })
+  bad?.write(Buffer.from('y'))
+  t.throws(() => bad?.suspendProven(), { code: 'DIGEST_MISMATCH' })
 })
 
 t.test('resumeBlob(): what a broken try wrote is there for the next', async t => {
