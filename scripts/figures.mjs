@@ -78,19 +78,24 @@ function check() {
   }
   for (const { file, lines } of files)
     if (lines > BOUNDS.fileLines) over.push(`${file}: ${lines} lines, ${BOUNDS.fileLines} at most`)
-  for (const { file, line, name, ...one } of functions)
-    for (const problem of functionProblems(one)) over.push(`${file}:${line}: ${name} ${problem}`)
+  for (const one of functions)
+    for (const problem of functionProblems(one)) over.push(`${one.file}:${one.line}: ${one.name} ${problem}`)
   for (const name of unusedExports()) over.push(`${name}: no other package imports it`)
   for (const pair of mutualPairs()) over.push(`${pair}: each imports the other`)
   for (const cycle of cycles()) over.push(`${cycle}: these files import each other`)
   return over
 }
 
-function functionProblems({ lines, nesting, parameters, booleans }) {
+// A function that stands for a system call takes what the call takes, in its order: its manual page is the documentation.
+function isSystemCall(file, name) {
+  return file.startsWith('packages/base/sys/') && ['mount', 'openat', 'utimensat'].includes(name)
+}
+
+function functionProblems({ file, name, lines, nesting, parameters, booleans }) {
   const problems = []
   if (lines > BOUNDS.functionLines) problems.push(`has ${lines} lines, ${BOUNDS.functionLines} at most`)
   if (nesting > BOUNDS.nesting) problems.push(`nests ${nesting} levels deep, ${BOUNDS.nesting} at most`)
-  if (parameters > BOUNDS.parameters)
+  if (parameters > BOUNDS.parameters && !isSystemCall(file, name))
     problems.push(`has ${parameters} positional parameters, ${BOUNDS.parameters} at most`)
   if (booleans > 0) problems.push('has a boolean positional parameter: name it in an object')
   return problems
@@ -197,7 +202,7 @@ function print() {
     `${functions.filter(one => one.booleans > 0).length} functions with a boolean positional parameter`,
   )
   console.log(
-    `${functions.filter(one => one.parameters > BOUNDS.parameters).length} functions with more than ${BOUNDS.parameters} positional parameters`,
+    `${functions.filter(one => one.parameters > BOUNDS.parameters && !isSystemCall(one.file, one.name)).length} functions with more than ${BOUNDS.parameters} positional parameters`,
   )
   const exported = houses.flatMap(
     ({ dir, files }) => files.find(({ file }) => file === `${dir}/src/index.ts`)?.exports ?? [],

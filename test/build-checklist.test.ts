@@ -3,10 +3,9 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { mountTable, need, ROOT, type Scope } from '@pipelayer/testkit'
+import { mountTable, need, type Scope } from '@pipelayer/testkit'
 import t from 'tap'
 import { BUILDS, type BuildRow } from './checklist/builds.js'
-import { LINES } from './checklist/lines.js'
 import { type Lab, lab } from './lab.js'
 
 /** busybox as everything that the rows call. */
@@ -137,17 +136,6 @@ function touched(file: string): string {
   fs.writeFileSync(file, '')
   return file
 }
-
-t.test('every line of the checklist has its test', async t => {
-  for (const { section, says, file, words } of LINES) {
-    const text = fs.readFileSync(path.join(ROOT, file), 'utf8')
-    t.same(
-      words.filter(each => !text.includes(each)),
-      [],
-      `${section}: ${says}`,
-    )
-  }
-})
 
 async function check(t: Test, row: BuildRow): Promise<void> {
   const place = lab(t, row.env)

@@ -152,6 +152,17 @@ t.test('every error code is explained where it is thrown from', async t => {
   }
 })
 
+t.test('an entry of the changelog has at most 40 words', async t => {
+  const text = fs.readFileSync(path.join(ROOT, 'CHANGELOG.md'), 'utf8')
+  const [, now = ''] = text.split('## [Unreleased]')
+  const entries = now.slice(0, now.indexOf('## [0.1.0]')).split(/\n(?=- |#)/)
+  t.ok(entries.length > 1, 'there are entries')
+  const long = entries.filter(
+    entry => entry.startsWith('- ') && entry.slice(2).trim().split(/\s+/).length > 40,
+  )
+  t.same(long, [])
+})
+
 t.test(`no file has more than ${MAX_LINES} lines`, async t => {
   const folders = [...all.map(one => path.relative(ROOT, one.dir)), 'test', 'scripts']
   for (const folder of folders) {

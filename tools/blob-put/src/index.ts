@@ -156,13 +156,13 @@ class StreamPut {
     for await (const record of records) {
       const isPart = this.#take(record)
       if (isPart && held !== undefined) {
-        yield this.#job(held, false)
+        yield this.#job(held, { isAlone: false })
         held = undefined
       }
       if (isRoot(record)) held = record
       else yield { record }
     }
-    if (held !== undefined) yield this.#job(held, this.#roots === 1)
+    if (held !== undefined) yield this.#job(held, { isAlone: this.#roots === 1 })
   }
 
   // Nothing is put before the end: of two images the name would be that of the one which came first, or was left.
@@ -178,7 +178,7 @@ class StreamPut {
       if (roots.filter(({ subject }) => subject === undefined).length > 1)
         throw this.#ambiguous('a second image came')
     }
-    const images = roots.map(root => this.#job(root, roots.length === 1))
+    const images = roots.map(root => this.#job(root, { isAlone: roots.length === 1 }))
     this.check()
     if (images.length > 0 && this.#parts.failures > 0)
       throw this.#ambiguous('another image of the stream failed')
@@ -196,7 +196,7 @@ class StreamPut {
     return new ToolError('PLACE_TAKEN', `${message}; give a place that ends in "/"`)
   }
 
-  #job(root: ManifestRecord, isAlone: boolean): Job {
+  #job(root: ManifestRecord, { isAlone }: Pick<Job, 'isAlone'>): Job {
     this.#ahead?.stop()
     return { root, image: this.#parts.take(root.image), isAlone }
   }

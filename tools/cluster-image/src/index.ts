@@ -174,7 +174,7 @@ async function* tag([name = '', added = '']: readonly string[], options: Cluster
 async function* remove(names: readonly string[], options: ClusterImageOptions): Records {
   const store = Store.open(options.store)
   for (const name of names) {
-    const entries = toRemove(store, name, options.force === true)
+    const entries = toRemove(store, name, options)
     const digests = new Set(entries.map(({ entry }) => `${entry.digest} ${entry.annotations?.[REF_NAME]}`))
     store.updateIndex(index => ({
       ...index,
@@ -184,18 +184,20 @@ async function* remove(names: readonly string[], options: ClusterImageOptions): 
   }
 }
 
+type Forced = Pick<ClusterImageOptions, 'force'>
+
 /** A name loses that name; an id its image, which with several names takes force. */
-function toRemove(store: Store, name: string, force: boolean): readonly FoundCluster[] {
-  const found = findOrNothing(store, name, force)
+function toRemove(store: Store, name: string, options: Forced): readonly FoundCluster[] {
+  const found = findOrNothing(store, name, options)
   if (found === undefined) return []
   const isNamed = found.reference !== undefined && !found.id.startsWith(name)
-  const all = force || !isNamed ? byID(store, found.id) : [found]
-  if (!isNamed && all.length > 1 && !force)
+  const all = options.force || !isNamed ? byID(store, found.id) : [found]
+  if (!isNamed && all.length > 1 && !options.force)
     throw new ToolError('ID_AMBIGUOUS', `image ${name} has ${all.length} names: remove them, or use --force`)
   return all
 }
 
-function findOrNothing(store: Store, name: string, force: boolean): FoundCluster | undefined {
+function findOrNothing(store: Store, name: string, { force }: Forced): FoundCluster | undefined {
   try {
     return findCluster(store, name)
   } catch (error) {

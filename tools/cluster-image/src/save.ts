@@ -101,7 +101,7 @@ export async function loadArchive(
     packed.set(next.value.id, await packLayer(store, next.value, { newIDs, signal }))
   }
   const document = next.value
-  checkID(document, newIDs)
+  checkID(document, { newIDs })
   const steps = (document.spec.layers ?? []).map(layer => ({ layer, found: packed.get(layer.id ?? '') }))
   const missing = steps.find(({ layer, found }) => layer.id !== undefined && found === undefined)
   if (missing !== undefined)
@@ -131,7 +131,7 @@ async function packLayer(
   )
 }
 
-function checkID(document: ImageDocument, newIDs: boolean): void {
+function checkID(document: ImageDocument, { newIDs }: { readonly newIDs: boolean }): void {
   const actual = imageID(document)
   const { id = actual } = document.spec
   if (id === actual || newIDs) return

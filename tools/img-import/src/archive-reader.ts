@@ -3,7 +3,7 @@ import type { Digest } from '@pipelayer/digest'
 import { attempt, ToolError } from '@pipelayer/errors'
 import { type ArchiveContent, archiveContent } from '@pipelayer/image-streams'
 import type { BlobWriter, ExpectedBlob, Store } from '@pipelayer/store'
-import { type ReadEntry, TarParser } from '@pipelayer/tar'
+import { type ReadEntry, type TarEvent, TarParser } from '@pipelayer/tar'
 import type { ImgImportOptions } from './options.js'
 import { StagedBlobs } from './staged-blobs.js'
 
@@ -56,12 +56,7 @@ export class ArchiveReader {
     try {
       for await (const chunk of archive) {
         this.#options.signal?.throwIfAborted()
-        for (const event of parser.push(chunk)) {
-          if (event.type === 'entry') this.#sink = await this.#open(event.entry)
-          else if (event.type === 'data') this.#sink?.write(event.bytes)
-          else if (event.type === 'hole' && this.#sink !== undefined) throw invalid('a blob has holes')
-          else if (event.type === 'end') this.#close()
-        }
+        for (const event of parser.push(chunk)) await this.#take(event)
       }
       parser.finish()
     } catch (error) {
@@ -79,9 +74,14 @@ export class ArchiveReader {
     )
   }
 
-  #close(): void {
-    this.#sink?.end()
-    this.#sink = undefined
+  async #take(event: TarEvent): Promise<void> {
+    if (event.type === 'entry') this.#sink = await this.#open(event.entry)
+    else if (event.type === 'data') this.#sink?.write(event.bytes)
+    else if (event.type === 'hole' && this.#sink !== undefined) throw invalid('a blob has holes')
+    else if (event.type === 'end') {
+      this.#sink?.end()
+      this.#sink = undefined
+    }
   }
 
   async #open({ name, type, size }: ReadEntry): Promise<Sink | undefined> {

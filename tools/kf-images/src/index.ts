@@ -89,10 +89,10 @@ async function* results(
   }
 }
 
-async function* stdinResults({ stdin, isSealer }: KfImagesOptions): AsyncGenerator<ScanResult, void, void> {
+async function* stdinResults({ stdin, ...options }: KfImagesOptions): AsyncGenerator<ScanResult, void, void> {
   const bytes = await readInput('-', { stdin, limit: STDIN_LIMIT })
   try {
-    for (const image of textImages(bytes.toString(), '-', isSealer)) yield { type: 'image', image }
+    for (const image of textImages(bytes.toString(), '-', options)) yield { type: 'image', image }
   } catch (error) {
     if (!(error instanceof ToolError)) throw error
     yield { type: 'failure', file: '-', error }

@@ -33,7 +33,7 @@ export function finishImage(parts: ImageParts, options: FinishOptions, store: La
   const finished = finishConfig(parts, options, store)
   const old = oldManifest(parts.manifest, store)
   const family = options.mediaTypes ?? familyFrom(parts, finished)
-  const config = configRecord(parts, finished, family, store)
+  const config = configRecord({ parts, finished, family }, store)
   const wanted = manifestDocument({
     family,
     config: bareDescriptor(config),
@@ -42,14 +42,14 @@ export function finishImage(parts: ImageParts, options: FinishOptions, store: La
   })
   const platform = platformOf(finished.document)
   const isNew = parts.manifest === undefined || !says(old, wanted)
-  const manifest = isNew ? manifestRecord(parts, wanted, family, store) : (parts.manifest as ManifestRecord)
+  const manifest = isNew
+    ? manifestRecord(parts.image, { document: wanted, family }, store)
+    : (parts.manifest as ManifestRecord)
   return { config, manifest, platform, family, isNew }
 }
 
 function configRecord(
-  parts: ImageParts,
-  finished: FinishedConfig,
-  family: Family,
+  { parts, finished, family }: { parts: ImageParts; finished: FinishedConfig; family: Family },
   store: Layout,
 ): ConfigRecord {
   const rest = parts.config ?? { type: 'config' as const, image: parts.image }
@@ -60,11 +60,15 @@ function configRecord(
   return { ...rest, mediaType, digest, size, path, config: finished.document }
 }
 
-function manifestRecord(parts: ImageParts, document: object, family: Family, store: Layout): ManifestRecord {
+function manifestRecord(
+  image: string,
+  { document, family }: { readonly document: object; readonly family: Family },
+  store: Layout,
+): ManifestRecord {
   const mediaType = familyTypes(family).manifest
   return {
     type: 'manifest',
-    image: parts.image,
+    image,
     mediaType,
     ...store.putBytes(Buffer.from(JSON.stringify(document))),
   }

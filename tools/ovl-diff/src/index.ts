@@ -59,16 +59,16 @@ export async function* ovlDiff(
   let isTold = false
   for await (const record of records) {
     // The schema has seen to it that the fields are what they are called.
-    if (record.type === 'snapshot') yield* diffLayer(record as unknown as LayerSource, options)
-    else {
-      if (isPacked(record)) {
-        if (options.allXattrs) throw packed(record)
-        if (!isTold)
-          options.onInfo?.('steps that come packed are not compared (kf-run --snapshots gives them)')
-        isTold = true
-      }
-      yield record
+    if (record.type === 'snapshot') {
+      yield* diffLayer(record as unknown as LayerSource, options)
+      continue
     }
+    if (isPacked(record)) {
+      if (options.allXattrs) throw packed(record)
+      if (!isTold) options.onInfo?.('steps that come packed are not compared (kf-run --snapshots gives them)')
+      isTold = true
+    }
+    yield record
   }
 }
 

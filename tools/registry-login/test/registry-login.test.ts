@@ -52,7 +52,10 @@ t.test('in and out', { skip: need('docker-registry', 'htpasswd') }, async t => {
   const { file, said, login } = lab(t, registry)
   t.same(await login(), [], 'no records')
   t.equal(fs.statSync(file).mode & 0o777, 0o600)
-  t.match(await lookUp(read(file), registry.host, 'x'), { username: USER.name, password: USER.password })
+  t.match(await lookUp(read(file), registry.host, { path: 'x' }), {
+    username: USER.name,
+    password: USER.password,
+  })
   t.same(fs.readdirSync(path.dirname(file)), ['config.json'], 'no temporary file is left')
   await login({ logout: true })
   t.same(read(file).auths, {})
@@ -105,7 +108,7 @@ esac`
       Secret: USER.password,
     })
     t.same(read(file).auths, { [registry.host]: {} }, 'nothing secret in the file')
-    t.match(await lookUp(read(file), registry.host, 'x'), { password: USER.password })
+    t.match(await lookUp(read(file), registry.host, { path: 'x' }), { password: USER.password })
     await login({ logout: true })
     t.notOk(fs.existsSync(`${dir}/kept`))
     t.same(read(file).auths, {})
@@ -206,7 +209,7 @@ t.test(
     const strict = { env, retry: RETRY, tls: { authorities: [otherAuthority(t)] } }
     await t.rejects(login({ remote: strict }), { code: 'TLS_FAILED', status: 1 }, 'another authority')
     await login({ remote: { env, retry: RETRY, tls: { authorities: [ca] } } })
-    t.match(await lookUp(read(file), registry.host, 'x'), { username: 'me' })
+    t.match(await lookUp(read(file), registry.host, { path: 'x' }), { username: 'me' })
     const certificates = tempDir(t, 'certs')
     fs.mkdirSync(path.join(certificates, registry.host))
     fs.writeFileSync(path.join(certificates, registry.host, 'ca.crt'), ca)

@@ -61,7 +61,8 @@ function globSource(glob: string): string {
   return `^${parts}$`
 }
 
-function replacement(part: string, escaped?: string, negation?: string, set?: string): string {
+function replacement(part: string, ...groups: (string | undefined)[]): string {
+  const [escaped, negation, set] = groups
   if (escaped !== undefined) return literal(escaped)
   if (set !== undefined) return `[${negation ? '^' : ''}${set.replace(/[\\[\]^]/g, '\\$&')}]`
   if (part === '**') return '.*'

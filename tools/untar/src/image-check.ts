@@ -54,7 +54,7 @@ export class ImageCheck {
       throw new ToolError('NO_LAYERS', 'the stream has no layer: there is nothing to unpack')
     if (this.#manifest !== undefined) this.#compareManifest(this.#manifest)
     const wanted = diffIDsOf(this.#config)
-    if (wanted !== undefined) compare('DIFF_ID_MISMATCH', wanted, this.#diffIDs, 'its config')
+    if (wanted !== undefined) compare({ code: 'DIFF_ID_MISMATCH', by: 'its config' }, wanted, this.#diffIDs)
   }
 
   #compareManifest(record: ManifestRecord): void {
@@ -62,7 +62,7 @@ export class ImageCheck {
     if (manifest.kind === 'index')
       throw new ToolError('MANY_IMAGES', 'the manifest is an index of several images')
     const wanted = manifest.layers.map(({ digest }) => digest)
-    compare('LAYER_MISMATCH', wanted, this.#digests, 'its manifest')
+    compare({ code: 'LAYER_MISMATCH', by: 'its manifest' }, wanted, this.#digests)
     const { digest } = manifest.config
     if (this.#config === undefined || (this.#config.digest ?? digest) !== digest)
       throw new ToolError(
@@ -89,7 +89,11 @@ function diffIDsOf(config: ConfigRecord | undefined): readonly string[] | undefi
   return Array.isArray(ids) && ids.every(id => typeof id === 'string') ? ids : undefined
 }
 
-function compare(code: string, wanted: readonly string[], got: readonly string[], by: string): void {
+function compare(
+  { code, by }: { readonly code: string; readonly by: string },
+  wanted: readonly string[],
+  got: readonly string[],
+): void {
   if (wanted.length !== got.length)
     throw new ToolError(code, `the image has ${wanted.length} layers by ${by}, but ${got.length} came`)
   const index = wanted.findIndex((digest, at) => digest !== got[at])

@@ -109,7 +109,7 @@ export async function parseCommandLine<T extends OptionTable>(
   if (!asked && words.length > max) fail(`unexpected argument ${JSON.stringify(words[max])}`)
   const values = Object.entries(table).map(([name, spec]) => [
     name,
-    checkedValue(name, spec, parsed[name], fail),
+    checkedValue({ name, spec, given: parsed[name] }, fail),
   ])
   return { args: { ...Object.fromEntries(values), _: words } as Args<T>, help: () => helpText(parser) }
 }
@@ -156,7 +156,10 @@ function yargsOption(spec: OptionSpec): Options {
   }
 }
 
-function checkedValue(name: string, spec: OptionSpec, given: unknown, fail: (why: string) => never): unknown {
+function checkedValue(
+  { name, spec, given }: { readonly name: string; readonly spec: OptionSpec; readonly given: unknown },
+  fail: (why: string) => never,
+): unknown {
   if (spec.type === 'array') return given === undefined ? [] : [given].flat().map(String)
   if (Array.isArray(given)) return fail(`--${name} was given ${given.length} times`)
   if (spec.type === 'boolean') return given === true

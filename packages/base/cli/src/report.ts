@@ -54,7 +54,7 @@ export async function reporter(
     write({ level, tool, message, ...(code === undefined ? {} : { code }) })
   const show = (from: string, lines: readonly string[]): void => {
     if (options.json) for (const line of lines) write({ level: 'output', tool, from, message: utf8(line) })
-    else stderr.write(linesOf(from, lines, stderr.isTTY === true))
+    else stderr.write(linesOf(from, lines, stderr))
   }
   const held: (readonly [from: string, line: string])[] = []
   return {
@@ -76,9 +76,9 @@ export async function reporter(
 }
 
 // Lines are binary strings: what is no text goes through as it is.
-function linesOf(from: string, lines: readonly string[], toTerminal: boolean): Buffer {
+function linesOf(from: string, lines: readonly string[], { isTTY }: { readonly isTTY?: boolean }): Buffer {
   const place = printable(from)
-  if (toTerminal) return Buffer.from(lines.map(line => `${place}: ${printableOutput(utf8(line))}\n`).join(''))
+  if (isTTY) return Buffer.from(lines.map(line => `${place}: ${printableOutput(utf8(line))}\n`).join(''))
   const prefix = Buffer.from(place).toString('latin1')
   return Buffer.from(lines.map(line => `${prefix}: ${line}\n`).join(''), 'latin1')
 }

@@ -98,8 +98,7 @@ export interface FileState {
 export function fileState(
   dirfd: number,
   name: string,
-  into: Uint32Array,
-  offset: number,
+  [into, offset]: readonly [into: Uint32Array, offset: number],
 ): FileState | undefined {
   isUsable ??= isStatxUsable()
   if (!isUsable || !putPath(name) || statx(dirfd) < 0) return undefined

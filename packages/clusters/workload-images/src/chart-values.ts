@@ -108,14 +108,22 @@ function* walk(
   if (own !== undefined) yield own
   for (const [key, value] of node.pairs) {
     const isBelow = depth === 0 && key.kind === 'scalar' && context.below.has(key.text)
-    if (!isBelow) yield* pairImages([key, value], { node, context, spot }, own !== undefined)
+    if (!isBelow) yield* pairImages([key, value], { node, context, spot, isNamed: own !== undefined })
   }
+}
+
+/** Where a pair stands. */
+interface PairPlace {
+  readonly node: MapNode
+  readonly context: Context
+  readonly spot: Spot
+  /** The map is an image already: a text in it is a part of that. */
+  readonly isNamed: boolean
 }
 
 function* pairImages(
   [key, value]: YAMLPair,
-  { node, context, spot }: { node: MapNode; context: Context; spot: Spot },
-  isNamed: boolean,
+  { node, context, spot, isNamed }: PairPlace,
 ): Generator<Named, void, void> {
   const isImage = key.kind === 'scalar' && IMAGE_KEY.test(key.text)
   if (isImage && value.kind === 'scalar') {

@@ -40,7 +40,8 @@ export function* sourcesOf(file: string): Generator<Source, void, void> {
 function* rootfs(root: string): Generator<Source, void, void> {
   const authorized = path.join(root, AUTHORIZED_LIST)
   if (typeOf(authorized) === 'file') yield { kind: 'authorized-list', file: authorized }
-  for (const name of ['application', 'charts']) yield* charts(path.join(root, name), name === 'application')
+  yield* charts(path.join(root, 'application'), { withManifests: true })
+  yield* charts(path.join(root, 'charts'), { withManifests: false })
   for (const name of entries(path.join(root, 'images', 'shim'))) {
     const file = path.join(root, 'images', 'shim', name)
     if (typeOf(file) === 'file') yield { kind: 'list', file }
@@ -62,15 +63,15 @@ function* manifests(dir: string, top: string): Generator<Source, void, void> {
 }
 
 /** Charts in charts are rendered with what holds them. */
-function* charts(dir: string, withManifests: boolean): Generator<Source, void, void> {
+function* charts(dir: string, options: { readonly withManifests: boolean }): Generator<Source, void, void> {
   for (const name of entries(dir)) {
     const file = path.join(dir, name)
     const type = typeOf(file)
     if (type === 'dir' && isChart(file)) yield { kind: 'chart', file }
-    else if (type === 'dir') yield* charts(file, withManifests)
+    else if (type === 'dir') yield* charts(file, options)
     else if (type === 'file') {
       const kind = kindOf(file)
-      if (kind !== undefined && (kind === 'chart-archive' || withManifests)) yield { kind, file }
+      if (kind !== undefined && (kind === 'chart-archive' || options.withManifests)) yield { kind, file }
     }
   }
 }

@@ -20,7 +20,15 @@ const MAX_DEPTH = 200
  * @throws ToolError `YAML_INVALID` as `FILE:LINE:COLUMN: ...`, `YAML_TOO_LARGE`
  */
 export function* manifestImages(text: string, file: string): Generator<FoundImage, void, void> {
-  for (const document of yamlDocuments(text, { file })) yield* new Walk(file).images(document, 0)
+  for (const document of yamlDocuments(text, { file }))
+    yield* new Walk(file).images(document, { depth: 0, foundIn: 'image' })
+}
+
+/** Where a node stands. */
+interface Spot {
+  readonly depth: number
+  /** What an `image` in it is. */
+  readonly foundIn: 'container' | 'image'
 }
 
 class Walk {
@@ -31,34 +39,29 @@ class Walk {
     this.#file = file
   }
 
-  *images(node: YAMLNode, depth: number, isContainer = false): Generator<FoundImage, void, void> {
-    if (this.#left-- === 0 || depth > MAX_DEPTH) {
+  *images(node: YAMLNode, spot: Spot): Generator<FoundImage, void, void> {
+    const depth = spot.depth + 1
+    if (this.#left-- === 0 || spot.depth > MAX_DEPTH) {
       const limits = `more than ${MAX_STEPS} nodes or ${MAX_DEPTH} levels`
       throw new ToolError('YAML_TOO_LARGE', `${this.#file}:${node.line}: its aliases make ${limits}`)
     }
     if (node.kind === 'scalar') return
     if (node.kind === 'list') {
-      for (const item of node.items) yield* this.images(item, depth + 1, isContainer)
+      for (const item of node.items) yield* this.images(item, { ...spot, depth })
       return
     }
-    for (const [key, value] of node.pairs) yield* this.#pair([key, value], depth, isContainer)
+    for (const [key, value] of node.pairs) yield* this.#pair([key, value], { ...spot, depth })
   }
 
-  *#pair([key, value]: YAMLPair, depth: number, isContainer: boolean): Generator<FoundImage, void, void> {
+  *#pair([key, value]: YAMLPair, { depth, foundIn }: Spot): Generator<FoundImage, void, void> {
     const name = key.kind === 'scalar' ? key.text : ''
     if (name === 'image' && value.kind === 'scalar') {
-      if (isText(value))
-        yield {
-          reference: value.text,
-          file: this.#file,
-          line: value.line,
-          foundIn: isContainer ? 'container' : 'image',
-        }
+      if (isText(value)) yield { reference: value.text, file: this.#file, line: value.line, foundIn }
       return
     }
     // What is merged stands for fields of this map itself.
-    const isInside = name === '<<' ? isContainer : POD_LISTS.has(name) && value.kind === 'list'
-    yield* this.images(value, depth + 1, isInside)
+    const isPodList = POD_LISTS.has(name) && value.kind === 'list'
+    yield* this.images(value, { depth, foundIn: name === '<<' ? foundIn : isPodList ? 'container' : 'image' })
   }
 }
 

@@ -52,8 +52,12 @@ export async function* scan(file: string, options: ScanOptions = {}): AsyncGener
 }
 
 /** The images of a manifest's text. A text with `{{` that is no YAML is a template: of that, guesses. */
-export function textImages(text: string, file: string, isSealer = false): readonly FoundImage[] {
-  if (isSealer) return [...sealerImages(text, file)]
+export function textImages(
+  text: string,
+  file: string,
+  options: Pick<ScanOptions, 'isSealer'> = {},
+): readonly FoundImage[] {
+  if (options.isSealer) return [...sealerImages(text, file)]
   try {
     return [...manifestImages(text, file)]
   } catch (error) {
@@ -74,8 +78,7 @@ async function* scanSource(
     for (const login of logins) yield { type: 'login', login }
     yield* each(images)
   } else if (kind === 'list') yield* each(imageListImages(readText(file), file))
-  else if (!options.isSealer || !/\.json$/i.test(file))
-    yield* each(textImages(readText(file), file, options.isSealer))
+  else if (!options.isSealer || !/\.json$/i.test(file)) yield* each(textImages(readText(file), file, options))
 }
 
 function chartImages(

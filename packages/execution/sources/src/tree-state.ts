@@ -76,7 +76,7 @@ class StateWalk {
 
   #add(dirfd: number, name: string): number | undefined {
     if (this.#count === BATCH) this.#flush()
-    const state = fileState(dirfd, name, this.#words, this.#count * STATE_WORDS)
+    const state = fileState(dirfd, name, [this.#words, this.#count * STATE_WORDS])
     if (state === undefined) return undefined
     this.#count++
     this.#names += `${name}\0`

@@ -52,10 +52,10 @@ export async function* decompress(source: AsyncIterable<Buffer>, options: Decomp
 function decoded(
   format: DetectedCompression,
   source: AsyncIterable<Buffer>,
-  { reuse }: DecompressOptions,
+  options: DecompressOptions,
 ): AsyncIterable<Buffer> {
   if (format === 'gzip') return gunzip(source)
-  if (format === 'zstd') return unzstd(source, reuse)
+  if (format === 'zstd') return unzstd(source, options)
   if (format === 'none') return source
   throw unsupported(`cannot decompress ${format}: layers are plain, gzip or zstd`)
 }

@@ -91,12 +91,12 @@ function nodeFrame(
 /**
  * Decompresses frames, one after the other; skippable ones give nothing.
  *
- * @param reuse - chunks may lie in memory that is used again for the next one
+ * @param options - `reuse`: chunks may lie in memory that is used again for the next one
  * @throws ToolError COMPRESSION_INVALID, also for what follows the last frame and is none
  */
 export async function* unzstd(
   source: AsyncIterable<Buffer>,
-  reuse = false,
+  options: { readonly reuse?: boolean | undefined } = {},
 ): AsyncGenerator<Buffer, void, void> {
   const create = node.createZstdDecompress
   if (create !== undefined) {
@@ -106,7 +106,7 @@ export async function* unzstd(
     )
   } else {
     presentLibrary()
-    for await (const piece of unzstdByLibrary(source)) yield reuse ? piece : Buffer.from(piece)
+    for await (const piece of unzstdByLibrary(source)) yield options.reuse ? piece : Buffer.from(piece)
   }
 }
 

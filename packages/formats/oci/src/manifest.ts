@@ -66,18 +66,18 @@ export function parseManifest(bytes: Uint8Array, options: ParseManifestOptions =
   const document = parseObject(bytes, ['MANIFEST_INVALID', 'manifest'])
   refuseSpellings(document)
   refuseSchema1(document)
-  const isIndex = has(document, 'manifests')
-  if (isIndex && (has(document, 'layers') || has(document, 'config'))) {
+  const kind = has(document, 'manifests') ? 'index' : 'manifest'
+  if (kind === 'index' && (has(document, 'layers') || has(document, 'config'))) {
     throw invalid('manifest', 'is ambiguous: it has "manifests" and also "layers" or "config"')
   }
   if (document.schemaVersion !== 2) {
     throw invalid('manifest', `has schemaVersion ${JSON.stringify(document.schemaVersion)}, not 2`)
   }
-  const mediaType = typeOf(document, isIndex, options)
+  const mediaType = typeOf(document, kind, options)
   const common = { mediaType, ...commonFields(document) }
-  if (isIndex) return { kind: 'index', ...common, manifests: descriptorsIn(document, 'manifests') }
+  if (kind === 'index') return { kind, ...common, manifests: descriptorsIn(document, 'manifests') }
   const config = parseDescriptor(document.config, 'config')
-  return { kind: 'manifest', ...common, config, layers: descriptorsIn(document, 'layers') }
+  return { kind, ...common, config, layers: descriptorsIn(document, 'layers') }
 }
 
 /** Every blob and manifest that a document names, in the order to put them: base layer first, config last. */
@@ -90,7 +90,9 @@ export function isSameKind(a: string, b: string): boolean {
   return (isManifestType(a) && isManifestType(b)) || (isIndexType(a) && isIndexType(b))
 }
 
-function typeOf(document: JsonObject, isIndex: boolean, options: ParseManifestOptions): string {
+type Kind = (Manifest | Index)['kind']
+
+function typeOf(document: JsonObject, kind: Kind, options: ParseManifestOptions): string {
   const { mediaType: expected, warn } = options
   const declared = stringIn(document, 'mediaType', 'manifest') || undefined
   const known = expected !== undefined && (isIndexType(expected) || isManifestType(expected))
@@ -100,19 +102,19 @@ function typeOf(document: JsonObject, isIndex: boolean, options: ParseManifestOp
       throw new ToolError('MEDIA_TYPE_MISMATCH', message)
     warn(`${message}: read as what it says`, 'MEDIA_TYPE_MISMATCH')
   }
-  const mediaType = declared ?? (known ? expected : guess(document, isIndex))
-  if (isIndex ? isIndexType(mediaType) : isManifestType(mediaType)) return mediaType
+  const mediaType = declared ?? (known ? expected : guess(document, kind))
+  if (kind === 'index' ? isIndexType(mediaType) : isManifestType(mediaType)) return mediaType
   if (isIndexType(mediaType) || isManifestType(mediaType)) {
     throw invalid(
       'manifest',
-      `has the fields of ${isIndex ? 'an index' : 'a manifest'} but the type ${mediaType}`,
+      `has the fields of ${kind === 'index' ? 'an index' : 'a manifest'} but the type ${mediaType}`,
     )
   }
   throw new ToolError('MEDIA_TYPE_UNSUPPORTED', `not a manifest we can read: ${mediaType}`)
 }
 
-function guess(document: JsonObject, isIndex: boolean): string {
-  if (isIndex) return MEDIA_TYPES.ociIndex
+function guess(document: JsonObject, kind: Kind): string {
+  if (kind === 'index') return MEDIA_TYPES.ociIndex
   const config = parseDescriptor(document.config, 'config')
   return config.mediaType === MEDIA_TYPES.dockerConfig ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.ociManifest
 }

@@ -72,15 +72,15 @@ type Relative = readonly [architecture: string, variant: string]
 
 function relatives(architecture: string, variant: string): readonly Relative[] {
   const [major = 0, minor = 0] = variant.replace(/^v/, '').split('.').map(Number)
-  if (architecture === 'amd64') return [...down('amd64', 'v', major - 1, 1), ['386', '']]
-  if (architecture === 'arm') return down('arm', 'v', major - 1, ARM_FIRST)
+  if (architecture === 'amd64') return [...down(['amd64', 'v'], major - 1, 1), ['386', '']]
+  if (architecture === 'arm') return down(['arm', 'v'], major - 1, ARM_FIRST)
   if (architecture !== 'arm64') return []
-  const v9 = major === 9 ? [...down('arm64', 'v9.', minor - 1, 0)] : []
+  const v9 = major === 9 ? [...down(['arm64', 'v9.'], minor - 1, 0)] : []
   const v8 = major === 9 ? Math.min(minor + ARM64_V9_OFFSET, ARM64_V8_LAST) : minor - 1
-  return [...v9, ...down('arm64', 'v8.', v8, 1), ['arm64', ''], ...down('arm', 'v', 8, ARM_FIRST)]
+  return [...v9, ...down(['arm64', 'v8.'], v8, 1), ['arm64', ''], ...down(['arm', 'v'], 8, ARM_FIRST)]
 }
 
-function down(architecture: string, prefix: string, from: number, to: number): Relative[] {
+function down([architecture, prefix]: Relative, from: number, to: number): Relative[] {
   const list: Relative[] = []
   for (let number = Math.min(from, 99); number >= to; number--)
     list.push([architecture, `${prefix}${number}`])

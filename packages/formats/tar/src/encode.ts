@@ -45,13 +45,13 @@ export function encodeHeader(entry: TarEntry): Buffer {
  */
 export function paxRecords(entry: TarEntry): Map<string, string> {
   const records = new Map<string, string>()
-  addText(records, 'path', entry.name, FIELDS.name)
-  addText(records, 'linkpath', entry.linkname ?? '', FIELDS.linkname)
-  addText(records, 'uname', entry.uname ?? '', FIELDS.uname)
-  addText(records, 'gname', entry.gname ?? '', FIELDS.gname)
-  addNumber(records, 'uid', entry.uid, FIELDS.uid)
-  addNumber(records, 'gid', entry.gid, FIELDS.gid)
-  addNumber(records, 'size', entry.size, FIELDS.size)
+  addText(records, ['path', FIELDS.name], entry.name)
+  addText(records, ['linkpath', FIELDS.linkname], entry.linkname ?? '')
+  addText(records, ['uname', FIELDS.uname], entry.uname ?? '')
+  addText(records, ['gname', FIELDS.gname], entry.gname ?? '')
+  addNumber(records, ['uid', FIELDS.uid], entry.uid)
+  addNumber(records, ['gid', FIELDS.gid], entry.gid)
+  addNumber(records, ['size', FIELDS.size], entry.size)
   if (!isUstarTime(entry.mtime)) records.set('mtime', formatPaxTime(entry.mtime))
   if (entry.atime) records.set('atime', formatPaxTime(entry.atime))
   if (entry.ctime) records.set('ctime', formatPaxTime(entry.ctime))
@@ -66,12 +66,15 @@ function normalized(entry: TarEntry): TarEntry {
   return entry.type === 'file' ? entry : { ...entry, size: 0 }
 }
 
-function addText(records: Map<string, string>, key: string, text: string, [, width]: Field): void {
+/** A key of PAX, and the field of the header that it stands for. */
+type KeyedField = readonly [key: string, field: Field]
+
+function addText(records: Map<string, string>, [key, [, width]]: KeyedField, text: string): void {
   if (text.includes('\0')) throw new FieldError(`${key} holds a NUL`)
   if (text.length > width || !isAscii(text)) records.set(key, text)
 }
 
-function addNumber(records: Map<string, string>, key: string, value: number, [, width]: Field): void {
+function addNumber(records: Map<string, string>, [key, [, width]]: KeyedField, value: number): void {
   if (!Number.isSafeInteger(value)) throw new FieldError(`${key} ${value} is no integer below 2^53`)
   if (key === 'size' && value < 0) throw new FieldError(`size ${value} is negative`)
   if (!fitsInOctal(value, width)) records.set(key, String(value))
@@ -102,20 +105,22 @@ function paxHeader(name: string, records: ReadonlyMap<string, string>): Buffer {
 /** `dir/PaxHeaders.0/base`, its path cleaned, ASCII, 100 bytes. Readers ignore it. */
 function paxName(name: string): string {
   const slash = name.lastIndexOf('/') + 1
-  const joined = cleaned(`${name.slice(0, slash)}/PaxHeaders.0/${name.slice(slash)}`, name.startsWith('/'))
+  const joined = cleaned(`${name.slice(0, slash)}/PaxHeaders.0/${name.slice(slash)}`, {
+    isRooted: name.startsWith('/'),
+  })
   return ascii(joined).slice(0, FIELDS.name[1]).replace(/\/+$/, '')
 }
 
 /** A path without empty parts, `.` and `..`, as Go's path.Join has it. */
-function cleaned(path: string, rooted: boolean): string {
+function cleaned(path: string, { isRooted }: { readonly isRooted: boolean }): string {
   const parts: string[] = []
   for (const part of path.split('/')) {
     if (part === '' || part === '.') continue
     if (part !== '..') parts.push(part)
     else if (parts.length > 0 && parts.at(-1) !== '..') parts.pop()
-    else if (!rooted) parts.push(part)
+    else if (!isRooted) parts.push(part)
   }
-  return (rooted ? '/' : '') + parts.join('/') || '.'
+  return (isRooted ? '/' : '') + parts.join('/') || '.'
 }
 
 /** The entry's own header; what does not fit is cut, or 0, since PAX says it. */
@@ -158,7 +163,7 @@ function emptyHeader(): Buffer {
 /** Puts the block's checksum: six digits, NUL, space. */
 function sealed(block: Buffer, sum: number): Buffer {
   const [offset, width] = FIELDS.checksum
-  putOctal(block, offset, width - 2, sum)
+  putOctal(block, [offset, width - 2], sum)
   block[offset + width - 2] = 0
   block[offset + width - 1] = SPACE
   return block
@@ -174,11 +179,11 @@ function putText(block: Buffer, [offset, width]: Field, text: string): number {
 
 /** Puts a number over zeros, or nothing where it does not fit; what that adds to the checksum. */
 function putNumber(block: Buffer, [offset, width]: Field, value: number): number {
-  return value !== 0 && fitsInOctal(value, width) ? putOctal(block, offset, width - 1, value) : 0
+  return value !== 0 && fitsInOctal(value, width) ? putOctal(block, [offset, width - 1], value) : 0
 }
 
 /** Octal digits from the last one on; their sum. */
-function putOctal(block: Buffer, offset: number, digits: number, value: number): number {
+function putOctal(block: Buffer, [offset, digits]: Field, value: number): number {
   let sum = 0
   for (let at = offset + digits - 1, left = value; at >= offset; at--) {
     const digit = left % 8

@@ -39,7 +39,7 @@ class Conversion {
 
   convert(node: YAMLNode, depth: number): unknown {
     this.#count(node, depth)
-    if (node.kind === 'scalar') return scalarOf(node.text, node.plain)
+    if (node.kind === 'scalar') return scalarOf(node)
     if (node.kind === 'list') return node.items.map(item => this.convert(item, depth + 1))
     const pairs = this.#merged(node, depth)
     return Object.fromEntries(
@@ -82,7 +82,7 @@ function isMerge([key]: YAMLPair): boolean {
   return key.kind === 'scalar' && key.plain && key.text === '<<'
 }
 
-function scalarOf(text: string, plain: boolean): unknown {
+function scalarOf({ text, plain }: Extract<YAMLNode, { kind: 'scalar' }>): unknown {
   if (!plain) return text
   const word = WORDS.get(text)
   if (word !== undefined) return word

@@ -42,7 +42,7 @@ export class BlobSource {
       return () => (isProven ? readFile(path, part.size, signal) : provenFile(path, part, signal))
     }
     if (data !== undefined) return () => inline(data)
-    if (from.length > 0) return () => this.#first(from, part, leaves)
+    if (from.length > 0) return () => this.#first(from, part, { leaves })
     const where = path === undefined ? 'no path and no place to get it from' : `"${path}" is not there`
     throw new ToolError('BLOB_MISSING', `cannot put blob ${part.digest}: ${where}`)
   }
@@ -64,7 +64,7 @@ export class BlobSource {
   async *#first(
     places: readonly string[],
     part: Part,
-    leaves: boolean,
+    { leaves }: { readonly leaves: boolean },
   ): AsyncGenerator<Buffer, void, undefined> {
     for (const [index, text] of places.entries()) {
       let bytes = 0

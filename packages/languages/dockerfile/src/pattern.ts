@@ -50,8 +50,7 @@ function parseChars(chars: readonly string[]): Pattern | string {
 /** The end of the shortest or longest match that begins at `start`. */
 function matchAt(
   pattern: Pattern,
-  chars: readonly string[],
-  start: number,
+  [chars, start]: readonly [chars: readonly string[], start: number],
   length: Length,
 ): number | undefined {
   let states = enter(pattern, new Set<number>(), 0)
@@ -72,13 +71,13 @@ type Length = 'shortest' | 'longest'
 /** `value` without the match at its head. */
 export function trimPrefix(value: string, pattern: Pattern, length: Length): string {
   const chars = [...value]
-  return chars.slice(matchAt(pattern, chars, 0, length) ?? 0).join('')
+  return chars.slice(matchAt(pattern, [chars, 0], length) ?? 0).join('')
 }
 
 /** `value` without the match at its end; the pattern is that of {@link parseBackwards}. */
 export function trimSuffix(value: string, pattern: Pattern, length: Length): string {
   const chars = [...value].reverse()
-  const end = matchAt(pattern, chars, 0, length) ?? 0
+  const end = matchAt(pattern, [chars, 0], length) ?? 0
   return chars.slice(end).reverse().join('')
 }
 
@@ -90,7 +89,7 @@ export function replaceMatches(value: string, pattern: Pattern, options: Replace
   let at = 0
   let lastEnd = -1
   while (at <= chars.length) {
-    const end = begins[at] === 1 ? matchAt(pattern, chars, at, 'longest') : undefined
+    const end = begins[at] === 1 ? matchAt(pattern, [chars, at], 'longest') : undefined
     // An empty match right behind another match is none.
     if (end !== undefined && !(end === at && at === lastEnd)) {
       out.push(options.replacement(() => chars.slice(at, end).join('')))

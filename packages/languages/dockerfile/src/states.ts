@@ -32,7 +32,7 @@ export function enter(tokens: readonly Token[], states: States, state: number): 
 }
 
 /** Adds the states that lie behind places which hold here. */
-function pass(tokens: readonly Token[], states: States, before: string, after: string): void {
+function pass(tokens: readonly Token[], states: States, [before, after]: readonly [string, string]): void {
   for (const state of states) {
     const token = tokens[state]
     if (token?.type === 'place' && token.holds(before, after)) enter(tokens, states, state + 1)
@@ -62,11 +62,11 @@ export function matches(tokens: readonly Token[], text: string): boolean {
   let states = enter(tokens, new Set(), 0)
   let before = ''
   for (const char of text) {
-    pass(tokens, states, before, char)
+    pass(tokens, states, [before, char])
     states = step(tokens, states, char)
     if (states.size === 0) return false
     before = char
   }
-  pass(tokens, states, before, '')
+  pass(tokens, states, [before, ''])
   return states.has(tokens.length)
 }

@@ -16,6 +16,7 @@ export interface Finding {
 }
 
 export interface ReportDetails {
+  readonly message: string
   /** Where it is not the rule's own. */
   readonly severity?: Severity
   /** One line, where it is not the whole instruction. */
@@ -34,7 +35,8 @@ export class Collector {
     this.#options = options
   }
 
-  report(rule: RuleName, at: LintInstruction, message: string, details: ReportDetails = {}): void {
+  report(rule: RuleName, at: LintInstruction, found: string | ReportDetails): void {
+    const details = typeof found === 'string' ? { message: found } : found
     const all = [this.#options, this.#commentsOf(at), this.#commentsOf(details.cause ?? at)]
     const { experimental = false, severity, description } = RULES[rule]
     // As BuildKit: an experimental rule is not skipped but not asked for.
@@ -45,7 +47,7 @@ export class Collector {
     this.#findings.push({
       rule,
       severity: this.#options.error ? 'error' : (details.severity ?? severity),
-      message,
+      message: details.message,
       description,
       file: at.source.file,
       line: details.line ?? at.source.line,

@@ -31,13 +31,12 @@ function checkInstruction(fields: LintInstruction, collector: Collector): void {
     checkPairs({ fields, keyword: keywordOf(fields.raw) }, { collector })
   }
   if (name === 'ENV')
-    for (let at = 0; at < args.length; at += 3) checkName('ENV', args[at], fields, collector)
-  if (name === 'ARG') for (const arg of args) checkName('ARG', arg.split('=', 1)[0], fields, collector)
+    for (let at = 0; at < args.length; at += 3) checkName(['ENV', args[at]], fields, collector)
+  if (name === 'ARG') for (const arg of args) checkName(['ARG', arg.split('=', 1)[0]], fields, collector)
 }
 
 function checkName(
-  instruction: 'ARG' | 'ENV',
-  name: string | undefined,
+  [instruction, name]: readonly ['ARG' | 'ENV', string | undefined],
   fields: LintInstruction,
   collector: Collector,
 ): void {

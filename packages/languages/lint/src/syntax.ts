@@ -11,7 +11,8 @@ import { keywordOf } from './stages.js'
 
 export function checkSyntax(fields: LintInstruction, collector: Collector): void {
   if (fields.emptyContinuation !== undefined) {
-    collector.report('NoEmptyContinuation', fields, 'Empty continuation line', {
+    collector.report('NoEmptyContinuation', fields, {
+      message: 'Empty continuation line',
       line: fields.emptyContinuation,
     })
   }

@@ -117,7 +117,8 @@ class StageWalk {
     last.set(step.instruction.kind, step)
     if (before === undefined) return
     const message = `Multiple ${step.keyword} instructions should not be used in the same stage because only the last one will be used`
-    this.#context.collector.report('MultipleInstructionsDisallowed', before.fields, message, {
+    this.#context.collector.report('MultipleInstructionsDisallowed', before.fields, {
+      message,
       cause: step.fields,
     })
   }
@@ -212,7 +213,7 @@ class StageWalk {
       // The base image may set it; only a misspelling of a name that is set here is more likely than that.
       const isMisspelt = meant !== undefined && Math.abs(meant.length - name.length) <= 1
       const severity = openEnv && !isMisspelt ? { severity: 'info' as const } : {}
-      this.#context.collector.report('UndefinedVar', step.fields, message, severity)
+      this.#context.collector.report('UndefinedVar', step.fields, { message, ...severity })
     }
   }
 }

@@ -127,8 +127,10 @@ export class RegistryServer {
     const server =
       tls === undefined ? http.createServer(limits) : this.#tlsServer(new Certificate(tls), limits)
     server.timeout = idleMs
-    server.on('request', (request, response) => this.#answer(request, response, false))
-    server.on('checkContinue', (request, response) => this.#answer(request, response, true))
+    server.on('request', (request, response) => this.#answer({ request, response, expectsContinue: false }))
+    server.on('checkContinue', (request, response) =>
+      this.#answer({ request, response, expectsContinue: true }),
+    )
     return server
   }
 
@@ -172,13 +174,14 @@ export class RegistryServer {
     this.#sweeper = setInterval(sweep, SWEEP_MS).unref()
   }
 
-  async #answer(request: http.IncomingMessage, response: http.ServerResponse, waits: boolean): Promise<void> {
+  async #answer(call: Omit<ConstructorParameters<typeof Exchange>[0], 'query'>): Promise<void> {
+    const { request, response } = call
     response.setHeader('Docker-Distribution-API-Version', 'registry/2.0')
     response.setHeader('X-Content-Type-Options', 'nosniff')
     response.once('close', () => this.#isClosing && this.#server.closeIdleConnections())
     try {
       const { route, query } = parseTarget(request.url ?? '')
-      const exchange = new Exchange({ request, response, query, expectsContinue: waits })
+      const exchange = new Exchange({ ...call, query })
       await this.#admit(exchange)
       const { name, item } = { name: '', item: '', ...route }
       await this.#handlerFor(route, exchange)({ registry: this.#registry, exchange, name, item })

@@ -80,14 +80,15 @@ export class ChunkedUpload {
         this.#options.memory?.clear()
         return
       } catch (error) {
-        if (!(error instanceof RetryableError)) await this.#refused(error)
-        else {
-          const offset = this.#upload?.offset ?? 0
-          failures = offset > best ? 1 : failures + 1
-          best = Math.max(best, offset)
-          if (failures >= retry.tries || tries >= MAX_TRIES) throw error.final
-          await pause(error, failures, { ...retry, patience: this.#patience })
+        if (!(error instanceof RetryableError)) {
+          await this.#refused(error)
+          continue
         }
+        const offset = this.#upload?.offset ?? 0
+        failures = offset > best ? 1 : failures + 1
+        best = Math.max(best, offset)
+        if (failures >= retry.tries || tries >= MAX_TRIES) throw error.final
+        await pause(error, failures, { ...retry, patience: this.#patience })
       }
     }
   }

@@ -59,7 +59,7 @@ export function credentialFiles(
     for (const name of paths) {
       const config = files.get(name) ?? readConfig(name)
       files.set(name, config)
-      const found = await lookUp((await config) ?? {}, domain, path, ask)
+      const found = await lookUp((await config) ?? {}, domain, { path, ask })
       if (found !== undefined) return found
     }
     return undefined
@@ -99,8 +99,7 @@ export function credentialPaths(env: Readonly<Record<string, string | undefined>
 export async function lookUp(
   config: JsonObject,
   domain: string,
-  path: string,
-  ask: typeof getFromHelper = getFromHelper,
+  { path, ask = getFromHelper }: { readonly path: string; readonly ask?: typeof getFromHelper | undefined },
 ): Promise<Credentials | undefined> {
   const helper = helperFor(config, domain)
   const servers = [serverOf(domain), domain]

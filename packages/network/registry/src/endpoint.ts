@@ -11,7 +11,10 @@ const HUB_DOMAIN = 'docker.io'
 const HUB_HOST = 'registry-1.docker.io'
 
 /** The base URL of the registry of a reference's domain. Unless `plainHttp` says, only loopback is plain HTTP. */
-export function endpointOf(domain: string, plainHttp?: boolean): URL {
+export function endpointOf(
+  domain: string,
+  { plainHttp }: { readonly plainHttp?: boolean | undefined } = {},
+): URL {
   const host = domain === HUB_DOMAIN ? HUB_HOST : domain
   const scheme = (plainHttp ?? isLoopback(host)) ? 'http' : 'https'
   try {

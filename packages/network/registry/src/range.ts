@@ -69,7 +69,7 @@ export async function openRange(
     notFound: 'BLOB_UNKNOWN',
   })
   try {
-    return read(response, descriptor, range, action)
+    return read(response, { size: descriptor.size, range, action })
   } catch (error) {
     response.body.cancel()
     throw error
@@ -83,9 +83,7 @@ export function actionOf(session: Session, { digest }: Descriptor): string {
 
 function read(
   response: HttpResponse,
-  { size }: Descriptor,
-  range: BlobRange | undefined,
-  action: string,
+  { size, range, action }: { size: number; range: BlobRange | undefined; action: string },
 ): Part {
   const { body, status } = response
   if (status === 416) {

@@ -61,7 +61,7 @@ export class Repository {
 
   /** See {@link uploadBlob}. */
   uploadBlob(descriptor: Descriptor, open: OpenBlob, memory?: UploadMemory): Promise<void> {
-    return uploadBlob(this.#session, descriptor, open, memory)
+    return uploadBlob(this.#session, descriptor, { open, memory })
   }
 
   /** See {@link listTags}. */

@@ -64,7 +64,7 @@ export class Session {
     this.#warn = options.warn
     this.domain = domain
     this.path = path
-    this.registry = endpointOf(domain, options.plainHttp)
+    this.registry = endpointOf(domain, options)
     this.retry = { ...DEFAULT_RETRY, ...options.retry, signal: options.signal, onRetry: options.onRetry }
     const { connections } = options
     const { origin } = this.registry

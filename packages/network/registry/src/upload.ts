@@ -15,6 +15,13 @@ import { cancelUpload, startUpload, withDigest } from './upload-session.js'
 /** What opens the content of a blob: more than once, when the first transfer breaks. */
 export type OpenBlob = () => AsyncIterable<Buffer>
 
+/** A blob that goes up. */
+export interface BlobContent {
+  readonly open: OpenBlob
+  /** Where an upload in chunks goes on that broke in another process. */
+  readonly memory?: UploadMemory | undefined
+}
+
 /** From this size on a blob goes up in chunks at once: one request is faster, but what breaks in it is lost. */
 const CHUNKED_BYTES = 256 * 1024 * 1024
 
@@ -24,14 +31,12 @@ const CHUNKED_BYTES = 256 * 1024 * 1024
  *
  * Spec: distribution-spec v1.1, "POST then PUT".
  *
- * @param memory - where an upload in chunks goes on that broke in another process
  * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `UPLOAD_INVALID`; those of a refusal; status 75 when it does not get through
  */
 export async function uploadBlob(
   session: Session,
   descriptor: Descriptor,
-  open: OpenBlob,
-  memory?: UploadMemory,
+  { open, memory }: BlobContent,
 ): Promise<void> {
   const inChunks = (): Promise<void> => new ChunkedUpload({ session, descriptor, open, memory }).run()
   if (descriptor.size >= CHUNKED_BYTES) return inChunks()

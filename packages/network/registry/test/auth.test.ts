@@ -288,7 +288,7 @@ t.test('small parsers', async t => {
   t.equal(retryAfter('Thu, 01 Jan 1970 00:00:10 GMT', 4000), 6000, 'a date')
   t.equal(retryAfter('soon', 0), undefined)
   t.equal(endpointOf('docker.io').href, 'https://registry-1.docker.io/v2/')
-  t.equal(endpointOf('h.example', true).protocol, 'http:')
+  t.equal(endpointOf('h.example', { plainHttp: true }).protocol, 'http:')
   for (const host of ['localhost', 'localhost:1', '127.9.9.9', '[::1]:5', '::1', '0:0:0:0:0:0:0:1'])
     t.ok(isLoopback(host), host)
   for (const host of ['', 'localhost.evil', '127.0.0.1.evil', '128.0.0.1', '[::2]', '0.0.0.0'])

@@ -28,7 +28,8 @@ t.test('credentials', async t => {
     ['empty.example', 'x', undefined, 'an empty entry'],
     ['other.example', 'x', undefined, 'unknown'],
   ]
-  for (const [domain, where, found, why] of rows) t.match(await lookUp(config, domain, where), found, why)
+  for (const [domain, where, found, why] of rows)
+    t.match(await lookUp(config, domain, { path: where }), found, why)
   const hub = 'https://index.docker.io/v1/'
   const several: readonly [domain: string, keys: readonly string[], want: string, why: string][] = [
     [
@@ -60,10 +61,14 @@ t.test('credentials', async t => {
   ]
   for (const [domain, keys, want, why] of several) {
     const auths = Object.fromEntries(keys.map(key => [key, { username: key, password: 'p' }]))
-    t.equal((await lookUp({ auths }, domain, 'x'))?.username, want, why)
+    t.equal((await lookUp({ auths }, domain, { path: 'x' }))?.username, want, why)
   }
   const empty = { auths: { 'docker.io': {}, [hub]: auth('hub:1') } }
-  t.match(await lookUp(empty, 'docker.io', 'x'), { username: 'hub' }, 'an exact key that holds nothing')
+  t.match(
+    await lookUp(empty, 'docker.io', { path: 'x' }),
+    { username: 'hub' },
+    'an exact key that holds nothing',
+  )
   const bad: readonly [config: object, why: string][] = [
     [{ auths: { 'h.example': { auth: 'bm9jb2xvbg==' } } }, 'no colon'],
     [{ auths: { 'h.example': { username: 1 } } }, 'no string'],
@@ -71,7 +76,7 @@ t.test('credentials', async t => {
     [{ credsStore: '../evil' }, 'a helper that is a path'],
   ]
   for (const [one, why] of bad)
-    await t.rejects(lookUp({ ...one }, 'h.example', 'x'), { code: 'CREDENTIALS_INVALID' }, why)
+    await t.rejects(lookUp({ ...one }, 'h.example', { path: 'x' }), { code: 'CREDENTIALS_INVALID' }, why)
 })
 
 t.test('credential helpers', async t => {
@@ -89,19 +94,25 @@ t.test('credential helpers', async t => {
     process.env.PATH = before
   })
   const auths = { 'h.example': { username: 'file', password: 'f' } }
-  t.match(await lookUp({ credsStore: 'echo' }, 'h.example', 'x'), { username: 'h.example', password: 's' })
-  t.match(await lookUp({ credHelpers: { 'docker.io': 'echo' } }, 'docker.io', 'x'), {
+  t.match(await lookUp({ credsStore: 'echo' }, 'h.example', { path: 'x' }), {
+    username: 'h.example',
+    password: 's',
+  })
+  t.match(await lookUp({ credHelpers: { 'docker.io': 'echo' } }, 'docker.io', { path: 'x' }), {
     username: 'https://index.docker.io/v1/',
   })
-  t.match(await lookUp({ credsStore: 'fails', credHelpers: { 'h.example': 'id' } }, 'h.example', 'x'), {
-    identityToken: 's',
-  })
   t.match(
-    await lookUp({ credsStore: 'none', auths }, 'h.example', 'x'),
+    await lookUp({ credsStore: 'fails', credHelpers: { 'h.example': 'id' } }, 'h.example', { path: 'x' }),
+    {
+      identityToken: 's',
+    },
+  )
+  t.match(
+    await lookUp({ credsStore: 'none', auths }, 'h.example', { path: 'x' }),
     { username: 'file' },
     'what a helper does not know',
   )
-  t.match(await lookUp({ credHelpers: { 'docker.io': 'echo' } }, 'registry-1.docker.io', 'x'), {
+  t.match(await lookUp({ credHelpers: { 'docker.io': 'echo' } }, 'registry-1.docker.io', { path: 'x' }), {
     username: 'https://index.docker.io/v1/',
   })
   helper(
@@ -109,7 +120,7 @@ t.test('credential helpers', async t => {
     'read host; [ "$host" = docker.io ] && echo \'{"Username":"p","Secret":"s"}\' || { echo credentials not found; exit 1; }',
   )
   t.match(
-    await lookUp({ credsStore: 'podman' }, 'docker.io', 'x'),
+    await lookUp({ credsStore: 'podman' }, 'docker.io', { path: 'x' }),
     { username: 'p' },
     'kept as podman keeps it',
   )
@@ -142,7 +153,7 @@ t.test('credential helpers', async t => {
   })
   for (const name of ['fails', 'noise', 'missing']) {
     await t.rejects(
-      lookUp({ credsStore: name }, 'h.example', 'x'),
+      lookUp({ credsStore: name }, 'h.example', { path: 'x' }),
       { code: 'CREDENTIAL_HELPER_FAILED' },
       name,
     )

@@ -34,9 +34,9 @@ export function syncFiles(files: readonly string[]): void {
  * Puts `content` at `target` whole or not at all: written under `temporary` in the same file system, flushed, renamed,
  * the directory flushed. Synchronous, so that it can stand under a lock without another turn of this program between.
  */
-export function replaceFile(target: string, temporary: string, content: string, mode = 0o644): void {
+export function replaceFile(target: string, temporary: string, content: string): void {
   try {
-    const fd = fs.openSync(temporary, 'wx', mode)
+    const fd = fs.openSync(temporary, 'wx', 0o644)
     try {
       fs.writeFileSync(fd, content)
       fs.fsyncSync(fd)

@@ -58,13 +58,13 @@ export class Layout {
    */
   static open(root: string, options: { readonly create?: boolean } = {}): Layout {
     const layout = new Layout(root)
-    layout.prepare(options.create === true)
+    layout.prepare(options)
     return layout
   }
 
-  protected prepare(create: boolean): void {
+  protected prepare(options: { readonly create?: boolean }): void {
     if (this.#isLayout()) return
-    if (!create)
+    if (!options.create)
       throw new ToolError('LAYOUT_MISSING', `no OCI layout in "${this.root}": it has no "oci-layout" file`)
     attempt(`make an OCI layout in "${this.root}"`, () => this.#create())
   }

@@ -21,22 +21,21 @@ export interface FileProof {
  */
 export async function proveFile(file: string, like: Digest): Promise<FileProof | undefined> {
   if (!fs.existsSync(file)) return undefined
-  const hasher = new Hasher(algorithmOf(like))
   try {
     const handle = await fs.promises.open(file)
-    try {
-      const { ino } = await handle.stat()
-      const buffer = Buffer.allocUnsafe(READ_BYTES)
-      for (;;) {
-        const { bytesRead } = await handle.read(buffer, 0, READ_BYTES)
-        if (bytesRead === 0) return { digest: hasher.digest(), size: hasher.bytes, inode: ino }
-        hasher.update(buffer.subarray(0, bytesRead))
-      }
-    } finally {
-      await handle.close()
-    }
+    return await proofOf(handle, new Hasher(algorithmOf(like))).finally(() => handle.close())
   } catch (error) {
     throw systemError(error, `read "${file}"`)
+  }
+}
+
+async function proofOf(handle: fs.promises.FileHandle, hasher: Hasher): Promise<FileProof> {
+  const { ino } = await handle.stat()
+  const buffer = Buffer.allocUnsafe(READ_BYTES)
+  for (;;) {
+    const { bytesRead } = await handle.read(buffer, 0, READ_BYTES)
+    if (bytesRead === 0) return { digest: hasher.digest(), size: hasher.bytes, inode: ino }
+    hasher.update(buffer.subarray(0, bytesRead))
   }
 }
 

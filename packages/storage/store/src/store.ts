@@ -30,9 +30,9 @@ export class Store extends Layout {
   #lease: number | undefined
 
   /** Opens the store in `root`, made where there is none, and holds its lease until the process ends. */
-  static override open(root: string, options: { readonly create?: boolean } = { create: true }): Store {
+  static override open(root: string, options: { readonly create?: boolean } = {}): Store {
     const store = new Store(root)
-    store.prepare(options.create !== false)
+    store.prepare({ create: options.create !== false })
     store.#holdLease()
     return store
   }
