@@ -152,6 +152,17 @@ t.test('every error code is explained where it is thrown from', async t => {
   }
 })
 
+t.test('nobody finds out what a place is by reading its text', async t => {
+  for (const one of all.filter(({ name }) => name !== 'places')) {
+    const wrong = sourceFiles(path.join(one.dir, 'src')).filter(file =>
+      /\bplace\.text\s*(?:[!=]==|\.startsWith)|\btext\s*[!=]==\s*'(?:store|docker|oci|registry-fs):/.test(
+        fs.readFileSync(path.join(one.dir, 'src', file), 'utf8'),
+      ),
+    )
+    t.same(wrong, [], one.name)
+  }
+})
+
 t.test('an entry of the changelog has at most 40 words', async t => {
   const text = fs.readFileSync(path.join(ROOT, 'CHANGELOG.md'), 'utf8')
   const [, now = ''] = text.split('## [Unreleased]')

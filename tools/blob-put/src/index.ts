@@ -20,14 +20,7 @@ import {
   Uploads,
 } from '@pipelayer/image-streams'
 import type { Descriptor } from '@pipelayer/oci'
-import {
-  Connections,
-  openPlace,
-  type Place,
-  type PlaceOptions,
-  type Published,
-  parsePlace,
-} from '@pipelayer/places'
+import { Connections, openPlace, type Place, type PlaceOptions, type Published } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { takesMany, targetOf } from './target.js'
@@ -141,9 +134,9 @@ class StreamPut {
   // To a registry only: elsewhere a blob is a file, copied in no time.
   #putAhead(): PutAhead | undefined {
     const { place: text, dryRun } = this.#options
-    if (text === undefined || dryRun || takesMany(text) || parsePlace(text).transport !== 'docker')
-      return undefined
+    if (text === undefined || dryRun || takesMany(text)) return undefined
     const place = openPlace(text, this.#options)
+    if (place.traits.isLocal) return undefined
     return new PutAhead({ place, source: this.#source, uploads: this.#uploads })
   }
 
@@ -251,10 +244,9 @@ class StreamPut {
       root,
       image,
       source: this.#source,
-      writer: place.write,
+      place,
       dryRun,
       uploads,
-      place: place.text,
     })
     uploads.add(
       [...image.blobs.values()].map(({ digest }) => digest),

@@ -89,9 +89,10 @@ class Export {
     const image = this.#parts.take(root.image)
     try {
       this.#store().checkName(root.reference, root.digest)
-      const writer = this.#reader()
+      const traits = { isLocal: true, isStore: false, isStaged: false }
+      const place = { traits, text: 'the archive', write: this.#reader() }
       const source = { opener: (part: Part) => this.#opener(part) }
-      const put = await putImage({ root, image, source, writer, dryRun: true, uploads: new Uploads() })
+      const put = await putImage({ root, image, source, place, dryRun: true, uploads: new Uploads() })
       return 'put' in put ? put.put : []
     } catch (error) {
       if (!(error instanceof ToolError)) throw error

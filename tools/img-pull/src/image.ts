@@ -165,6 +165,6 @@ function historyOf(config: ImageConfig | undefined, layers: number): readonly St
 
 // A path says all there is to say about what came from this store.
 function origin({ place, keeper }: ImagePull, digest: string): { readonly from?: readonly string[] } {
-  if (place.text !== 'store:') return { from: place.origins ?? [place.text] }
+  if (!place.traits.isStore) return { from: place.origins ?? [place.text] }
   return keeper.hasPaths ? {} : { from: [`store:${digest}`] }
 }

@@ -7,7 +7,14 @@ import { encodedOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type Closing, named, sideBySide } from '@pipelayer/image-streams'
 import { bare, type Platform, parsePlatform } from '@pipelayer/oci'
-import { Connections, openPlace, type Place, type PlacedManifest, type PlaceOptions } from '@pipelayer/places'
+import {
+  Connections,
+  nameIndexOf,
+  openPlace,
+  type Place,
+  type PlacedManifest,
+  type PlaceOptions,
+} from '@pipelayer/places'
 import type { AnyRecord, FailedRecord, ManifestRecord } from '@pipelayer/records'
 import { pinOf, Store } from '@pipelayer/store'
 import { BlobFetcher } from './blob-fetcher.js'
@@ -211,7 +218,7 @@ async function* pullWhole(
   const entry = { descriptor: bare(found.descriptor), name: reference }
   const known = { ...(reference !== undefined && { reference }), ...(subject !== undefined && { subject }) }
   const record = { ...last, root: true, ...known } as ManifestRecord
-  yield { record, ...(isNamed && store !== undefined && { name: { layout: store, entry } }) }
+  yield { record, ...(isNamed && store !== undefined && { name: { index: nameIndexOf(store), entry } }) }
   context.image = undefined
   return digests
 }

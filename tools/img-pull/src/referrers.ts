@@ -22,7 +22,7 @@ export async function* referrersOf(
   subject: string,
   options: PlaceOptions,
 ): AsyncGenerator<Referrer, void, undefined> {
-  const name = repositoryOf(place)
+  const name = place.repository
   for (const entry of (await place.read.referrers?.(subject)) ?? []) {
     const found = await resolveEntry(place, entry, options.warn)
     yield { found, ...(name !== undefined && { name: `${name}@${entry.digest}` }) }
@@ -33,10 +33,6 @@ export async function* referrersOf(
     const found = await resolved(`docker://${tagged}`, options)
     if (found !== undefined) yield { found, name: tagged }
   }
-}
-
-function repositoryOf({ text }: Place): string | undefined {
-  return text.startsWith('docker://') ? text.slice('docker://'.length) : undefined
 }
 
 async function resolved(text: string, options: PlaceOptions): Promise<PlacedManifest | undefined> {

@@ -132,7 +132,7 @@ async function fetchImage(place: Place, options: BaseOptions): Promise<Omit<Base
       `image ${found.descriptor.digest} has ${manifest.layers.length} layers, its config names ${diffIDs.length}`,
     )
   await fetchLayers(place, manifest.layers, options)
-  if (place.reference !== undefined && place.text !== 'store:') {
+  if (place.reference !== undefined && !place.traits.isStore) {
     // A reference that pins an index stands for this manifest as long as the index is there to prove it.
     if (pinOf(place.reference) !== undefined)
       for (const index of above) store.putBytes(index.bytes, index.descriptor)
@@ -144,7 +144,7 @@ async function fetchImage(place: Place, options: BaseOptions): Promise<Omit<Base
     diffID: diffIDs[index] ?? '',
     chainID: chain[index] ?? '',
     path: store.blobPath(descriptor.digest),
-    ...(place.text === 'store:' ? {} : { from: [place.text] }),
+    ...(place.traits.isStore ? {} : { from: [place.text] }),
   }))
   return { config, layers: layers as BaseLayer[], annotations: manifest.annotations ?? {} }
 }
@@ -163,8 +163,8 @@ function checkPlatform(place: Place, config: ImageConfig, wanted: Platform): voi
   )
 }
 
-function shown({ text }: Place): string {
-  return text === 'store:' ? 'the store' : text
+function shown({ text, traits }: Place): string {
+  return traits.isStore ? 'the store' : text
 }
 
 interface FoundManifest {

@@ -62,7 +62,7 @@ export class PutAhead {
     const { signal } = this.#abort
     const writer = this.place.write
     if (this.#isOver || (await writer.hasBlob(part))) return
-    const open = source.opener(part, { signal, leaves: writer.isRemote })
+    const open = source.opener(part, { signal, leaves: !this.place.traits.isLocal })
     await uploads.put(part.digest, this.place.text, from => writer.putBlob(part, open, origins(part, from)))
   }
 }

@@ -90,13 +90,13 @@ class Batch {
 
   *write(): Generator<AnyRecord, void, undefined> {
     const started = this.#now()
-    const layouts = new Map(this.#names.map(({ layout }) => [layout.root, layout]))
+    const indexes = new Map(this.#names.map(({ index }) => [index.id, index]))
     const names = this.#names
     this.#names = []
-    for (const layout of layouts.values()) {
-      layout.tagAll(names.filter(name => name.layout.root === layout.root).map(({ entry }) => entry))
+    for (const index of indexes.values()) {
+      index.write(names.filter(name => name.index.id === index.id).map(({ entry }) => entry))
     }
-    if (layouts.size > 0) this.#due = this.#now() + (this.#now() - started) * REST_FACTOR
+    if (indexes.size > 0) this.#due = this.#now() + (this.#now() - started) * REST_FACTOR
     const held = this.#held
     this.#held = []
     yield* held

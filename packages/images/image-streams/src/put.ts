@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, type Index, type Manifest, parseManifest } from '@pipelayer/oci'
-import { type Limit, limitTo, type PlaceWriter, type Published, readDocument } from '@pipelayer/places'
+import { type Limit, limitTo, type Place, type Published, readDocument } from '@pipelayer/places'
 import type { ManifestRecord } from '@pipelayer/records'
 import type { ClosedImage, Part } from './parts.js'
 import { type BlobSource, inline, type OpenOptions } from './source.js'
@@ -16,13 +16,12 @@ export interface PutOptions {
   readonly root: ManifestRecord
   readonly image: ClosedImage
   readonly source: Pick<BlobSource, 'opener'>
-  readonly writer: PlaceWriter
+  /** Where it goes. */
+  readonly place: Pick<Place, 'traits' | 'text' | 'write'>
   /** Only look. */
   readonly dryRun?: boolean | undefined
   /** Of the run. */
   readonly uploads: Uploads
-  /** The place, for `uploads`. */
-  readonly place?: string
 }
 
 /** What became of an image: where it is, or, of a dry run, what would be done. */
@@ -77,23 +76,22 @@ class ImagePut {
 
   constructor(options: PutOptions, signal: AbortSignal) {
     this.#options = options
-    this.#how = { signal, leaves: options.writer.isRemote }
+    this.#how = { signal, leaves: !options.place.traits.isLocal }
   }
 
   async run(): Promise<Put> {
-    const { root, writer, dryRun } = this.#options
+    const { root, dryRun, uploads, place } = this.#options
     await this.#planManifest(root, 0)
     if (dryRun) return this.#planned()
     const blobs = [...this.#plan.blobs.values()]
-    const { uploads, place } = this.#options
-    const target = writer.isStaged ? undefined : place
+    const target = place.traits.isStaged ? undefined : place.text
     await this.#all(blobs, ({ part, open }) =>
-      uploads.put(part.digest, target, from => writer.putBlob(part, open, origins(part, from))),
+      uploads.put(part.digest, target, from => place.write.putBlob(part, open, origins(part, from))),
     )
     const last = this.#plan.manifests.pop()
     if (last === undefined) throw new ToolError('BLOB_MISSING', 'there is no manifest to put')
-    for (const child of this.#plan.manifests) await writer.putManifest(child)
-    return writer.publish(last)
+    for (const child of this.#plan.manifests) await place.write.putManifest(child)
+    return place.write.publish(last)
   }
 
   #planned(): Planned {
@@ -128,20 +126,20 @@ class ImagePut {
   async #planEntry(entry: Descriptor, depth: number): Promise<void> {
     const child = this.#options.image.manifests.get(entry.digest)
     if (child !== undefined) await this.#planManifest(child.record, depth + 1)
-    else if (await this.#options.writer.hasManifest(entry)) this.#plan.there.set(entry.digest, entry)
+    else if (await this.#options.place.write.hasManifest(entry)) this.#plan.there.set(entry.digest, entry)
     else await this.#planBlob(entry)
   }
 
   async #planBlob(blob: Descriptor): Promise<void> {
     const { digest, size, data } = blob
-    const { image, writer, source } = this.#options
+    const { image, place, source } = this.#options
     const part = image.blobs.get(digest)
     if (part !== undefined && part.size !== size) {
       const message = `the manifest says that blob ${digest} has ${size} bytes, its record ${part.size}`
       throw new ToolError('SIZE_MISMATCH', message)
     }
     if (this.#plan.blobs.has(digest) || this.#plan.there.has(digest)) return
-    if (await writer.hasBlob(blob)) return void this.#plan.there.set(digest, blob)
+    if (await place.write.hasBlob(blob)) return void this.#plan.there.set(digest, blob)
     const known = this.#configs.get(digest)?.toString('base64') ?? data
     const open = known === undefined ? undefined : () => inline(known)
     if (open === undefined && part === undefined) {

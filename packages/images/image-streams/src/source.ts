@@ -69,9 +69,11 @@ export class BlobSource {
     for (const [index, text] of places.entries()) {
       let bytes = 0
       try {
-        const { read } = this.#place(text)
+        const { read, traits } = this.#place(text)
+        // A folder of somebody else's may have a link in it in place of a blob. A registry's bytes were elsewhere anyway.
+        const isFolder = traits.isLocal && !traits.isStore
         const open = (): AsyncIterable<Buffer> => (isDocument(part) ? document(read, part) : read.blob(part))
-        if (leaves && isFolder(text)) await drained(verified(open(), part))
+        if (leaves && isFolder) await drained(verified(open(), part))
         for await (const chunk of open()) {
           bytes += chunk.length
           yield chunk
@@ -93,11 +95,6 @@ export class BlobSource {
     if (this.#places.size > MAX_PLACES) this.#places.delete(this.#places.keys().next().value ?? '')
     return place
   }
-}
-
-// A folder of somebody else's may have a link in it in place of a blob. A registry's bytes have been elsewhere anyway.
-function isFolder(place: string): boolean {
-  return !place.startsWith('docker://') && !place.startsWith('store:')
 }
 
 async function drained(source: AsyncIterable<Buffer>): Promise<void> {

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { nameIndexOf } from '@pipelayer/places'
 import type { AnyRecord } from '@pipelayer/records'
 import { Layout } from '@pipelayer/store'
 import { RecordWriter, tempDir } from '@pipelayer/testkit'
@@ -105,7 +106,7 @@ t.test('names are written together when they come fast', async t => {
       const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size }
       yield {
         record: { type: 'manifest', count },
-        name: { layout, entry: { descriptor, name: `app:${count}` } },
+        name: { index: nameIndexOf(layout), entry: { descriptor, name: `app:${count}` } },
       }
     }
   }
@@ -133,7 +134,10 @@ t.test('names that come slowly are written at once, and at the end', async t => 
   const { mediaType, digest, size } = root as AnyRecord
   const descriptor = { mediaType: String(mediaType), digest: String(digest), size: Number(size) }
   const closing = (name: string): Closing => {
-    return { record: { type: 'manifest', name }, name: { layout, entry: { descriptor, name } } }
+    return {
+      record: { type: 'manifest', name },
+      name: { index: nameIndexOf(layout), entry: { descriptor, name } },
+    }
   }
   const slow = async function* (): AsyncGenerator<Closing> {
     yield closing('a')

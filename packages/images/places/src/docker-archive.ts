@@ -26,6 +26,7 @@ export function openDockerArchive(rest: string): Place {
   const file = path.resolve(name.file)
   const reader = new ArchiveReader({ ...name, file })
   return {
+    traits: { isLocal: true, isStore: false, isStaged: false },
     text: `docker-archive:${file}`,
     ...(name.reference !== undefined && { reference: name.reference }),
     read: reader,

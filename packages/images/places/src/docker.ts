@@ -37,10 +37,12 @@ export function openDocker(rest: string, options: PlaceOptions): Place {
   const reference = withDefaultTag(parseNormalized(rest.replace(/^\/\//, '')))
   const place = new DockerPlace(reference, options)
   return {
+    traits: { isLocal: false, isStore: false, isStaged: false },
     text: TRANSPORT + formatName(reference),
     get origins() {
       return place.origins
     },
+    repository: formatName(reference),
     reference: formatReference(reference),
     read: place,
     write: place,
@@ -57,7 +59,6 @@ function routeTo({ domain, path, digest }: NormalizedReference, { route }: Place
 }
 
 class DockerPlace implements PlaceReader, PlaceWriter {
-  readonly isRemote = true
   readonly #options: PlaceOptions
   readonly #reference: NormalizedReference
   readonly #sources: DockerSources

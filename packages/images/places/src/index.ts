@@ -9,6 +9,7 @@ export { parseDockerArchive } from './docker-archive.js'
 export { readDocument } from './documents.js'
 export type { FetchOptions } from './fetch.js'
 export { fetchBlob, fillBlob } from './fetch.js'
+export { nameIndexOf } from './layout-place.js'
 export type { Limit } from './limit.js'
 export { limitTo } from './limit.js'
 export type { OciName } from './oci.js'
@@ -17,6 +18,7 @@ export type { PlaceName } from './open.js'
 export { openPlace, parsePlace } from './open.js'
 export type {
   Name,
+  NameIndex,
   OpenBlob,
   Place,
   PlacedManifest,

@@ -2,7 +2,15 @@ import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, isDocument, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
 import { GRAMMAR, isRefName } from '@pipelayer/reference'
 import { type Layout, pinOf, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
-import type { OpenBlob, PlacedManifest, PlaceOptions, PlaceReader, PlaceWriter, Published } from './place.js'
+import type {
+  NameIndex,
+  OpenBlob,
+  PlacedManifest,
+  PlaceOptions,
+  PlaceReader,
+  PlaceWriter,
+  Published,
+} from './place.js'
 
 export interface LayoutPlaceOptions {
   /** Opens the layout. Without `create`, one that is not there throws `LAYOUT_MISSING`. */
@@ -22,6 +30,11 @@ export interface LayoutPlaceOptions {
   /** See `PlaceOptions`. */
   readonly warn: PlaceOptions['warn']
   readonly verify: boolean
+}
+
+/** The index of a layout. */
+export function nameIndexOf(layout: Layout): NameIndex {
+  return { id: layout.root, write: entries => layout.tagAll(entries) }
 }
 
 type Entry = Pick<StoredDescriptor, 'digest'> & Partial<Pick<StoredDescriptor, 'mediaType' | 'size'>>
@@ -96,7 +109,8 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     const { name, published, defersName } = this.#options
     layout.checkName(name, digest)
     const named = { mediaType, digest, size, ...(platform !== undefined && { platform }) }
-    if (defersName) return { ...published, name: { layout, entry: { descriptor: named, name } } }
+    if (defersName)
+      return { ...published, name: { index: nameIndexOf(layout), entry: { descriptor: named, name } } }
     layout.tag(named, name)
     return published
   }

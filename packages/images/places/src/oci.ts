@@ -27,7 +27,8 @@ export function openOci(
     ...(digest !== undefined && { digest }),
     published: { place: tag === undefined ? text : `${text}:${tag}` },
   })
-  return { text, read: place, write: place, close: async () => undefined }
+  const traits = { isLocal: true, isStore: false, isStaged: false }
+  return { traits, text, read: place, write: place, close: async () => undefined }
 }
 
 /** What `oci:` names. */

@@ -8,7 +8,7 @@ import type {
   Timeouts,
   TlsSettings,
 } from '@pipelayer/registry'
-import type { Layout, NamedEntry } from '@pipelayer/store'
+import type { NamedEntry } from '@pipelayer/store'
 
 /** A manifest or an index in a place, its bytes checked against its digest. */
 export interface PlacedManifest {
@@ -43,10 +43,6 @@ export interface PlaceWriter {
   /** Also of manifests. A blob of that digest with another size counts as absent. */
   hasBlob(descriptor: Descriptor): Promise<boolean>
   hasManifest(descriptor: Descriptor): Promise<boolean>
-  /** True where what is put leaves this machine. */
-  readonly isRemote?: boolean
-  /** True where blobs are seen only together with their manifest: each image brings its own. */
-  readonly isStaged?: boolean
   /**
    * Puts a blob, checked on its way: nothing wrong is ever seen in the place. `from` names places that hold it
    * already.
@@ -62,10 +58,28 @@ export interface PlaceWriter {
   publish(manifest: { readonly descriptor: Descriptor; readonly bytes: Uint8Array }): Promise<Published>
 }
 
-/** A name that is to be written into the index of a layout. */
+/** An index that holds names and is replaced as a whole. */
+export interface NameIndex {
+  /** The same for all places that write into the same index. */
+  readonly id: string
+  /** Writes names in one step. */
+  write(entries: readonly NamedEntry[]): void
+}
+
+/** A name that is to be written into an index. */
 export interface Name {
-  readonly layout: Layout
+  readonly index: NameIndex
   readonly entry: NamedEntry
+}
+
+/** What kind of place it is. Nobody reads a place's text to find out. */
+export interface PlaceTraits {
+  /** Its blobs lie on this machine: what is put there does not leave it, and what is read may be a file of anybody's. */
+  readonly isLocal: boolean
+  /** It is the local store: its blobs have paths there, and need not be brought. */
+  readonly isStore: boolean
+  /** Blobs are seen only together with their manifest: each image brings its own. */
+  readonly isStaged: boolean
 }
 
 export interface Published {
@@ -78,10 +92,13 @@ export interface Published {
 }
 
 export interface Place {
-  /** The place without the name of an image, for a record's `from`. Holds no secret. */
+  readonly traits: PlaceTraits
+  /** The place without the name of an image, for messages and a record's `from`. Holds no secret. */
   readonly text: string
   /** Where its blobs are, once an image was resolved: the host that served it first. `text`, unless said. */
   readonly origins?: readonly string[]
+  /** Of a registry: `HOST/PATH`. Blobs can be mounted from one repository of it into another. */
+  readonly repository?: string
   /** The fully qualified reference that it was opened with. */
   readonly reference?: string
   readonly read: PlaceReader

@@ -31,8 +31,9 @@ interface FolderName {
  */
 export function openRegistryFolder(rest: string, options: Pick<PlaceOptions, 'verify'> = {}): Place {
   const name = parseFolderName(rest)
-  const place = new RegistryFolderPlace(name, options.verify === true)
+  const place = new RegistryFolderPlace(name, options)
   return {
+    traits: { isLocal: true, isStore: false, isStaged: true },
     text: `${TRANSPORT}${name.root}:${name.name}`,
     reference: referenceOf(name),
     read: place,
@@ -43,12 +44,11 @@ export function openRegistryFolder(rest: string, options: Pick<PlaceOptions, 've
 
 /** Blobs wait under temporary names until a manifest comes, and appear with it: one flush for all of them. */
 class RegistryFolderPlace implements PlaceReader, PlaceWriter {
-  readonly isStaged = true
   readonly #name: FolderName
   readonly #verify: boolean
   #batch: Batch | undefined
 
-  constructor(name: FolderName, verify: boolean) {
+  constructor(name: FolderName, { verify = false }: Pick<PlaceOptions, 'verify'>) {
     this.#name = name
     this.#verify = verify
   }
