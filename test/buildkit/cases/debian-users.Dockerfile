@@ -1,5 +1,5 @@
 FROM docker.io/pipelayer-test/debian:1
-RUN groupadd -g 3000 team && useradd -m -u 3001 -g team -K MAIL_DIR=/dev/null dev && rm -f /etc/*- /var/log/lastlog /var/log/faillog && sed -i "s/^\\(dev:[^:]*\\):[^:]*/\\1:1/" /etc/shadow
+RUN groupadd -g 3000 team && useradd -m -u 3001 -g team -K MAIL_DIR=/dev/null dev && rm -f /etc/*- /var/log/lastlog /var/log/faillog && sed -i "s/^\\([^:]*:[^:]*\\):[^:]*/\\1:1/" /etc/shadow
 USER dev
 WORKDIR /home/dev
 RUN id > who && umask > mask
