@@ -3,5 +3,5 @@
  *
  * @module
  */
-export { type FetchedImage, type FetchImageOptions, fetchImage, fetchLayers } from './fetch-image.js'
+export { type FetchImageOptions, fetchImage, fetchLayers } from './fetch-image.js'
 export { type PullOptions, pullImages } from './pull-images.js'

@@ -7,7 +7,7 @@ import { openPlace } from '@pipelayer/places'
 import { REF_NAME, Store } from '@pipelayer/store'
 import { type Scope, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
-import { type FetchedImage, fetchImage } from '../src/index.js'
+import { type FetchedImage, fetchImage } from '../src/fetch-image.js'
 
 const AMD64 = { os: 'linux', architecture: 'amd64' }
 const ARM64 = { os: 'linux', architecture: 'arm64' }
