@@ -118,6 +118,28 @@ t.test(
   },
 )
 
+// A tool is a process of its own, with options, records and an exit status. A library that started one would need its path,
+// and would have to read what it says: what two need lies in a library, which both call.
+t.test('no package starts a program of ours', async t => {
+  const tools = all.filter(({ kind }) => kind === 'tool').map(({ name }) => name)
+  const types = new Set(fs.readdirSync(path.join(ROOT, 'packages/base/records/schemas')))
+  const commands = tools.filter(name => !types.has(`${name}.json`))
+  const patterns = [
+    /\bdist\/|\bcli\.cjs\b/,
+    new RegExp(`['"\`](?:${commands.join('|')})(?=['"\`\\s])`),
+    new RegExp(`\\b(?:spawn|exec|fork|runProgram|findProgram)\\w*\\([^)]*\\b(?:${tools.join('|')})\\b`),
+  ]
+  for (const one of all.filter(({ kind, name }) => kind === 'package' && name !== 'testkit')) {
+    const found = sourceFiles(path.join(one.dir, 'src'))
+      .filter(file => !file.startsWith('generated/'))
+      .flatMap(file => {
+        const text = withoutComments(fs.readFileSync(path.join(one.dir, 'src', file), 'utf8'))
+        return patterns.flatMap(pattern => text.match(pattern)?.[0] ?? []).map(what => `${file}: ${what}`)
+      })
+    t.same(found, [], one.name)
+  }
+})
+
 t.test('the lockfile names the packages of every platform, or npm ci refuses it', async t => {
   const { packages } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { optionalDependencies?: Record<string, string> }>

@@ -3,130 +3,28 @@
  *
  * @module
  */
-import { encodedOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import { type Closing, named, sideBySide } from '@pipelayer/image-streams'
-import { bare, type Platform, parsePlatform } from '@pipelayer/oci'
-import {
-  Connections,
-  nameIndexOf,
-  openPlace,
-  type Place,
-  type PlacedManifest,
-  type PlaceOptions,
-} from '@pipelayer/places'
-import type { AnyRecord, FailedRecord, ManifestRecord } from '@pipelayer/records'
-import { pinOf, Store } from '@pipelayer/store'
-import { BlobFetcher } from './blob-fetcher.js'
-import { pullImage } from './image.js'
-import { type Keeper, nothingKept, storeKeeper } from './keeper.js'
-import { referrersOf } from './referrers.js'
-import { choose } from './selection.js'
-import { placeInStore, warnWith, withHint } from './store-hint.js'
+import { type Platform, parsePlatform } from '@pipelayer/oci'
+import { type PullOptions, pullImages } from '@pipelayer/pulling'
+import type { AnyRecord } from '@pipelayer/records'
 
-export interface ImgPullOptions extends PlaceOptions {
-  /** Places or references; `-` stands for the incoming records. */
-  readonly references: readonly string[]
+export interface ImgPullOptions extends Omit<PullOptions, 'tool' | 'platforms'> {
   /** Which manifests of an index to take: `os/architecture[/variant]`. This machine's, unless said. */
   readonly platforms?: readonly string[]
   /** This machine. */
   readonly machine: Platform
-  /** Take an index as a whole, `platforms` aside. */
-  readonly allPlatforms?: boolean
-  /** Pull what refers to each image, too: signatures, SBOMs. */
-  readonly referrers?: boolean
-  /** Bring nothing into the store: records say where things are, and carry manifests. */
-  readonly noStore?: boolean
-  /** Do not name the images in the store's index. */
-  readonly noTag?: boolean
 }
 
-const TOOL = 'img-pull'
-/** References at work at a time: the next ones are resolved while the blobs of the first come. */
-const PARALLEL = 8
-/** Of one image, those of its referrers included. */
-const MAX_REFERRERS = 1000
-/** Failures of the store itself: no other image would fare better. */
-const FATAL = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOSPC', 'EROFS'])
-
 /**
- * Pulls images, several at a time, and writes their records in the order of the references, those of each image together.
- * All share connections and blobs: none is fetched twice. Records of other types pass through, in their place.
+ * Pulls images, several at a time, and writes their records: see {@link pullImages}.
  *
- * Of an index the manifest for `platform` is taken, and stands for the image: its record is the root. An image is
- * named in the store when all of it is there, before its root record is written. With several references one that
- * fails costs itself only: a `failed` record takes its place.
- *
- * Memory: that of {@link BlobFetcher}, and the records of eight images.
+ * @throws ToolError `PLATFORM_INVALID` and its like, of status 2; those of {@link pullImages}
  */
 export async function* imgPull(
   records: AsyncIterable<AnyRecord>,
   options: ImgPullOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
-  const connections = new Connections()
-  const run = openRun({ ...options, connections })
-  try {
-    yield* named(pullAll(records, run))
-  } finally {
-    await connections.close()
-  }
-}
-
-/** What all images of a run share. */
-interface Run {
-  readonly store: Store | undefined
-  readonly fetcher: BlobFetcher | undefined
-  readonly options: ImgPullOptions
-  readonly wanted: readonly Platform[]
-}
-
-/** One reference at work. */
-interface Context extends Run {
-  readonly keeper: Keeper
-  /** Its place among the references, from 1: makes keys unique. */
-  readonly number: number
-  /** How many images came of it so far. */
-  count: number
-  /** Key of the image at work, once it is known. */
-  image: string | undefined
-}
-
-function openRun(options: ImgPullOptions): Run {
-  const wanted = wantedPlatforms(options)
-  const store = options.noStore ? undefined : Store.open(options.store)
-  const fetcher = store === undefined ? undefined : new BlobFetcher(store, options)
-  return { store, fetcher, options, wanted }
-}
-
-function openContext(run: Run, number: number): Context {
-  const { store, fetcher } = run
-  const keeper =
-    store === undefined || fetcher === undefined ? nothingKept : storeKeeper(store, fetcher.forImage())
-  return { ...run, keeper, number, count: 0, image: undefined }
-}
-
-async function* pullAll(
-  records: AsyncIterable<AnyRecord>,
-  run: Run,
-): AsyncGenerator<Closing, void, undefined> {
-  const { references } = run.options
-  const items = incoming(records, references)
-  if (references.length === 1 && !references.includes('-')) {
-    for await (const record of items) yield* pullOne(openContext(run, 1), record)
-    return
-  }
-  let count = 0
-  const isLight = ({ type }: AnyRecord): boolean => type !== 'reference'
-  yield* sideBySide(items, { count: PARALLEL, isLight }, (record, signal) => {
-    if (record.type !== 'reference') return passed(record)
-    const context = openContext(run, ++count)
-    signal.addEventListener('abort', () => void context.keeper.stop(), { once: true })
-    return pullOneOfMany(context, record)
-  })
-}
-
-async function* passed(record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
-  yield { record }
+  yield* pullImages(records, { ...options, tool: 'img-pull', platforms: wantedPlatforms(options) })
 }
 
 function wantedPlatforms({ platforms = [], machine }: ImgPullOptions): readonly Platform[] {
@@ -136,142 +34,4 @@ function wantedPlatforms({ platforms = [], machine }: ImgPullOptions): readonly 
     if (!(error instanceof ToolError)) throw error
     throw new ToolError(error.code, error.message, { cause: error, status: 2 })
   }
-}
-
-async function* incoming(
-  records: AsyncIterable<AnyRecord>,
-  references: readonly string[],
-): AsyncGenerator<AnyRecord, void, undefined> {
-  for (const reference of references) {
-    if (reference === '-') yield* records
-    else yield { type: 'reference', reference }
-  }
-}
-
-async function* pullOneOfMany(context: Context, record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
-  try {
-    yield* pullOne(context, record)
-  } catch (error) {
-    if (!(error instanceof ToolError) || FATAL.has(error.code) || context.options.signal?.aborted) throw error
-    const { reference, platform } = record
-    const item = { reference, ...(platform !== undefined && { platform }) }
-    const { code, message } = error
-    const image = context.image === undefined ? {} : { image: context.image }
-    yield { record: { type: 'failed', tool: TOOL, ...image, code, message, item } satisfies FailedRecord }
-  }
-}
-
-async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
-  const { keeper, options } = context
-  context.image = undefined
-  const text = String(record.reference)
-  const platforms = typeof record.platform === 'string' ? [parsePlatform(record.platform)] : context.wanted
-  const here = (): string | undefined => placeInStore(text, place, options.store)
-  const place: Place = openPlace(text, { ...options, warn: warnWith(options.warn, here) })
-  try {
-    const selection = { platforms, all: options.allPlatforms === true, warn: options.warn }
-    const chosen = await choose(place, selection).catch(error => {
-      throw withHint(error, here())
-    })
-    const digests = yield* pullWhole(context, { place, ...chosen, reference: place.reference })
-    if (options.referrers) yield* pullReferrers(context, place, digests)
-  } catch (error) {
-    throw explained(error, text)
-  } finally {
-    await Promise.all([place.close(), keeper.stop()])
-  }
-}
-
-/** An image that was resolved. */
-interface Resolved {
-  readonly place: Place
-  readonly found: PlacedManifest
-  /** The indexes that it was found by. */
-  readonly above?: readonly PlacedManifest[]
-  readonly reference?: string | undefined
-  /** What it refers to. */
-  readonly subject?: string
-}
-
-// Returns the digests of its manifests.
-async function* pullWhole(
-  context: Context,
-  { place, found, above = [], reference, subject }: Resolved,
-): AsyncGenerator<Closing, string[], undefined> {
-  const { keeper, store, options } = context
-  const image = keyOf(found, context)
-  context.count++
-  context.image = image
-  const digests: string[] = []
-  let last: AnyRecord | undefined
-  for await (const next of pullImage({ place, keeper, image, warn: options.warn }, found)) {
-    if (last !== undefined) yield { record: last }
-    last = undefined
-    // The root is known to be it when nothing follows. Layers are not held back: their readers begin with them.
-    if (next.type !== 'manifest' && next.type !== 'index') yield { record: next }
-    else {
-      last = next
-      digests.push(String(next.digest))
-    }
-  }
-  const isNamed = !options.noTag && nameIsTrue(context, { found, above, reference })
-  const entry = { descriptor: bare(found.descriptor), name: reference }
-  const known = { ...(reference !== undefined && { reference }), ...(subject !== undefined && { subject }) }
-  const record = { ...last, root: true, ...known } as ManifestRecord
-  yield { record, ...(isNamed && store !== undefined && { name: { index: nameIndexOf(store), entry } }) }
-  context.image = undefined
-  return digests
-}
-
-// A reference that pins the digest of an index names what was chosen of it: the store keeps the index, which proves that.
-function nameIsTrue(
-  { store, keeper, options }: Context,
-  { found, above = [], reference }: Pick<Resolved, 'found' | 'above' | 'reference'>,
-): boolean {
-  if (reference === undefined || store === undefined) return false
-  const pin = pinOf(reference)
-  if (pin === undefined || pin === found.descriptor.digest) return true
-  for (const index of above) keeper.manifest(index)
-  try {
-    store.checkName(reference, found.descriptor.digest)
-    return true
-  } catch (error) {
-    if (!(error instanceof ToolError) || error.code !== 'DIGEST_MISMATCH') throw error
-    options.warn?.(`${error.message}: the image gets no name in the store`, 'NAME_PINNED')
-    return false
-  }
-}
-
-// Referrers may have referrers: the signature of an SBOM.
-async function* pullReferrers(
-  context: Context,
-  place: Place,
-  digests: readonly string[],
-): AsyncGenerator<Closing, void, undefined> {
-  const waiting = [...digests]
-  const seen = new Set(digests)
-  for (let subject = waiting.shift(); subject !== undefined; subject = waiting.shift()) {
-    for await (const { found, name } of referrersOf(place, subject, context.options)) {
-      const { digest } = found.descriptor
-      if (seen.has(digest)) continue
-      seen.add(digest)
-      waiting.push(...(yield* pullWhole(context, { place, found, reference: name, subject })))
-    }
-    if (seen.size > MAX_REFERRERS) {
-      throw new ToolError('LISTING_ENDLESS', `more than ${MAX_REFERRERS} manifests refer to one image`)
-    }
-  }
-}
-
-// Unlike the number of a line, a digest does not tell the user which image it was.
-function explained(error: unknown, text: string): unknown {
-  if (!(error instanceof ToolError) || error.message.includes(text)) return error
-  const { code, status } = error
-  return new ToolError(code, `cannot pull ${text}: ${error.message}`, { cause: error, status })
-}
-
-// Unique in this stream, and in one that several runs of this tool make together.
-function keyOf({ descriptor }: PlacedManifest, { number, count }: Context): string {
-  const key = `${encodedOf(descriptor.digest).slice(0, 12)}-${number}`
-  return count === 0 ? key : `${key}r${count}`
 }

@@ -8,17 +8,16 @@ import type { Readable } from 'node:stream'
 import { readInput } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
 import { formatPlatform, parsePlatform } from '@pipelayer/oci'
-import type { AnyRecord, FailedRecord, ReferenceRecord } from '@pipelayer/records'
-import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
+import type { AnyRecord } from '@pipelayer/records'
 import {
-  type FoundImage,
+  findHelm,
+  imageReferences,
   type RegistryLogin,
   type ScanResult,
   scan,
   textImages,
 } from '@pipelayer/workload-images'
 import { writeAuthFile } from './auth-file.js'
-import { findHelm } from './find-helm.js'
 
 export interface KfImagesOptions {
   /** What is read for the path `-`: one manifest. */
@@ -36,16 +35,10 @@ export interface KfImagesOptions {
   readonly authFile?: string | undefined
 }
 
-const TOOL = 'kf-images'
 const STDIN_LIMIT = 16 * 1024 * 1024
 
 /**
- * Yields a `reference` record for each image, the first time that it is named, with `file`, `line`, `foundIn` and, where
- * a chart was not rendered, `guess: true`. Two spellings of one name, such as `nginx` and `docker.io/library/nginx:latest`, are
- * one image.
- *
- * A file that cannot be read, and a container whose image is no reference, is a `failed` record; other fields called `image` may
- * hold anything, and what is no reference there is only warned of.
+ * Yields a `reference` record for each image that the files name: see {@link imageReferences}.
  *
  * @throws ToolError `PLATFORM_INVALID`; what the system says of a path
  */
@@ -54,16 +47,10 @@ export async function* kfImages(
   options: KfImagesOptions,
 ): AsyncGenerator<AnyRecord, void, void> {
   const platform = platformOf(options.platform)
-  const seen = new Set<string>()
   const logins: RegistryLogin[] = []
-  for await (const result of results(paths, options)) {
-    if (result.type === 'login') logins.push(result.login)
-    else if (result.type === 'failure') yield failed(result.error, { file: result.file })
-    else {
-      const record = toRecord(result.image, { platform, seen, options })
-      if (record !== undefined) yield record
-    }
-  }
+  const onLogin = (login: RegistryLogin): void => void logins.push(login)
+  const { warn } = options
+  yield* imageReferences(results(paths, options), { tool: 'kf-images', warn, platform, onLogin })
   keepLogins(logins, options)
 }
 
@@ -97,46 +84,6 @@ async function* stdinResults({ stdin, ...options }: KfImagesOptions): AsyncGener
     if (!(error instanceof ToolError)) throw error
     yield { type: 'failure', file: '-', error }
   }
-}
-
-interface Context {
-  readonly platform: string | undefined
-  /** Full names. */
-  readonly seen: Set<string>
-  readonly options: KfImagesOptions
-}
-
-function toRecord(image: FoundImage, { platform, seen, options }: Context): AnyRecord | undefined {
-  const name = fullName(image.reference)
-  if (name instanceof ToolError) {
-    const place = image.line === undefined ? image.file : `${image.file}:${image.line}`
-    const error = new ToolError(name.code, `${place}: ${name.message}`, { cause: name })
-    if (MUST_BE_IMAGES.has(image.foundIn)) return failed(error, { ...image })
-    options.warn(error.message, error.code)
-    return undefined
-  }
-  if (seen.has(name)) return undefined
-  seen.add(name)
-  return {
-    type: 'reference',
-    ...image,
-    ...(platform !== undefined && { platform }),
-  } satisfies ReferenceRecord
-}
-
-const MUST_BE_IMAGES: ReadonlySet<FoundImage['foundIn']> = new Set(['container', 'list'])
-
-function fullName(reference: string): string | ToolError {
-  try {
-    return formatReference(withDefaultTag(parseNormalized(reference)))
-  } catch (error) {
-    if (error instanceof ToolError) return error
-    throw error
-  }
-}
-
-function failed({ code, message }: ToolError, item: Readonly<Record<string, unknown>>): FailedRecord {
-  return { type: 'failed', tool: TOOL, code, message, item }
 }
 
 function keepLogins(logins: readonly RegistryLogin[], { authFile, warn }: KfImagesOptions): void {

@@ -1,5 +1,3 @@
-import fs from 'node:fs'
-import path from 'node:path'
 import {
   ClassicBuilder,
   type ClusterRequest,
@@ -7,8 +5,6 @@ import {
   kubefileRecords,
   NewerBuilder,
 } from '@pipelayer/cluster-build'
-import { findProgram } from '@pipelayer/containers'
-import { ToolError } from '@pipelayer/errors'
 import type { Platform } from '@pipelayer/oci'
 import { Builder, checkStageUses, makePlan } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
@@ -62,18 +58,12 @@ function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: KfR
     cluster: {
       hostRun: options.hostRun ?? false,
       bareImages: options.bareImages ?? false,
-      plainHttp: options.plainHttp ?? false,
-      program: name => programOf(name, options),
+      registries: {
+        plainHttp: options.plainHttp ?? false,
+        store: store.root,
+        ...(options.timeoutSeconds !== undefined && { timeoutSeconds: options.timeoutSeconds }),
+      },
     },
     lowersOf: chain => scheduler.trees.lowers(chain),
   }
-}
-
-/** The command of a program of ours: beside this one, else on PATH. @throws {ToolError} `PROGRAM_MISSING`: put it on PATH */
-function programOf(name: string, { executor, env }: KfRunOptions): string[] {
-  const beside = path.resolve(path.dirname(executor), '../..', name, 'dist/cli.cjs')
-  if (fs.existsSync(beside)) return [process.execPath, beside]
-  const found = findProgram(name, env.PATH)
-  if (found !== undefined) return [found]
-  throw new ToolError('PROGRAM_MISSING', `a cluster image needs the program ${name}: it is not on PATH`)
 }

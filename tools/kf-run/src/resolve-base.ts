@@ -1,30 +1,11 @@
 import { chainIDs } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import {
-  type Descriptor,
-  formatPlatform,
-  type ImageConfig,
-  type Index,
-  type Manifest,
-  matches,
-  type Platform,
-  parseConfig,
-  platformOf,
-  preferences,
-  selectPlatform,
-} from '@pipelayer/oci'
-import {
-  isAbsent,
-  openPlace,
-  type Place,
-  type PlacedManifest,
-  parsePlace,
-  type RemoteOptions,
-  readDocument,
-} from '@pipelayer/places'
+import type { Descriptor, Platform } from '@pipelayer/oci'
+import { isAbsent, openPlace, type Place, parsePlace, type RemoteOptions } from '@pipelayer/places'
 import type { BaseImage, BaseLayer } from '@pipelayer/planning'
+import { type FetchImageOptions, fetchImage, fetchLayers } from '@pipelayer/pulling'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
-import { pinOf, type Store } from '@pipelayer/store'
+import type { Store } from '@pipelayer/store'
 
 export interface BaseOptions extends RemoteOptions {
   readonly store: Store
@@ -38,16 +19,12 @@ export interface BaseOptions extends RemoteOptions {
   readonly inform?: (message: string) => void
 }
 
-/** Blobs fetched at the same time. */
-const PARALLEL = 3
-
 /**
  * Finds an image, by reference or place, and brings its blobs into the store, where it keeps its name. Of a reference
  * whose image the store has for another platform, the registry is asked; the error then tells of both.
  *
- * @throws {ToolError} `LAYER_COUNT_MISMATCH` where manifest and config disagree on the number of layers; `INDEX_NESTED` for an
- * index of indexes of indexes: name the image itself; `MANIFEST_UNKNOWN` and the like when it is nowhere; `PLATFORM_NOT_FOUND` when it is there for other
- * platforms alone: build for one of these, or say `FROM --platform`
+ * @throws {ToolError} those of {@link fetchImage}; `MANIFEST_UNKNOWN` and the like when it is nowhere; `PLATFORM_NOT_FOUND` when it
+ * is there for other platforms alone: build for one of these, or say `FROM --platform`
  */
 export async function resolveBase(text: string, options: BaseOptions): Promise<BaseImage> {
   let missed: ToolError | undefined
@@ -56,7 +33,7 @@ export async function resolveBase(text: string, options: BaseOptions): Promise<B
       options.inform?.(`${missed.message}: asking for ${place}`)
     const opened = openPlace(place, { ...options, store: options.store.root })
     try {
-      const image = await fetchImage(opened, options)
+      const image = await baseImage(opened, options)
       return { ...image, mend: () => mendLayers(text, image.layers, options) }
     } catch (error) {
       if (!place.startsWith('store:') || text.startsWith('store:')) throw afterMiss(missed, error)
@@ -117,92 +94,16 @@ async function mendLayers(
   return true
 }
 
-async function fetchImage(place: Place, options: BaseOptions): Promise<Omit<BaseImage, 'mend'>> {
-  const { store } = options
-  const { found, above, manifest } = await manifestOf(place, options.platform)
-  store.putBytes(found.bytes, found.descriptor)
-  const bytes = await readDocument(manifest.config, () => place.read.blob(manifest.config))
-  store.putBytes(bytes, manifest.config)
-  const config = parseConfig(bytes)
-  checkPlatform(place, config, options.platform)
+async function baseImage(place: Place, options: FetchImageOptions): Promise<Omit<BaseImage, 'mend'>> {
+  const { config, manifest, from } = await fetchImage(place, options)
   const diffIDs = config.rootfs.diff_ids
-  if (diffIDs.length !== manifest.layers.length)
-    throw new ToolError(
-      'LAYER_COUNT_MISMATCH',
-      `image ${found.descriptor.digest} has ${manifest.layers.length} layers, its config names ${diffIDs.length}`,
-    )
-  await fetchLayers(place, manifest.layers, options)
-  if (place.reference !== undefined && !place.traits.isStore) {
-    // A reference that pins an index stands for this manifest as long as the index is there to prove it.
-    if (pinOf(place.reference) !== undefined)
-      for (const index of above) store.putBytes(index.bytes, index.descriptor)
-    store.tag({ ...found.descriptor, platform: options.platform }, place.reference)
-  }
   const chain = chainIDs(diffIDs)
   const layers = manifest.layers.map((descriptor, index) => ({
     descriptor,
     diffID: diffIDs[index] ?? '',
     chainID: chain[index] ?? '',
-    path: store.blobPath(descriptor.digest),
-    ...(place.traits.isStore ? {} : { from: [place.text] }),
+    path: options.store.blobPath(descriptor.digest),
+    ...(from !== undefined && { from }),
   }))
   return { config, layers: layers as BaseLayer[], annotations: manifest.annotations ?? {} }
-}
-
-// A name may stand for one manifest, of another platform. Programs of it would not run where the image is for.
-function checkPlatform(place: Place, config: ImageConfig, wanted: Platform): void {
-  const has = platformOf(config)
-  if (has === undefined) return
-  // Older configs leave the variant to the index that names them.
-  const runs = ({ variant, ...rest }: Platform): boolean =>
-    matches(has.variant === undefined || variant === undefined ? rest : { ...rest, variant }, has)
-  if (preferences(wanted).some(runs)) return
-  throw new ToolError(
-    'PLATFORM_NOT_FOUND',
-    `${shown(place)} has this image for ${formatPlatform(has)}, not for ${formatPlatform(wanted)}`,
-  )
-}
-
-function shown({ text, traits }: Place): string {
-  return traits.isStore ? 'the store' : text
-}
-
-interface FoundManifest {
-  readonly found: PlacedManifest
-  /** The indexes that led to it, from the one that the place named on. */
-  readonly above: readonly PlacedManifest[]
-  readonly manifest: Manifest
-}
-
-async function manifestOf(place: Place, platform: Platform): Promise<FoundManifest> {
-  const above: PlacedManifest[] = []
-  let found = await place.read.resolve()
-  // An index may hold indexes; more than this are no image but an attack.
-  for (let depth = 0; found.document.kind === 'index' && depth < 4; depth++) {
-    above.push(found)
-    found = await place.read.resolve(selectedIn(place, found.document, platform))
-  }
-  if (found.document.kind === 'index')
-    throw new ToolError('INDEX_NESTED', 'indexes lie in indexes, five deep')
-  return { found, above, manifest: found.document }
-}
-
-function selectedIn(place: Place, index: Index, platform: Platform): string {
-  try {
-    return selectPlatform(index, platform).digest
-  } catch (error) {
-    if (!(error instanceof ToolError) || error.code !== 'PLATFORM_NOT_FOUND') throw error
-    throw new ToolError('PLATFORM_NOT_FOUND', `${shown(place)} has ${error.message}`, { cause: error })
-  }
-}
-
-async function fetchLayers(place: Place, layers: readonly Descriptor[], options: BaseOptions): Promise<void> {
-  const queue = layers.filter(layer => !options.store.hasBlob(layer.digest, layer.size))
-  const worker = async (): Promise<void> => {
-    for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
-      options.signal.throwIfAborted()
-      await options.store.putBlob(place.read.blob(layer), layer)
-    }
-  }
-  await Promise.all(Array.from({ length: PARALLEL }, worker))
 }

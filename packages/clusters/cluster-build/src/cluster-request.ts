@@ -1,5 +1,5 @@
 import type { Chain, PlanRequest, Source, SourceFinder } from '@pipelayer/planning'
-import type { BuildContext } from '@pipelayer/steps'
+import type { BuildContext, ImagesAction } from '@pipelayer/steps'
 
 /** What a cluster image is planned for, beside what every image is. */
 export interface ClusterRequest extends Omit<PlanRequest, 'sources'> {
@@ -23,8 +23,6 @@ export interface ClusterRules {
   readonly hostRun: boolean
   /** Bring no container images into a cluster image. */
   readonly bareImages: boolean
-  /** Speak plain HTTP to the registries that images come from. */
-  readonly plainHttp: boolean
-  /** The command of a program of ours. @throws {ToolError} `PROGRAM_MISSING` */
-  readonly program: (name: string) => readonly string[]
+  /** How container images are fetched from their registries. */
+  readonly registries: Pick<ImagesAction, 'plainHttp' | 'timeoutSeconds' | 'store'>
 }

@@ -1,114 +1,143 @@
-import fs from 'node:fs'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
-import { quote, runProgram } from '@pipelayer/containers'
-import { attempt, ToolError } from '@pipelayer/errors'
+import { ToolError } from '@pipelayer/errors'
 import type { ExecutorSetup } from '@pipelayer/executor'
-import { type AnyRecord, parseRecord } from '@pipelayer/records'
+import { putImages } from '@pipelayer/image-streams'
+import { parsePlatform } from '@pipelayer/oci'
+import { type PlaceOptions, REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
+import { pullImages } from '@pipelayer/pulling'
+import type { AnyRecord } from '@pipelayer/records'
+import { lookUp } from '@pipelayer/registry'
 import type { ImagesAction } from '@pipelayer/steps'
+import { findHelm, imageReferences, type RegistryLogin, scan } from '@pipelayer/workload-images'
+
+/** What is needed of the executor: where its chains are seen, and whom it tells. */
+type Surroundings = Pick<ExecutorSetup, 'env' | 'warn' | 'inform' | 'openChain'>
 
 /** Images named in one message. */
 const MAX_NAMED = 20
+/** Who makes the records here: they are seen by nobody else. */
+const TOOL = 'cluster-build'
+
+interface Found {
+  readonly references: readonly AnyRecord[]
+  /** Of the list of images. */
+  readonly logins: readonly RegistryLogin[]
+}
 
 /**
- * Brings the images that new layers name into `registry/` of a root filesystem, with the pipe that a user would write:
- * `kf-images LAYERS | img-pull - | blob-put registry-fs:ROOTFS/registry`. What the base has there is not fetched again.
+ * Brings the images that new layers name into `registry/` of a root filesystem: they are searched for, pulled and put to the
+ * folder of a registry, several at a time. What the base has there is not fetched again.
+ *
+ * It happens in the process of the executor, because the root filesystem is mounted there alone. That process has the network of
+ * the build and reads the credentials of the user; nothing of them is written. Blobs go from the registry to the folder as they
+ * come, so the memory is that of {@link pullImages} and {@link putImages}, and the list of references. A build that is
+ * stopped ends the executor.
  *
  * @throws {ToolError} `IMAGES_FAILED` when one cannot be found or brought: all of them are named
  */
-export async function bringImages(setup: ExecutorSetup, action: ImagesAction, target: string): Promise<void> {
-  const work = fs.mkdtempSync(path.join(setup.memory, 'images-'))
-  try {
-    const references = path.join(work, 'references')
-    const auth = path.join(work, 'containers/auth.json')
-    fs.mkdirSync(path.dirname(auth), { mode: 0o700 })
-    const found = await findImages(setup, action, { references, auth })
-    if (found === 0) return
-    setup.inform(`${found} container images come into the registry`)
-    const copied = path.join(work, 'copied')
-    const registry = path.join(target, 'registry')
-    const script = pipeline(action, { references, copied, registry })
-    const env = environment(setup.env, auth, work)
-    const ended = await runProgram({ program: '/bin/sh', args: ['-c', script], env })
-    await check(copied, ended.status, `registry-fs:${registry}:`)
-  } finally {
-    fs.rmSync(work, { recursive: true, force: true })
-  }
+export async function bringImages(setup: Surroundings, action: ImagesAction, target: string): Promise<void> {
+  const { references, logins } = await findImages(setup, action)
+  if (references.length === 0) return
+  setup.inform(`${references.length} container images come into the registry`)
+  const registry = path.join(target, 'registry')
+  const options = placeOptions(setup, action, logins)
+  const platforms = [parsePlatform(action.platform)]
+  const pulled = pullImages(each(references), {
+    ...options,
+    tool: TOOL,
+    references: ['-'],
+    platforms,
+    noStore: true,
+  })
+  const put = putImages(pulled, { ...options, tool: TOOL, place: `registry-fs:${registry}` })
+  // Where a step works is nobody's place: images are named as the registry will have them.
+  await taken(put, message => message.replaceAll(`registry-fs:${registry}:`, ''))
 }
 
-/** Writes the references; gives their number. */
-async function findImages(
-  setup: ExecutorSetup,
-  action: ImagesAction,
-  files: { readonly references: string; readonly auth: string },
-): Promise<number> {
-  const chain = action.fresh.kind === 'chain' ? setup.openChain(action.fresh.lowers) : undefined
+/** What the new layers and the list of the context name. */
+async function findImages(setup: Surroundings, { fresh, list, platform }: ImagesAction): Promise<Found> {
+  const chain = fresh.kind === 'chain' ? setup.openChain(fresh.lowers) : undefined
+  const logins: RegistryLogin[] = []
   try {
-    const places = [...(chain ? [chain.dir] : []), ...(action.list === undefined ? [] : [action.list])]
-    const args = ['--platform', action.platform, '--write-auth', files.auth, ...places]
-    const script = `${words([...action.programs['kf-images'], ...args])} >${quote(files.references)}`
-    const ended = await runProgram({ program: '/bin/sh', args: ['-c', script], env: setup.env })
-    return await check(files.references, ended.status)
+    const files = [...(chain ? [chain.dir] : []), ...(list === undefined ? [] : [list])]
+    const found = imageReferences(scanAll(files, findHelm(undefined, setup.env)), {
+      tool: TOOL,
+      warn: warnBy(setup),
+      platform,
+      onLogin: login => logins.push(login),
+    })
+    return { references: await taken(found, message => message), logins }
   } finally {
     chain?.close()
   }
 }
 
-function pipeline(
-  { programs, platform, plainHttp }: ImagesAction,
-  files: { readonly references: string; readonly copied: string; readonly registry: string },
-): string {
-  const http = plainHttp ? ['--plain-http'] : []
-  const pull = [...programs['img-pull'], '-', '--platform', platform, '--no-store', ...http]
-  const put = [...programs['blob-put'], ...http, `registry-fs:${files.registry}`]
-  return `${words(pull)} <${quote(files.references)} | ${words(put)} >${quote(files.copied)}`
+async function* scanAll(files: readonly string[], helm: string | undefined): ReturnType<typeof scan> {
+  for (const file of files) yield* scan(file, { helm })
 }
 
-/** Counts references, and throws when something failed. */
-async function check(file: string, status: number, place = ''): Promise<number> {
+async function* each(records: readonly AnyRecord[]): AsyncGenerator<AnyRecord, void, undefined> {
+  yield* records
+}
+
+/**
+ * Reads records to their end; gives the references among them.
+ *
+ * @param shown - makes a failure's message what the user is told
+ */
+async function taken(
+  records: AsyncIterable<AnyRecord>,
+  shown: (message: string) => string,
+): Promise<readonly AnyRecord[]> {
   const failures: string[] = []
-  let references = 0
-  for await (const line of createInterface({ input: fs.createReadStream(file) })) {
-    if (line === '') continue
-    const record = parseRecord(line) as AnyRecord
-    if (record.type === 'reference') references++
-    if (record.type === 'failed' || record.type === 'error') failures.push(nameOf(record, place))
+  const references: AnyRecord[] = []
+  let cause: ToolError | undefined
+  try {
+    for await (const record of records) {
+      if (record.type === 'reference') references.push(record)
+      if (record.type === 'failed') failures.push(shown(String(record.message)))
+    }
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    cause = error
+    // That no image came is not news where each of them has failed.
+    if (error.code !== 'IMAGE_MISSING' || failures.length === 0) failures.push(shown(error.message))
   }
-  if (failures.length === 0 && status === 0) return references
-  const named = failures.slice(0, MAX_NAMED).join('; ')
+  if (failures.length === 0) return references
   const more = failures.length > MAX_NAMED ? `; and ${failures.length - MAX_NAMED} more` : ''
-  const what = failures.length === 0 ? `status ${status}` : `${named}${more}`
+  const what = `${failures.slice(0, MAX_NAMED).join('; ')}${more}`
+  const status = cause?.status === 75 ? 75 : 1
   throw new ToolError('IMAGES_FAILED', `images could not be brought into the registry: ${what}`, {
-    status: status === 75 ? 75 : 1,
+    cause,
+    status,
   })
 }
 
-/** Where a step works is nobody's place: images are named as the registry will have them. */
-function nameOf(record: AnyRecord, place: string): string {
-  const message = String(record.message)
-  return place === '' ? message : message.replaceAll(place, '')
+// The executor's warnings have no code beside them.
+function warnBy({ warn }: Surroundings): (message: string, code?: string) => void {
+  return (message, code) => warn(code === undefined ? message : `${message} [${code}]`)
 }
 
-/** Credentials of the image list before those of the user: podman's place is asked first. */
-function environment(
-  env: Readonly<Record<string, string>>,
-  auth: string,
-  runtimeDir: string,
-): Record<string, string> {
-  if (!fs.existsSync(auth)) return { ...env }
-  const { REGISTRY_AUTH_FILE: own, ...rest } = env
-  if (own !== undefined && fs.existsSync(own)) mergeAuths(auth, own)
-  return { ...rest, XDG_RUNTIME_DIR: runtimeDir }
-}
-
-function mergeAuths(auth: string, own: string): void {
-  attempt(`read the credentials in "${own}"`, () => {
-    const [theirs, ours] = [own, auth].map(file => JSON.parse(fs.readFileSync(file, 'utf8')) as object)
-    const auths = { ...Reflect.get(theirs ?? {}, 'auths'), ...Reflect.get(ours ?? {}, 'auths') }
-    fs.writeFileSync(auth, JSON.stringify({ ...theirs, auths }), { mode: 0o600 })
-  })
-}
-
-function words(list: readonly string[]): string {
-  return list.map(quote).join(' ')
+/** How registries are reached: as everywhere in the build, the credentials of the image list before those of the user. */
+function placeOptions(
+  setup: Surroundings,
+  { plainHttp, timeoutSeconds, store }: ImagesAction,
+  logins: readonly RegistryLogin[],
+): PlaceOptions {
+  const timeout = timeoutSeconds ?? REMOTE_OPTIONS.timeout.default
+  const none = { 'tls-ca': [], 'tls-cert': undefined, 'tls-key': undefined, rate: undefined }
+  // Whoever stops the build ends this process.
+  const { signal } = new AbortController()
+  const remote = remoteOptions(
+    { ...none, timeout, 'plain-http': plainHttp },
+    { env: setup.env, signal, warn: warnBy(setup) },
+  )
+  // Of two logins for one registry the last counts.
+  const auths = Object.fromEntries(logins.map(({ registry, ...login }) => [registry, login]))
+  return {
+    ...remote,
+    store,
+    credentials: async (domain, name) =>
+      (await lookUp({ auths }, domain, { path: name })) ?? (await remote.credentials?.(domain, name)),
+  }
 }

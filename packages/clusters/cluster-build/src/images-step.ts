@@ -52,12 +52,7 @@ async function imagesStep(request: ClusterRequest, chain: Chain): Promise<LayerS
       fresh: await locate({ kind: 'chain', chain: { ...chain, base: undefined } }),
       ...(hasList ? { list } : {}),
       platform,
-      plainHttp: cluster.plainHttp,
-      programs: {
-        'kf-images': cluster.program('kf-images'),
-        'img-pull': cluster.program('img-pull'),
-        'blob-put': cluster.program('blob-put'),
-      },
+      ...cluster.registries,
     }),
   }
 }

@@ -7,7 +7,6 @@
 export { accountsIn } from './accounts.js'
 export { type Caller, callerOf, formOf } from './caller.js'
 export { heldCapabilities } from './capabilities.js'
-export { quote } from './chroot.js'
 export { type Ended, type Runtime, type RuntimeName, runContainer, runProgram } from './container.js'
 export { DEFAULT_PATH } from './default-path.js'
 export { findProgram } from './find-program.js'

@@ -149,8 +149,10 @@ export interface ImagesAction {
   readonly list?: string
   readonly platform: string
   readonly plainHttp: boolean
-  /** The programs of the pipe, each with what starts it. */
-  readonly programs: Readonly<Record<'kf-images' | 'img-pull' | 'blob-put', readonly string[]>>
+  /** How long a registry may keep us waiting for one thing; as places have it, unless said. */
+  readonly timeoutSeconds?: number
+  /** The folder of the store. */
+  readonly store: string
 }
 
 export type Action = WorkdirAction | TransferAction | RunAction | ImagesAction

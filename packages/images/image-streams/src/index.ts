@@ -3,13 +3,11 @@
  *
  * @module
  */
-export { PutAhead, type PutAheadOptions } from './ahead.js'
 export { type ArchiveContent, archiveContent, archiveName } from './archive.js'
 export { type Closing, named } from './naming.js'
-export type { ClosedImage, Part } from './parts.js'
+export type { Part } from './parts.js'
 export { isRoot, PartsInStream } from './parts.js'
-export type { Planned, Put, PutOptions } from './put.js'
 export { putImage } from './put.js'
+export { type PutImagesOptions, putImages } from './put-images.js'
 export { sideBySide } from './side-by-side.js'
-export { BlobSource } from './source.js'
 export { Uploads } from './uploads.js'

@@ -110,7 +110,11 @@ t.test('a big blob in parts', async t => {
         : then(request, response)
   const parts = await read(slowFirst(serving(blob)))
   t.equal(parts.digest, descriptor.digest, 'in order')
-  t.equal(parts.ranges.length, 9, 'nine parts of 8 MiB')
+  t.equal(
+    parts.ranges.length,
+    16,
+    '8 MiB alone, then parts of 4 MiB: what a killed process loses is 4 of them',
+  )
   const broken = await read(slowFirst(inTurn(serving(blob, 3 * MIB), serving(blob, MIB), serving(blob))))
   t.equal(broken.digest, descriptor.digest, 'each part goes on by itself')
   const weary = await read(slowFirst(inTurn(serving(blob), answer(200, {}, blob))))

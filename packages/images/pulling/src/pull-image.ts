@@ -1,23 +1,23 @@
 import { ToolError } from '@pipelayer/errors'
 import {
   bare,
-  checkConfig,
   type Descriptor,
   type HistoryEntry,
   type ImageConfig,
   isConfigType,
   isIndexType,
   isManifestType,
-  isSameKind,
   type Manifest,
   type Platform,
   parseLayerType,
-  parseObject,
   platformOf,
 } from '@pipelayer/oci'
 import type { Place, PlacedManifest, PlaceOptions } from '@pipelayer/places'
 import type { AnyRecord } from '@pipelayer/records'
+import { readConfig } from './image-config.js'
 import type { Keeper } from './keeper.js'
+import { originOf } from './origin.js'
+import { resolveEntry } from './resolve-entry.js'
 
 /** One image on its way: where from, where to, and what its records carry. */
 export interface ImagePull {
@@ -52,7 +52,9 @@ export async function* pullImage(
       yield* pullEntry({ ...pull, image: `${image}.${number + 1}`, partOf: image, depth }, entry)
     }
   } else {
-    const config = await readConfig(pull, found.document)
+    // The config comes first, for the layers' diffIDs are in it. The config of an artifact is a blob like others.
+    const isImage = isConfigType(found.document.config.mediaType)
+    const config = isImage ? await readConfig(found.document, pull) : undefined
     known ??= config && platformOf(config)
     yield* pullBlobs(pull, found.document, config)
   }
@@ -62,7 +64,7 @@ export async function* pullImage(
     ...(partOf !== undefined && { partOf }),
     ...bare(found.descriptor),
     ...keeper.manifest(found),
-    ...origin(pull, found.descriptor.digest),
+    ...originOf(pull, found.descriptor.digest),
     ...(known !== undefined && { platform: known }),
   }
 }
@@ -79,38 +81,6 @@ async function* pullEntry(pull: ImagePull, entry: Descriptor): AsyncGenerator<An
   } else {
     yield await blobRecord(pull, entry)
   }
-}
-
-/**
- * Reads a manifest that an index names; both must say the same about it. OCI's name and Docker's for one type are
- * told to `warn`.
- *
- * @throws ToolError `MEDIA_TYPE_MISMATCH`, `SIZE_MISMATCH`; those of the place
- */
-export async function resolveEntry(
-  place: Place,
-  entry: Descriptor,
-  warn: PlaceOptions['warn'],
-): Promise<PlacedManifest> {
-  const found = await place.read.resolve(entry.digest)
-  const { mediaType, size } = found.descriptor
-  if (mediaType === entry.mediaType && size === entry.size) return found
-  const message = `the index says that ${entry.digest} is ${entry.mediaType} of ${entry.size} bytes, but it is ${mediaType} of ${size} bytes`
-  if (size !== entry.size) throw new ToolError('SIZE_MISMATCH', message)
-  if (!isSameKind(mediaType, entry.mediaType)) throw new ToolError('MEDIA_TYPE_MISMATCH', message)
-  warn?.(`${message}: read as what it says`, 'MEDIA_TYPE_MISMATCH')
-  return found
-}
-
-// The config comes first: the layers' diffIDs are in it. An artifact's config is a blob like others.
-async function readConfig(pull: ImagePull, { config, layers }: Manifest): Promise<ImageConfig | undefined> {
-  if (!isConfigType(config.mediaType)) return undefined
-  const bytes = await pull.keeper.document(config, pull.place.read)
-  const document = checkConfig(parseObject(bytes, ['CONFIG_INVALID', `config ${config.digest}`]))
-  const { length } = document.rootfs.diff_ids
-  if (length === layers.length) return document
-  const message = `config ${config.digest} has ${length} diff_ids, the manifest ${layers.length} layers`
-  throw new ToolError('CONFIG_INVALID', message)
 }
 
 async function* pullBlobs(
@@ -144,7 +114,7 @@ async function blobRecord(pull: ImagePull, descriptor: Descriptor): Promise<AnyR
     ...(annotations && { annotations }),
     ...(artifactType && { artifactType }),
     ...kept,
-    ...origin(pull, descriptor.digest),
+    ...originOf(pull, descriptor.digest),
   }
 }
 
@@ -161,10 +131,4 @@ function historyOf(config: ImageConfig | undefined, layers: number): readonly St
     ...(typeof createdBy === 'string' && { createdBy }),
     ...(typeof created === 'string' && { created }),
   }))
-}
-
-// A path says all there is to say about what came from this store.
-function origin({ place, keeper }: ImagePull, digest: string): { readonly from?: readonly string[] } {
-  if (!place.traits.isStore) return { from: place.origins ?? [place.text] }
-  return keeper.hasPaths ? {} : { from: [`store:${digest}`] }
 }

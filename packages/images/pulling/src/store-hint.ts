@@ -8,12 +8,8 @@ const TRANSPORT = 'docker://'
  * Where the store has the image that a registry is asked for: how to name it there, as `store:app:1`. A short name means
  * Docker Hub, and somebody who has just built `app:1` may not think of that.
  */
-export function placeInStore(
-  text: string,
-  { text: place, reference }: Place,
-  dir: string,
-): string | undefined {
-  if (!place.startsWith(TRANSPORT) || reference === undefined) return undefined
+export function placeInStore(text: string, { traits, reference }: Place, dir: string): string | undefined {
+  if (traits.isLocal || reference === undefined) return undefined
   try {
     const found = Store.open(dir, { create: false }).resolve(reference)
     return found.length === 0 ? undefined : `store:${text.replace(TRANSPORT, '')}`

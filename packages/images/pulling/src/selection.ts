@@ -9,7 +9,7 @@ import {
   selectPlatform,
 } from '@pipelayer/oci'
 import type { Place, PlacedManifest, PlaceOptions } from '@pipelayer/places'
-import { resolveEntry } from './image.js'
+import { resolveEntry } from './resolve-entry.js'
 
 /** What is taken of an index. */
 export interface Selection {

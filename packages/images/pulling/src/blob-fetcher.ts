@@ -17,7 +17,7 @@ interface Transfer {
  * Brings blobs into the store, several at a time and each once, whichever images want it. What is there already is not
  * fetched again, unless it is damaged: see {@link fetchBlob}.
  *
- * Memory: a few hundred KiB for each transfer, 32 MiB for the one big blob that is fetched in parts. The store checks
+ * Memory: a few hundred KiB for each transfer, 16 MiB for the one big blob that is fetched in parts. The store checks
  * size and digest before a blob has its name.
  */
 export class BlobFetcher {

@@ -1,6 +1,6 @@
 import { ToolError } from '@pipelayer/errors'
 import { openPlace, type Place, type PlacedManifest, type PlaceOptions } from '@pipelayer/places'
-import { resolveEntry } from './image.js'
+import { resolveEntry } from './resolve-entry.js'
 
 /** How cosign names what belongs to a digest. */
 const TAG_SUFFIXES = ['sig', 'att', 'sbom']

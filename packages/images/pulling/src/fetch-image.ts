@@ -1,0 +1,142 @@
+import { ToolError } from '@pipelayer/errors'
+import {
+  type Descriptor,
+  formatPlatform,
+  type ImageConfig,
+  type Manifest,
+  matches,
+  type Platform,
+  platformOf,
+  preferences,
+} from '@pipelayer/oci'
+import type { Place, PlaceOptions } from '@pipelayer/places'
+import type { Store } from '@pipelayer/store'
+import { BlobFetcher } from './blob-fetcher.js'
+import { readConfig } from './image-config.js'
+import { type Keeper, nothingKept, storeKeeper } from './keeper.js'
+import { originOf } from './origin.js'
+import { mayBeNamed } from './pinned-name.js'
+import { type Chosen, choose } from './selection.js'
+
+/** Where layers come to, and what ends or warns of their way. */
+export interface FetchLayersOptions {
+  readonly store: Store
+  readonly signal: AbortSignal
+  readonly warn?: PlaceOptions['warn'] | undefined
+}
+
+export interface FetchImageOptions extends FetchLayersOptions {
+  /** Which manifest of an index to take, and what an image without an index has to be for. */
+  readonly platform: Platform
+}
+
+/** An image that the store has whole. */
+export interface FetchedImage {
+  readonly config: ImageConfig
+  /** It has as many layers as the config has diffIDs. */
+  readonly manifest: Manifest
+  /** Where its blobs were found, for the `from` of their records: absent where it was the store itself. */
+  readonly from?: readonly string[]
+}
+
+/**
+ * Brings one image into the store, for one platform: its manifest, its config, its layers; then it is named there, where
+ * the place has a reference for it. Blobs that are there are not fetched again, and a transfer that broke, even by the death
+ * of the process, goes on where it broke: see `fetchBlob` of places.
+ *
+ * ```ts
+ * const place = openPlace('docker://docker.io/library/debian:12', { store: store.root })
+ * const { config, manifest } = await fetchImage(place, { store, signal, platform: { os: 'linux', architecture: 'amd64' } })
+ * ```
+ *
+ * Memory: that of {@link BlobFetcher}.
+ *
+ * @throws ToolError `PLATFORM_NOT_FOUND`, naming the place and what it has; `MANIFEST_INVALID` where indexes lie in indexes too
+ * deep; `SIZE_MISMATCH`, `MEDIA_TYPE_MISMATCH` where an index and what it names disagree; `CONFIG_INVALID`; those of the
+ * place and of the store; the signal's reason
+ */
+export async function fetchImage(place: Place, options: FetchImageOptions): Promise<FetchedImage> {
+  const { store, platform, warn } = options
+  const { found, above } = await chooseOne(place, options)
+  if (found.document.kind === 'index')
+    throw new ToolError(
+      'MANIFEST_INVALID',
+      `${place.text} gave an index where the manifest of one platform was wanted`,
+    )
+  const manifest = found.document
+  return await withKeeper(options, async keeper => {
+    // The store's own documents are read as they are: nobody is there to fetch them from anew.
+    const document = isStore(place) ? nothingKept.document : keeper.document
+    const config = await readConfig(manifest, { place, keeper: { document } })
+    checkPlatform(place, config, platform)
+    await Promise.all(manifest.layers.map(layer => keeper.blob(layer, place.read)))
+    keeper.manifest(found)
+    const { reference } = place
+    if (reference !== undefined && !isStore(place))
+      if (mayBeNamed({ found, above, reference }, { store, keeper, warn }))
+        store.tag({ ...found.descriptor, platform }, reference)
+    return { config, manifest, ...originOf({ place, keeper }, found.descriptor.digest) }
+  })
+}
+
+/** Brings blobs into the store, as {@link fetchImage} does. @throws ToolError those of the place and of the store */
+export async function fetchLayers(
+  place: Place,
+  layers: readonly Descriptor[],
+  options: FetchLayersOptions,
+): Promise<void> {
+  await withKeeper(options, async keeper => {
+    await Promise.all(layers.map(layer => keeper.blob(layer, place.read)))
+  })
+}
+
+/** Whatever fails, nothing is written any more when this has ended. */
+async function withKeeper<T>(
+  { store, signal, warn }: FetchLayersOptions,
+  work: (keeper: Keeper) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted()
+  const keeper = storeKeeper(store, new BlobFetcher(store, warn === undefined ? {} : { warn }).forImage())
+  const stop = (): void => void keeper.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await work(keeper)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+    await keeper.stop()
+  }
+}
+
+async function chooseOne(place: Place, { platform, warn }: FetchImageOptions): Promise<Chosen> {
+  try {
+    return await choose(place, { platforms: [platform], all: false, warn })
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.code !== 'PLATFORM_NOT_FOUND') throw error
+    throw new ToolError('PLATFORM_NOT_FOUND', `${shown(place)} has ${error.message}`, { cause: error })
+  }
+}
+
+// A name may stand for one manifest, of another platform. Programs of it would not run where the image is for.
+function checkPlatform(place: Place, config: ImageConfig, wanted: Platform): void {
+  const has = platformOf(config)
+  if (has === undefined) return
+  // Older configs leave the variant to the index that names them.
+  const runs = ({ variant, ...rest }: Platform): boolean =>
+    matches(has.variant === undefined || variant === undefined ? rest : { ...rest, variant }, has)
+  if (preferences(wanted).some(runs)) return
+  throw new ToolError(
+    'PLATFORM_NOT_FOUND',
+    `${shown(place)} has this image for ${formatPlatform(has)}, not for ${formatPlatform(wanted)}`,
+  )
+}
+
+function isStore({ traits }: Place): boolean {
+  return traits.isStore
+}
+
+function shown(place: Place): string {
+  return isStore(place) ? 'the store' : place.text
+}

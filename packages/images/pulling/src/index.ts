@@ -1,0 +1,7 @@
+/**
+ * Images pulled from places: one of them whole into the store, or many as records.
+ *
+ * @module
+ */
+export { type FetchImageOptions, fetchImage, fetchLayers } from './fetch-image.js'
+export { type PullOptions, pullImages } from './pull-images.js'

@@ -1,0 +1,44 @@
+import { ToolError } from '@pipelayer/errors'
+import type { PlacedManifest, PlaceOptions } from '@pipelayer/places'
+import { pinOf, type Store } from '@pipelayer/store'
+import type { Keeper } from './keeper.js'
+
+/** A manifest that is to get a name in the store. */
+export interface NamedManifest {
+  readonly found: PlacedManifest
+  /** The indexes that it was found by. */
+  readonly above: readonly PlacedManifest[]
+  readonly reference: string
+}
+
+/**
+ * Whether the store may give a manifest the name that it was asked for by. A reference that pins the digest of an index
+ * names what was chosen of it: the index is kept in the store, where it proves that. A name that cannot be proven is told
+ * to `warn`, with the code `NAME_PINNED`.
+ *
+ * @throws ToolError those of the store
+ */
+export function mayBeNamed(
+  { found, above, reference }: NamedManifest,
+  {
+    store,
+    keeper,
+    warn,
+  }: {
+    readonly store: Store
+    readonly keeper: Pick<Keeper, 'manifest'>
+    readonly warn?: PlaceOptions['warn'] | undefined
+  },
+): boolean {
+  const pin = pinOf(reference)
+  if (pin === undefined || pin === found.descriptor.digest) return true
+  for (const index of above) keeper.manifest(index)
+  try {
+    store.checkName(reference, found.descriptor.digest)
+    return true
+  } catch (error) {
+    if (!(error instanceof ToolError) || error.code !== 'DIGEST_MISMATCH') throw error
+    warn?.(`${error.message}: the image gets no name in the store`, 'NAME_PINNED')
+    return false
+  }
+}

@@ -1,0 +1,257 @@
+import { encodedOf } from '@pipelayer/digest'
+import { ToolError } from '@pipelayer/errors'
+import { type Closing, named, sideBySide } from '@pipelayer/image-streams'
+import { bare, type Platform, parsePlatform } from '@pipelayer/oci'
+import {
+  Connections,
+  nameIndexOf,
+  openPlace,
+  type Place,
+  type PlacedManifest,
+  type PlaceOptions,
+} from '@pipelayer/places'
+import type { AnyRecord, FailedRecord, ManifestRecord } from '@pipelayer/records'
+import { Store } from '@pipelayer/store'
+import { BlobFetcher } from './blob-fetcher.js'
+import { type Keeper, nothingKept, storeKeeper } from './keeper.js'
+import { mayBeNamed } from './pinned-name.js'
+import { pullImage } from './pull-image.js'
+import { referrersOf } from './referrers.js'
+import { choose } from './selection.js'
+import { placeInStore, warnWith, withHint } from './store-hint.js'
+
+export interface PullOptions extends PlaceOptions {
+  /** The program that does this, for the `failed` records. */
+  readonly tool: string
+  /** Places or references; `-` stands for the incoming records. */
+  readonly references: readonly string[]
+  /** Which manifests of an index to take; at least one. Of several, a new index. */
+  readonly platforms: readonly Platform[]
+  /** Take an index as a whole, `platforms` aside. */
+  readonly allPlatforms?: boolean
+  /** Pull what refers to each image, too: signatures, SBOMs. */
+  readonly referrers?: boolean
+  /** Bring nothing into the store: records say where things are, and carry manifests. */
+  readonly noStore?: boolean
+  /** Do not name the images in the store's index. */
+  readonly noTag?: boolean
+}
+
+/** References at work at a time: the next ones are resolved while the blobs of the first come. */
+const PARALLEL = 8
+/** Of one image, those of its referrers included. */
+const MAX_REFERRERS = 1000
+/** Failures of the store itself: no other image would fare better. */
+const FATAL = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOSPC', 'EROFS'])
+
+/**
+ * Pulls images, several at a time, and writes their records in the order of the references, those of each image together.
+ * All share connections and blobs: none is fetched twice. Records of other types pass through, in their place.
+ *
+ * Of an index the manifest for `platform` is taken, and stands for the image: its record is the root. An image is
+ * named in the store when all of it is there, before its root record is written. With several references one that
+ * fails costs itself only: a `failed` record takes its place.
+ *
+ * Memory: that of {@link BlobFetcher}, and the records of eight images.
+ *
+ * @throws ToolError those of places and of the store, where there is one reference; with several, the store's alone
+ */
+export async function* pullImages(
+  records: AsyncIterable<AnyRecord>,
+  options: PullOptions,
+): AsyncGenerator<AnyRecord, void, undefined> {
+  const connections = new Connections()
+  const run = openRun({ ...options, connections })
+  try {
+    yield* named(pullAll(records, run))
+  } finally {
+    await connections.close()
+  }
+}
+
+/** What all images of a run share. */
+interface Run {
+  readonly store: Store | undefined
+  readonly fetcher: BlobFetcher | undefined
+  readonly options: PullOptions
+}
+
+/** One reference at work. */
+interface Context extends Run {
+  readonly keeper: Keeper
+  /** Its place among the references, from 1: makes keys unique. */
+  readonly number: number
+  /** How many images came of it so far. */
+  count: number
+  /** Key of the image at work, once it is known. */
+  image: string | undefined
+}
+
+function openRun(options: PullOptions): Run {
+  const store = options.noStore ? undefined : Store.open(options.store)
+  const fetcher = store === undefined ? undefined : new BlobFetcher(store, options)
+  return { store, fetcher, options }
+}
+
+function openContext(run: Run, number: number): Context {
+  const { store, fetcher } = run
+  const keeper =
+    store === undefined || fetcher === undefined ? nothingKept : storeKeeper(store, fetcher.forImage())
+  return { ...run, keeper, number, count: 0, image: undefined }
+}
+
+async function* pullAll(
+  records: AsyncIterable<AnyRecord>,
+  run: Run,
+): AsyncGenerator<Closing, void, undefined> {
+  const { references } = run.options
+  const items = incoming(records, references)
+  if (references.length === 1 && !references.includes('-')) {
+    for await (const record of items) yield* pullOne(openContext(run, 1), record)
+    return
+  }
+  let count = 0
+  const isLight = ({ type }: AnyRecord): boolean => type !== 'reference'
+  yield* sideBySide(items, { count: PARALLEL, isLight }, (record, signal) => {
+    if (record.type !== 'reference') return passed(record)
+    const context = openContext(run, ++count)
+    signal.addEventListener('abort', () => void context.keeper.stop(), { once: true })
+    return pullOneOfMany(context, record)
+  })
+}
+
+async function* passed(record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
+  yield { record }
+}
+
+async function* incoming(
+  records: AsyncIterable<AnyRecord>,
+  references: readonly string[],
+): AsyncGenerator<AnyRecord, void, undefined> {
+  for (const reference of references) {
+    if (reference === '-') yield* records
+    else yield { type: 'reference', reference }
+  }
+}
+
+async function* pullOneOfMany(context: Context, record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
+  try {
+    yield* pullOne(context, record)
+  } catch (error) {
+    if (!(error instanceof ToolError) || FATAL.has(error.code) || context.options.signal?.aborted) throw error
+    const { reference, platform } = record
+    const item = { reference, ...(platform !== undefined && { platform }) }
+    const { code, message } = error
+    const image = context.image === undefined ? {} : { image: context.image }
+    yield {
+      record: {
+        type: 'failed',
+        tool: context.options.tool,
+        ...image,
+        code,
+        message,
+        item,
+      } satisfies FailedRecord,
+    }
+  }
+}
+
+async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Closing, void, undefined> {
+  const { keeper, options } = context
+  context.image = undefined
+  const text = String(record.reference)
+  const platforms = typeof record.platform === 'string' ? [parsePlatform(record.platform)] : options.platforms
+  const here = (): string | undefined => placeInStore(text, place, options.store)
+  const place: Place = openPlace(text, { ...options, warn: warnWith(options.warn, here) })
+  try {
+    const selection = { platforms, all: options.allPlatforms === true, warn: options.warn }
+    const chosen = await choose(place, selection).catch(error => {
+      throw withHint(error, here())
+    })
+    const digests = yield* pullWhole(context, { place, ...chosen, reference: place.reference })
+    if (options.referrers) yield* pullReferrers(context, place, digests)
+  } catch (error) {
+    throw explained(error, text)
+  } finally {
+    await Promise.all([place.close(), keeper.stop()])
+  }
+}
+
+/** An image that was resolved. */
+interface Resolved {
+  readonly place: Place
+  readonly found: PlacedManifest
+  /** The indexes that it was found by. */
+  readonly above?: readonly PlacedManifest[]
+  readonly reference?: string | undefined
+  /** What it refers to. */
+  readonly subject?: string
+}
+
+// Returns the digests of its manifests.
+async function* pullWhole(
+  context: Context,
+  { place, found, above = [], reference, subject }: Resolved,
+): AsyncGenerator<Closing, string[], undefined> {
+  const { keeper, store, options } = context
+  const image = keyOf(found, context)
+  context.count++
+  context.image = image
+  const digests: string[] = []
+  let last: AnyRecord | undefined
+  for await (const next of pullImage({ place, keeper, image, warn: options.warn }, found)) {
+    if (last !== undefined) yield { record: last }
+    last = undefined
+    // The root is known to be it when nothing follows. Layers are not held back: their readers begin with them.
+    if (next.type !== 'manifest' && next.type !== 'index') yield { record: next }
+    else {
+      last = next
+      digests.push(String(next.digest))
+    }
+  }
+  const isNamed =
+    store !== undefined &&
+    reference !== undefined &&
+    !options.noTag &&
+    mayBeNamed({ found, above, reference }, { store, keeper, warn: options.warn })
+  const entry = { descriptor: bare(found.descriptor), name: reference }
+  const known = { ...(reference !== undefined && { reference }), ...(subject !== undefined && { subject }) }
+  const record = { ...last, root: true, ...known } as ManifestRecord
+  yield { record, ...(isNamed && { name: { index: nameIndexOf(store), entry } }) }
+  context.image = undefined
+  return digests
+}
+
+// Referrers may have referrers: the signature of an SBOM.
+async function* pullReferrers(
+  context: Context,
+  place: Place,
+  digests: readonly string[],
+): AsyncGenerator<Closing, void, undefined> {
+  const waiting = [...digests]
+  const seen = new Set(digests)
+  for (let subject = waiting.shift(); subject !== undefined; subject = waiting.shift()) {
+    for await (const { found, name } of referrersOf(place, subject, context.options)) {
+      const { digest } = found.descriptor
+      if (seen.has(digest)) continue
+      seen.add(digest)
+      waiting.push(...(yield* pullWhole(context, { place, found, reference: name, subject })))
+    }
+    if (seen.size > MAX_REFERRERS) {
+      throw new ToolError('LISTING_ENDLESS', `more than ${MAX_REFERRERS} manifests refer to one image`)
+    }
+  }
+}
+
+// Unlike the number of a line, a digest does not tell the user which image it was.
+function explained(error: unknown, text: string): unknown {
+  if (!(error instanceof ToolError) || error.message.includes(text)) return error
+  const { code, status } = error
+  return new ToolError(code, `cannot pull ${text}: ${error.message}`, { cause: error, status })
+}
+
+// Unique in this stream, and in one that several runs of this tool make together.
+function keyOf({ descriptor }: PlacedManifest, { number, count }: Context): string {
+  const key = `${encodedOf(descriptor.digest).slice(0, 12)}-${number}`
+  return count === 0 ? key : `${key}r${count}`
+}
