@@ -13,8 +13,11 @@ import { joined } from '@pipelayer/rootfs'
 import type { DirNode, ImageTree, LeafNode, Node } from './image-tree.js'
 
 export interface ImageDiffOptions {
-  /** A directory whose time alone differs is a change too: then what is applied comes out the same to the second. */
-  readonly times?: boolean
+  /**
+   * Tells also what a layer usually leaves out: a directory whose time alone differs, and names that ceased to be one
+   * file though the files are equal. What the changes are applied to then comes out the same in every respect.
+   */
+  readonly exact?: boolean
 }
 
 /** The changes that make `after` of `before`. */
@@ -40,19 +43,19 @@ interface Frame {
 class ImageWalk {
   readonly #before: DirNode
   readonly #after: DirNode
-  readonly #times: boolean
-  /** Files that have a name now which was another file before. */
-  readonly #joined = new Set<LeafNode>()
+  readonly #exact: boolean
+  /** Files whose names are grouped otherwise than before: all names of them are changes. */
+  readonly #regrouped = new Set<LeafNode>()
   readonly #firstNames = new Map<LeafNode, string>()
 
-  constructor(before: DirNode, after: DirNode, { times = false }: ImageDiffOptions) {
+  constructor(before: DirNode, after: DirNode, { exact = false }: ImageDiffOptions) {
     this.#before = before
     this.#after = after
-    this.#times = times
+    this.#exact = exact
   }
 
   *run(): Generator<ChangeRecord, void, void> {
-    this.#findJoined()
+    this.#findRegrouped()
     if (!this.#isSameDir(this.#before, this.#after))
       yield { type: 'change', op: 'modify', path: '.', entry: this.#after.entry }
     const stack = [frame('', this.#before, this.#after)]
@@ -100,7 +103,7 @@ class ImageWalk {
   ): ChangeRecord | undefined {
     const first = this.#firstNames.get(after)
     const isSame = isSameLeaf(before, after)
-    if (isSame && !this.#joined.has(after)) return undefined
+    if (isSame && !this.#regrouped.has(after)) return undefined
     if (first !== undefined)
       return { type: 'change', op, ...pathFields(path), entry: linkFields(after.entry, first) }
     this.#firstNames.set(after, path)
@@ -109,12 +112,13 @@ class ImageWalk {
 
   #isSameDir(a: DirNode, b: DirNode): boolean {
     const [left, right] = [a.entry, b.entry]
-    return isSameOwnership(left, right) && (!this.#times || left.mtime === right.mtime)
+    return isSameOwnership(left, right) && (!this.#exact || left.mtime === right.mtime)
   }
 
   /** Of a file with several names all are told, unless every one of them was this file, or its equal, before. */
-  #findJoined(): void {
+  #findRegrouped(): void {
     const counterparts = new Map<LeafNode, Node | undefined>()
+    const successors = new Map<LeafNode, LeafNode>()
     const stack: [DirNode | undefined, DirNode][] = [[this.#before, this.#after]]
     for (let pair = stack.pop(); pair !== undefined; pair = stack.pop()) {
       const [before, after] = pair
@@ -122,6 +126,7 @@ class ImageWalk {
         const below = before?.children.get(name)
         if (node.kind === 'dir') stack.push([below?.kind === 'dir' ? below : undefined, node])
         else if (node.links > 1) this.#compareNames(node, below, counterparts)
+        if (this.#exact && node.kind === 'leaf' && below?.kind === 'leaf') this.#part(below, node, successors)
       }
     }
   }
@@ -134,7 +139,18 @@ class ImageWalk {
     const isFirst = !counterparts.has(node)
     const isOther = !isFirst && counterparts.get(node) !== below
     if (isFirst) counterparts.set(node, below)
-    if (isOther || !isSameLeaf(below, node)) this.#joined.add(node)
+    if (isOther || !isSameLeaf(below, node)) this.#regrouped.add(node)
+  }
+
+  /**
+   * An equal file in place of one of several names is another file from then on. A layer that left it out would keep the
+   * names together. A name that has kept the very file of before need not be told.
+   */
+  #part(before: LeafNode, after: LeafNode, successors: Map<LeafNode, LeafNode>): void {
+    if (before.links < 2 || !isSameLeaf(before, after)) return
+    const first = successors.get(before)
+    if (first === undefined) successors.set(before, after)
+    else if (first !== after) for (const one of [first, after]) if (one !== before) this.#regrouped.add(one)
   }
 }
 

@@ -15,11 +15,13 @@ import { Blobs, listed } from './listing-kit.js'
 /** Applies layers in memory. */
 async function treeOf(layers: readonly Buffer[], options: ListOptions = {}): Promise<ImageTree> {
   const tree = new ImageTree()
-  for (const tar of layers) {
-    tree.nextLayer()
-    for (const one of await listed(tar, { ...options, blob: { digest: digestOf(tar) } })) tree.apply(one)
-  }
+  for (const tar of layers) await addLayer(tree, tar, options)
   return tree
+}
+
+async function addLayer(tree: ImageTree, tar: Buffer, options: ListOptions = {}): Promise<void> {
+  tree.nextLayer()
+  for (const one of await listed(tar, { ...options, blob: { digest: digestOf(tar) } })) tree.apply(one)
 }
 
 t.test('diffImages() and what it is told of', async t => {
@@ -142,6 +144,36 @@ t.test('diffImages() and what it is told of', async t => {
   for (const [why, layers, code] of hostile) await t.rejects(treeOf(layers.map(handmade)), { code }, why)
 })
 
+t.test('names that cease to be one file are told where the outcome has to be exact', async t => {
+  const base: Item[] = [{ name: 'f' }, hard('b/g', 'f'), hard('h', 'f')]
+  const rows: [string, Item[], string[]][] = [
+    ['nothing changes', [{ name: 'other' }], ['add other file']],
+    ['an upper layer puts an equal file in place of one name', [{ name: 'f' }], ['modify f file']],
+    [
+      'in place of two names, which stay one file',
+      [{ name: 'f' }, hard('h', 'f')],
+      ['modify f file', 'modify h hardlink f'],
+    ],
+    [
+      'in place of two names, each its own file',
+      [{ name: 'f' }, { name: 'h' }],
+      ['modify f file', 'modify h file'],
+    ],
+    ['a file that is not equal', [{ name: 'f', content: 'x' }], ['modify f file']],
+  ]
+  for (const [why, upper, want] of rows) {
+    const tree = await treeOf([handmade(base)])
+    const before = tree.snapshot()
+    await addLayer(tree, handmade(upper))
+    t.same([...diffImages(before, tree, { exact: true })].map(line), want, why)
+  }
+  const one = await treeOf([handmade([{ name: 'f' }, hard('g', 'f')])])
+  const two = await treeOf([handmade([{ name: 'f' }, { name: 'g' }])])
+  t.same([...diffImages(one, two)].map(line), [], 'a diff leaves it out, as overlayfs breaks links by itself')
+  const told = [...diffImages(one, two, { exact: true })].map(line)
+  t.same(told, ['modify f file', 'modify g file'], 'of images that share nothing both names are told')
+})
+
 t.test('random layers: in memory as on disk, and squashed', { skip: need('root') }, async t => {
   const top = tempDir(t, 'stack')
   let run = 0
@@ -184,7 +216,7 @@ async function squashedIsEqual({ top, dir, layers, keep, tree }: Squash): Promis
   for (const tar of layers) blobs.add(tar)
   const kept = layers.slice(0, keep)
   const base = await treeOf(kept)
-  const merged = await blobs.pack(diffImages(base, tree, { times: true }))
+  const merged = await blobs.pack(diffImages(base, tree, { exact: true }))
   const failed = await applied([...kept, merged], `${dir}b`)
   const differences = failed ?? compareTrees(`${dir}a`, `${dir}b`)
   if (failed !== undefined || differences.length > 0) throw new Error(String(differences))
