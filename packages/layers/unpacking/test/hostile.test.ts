@@ -3,11 +3,21 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { llistxattr } from '@pipelayer/sys'
-import { need, readTree, tempDir } from '@pipelayer/testkit'
+import {
+  chunked,
+  folders,
+  handmade,
+  hard,
+  type Item,
+  link,
+  need,
+  readTree,
+  shell,
+  tempDir,
+} from '@pipelayer/testkit'
 import t from 'tap'
 import { applyLayer, applyLayerOverlay } from '../src/apply.js'
 import { RootfsStaging } from '../src/staging.js'
-import { chunked, folders, handmade, hard, type Item, link, shell } from './kit.js'
 
 const needsRoot = { skip: need('root') }
 
