@@ -9,8 +9,9 @@
 
 import fs from 'node:fs'
 import { type FileStat, lgetxattr, lstatOf } from '@pipelayer/sys'
-import { bytesOf, OPAQUE_NAME } from './name.js'
+import { bytesOf } from './name.js'
 import type { XattrForm } from './types.js'
+import { OPAQUE_NAME } from './whiteout.js'
 
 /** Directories that merge, absolute binary strings, nearest first. */
 export type Merged = readonly string[]
