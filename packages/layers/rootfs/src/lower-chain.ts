@@ -8,7 +8,7 @@
  */
 
 import fs from 'node:fs'
-import { type FileStat, lgetxattr, lstatOf } from '@pipelayer/sys'
+import { type FileStat, lgetxattr, lsetxattr, lstatOf } from '@pipelayer/sys'
 import { bytesOf } from './name.js'
 import type { XattrForm } from './types.js'
 import { OPAQUE_NAME } from './whiteout.js'
@@ -72,6 +72,11 @@ export class LowerChain {
   isOpaque(path: string): boolean {
     if (this.#form === undefined) return false
     return lgetxattr(bytesOf(path), `${this.#form}.overlay.opaque`)?.toString('latin1') === 'y'
+  }
+
+  /** Makes a directory hide those below it. `path` is not followed. */
+  setOpaque(path: Buffer): void {
+    lsetxattr(path, `${this.#form}.overlay.opaque`, Buffer.from('y'))
   }
 }
 

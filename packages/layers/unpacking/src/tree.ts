@@ -29,7 +29,6 @@ import {
   type TreeView,
   type XattrForm,
 } from '@pipelayer/rootfs'
-import { lsetxattr } from '@pipelayer/sys'
 
 /** What happens to a directory that is not there: made, or only where the lower layers have it. */
 export type Missing = 'make' | 'copy'
@@ -92,7 +91,7 @@ export class Tree {
 
   /** Hides what lies below a directory of the overlay form. */
   setOpaque(folder: Folder): void {
-    lsetxattr(folder.at(), `${this.form}.overlay.opaque`, Buffer.from('y'))
+    this.chain.setOpaque(folder.at())
     folder.forgetLowers()
   }
 
