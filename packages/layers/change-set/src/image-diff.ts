@@ -22,9 +22,9 @@ export interface ImageDiffOptions {
 export function diffImages(
   before: ImageTree,
   after: ImageTree,
-  { exact = false }: ImageDiffOptions = {},
+  options: ImageDiffOptions = {},
 ): Generator<ChangeRecord, void, void> {
-  return new Walk(new ImagePair({ before: before.root, after: after.root }, exact)).run()
+  return new Walk(new ImagePair({ before: before.root, after: after.root }, options)).run()
 }
 
 /** A directory, and what was a directory in its place before. */
@@ -42,7 +42,7 @@ class ImagePair implements TreePair<DirPair, NodeNow> {
   readonly root: DirPair
   readonly #exact: boolean
 
-  constructor(root: DirPair, exact: boolean) {
+  constructor(root: DirPair, { exact = false }: ImageDiffOptions) {
     this.root = root
     this.#exact = exact
   }

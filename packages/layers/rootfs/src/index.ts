@@ -33,7 +33,6 @@ export {
   type Spent,
   step,
   type TreeView,
-  type Way,
 } from './resolver.js'
 export { cleanName, openFile, Rooted } from './rooted.js'
 export { timeOf } from './time.js'

@@ -61,7 +61,7 @@ export class RootfsStaging {
   static open(target: string, { into = false }: StagingOptions = {}): RootfsStaging {
     const absolute = resolved(path.resolve(target))
     return attempt(`unpack into "${absolute}"`, () => {
-      const situation = situationOf(absolute, into)
+      const situation = situationOf(absolute, { into })
       if (situation === 'into') return new RootfsStaging(absolute, situation, absolute)
       const holder = situation === 'absent' ? path.dirname(absolute) : absolute
       const hidden = path.join(holder, ownedName(PREFIX, randomBytes(6).toString('hex')))
@@ -137,7 +137,7 @@ function resolved(target: string): string {
   return fs.existsSync(target) ? fs.realpathSync(target) : target
 }
 
-function situationOf(target: string, into: boolean): Situation {
+function situationOf(target: string, { into }: { readonly into: boolean }): Situation {
   const stat = fs.lstatSync(target, { throwIfNoEntry: false })
   if (stat === undefined) return 'absent'
   if (!stat.isDirectory())
