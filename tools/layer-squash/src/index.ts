@@ -60,7 +60,7 @@ async function* merged(
   const { base, tree } = image.sides()
   const digest = changesDigest()
   yield image.begin()
-  for (const change of diffImages(base, tree, { times: true })) {
+  for (const change of diffImages(base, tree, { exact: true })) {
     digest.update(change)
     yield change
     if (digest.count % PAUSE_EVERY !== 0) continue

@@ -4,11 +4,12 @@ import {
   type Family,
   isIndexType,
   layerMediaType,
+  MAX_DOCUMENT,
   MEDIA_TYPES,
   type Platform,
   parseLayerType,
 } from '@pipelayer/oci'
-import { type Layout, MAX_DOCUMENT_BYTES } from '@pipelayer/store'
+import type { Layout } from '@pipelayer/store'
 import { readRegular } from '@pipelayer/sys'
 
 /** A record that names a document. */
@@ -29,7 +30,7 @@ export function readDocument({ digest, path }: Named, store: Layout): Buffer {
 /** The path is a hint: whatever is wrong with it, the store is asked next. */
 function matching(path: string, digest: string): Buffer | undefined {
   try {
-    const bytes = readRegular(path, MAX_DOCUMENT_BYTES)
+    const bytes = readRegular(path, MAX_DOCUMENT)
     return digestOf(bytes, algorithmOf(digest)) === digest ? bytes : undefined
   } catch {
     return undefined

@@ -12,6 +12,7 @@
 
 import { Hasher } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
+import { MAX_DOCUMENT } from '@pipelayer/oci'
 import {
   END_BLOCKS,
   encodeHeader,
@@ -25,7 +26,6 @@ import { formatDocument, type ImageDocument, imageID, parseDocument } from './do
 
 const DOCUMENT = 'image_metadata.yaml'
 const METADATA = 'Metadata'
-const MAX_DOCUMENT = 4 * 1024 * 1024
 const IN_LAYER = /^(?:\.\/)?([0-9a-f]{64})(?:\/(.*))?$/s
 
 /** A layer to be written: its id and its tar. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { errnoOf, ToolError } from '@pipelayer/errors'
-import { at, bytesOf, cleanName, type Rooted, timeSpec } from '@pipelayer/rootfs'
+import { at, bytesOf, cleanName, type Rooted, timeOf } from '@pipelayer/rootfs'
 import { AT_FDCWD, lchownat, utimensat } from '@pipelayer/sys'
 
 export interface MountPoint {
@@ -145,11 +145,11 @@ function removeIfEmpty(dir: Buffer): boolean {
 function putBack(fd: number, name: string, { text, stat }: SetAside): void {
   fs.symlinkSync(text, at(fd, name))
   lchownat(fd, bytesOf(name), { uid: Number(stat.uid), gid: Number(stat.gid) })
-  utimensat(fd, bytesOf(name), timeSpec(stat.mtimeNs), timeSpec(stat.atimeNs))
+  utimensat(fd, bytesOf(name), timeOf(stat.mtimeNs), timeOf(stat.atimeNs))
 }
 
 function keepingTimes(dir: Buffer, work: () => void): void {
   const { mtimeNs, atimeNs } = fs.statSync(dir, { bigint: true })
   work()
-  utimensat(AT_FDCWD, dir, timeSpec(mtimeNs), timeSpec(atimeNs))
+  utimensat(AT_FDCWD, dir, timeOf(mtimeNs), timeOf(atimeNs))
 }

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { RANGES } from '@pipelayer/containers'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
-import { at, bytesOf, isCarried, openFile, type Rooted, timeSpec } from '@pipelayer/rootfs'
+import { at, bytesOf, isImageXattr, openFile, type Rooted, timeOf } from '@pipelayer/rootfs'
 import { linkText, type SourceEntry } from '@pipelayer/sources'
 import type { ModeChange } from '@pipelayer/steps'
 import {
@@ -86,7 +86,7 @@ export class Copier {
 
   /** Gives something that is there another time. */
   date(real: string, timeNs: bigint): void {
-    this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeSpec(timeNs)))
+    this.#inParent(real, (fd, name) => utimensat(fd, bytesOf(name), timeOf(timeNs)))
   }
 
   close(): void {
@@ -115,7 +115,7 @@ export class Copier {
       const owner = this.#rules.owner ?? { uid: 0, gid: 0 }
       this.#owned(real, owner, () => fs.fchownSync(file, owner.uid, owner.gid))
       fs.fchmodSync(file, this.#rules.mode?.(0o644, false) ?? 0o644)
-      futimens(file, timeSpec(this.#rules.timeNs))
+      futimens(file, timeOf(this.#rules.timeNs))
     } catch (error) {
       throw systemError(error, `write "/${showName(real)}"`)
     } finally {
@@ -131,7 +131,7 @@ export class Copier {
         const owner = this.#rules.owner ?? { uid: 0, gid: 0 }
         this.#owned(real, owner, () => fs.fchownSync(fd, owner.uid, owner.gid))
         fs.fchmodSync(fd, this.#rules.mode?.(0o600, false) ?? 0o600)
-        futimens(fd, timeSpec(BigInt(source.timeNs)))
+        futimens(fd, timeOf(BigInt(source.timeNs)))
       })
     } catch (error) {
       throw systemError(error, `copy to "/${showName(real)}"`)
@@ -231,7 +231,7 @@ export class Copier {
       const bits = Number(stat.mode & 0o7777n)
       if (!stat.isSymbolicLink()) fchmodat(fd, bytesOf(name), mode?.(bits, stat.isDirectory()) ?? bits)
       this.#xattrs(path, at(fd, name))
-      utimensat(fd, bytesOf(name), timeSpec(stat.mtimeNs))
+      utimensat(fd, bytesOf(name), timeOf(stat.mtimeNs))
     })
   }
 
@@ -243,7 +243,7 @@ export class Copier {
     const bits = Number(stat.mode & 0o7777n)
     fs.fchmodSync(fd, mode?.(bits, false) ?? bits)
     this.#inParent(real, (dir, name) => this.#xattrs(path, at(dir, name)))
-    futimens(fd, timeSpec(stat.mtimeNs))
+    futimens(fd, timeOf(stat.mtimeNs))
   }
 
   #own(fd: number, name: string, owner: Owner): void {
@@ -266,7 +266,7 @@ export class Copier {
   /** Those that a layer carries; what the file system cannot hold is left out with a warning, as docker does. */
   #xattrs(from: Buffer, to: Buffer): void {
     for (const name of llistxattr(from)) {
-      if (!isCarried(name)) continue
+      if (!isImageXattr(name)) continue
       const value = lgetxattr(from, name)
       try {
         if (value !== undefined) lsetxattr(to, name, value)

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
-import { at, Rooted, timeSpec } from '@pipelayer/rootfs'
+import { at, Rooted, timeOf } from '@pipelayer/rootfs'
 import { join } from '@pipelayer/sources'
 import { AT_FDCWD, lgetxattr, llistxattr, lremovexattr, lsetxattr, utimensat } from '@pipelayer/sys'
 
@@ -59,7 +59,7 @@ function tidy(root: Rooted, dir: string, opaque: string): void {
     if (entry.isDirectory()) tidy(root, name, opaque)
     else if (entry.isFile()) dropPrivate(at(root.fd, name))
   }
-  if (isOpaque) utimensat(AT_FDCWD, place, timeSpec(mtimeNs), timeSpec(atimeNs))
+  if (isOpaque) utimensat(AT_FDCWD, place, timeOf(mtimeNs), timeOf(atimeNs))
 }
 
 function dropPrivate(place: Buffer): void {

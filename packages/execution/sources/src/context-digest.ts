@@ -3,7 +3,7 @@ import type fs from 'node:fs'
 import type { Digest } from '@pipelayer/digest'
 import { systemError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
-import { isCarried, Rooted } from '@pipelayer/rootfs'
+import { isImageXattr, Rooted } from '@pipelayer/rootfs'
 import { type BuildContext, KEY_VERSION, type TransferAction } from '@pipelayer/steps'
 import { lgetxattr, llistxattr } from '@pipelayer/sys'
 import { sourcePattern } from './copy-paths.js'
@@ -157,7 +157,7 @@ class TreeHasher {
 
 function xattrsOf(path: Buffer): string[] {
   return llistxattr(path)
-    .filter(isCarried)
+    .filter(isImageXattr)
     .sort()
     .flatMap(name => [name, lgetxattr(path, name)?.toString('base64') ?? ''])
 }

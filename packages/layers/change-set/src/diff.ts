@@ -6,20 +6,20 @@
  * was removed and made anew, which overlayfs marks opaque, is written as the whiteouts of what is gone from it
  * (image-spec v1.1, layer.md: producers should prefer explicit whiteouts).
  *
- * Order: depth first, a directory before its contents, names in byte order, a whiteout at the name it hides.
- * Memory: the names of the folders from the root to the current one, and the inodes of hard-linked files.
+ * {@link Walk} says in what order they come, and what of the trees is kept in memory.
  *
  * @module
  */
 
 import fs from 'node:fs'
 import { attempt, systemError, ToolError } from '@pipelayer/errors'
-import { type ChangeRecord, type EntryFields, nameFields } from '@pipelayer/records'
+import type { ChangeRecord, EntryFields } from '@pipelayer/records'
 import {
   binaryOf,
   bytesOf,
   joined,
   type LowerEntry,
+  lstat,
   type Merged,
   OPAQUE_NAME,
   type OwnerMap,
@@ -27,10 +27,12 @@ import {
   toImage,
   WHITEOUT_PREFIX,
 } from '@pipelayer/rootfs'
+import type { FileStat } from '@pipelayer/sys'
 import { entryFields, hardlinkFields, typeOf } from './entry-fields.js'
-import { hasLinks, inodeKey, joinedInodes, type Start } from './hard-links.js'
+import type { SharedName } from './hard-links.js'
 import { Sides, type UpperEntry } from './sides.js'
 import type { DiffOptions, OverlayDirs } from './types.js'
+import { type NameNow, type TreePair, Walk } from './walk.js'
 
 /**
  * The changes that an overlay upper directory holds.
@@ -45,8 +47,9 @@ export function diffOverlay(
   options: DiffOptions = {},
 ): Generator<ChangeRecord, void, void> {
   const sides = new Sides(dirs.xattrs ?? 'trusted', options)
-  const start = { upper: binaryOf(dirs.upper), lowers: (dirs.lowers ?? []).map(binaryOf) }
-  return new Walk(start, sides, { ...options, complete: false, guess: dirs.lowers === undefined }).run()
+  const [upper, lowers] = [binaryOf(dirs.upper), (dirs.lowers ?? []).map(binaryOf)]
+  const root = { upper, lowers, complete: false }
+  return new Walk(new TreesOnDisk(root, sides, { ...options, guess: dirs.lowers === undefined })).run()
 }
 
 /**
@@ -61,110 +64,92 @@ export function diffTrees(
   after: string,
   options: DiffOptions = {},
 ): Generator<ChangeRecord, void, void> {
-  const start = { upper: binaryOf(after), lowers: before === undefined ? [] : [binaryOf(before)] }
-  return new Walk(start, new Sides(undefined, options), { ...options, complete: true, guess: false }).run()
+  const lowers = before === undefined ? [] : [binaryOf(before)]
+  const root = { upper: binaryOf(after), lowers, complete: true }
+  const sides = new Sides(undefined, options)
+  return new Walk(new TreesOnDisk(root, sides, { ...options, guess: false })).run()
 }
 
-interface WalkOptions extends DiffOptions {
-  /** Whether names that are missing in the upper are gone; else they are as below. */
-  readonly complete: boolean
+interface PairOptions extends DiffOptions {
   /** Whether nothing is known of the lower side. */
   readonly guess: boolean
 }
 
-/** One open folder of the walk. */
-interface Frame extends Start {
-  /** Below the root. */
-  readonly path: string
+/** A directory of the upper side with those that lie below it. Absolute binary strings. */
+interface Folder {
+  readonly upper: string
+  readonly lowers: Merged
+  /** Whether names that are missing in the upper are gone; else they are as below. */
   readonly complete: boolean
-  readonly names: readonly string[]
-  next: number
-  /** The folder itself, unchanged and not emitted yet. */
-  pending: ChangeRecord | undefined
 }
 
-/** What one name comes to. */
-interface Step {
-  readonly changes: readonly ChangeRecord[]
-  readonly folder?: Frame
+interface NameOnDisk extends NameNow {
+  readonly upper: UpperEntry
+  readonly below: LowerEntry | undefined
+  /** Whether the names below it are all that it has. */
+  readonly complete: boolean
 }
 
-const NOTHING: Step = { changes: [] }
-
-class Walk {
-  readonly #start: Start
+class TreesOnDisk implements TreePair<Folder, NameOnDisk> {
+  readonly root: Folder
   readonly #sides: Sides
-  readonly #options: WalkOptions
+  readonly #options: PairOptions
   readonly #owners: OwnerMap
-  /** First emitted path of each hard-linked file. */
-  readonly #firstNames = new Map<string, string>()
-  #joined: Set<string> | undefined
 
-  constructor(start: Start, sides: Sides, options: WalkOptions) {
-    this.#start = start
+  constructor(root: Folder, sides: Sides, options: PairOptions) {
+    this.root = root
     this.#sides = sides
     this.#options = options
     this.#owners = toImage(options.idMap)
   }
 
-  *run(): Generator<ChangeRecord, void, void> {
-    yield* this.#root()
-    const { complete } = this.#options
-    const stack = [this.#frame(this.#start, { path: '', complete, pending: undefined })]
-    for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
-      const name = frame.names[frame.next++]
-      if (name === undefined) {
-        stack.pop()
-        continue
-      }
-      const { changes, folder } = this.#examine(frame, name)
-      if (changes.length > 0) yield* pendingOf(stack)
-      yield* changes
-      if (folder !== undefined) stack.push(folder)
-    }
-  }
-
   /** The root is a change only where a known lower root has another mode, owner or xattr. */
-  *#root(): Generator<ChangeRecord, void, void> {
-    const { upper: path, lowers } = this.#start
+  changedRoot(): EntryFields | undefined {
+    const { upper: path, lowers } = this.root
     const upper = attempt(`read ${quoted(path)}`, () => this.#sides.upper(path))
     if (upper?.stat.isDirectory() !== true)
       throw new ToolError('NOT_A_DIRECTORY', `${quoted(path)} is no directory`)
     const nearest = lowers[0]
-    const lower = nearest === undefined ? undefined : this.#sides.upper(nearest)
-    if (nearest === undefined) return
+    if (nearest === undefined) return undefined
+    const lower = this.#sides.upper(nearest)
     if (lower?.stat.isDirectory() !== true)
       throw new ToolError('NOT_A_DIRECTORY', `${quoted(nearest)} is no directory`)
-    if (this.#sides.isSame(upper, { ...lower, merged: lowers })) return
-    yield { type: 'change', op: 'modify', path: '.', entry: entryFields('dir', upper, this.#owners) }
+    if (this.#sides.isSame(upper, { ...lower, merged: lowers })) return undefined
+    return entryFields('dir', upper, this.#owners)
   }
 
-  #frame(start: Start, rest: Pick<Frame, 'path' | 'complete' | 'pending'>): Frame {
-    const names = attempt(`read ${quoted(start.upper)}`, () => {
-      const own = fs.readdirSync(bytesOf(start.upper), 'latin1')
-      if (!rest.complete || start.lowers.length === 0) return own
-      const all = this.#sides.chain.names(start.lowers)
+  names({ upper, lowers, complete }: Folder): string[] {
+    return attempt(`read ${quoted(upper)}`, () => {
+      const own = fs.readdirSync(bytesOf(upper), 'latin1')
+      if (!complete || lowers.length === 0) return own
+      const all = this.#sides.chain.names(lowers)
       for (const name of own) all.add(name)
       return [...all]
     })
-    return { ...start, ...rest, names: names.sort(), next: 0 }
   }
 
-  #examine(frame: Frame, name: string): Step {
-    const path = joined(frame.path, name)
-    const below = this.#sides.below(frame.lowers, name)
-    const upper = this.#upper(joined(frame.upper, name))
-    if (upper === undefined) return frame.complete ? this.#gone(path, below) : NOTHING
-    if (upper.isWhiteout) return this.#gone(path, below)
-    if (name === OPAQUE_NAME && this.#sides.chain.isOpaque(frame.upper)) return NOTHING
+  look(dir: Folder, name: string, path: string): NameOnDisk | 'gone' | undefined {
+    const below = this.#sides.below(dir.lowers, name)
+    const upper = this.#upper(joined(dir.upper, name))
+    if (upper === undefined) return dir.complete ? this.#gone(below) : undefined
+    if (upper.isWhiteout) return this.#gone(below)
+    const { chain } = this.#sides
+    if (name === OPAQUE_NAME && chain.isOpaque(dir.upper)) return undefined
     if (name.startsWith(WHITEOUT_PREFIX)) throw whiteoutName(path)
     const type = typeOf(upper.stat)
     if (type === undefined) {
       this.#options.onWarning?.(`${quoted(upper.path)} is left out: a layer cannot hold a socket`)
-      return this.#gone(path, below)
+      return this.#gone(below)
     }
-    if (type === 'dir') return this.#folder(frame, { path, upper, below })
-    return this.#single(type, { path, upper, below })
+    const isOpaque = type === 'dir' && chain.isOpaque(upper.path)
+    return {
+      type,
+      upper,
+      below,
+      isNew: below === undefined,
+      isOpaque: isOpaque && this.#options.guess,
+      complete: dir.complete || isOpaque || below?.stat.isDirectory() !== true,
+    }
   }
 
   /** As `attempt` does; but the words of an error that hardly ever comes are too dear to be made for each entry. */
@@ -176,67 +161,56 @@ class Walk {
     }
   }
 
-  #gone(path: string, below: LowerEntry | undefined): Step {
-    if (below === undefined && !this.#options.guess) return NOTHING
-    return { changes: [{ type: 'change', op: 'delete', ...pathFields(path) }] }
+  #gone(below: LowerEntry | undefined): 'gone' | undefined {
+    return below === undefined && !this.#options.guess ? undefined : 'gone'
   }
 
-  #folder(frame: Frame, { path, upper, below }: Examined): Step {
-    const isDir = below?.stat.isDirectory() === true
-    const entry = entryFields('dir', upper, this.#owners)
-    const isOpaque = this.#sides.chain.isOpaque(upper.path)
-    const isSame = isDir && this.#sides.isSame(upper, below)
-    const pending = isSame ? change('modify', path, entry, true) : undefined
-    const lowers: Merged = isDir ? below.merged : []
-    const folder = this.#frame(
-      { upper: upper.path, lowers },
-      { path, complete: frame.complete || isOpaque || !isDir, pending },
-    )
-    if (isSame) return { changes: [], folder }
-    const changes = [change(below === undefined ? 'add' : 'modify', path, entry)]
-    if (isOpaque && this.#options.guess) changes.push({ type: 'change', op: 'opaque', ...pathFields(path) })
-    return { changes, folder }
+  enter({ upper, below, complete }: NameOnDisk): Folder {
+    return { upper: upper.path, lowers: below?.merged ?? [], complete }
   }
 
-  #single(type: Exclude<EntryFields['type'], 'dir' | 'hardlink'>, { path, upper, below }: Examined): Step {
-    const isLinked = hasLinks(upper.stat)
-    const first = isLinked ? this.#firstNames.get(inodeKey(upper.stat)) : undefined
-    const op = below === undefined ? 'add' : 'modify'
-    if (first !== undefined)
-      return { changes: [change(op, path, hardlinkFields(upper, first, this.#owners))] }
-    const isSame =
-      below !== undefined && attempt(`compare ${quoted(upper.path)}`, () => this.#sides.isSame(upper, below))
-    if (isSame && !(isLinked && this.#isJoined(upper))) return NOTHING
-    if (isLinked) this.#firstNames.set(inodeKey(upper.stat), path)
-    return { changes: [change(op, path, entryFields(type, upper, this.#owners))] }
+  isSame({ upper, below }: NameOnDisk): boolean {
+    if (below === undefined) return false
+    return attempt(`compare ${quoted(upper.path)}`, () => this.#sides.isSame(upper, below))
   }
 
-  #isJoined(upper: UpperEntry): boolean {
-    this.#joined ??= joinedInodes(this.#start, this.#sides)
-    return this.#joined.has(inodeKey(upper.stat))
+  fileOf({ upper: { stat } }: NameOnDisk): string | undefined {
+    return hasLinks(stat) ? inodeKey(stat) : undefined
   }
-}
 
-interface Examined {
-  readonly path: string
-  readonly upper: UpperEntry
-  readonly below: LowerEntry | undefined
-}
+  fields({ type, upper }: NameOnDisk): EntryFields {
+    return entryFields(type, upper, this.#owners)
+  }
 
-function* pendingOf(stack: readonly Frame[]): Generator<ChangeRecord, void, void> {
-  for (const frame of stack) {
-    if (frame.pending !== undefined) yield frame.pending
-    frame.pending = undefined
+  linkFields({ upper }: NameOnDisk, first: string): EntryFields {
+    return hardlinkFields(upper, first, this.#owners)
+  }
+
+  /** Reads again what the walk reads: it is asked for only where a hard-linked file is equal to its lower. */
+  shared({ upper, lowers }: Folder): { files: SharedName[]; folders: Folder[] } {
+    const files: SharedName[] = []
+    const folders: Folder[] = []
+    for (const name of fs.readdirSync(bytesOf(upper), 'latin1')) {
+      const path = joined(upper, name)
+      const stat = lstat(path)
+      if (stat === undefined || this.#sides.chain.isWhiteout(path, stat)) continue
+      if (!stat.isDirectory() && !hasLinks(stat)) continue
+      const below = this.#sides.below(lowers, name)
+      if (stat.isDirectory()) folders.push({ upper: path, lowers: below?.merged ?? [], complete: false })
+      else files.push({ file: inodeKey(stat), before: below && inodeKey(below.stat), parts: false })
+    }
+    return { files, folders }
   }
 }
 
-function change(op: 'add' | 'modify', path: string, entry: EntryFields, parent?: true): ChangeRecord {
-  return { type: 'change', op, ...pathFields(path), ...(parent ? { parent } : {}), entry }
+/** Device and inode. */
+function inodeKey(stat: FileStat): string {
+  return `${stat.dev}:${stat.ino}`
 }
 
-function pathFields(path: string): Pick<ChangeRecord, 'path' | 'pathRaw'> {
-  // A record has one of both; the type asks for `path` in any case.
-  return nameFields('path', path) as Pick<ChangeRecord, 'path' | 'pathRaw'>
+/** True for an entry with a second name. A directory's links are its children. */
+function hasLinks(stat: FileStat): boolean {
+  return stat.nlink > 1n && !stat.isDirectory()
 }
 
 function whiteoutName(path: string): ToolError {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type EntryFields, type EntryType, nameFields } from '@pipelayer/records'
-import { type OwnerMap, timeOf, type Xattrs } from '@pipelayer/rootfs'
+import { type ChangeRecord, type EntryFields, type EntryType, nameFields } from '@pipelayer/records'
+import { type Attributes, type OwnerMap, timeOf, type Xattrs } from '@pipelayer/rootfs'
 import { type FileStat, majorOf, minorOf } from '@pipelayer/sys'
 import { formatPaxTime } from '@pipelayer/tar'
 
@@ -45,13 +45,22 @@ export function hardlinkFields(found: Found, linkname: string, owners: OwnerMap)
   return { type: 'hardlink', ...ownerFields(found.stat, owners), ...linkFields(linkname) }
 }
 
+/** The attributes of an entry, whose owner is that of the image. */
+export function attributeFields({ mode, uid, gid, mtime, xattrs }: Attributes): Omit<EntryFields, 'type'> {
+  return { mode: modeField(mode), uid, gid, mtime: formatPaxTime(mtime), ...xattrFields(xattrs) }
+}
+
 function ownerFields(stat: FileStat, owners: OwnerMap): Omit<EntryFields, 'type'> {
   return {
-    mode: (Number(stat.mode) & 0o7777).toString(8).padStart(4, '0'),
+    mode: modeField(Number(stat.mode)),
     uid: owners.uid(Number(stat.uid)),
     gid: owners.gid(Number(stat.gid)),
     mtime: formatPaxTime(stat.mtimeSpec ?? timeOf(stat.mtimeNs)),
   }
+}
+
+function modeField(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0')
 }
 
 function contentFields(type: EntryType, { path, stat, linkname }: Found): Partial<EntryFields> {
@@ -62,6 +71,12 @@ function contentFields(type: EntryType, { path, stat, linkname }: Found): Partia
   if (type === 'symlink') return linkFields(linkname ?? '')
   if (type !== 'char' && type !== 'block') return {}
   return { devmajor: majorOf(stat.rdev), devminor: minorOf(stat.rdev) }
+}
+
+/** The path of a change, as it stands in its record. */
+export function pathFields(path: string): Pick<ChangeRecord, 'path' | 'pathRaw'> {
+  // A record has one of both; the type asks for `path` in any case.
+  return nameFields('path', path) as Pick<ChangeRecord, 'path' | 'pathRaw'>
 }
 
 function linkFields(linkname: string): Partial<EntryFields> {

@@ -1,20 +1,21 @@
 /**
- * What differs between two root filesystems in memory, as a change set.
- *
- * The same rules and order as on disk: depth first, names in byte order, a directory above each change, of hard links
- * the first path is the file, and names that have become one file are changes, all of them.
+ * What differs between two root filesystems in memory, as a change set: by the same {@link Walk} as on disk.
  *
  * @module
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { type ChangeRecord, type EntryFields, nameFields } from '@pipelayer/records'
-import { joined } from '@pipelayer/rootfs'
+import { type ChangeRecord, type EntryFields, type EntryType, nameFields } from '@pipelayer/records'
+import type { SharedName } from './hard-links.js'
 import type { DirNode, ImageTree, LeafNode, Node } from './image-tree.js'
+import { type NameNow, type TreePair, Walk } from './walk.js'
 
 export interface ImageDiffOptions {
-  /** A directory whose time alone differs is a change too: then what is applied comes out the same to the second. */
-  readonly times?: boolean
+  /**
+   * Tells also what a layer usually leaves out: a directory whose time alone differs, and names that ceased to be one
+   * file though the files are equal. What the changes are applied to then comes out the same in every respect.
+   */
+  readonly exact?: boolean
 }
 
 /** The changes that make `after` of `before`. */
@@ -23,132 +24,95 @@ export function diffImages(
   after: ImageTree,
   options: ImageDiffOptions = {},
 ): Generator<ChangeRecord, void, void> {
-  return new ImageWalk(before.root, after.root, options).run()
+  return new Walk(new ImagePair({ before: before.root, after: after.root }, options)).run()
 }
 
-/** One open directory of the walk. */
-interface Frame {
-  readonly path: string
+/** A directory, and what was a directory in its place before. */
+interface DirPair {
   readonly before: DirNode | undefined
   readonly after: DirNode
-  readonly names: readonly string[]
-  next: number
-  /** The directory itself, unchanged and not emitted yet. */
-  pending: ChangeRecord | undefined
 }
 
-class ImageWalk {
-  readonly #before: DirNode
-  readonly #after: DirNode
-  readonly #times: boolean
-  /** Files that have a name now which was another file before. */
-  readonly #joined = new Set<LeafNode>()
-  readonly #firstNames = new Map<LeafNode, string>()
+interface NodeNow extends NameNow {
+  readonly before: Node | undefined
+  readonly after: Node
+}
 
-  constructor(before: DirNode, after: DirNode, { times = false }: ImageDiffOptions) {
-    this.#before = before
-    this.#after = after
-    this.#times = times
+class ImagePair implements TreePair<DirPair, NodeNow> {
+  readonly root: DirPair
+  readonly #exact: boolean
+
+  constructor(root: DirPair, { exact = false }: ImageDiffOptions) {
+    this.root = root
+    this.#exact = exact
   }
 
-  *run(): Generator<ChangeRecord, void, void> {
-    this.#findJoined()
-    if (!this.#isSameDir(this.#before, this.#after))
-      yield { type: 'change', op: 'modify', path: '.', entry: this.#after.entry }
-    const stack = [frame('', this.#before, this.#after)]
-    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-      const name = top.names[top.next++]
-      if (name === undefined) {
-        stack.pop()
-        continue
-      }
-      const { change, folder } = this.#examine(top, name)
-      if (change !== undefined) {
-        yield* pendingOf(stack)
-        yield change
-      }
-      if (folder !== undefined) stack.push(folder)
+  changedRoot(): EntryFields | undefined {
+    const { before, after } = this.root
+    return this.#isSameDir(before, after) ? undefined : after.entry
+  }
+
+  names({ before, after }: DirPair): string[] {
+    const names = new Set(after.children.keys())
+    if (before !== undefined) for (const name of before.children.keys()) names.add(name)
+    return [...names]
+  }
+
+  look(dir: DirPair, name: string): NodeNow | 'gone' {
+    const before = dir.before?.children.get(name)
+    const after = dir.after.children.get(name)
+    if (after === undefined) return 'gone'
+    // A hard link is the file itself under another name: no node is of that type.
+    const type = after.entry.type as Exclude<EntryType, 'hardlink'>
+    return { type, before, after, isNew: before === undefined, isOpaque: false }
+  }
+
+  enter({ before, after }: NodeNow): DirPair {
+    return pairOf(before, after as DirNode)
+  }
+
+  isSame({ before, after }: NodeNow): boolean {
+    return after.kind === 'dir' ? this.#isSameDir(before, after) : isSameLeaf(before, after)
+  }
+
+  fileOf({ before, after }: NodeNow): LeafNode | undefined {
+    return after.kind === 'leaf' && this.#isShared(before, after) ? after : undefined
+  }
+
+  fields({ after }: NodeNow): EntryFields {
+    return after.entry
+  }
+
+  linkFields({ after }: NodeNow, first: string): EntryFields {
+    const { mode, uid, gid, mtime } = after.entry
+    return { type: 'hardlink', mode, uid, gid, mtime, ...nameFields('linkname', first) }
+  }
+
+  shared({ before, after }: DirPair): { files: SharedName[]; folders: DirPair[] } {
+    const files: SharedName[] = []
+    const folders: DirPair[] = []
+    for (const [name, node] of after.children) {
+      const below = before?.children.get(name)
+      if (node.kind === 'dir') folders.push(pairOf(below, node))
+      else if (this.#isShared(below, node))
+        files.push({ file: node, before: below, parts: this.#exact && isSameLeaf(below, node) })
     }
+    return { files, folders }
   }
 
-  #examine(top: Frame, name: string): { change?: ChangeRecord | undefined; folder?: Frame } {
-    const path = joined(top.path, name)
-    const before = top.before?.children.get(name)
-    const after = top.after.children.get(name)
-    if (after === undefined) return { change: { type: 'change', op: 'delete', ...pathFields(path) } }
-    const op = before === undefined ? 'add' : 'modify'
-    if (after.kind === 'leaf') return { change: this.#leaf(op, path, before, after) }
-    const below = before?.kind === 'dir' ? before : undefined
-    const change: ChangeRecord = { type: 'change', op, ...pathFields(path), entry: after.entry }
-    if (below === undefined || !this.#isSameDir(below, after))
-      return { change, folder: frame(path, below, after) }
-    const pending: ChangeRecord = {
-      type: 'change',
-      op: 'modify',
-      ...pathFields(path),
-      parent: true,
-      entry: after.entry,
-    }
-    return { folder: { ...frame(path, below, after), pending } }
+  /** Whether a file has several names, or had where that counts. */
+  #isShared(before: Node | undefined, after: LeafNode): boolean {
+    return after.links > 1 || (this.#exact && before?.kind === 'leaf' && before.links > 1)
   }
 
-  #leaf(
-    op: 'add' | 'modify',
-    path: string,
-    before: Node | undefined,
-    after: LeafNode,
-  ): ChangeRecord | undefined {
-    const first = this.#firstNames.get(after)
-    const isSame = isSameLeaf(before, after)
-    if (isSame && !this.#joined.has(after)) return undefined
-    if (first !== undefined)
-      return { type: 'change', op, ...pathFields(path), entry: linkFields(after.entry, first) }
-    this.#firstNames.set(after, path)
-    return { type: 'change', op, ...pathFields(path), entry: after.entry }
-  }
-
-  #isSameDir(a: DirNode, b: DirNode): boolean {
-    const [left, right] = [a.entry, b.entry]
-    return isSameOwnership(left, right) && (!this.#times || left.mtime === right.mtime)
-  }
-
-  /** Of a file with several names all are told, unless every one of them was this file, or its equal, before. */
-  #findJoined(): void {
-    const counterparts = new Map<LeafNode, Node | undefined>()
-    const stack: [DirNode | undefined, DirNode][] = [[this.#before, this.#after]]
-    for (let pair = stack.pop(); pair !== undefined; pair = stack.pop()) {
-      const [before, after] = pair
-      for (const [name, node] of after.children) {
-        const below = before?.children.get(name)
-        if (node.kind === 'dir') stack.push([below?.kind === 'dir' ? below : undefined, node])
-        else if (node.links > 1) this.#compareNames(node, below, counterparts)
-      }
-    }
-  }
-
-  #compareNames(
-    node: LeafNode,
-    below: Node | undefined,
-    counterparts: Map<LeafNode, Node | undefined>,
-  ): void {
-    const isFirst = !counterparts.has(node)
-    const isOther = !isFirst && counterparts.get(node) !== below
-    if (isFirst) counterparts.set(node, below)
-    if (isOther || !isSameLeaf(below, node)) this.#joined.add(node)
+  #isSameDir(a: Node | undefined, b: DirNode): boolean {
+    if (a?.kind !== 'dir' || !isSameOwnership(a.entry, b.entry)) return false
+    return !this.#exact || a.entry.mtime === b.entry.mtime
   }
 }
 
-function frame(path: string, before: DirNode | undefined, after: DirNode): Frame {
-  const names = new Set(after.children.keys())
-  if (before !== undefined) for (const name of before.children.keys()) names.add(name)
-  return { path, before, after, names: [...names].sort(), next: 0, pending: undefined }
-}
-
-function* pendingOf(stack: readonly Frame[]): Generator<ChangeRecord, void, void> {
-  for (const one of stack) {
-    if (one.pending !== undefined) yield one.pending
-    one.pending = undefined
-  }
+function pairOf(before: Node | undefined, after: DirNode): DirPair {
+  return { before: before?.kind === 'dir' ? before : undefined, after }
 }
 
 function isSameLeaf(before: Node | undefined, after: LeafNode): boolean {
@@ -181,12 +145,4 @@ function isSameOwnership(a: EntryFields, b: EntryFields): boolean {
     a.gid === b.gid &&
     isDeepStrictEqual(a.xattrs ?? {}, b.xattrs ?? {})
   )
-}
-
-function linkFields({ mode, uid, gid, mtime }: EntryFields, first: string): EntryFields {
-  return { type: 'hardlink', mode, uid, gid, mtime, ...nameFields('linkname', first) }
-}
-
-function pathFields(path: string): Pick<ChangeRecord, 'path' | 'pathRaw'> {
-  return nameFields('path', path) as Pick<ChangeRecord, 'path' | 'pathRaw'>
 }

@@ -14,14 +14,24 @@
 
 import { ToolError } from '@pipelayer/errors'
 import { type ChangeRecord, type EntryFields, nameOf } from '@pipelayer/records'
-import { PathSet, quoted } from '@pipelayer/rootfs'
+import {
+  DEFAULT_DIRECTORY,
+  explained,
+  makeRoomAt,
+  quoted,
+  type RemovableTree,
+  removeLower,
+  removeLowerIn,
+  requireDepth,
+  resolveIn,
+  SeenPaths,
+  type TreeView,
+} from '@pipelayer/rootfs'
+import { attributeFields } from './entry-fields.js'
 import type { ListedChange } from './list.js'
 
-const MAX_SYMLINKS = 40
-/** No path of 4096 bytes is deeper. */
-const MAX_DEPTH = 2048
 /** A parent that no entry describes. */
-const DEFAULT_DIRECTORY: EntryFields = { type: 'dir', mode: '0755', uid: 0, gid: 0, mtime: '0' }
+const UNDESCRIBED: EntryFields = { type: 'dir', ...attributeFields(DEFAULT_DIRECTORY) }
 
 /** A directory. */
 export interface DirNode {
@@ -49,14 +59,15 @@ export type Node = DirNode | LeafNode
 /** What a missing directory on the way becomes: made, or a reason to stop. */
 type Missing = 'make' | 'stop'
 
-export class ImageTree {
+export class ImageTree implements RemovableTree<DirNode> {
   readonly root: DirNode
+  readonly #views: Readonly<Record<Missing, TreeView<DirNode>>>
   #layer = 0
-  #names = new PathSet()
-  #entries = new PathSet()
+  #seen = new SeenPaths()
 
-  constructor(root: DirNode = directory(DEFAULT_DIRECTORY, undefined)) {
+  constructor(root: DirNode = directory(UNDESCRIBED, undefined)) {
     this.root = root
+    this.#views = { make: viewOf(root, 'make'), stop: viewOf(root, 'stop') }
   }
 
   /** A copy that later layers of this one do not reach. Leaves are shared: the same leaf is the same file. */
@@ -67,8 +78,7 @@ export class ImageTree {
   /** The next changes are of the next layer up. */
   nextLayer(): void {
     this.#layer++
-    this.#names = new PathSet()
-    this.#entries = new PathSet()
+    this.#seen = new SeenPaths()
   }
 
   /**
@@ -80,8 +90,7 @@ export class ImageTree {
     try {
       this.#apply(change, path === '.' ? [] : path.split('/'), sum)
     } catch (error) {
-      if (!(error instanceof ToolError)) throw error
-      throw new ToolError(error.code, `entry ${quoted(path)}: ${error.message}`, { cause: error })
+      throw explained(error, `entry ${quoted(path)}`)
     }
   }
 
@@ -100,17 +109,11 @@ export class ImageTree {
     }
     const dir = this.#enter(components.slice(0, -1), 'make') ?? this.root
     this.#own(dir).add(name)
-    const seen = this.#see(components.join('/'), made)
+    const seen = this.#seen.see(components.join('/'), entryKey(made))
     if (seen === 'other') throw new ToolError('DUPLICATE_ENTRY', 'the layer has this path twice')
     // A file that comes again stays, so that its hard links are still links to it.
     if (seen === 'same' && made.entry.type !== 'dir' && made.entry.type !== 'hardlink') return
     this.#put(dir, name, made)
-  }
-
-  #see(path: string, made: Leaf): 'new' | 'same' | 'other' {
-    const isNewEntry = this.#entries.add(`${path}\0${entryKey(made)}`)
-    if (this.#names.add(path)) return 'new'
-    return isNewEntry ? 'other' : 'same'
   }
 
   #put(dir: DirNode, name: string, { entry, sum }: Leaf): void {
@@ -121,7 +124,7 @@ export class ImageTree {
       return
     }
     // First: what is hidden now can be no target.
-    if (there?.kind === 'dir') this.#clear(there)
+    if (there?.kind === 'dir') makeRoomAt(this, dir, name)
     const node = entry.type === 'hardlink' ? this.#target(entry, { dir, name }) : leaf(entry, sum)
     dir.children.set(name, node)
   }
@@ -142,28 +145,45 @@ export class ImageTree {
 
   #opaque(components: readonly string[]): void {
     const dir = this.#enter(components, 'stop')
-    if (dir !== undefined) for (const name of [...dir.children.keys()]) this.#removeLower(dir, name)
+    if (dir !== undefined) removeLowerIn(this, dir)
   }
 
   #delete(parents: readonly string[], name: string | undefined): void {
     const dir = this.#enter(parents, 'stop')
-    if (dir !== undefined && name !== undefined) this.#removeLower(dir, name)
+    if (dir !== undefined && name !== undefined) removeLower(this, dir, name)
   }
 
-  /** Removes a name with all below it, but for what is the layer's own and the directories that hold it. */
-  #removeLower(dir: DirNode, name: string): void {
+  kindOf(dir: DirNode, name: string): 'dir' | 'other' | undefined {
     const node = dir.children.get(name)
-    if (node === undefined) return
-    const isOwn = this.#own(dir).has(name)
-    if (node.kind === 'dir') for (const child of [...node.children.keys()]) this.#removeLower(node, child)
-    if (isOwn || (node.kind === 'dir' && node.children.size > 0)) return
+    if (node === undefined) return undefined
+    return node.kind === 'dir' ? 'dir' : 'other'
+  }
+
+  isOwn(dir: DirNode, name: string): boolean {
+    return this.#own(dir).has(name)
+  }
+
+  /** A copy: names go while it is looked through. */
+  names(dir: DirNode): string[] {
+    return [...dir.children.keys()]
+  }
+
+  enter(dir: DirNode, name: string): DirNode {
+    const node = dir.children.get(name)
+    if (node?.kind !== 'dir') throw new Error(`"${name}" is no directory`)
+    return node
+  }
+
+  /** Nothing is open in memory. */
+  leave(): void {}
+
+  remove(dir: DirNode, name: string): void {
     dir.children.delete(name)
   }
 
-  #clear(dir: DirNode): void {
-    for (const child of [...dir.children.keys()]) this.#removeLower(dir, child)
-    if (dir.children.size > 0)
-      throw new ToolError('ENTRY_CONFLICT', 'it replaces a directory that holds entries of the same layer')
+  removeEmpty(dir: DirNode, name: string): boolean {
+    const node = dir.children.get(name)
+    return node?.kind === 'dir' && node.children.size === 0 && dir.children.delete(name)
   }
 
   #own(dir: DirNode): Set<string> {
@@ -175,44 +195,27 @@ export class ImageTree {
   }
 
   #enter(components: readonly string[], missing: Missing): DirNode | undefined {
-    const walk: Walk = { missing, links: 0 }
-    let dir: DirNode | undefined = this.root
-    for (const name of components) {
-      if (dir === undefined) return undefined
-      dir = this.#child(dir, name, walk)
-    }
-    return dir
-  }
-
-  #child(dir: DirNode, name: string, walk: Walk): DirNode | undefined {
-    const node = dir.children.get(name)
-    if (node?.kind === 'dir') return node
-    if (node?.entry.type === 'symlink') return this.#follow(dir, nameOf(node.entry, 'linkname') ?? '', walk)
-    if (walk.missing === 'stop') return undefined
-    if (node !== undefined)
-      throw new ToolError('PARENT_NOT_DIRECTORY', `its parent ${quoted(name)} is no directory`)
-    const made = directory(DEFAULT_DIRECTORY, dir)
-    dir.children.set(name, made)
-    return made
-  }
-
-  /** Inside the root, as a process in the container would. */
-  #follow(dir: DirNode, target: string, walk: Walk): DirNode | undefined {
-    if (++walk.links > MAX_SYMLINKS)
-      throw new ToolError('TOO_MANY_SYMLINKS', `more than ${MAX_SYMLINKS} symlinks lead to ${quoted(target)}`)
-    let at: DirNode | undefined = target.startsWith('/') ? this.root : dir
-    for (const part of target.split('/')) {
-      if (at === undefined) return undefined
-      if (part === '' || part === '.') continue
-      at = part === '..' ? (at.parent ?? at) : this.#child(at, part, walk)
-    }
-    return at
+    return resolveIn(this.#views[missing], components)
   }
 }
 
-interface Walk {
-  readonly missing: Missing
-  links: number
+/** The tree as the resolver sees it. */
+function viewOf(root: DirNode, missing: Missing): TreeView<DirNode> {
+  return {
+    root,
+    parentOf: dir => dir.parent,
+    child: (dir, name) => {
+      const node = dir.children.get(name)
+      if (node?.kind === 'dir') return node
+      if (node?.entry.type === 'symlink') return nameOf(node.entry, 'linkname') ?? ''
+      if (missing === 'stop') return undefined
+      if (node !== undefined)
+        throw new ToolError('PARENT_NOT_DIRECTORY', `its parent ${quoted(name)} is no directory`)
+      const made = directory(UNDESCRIBED, dir)
+      dir.children.set(name, made)
+      return made
+    },
+  }
 }
 
 interface Leaf {
@@ -230,8 +233,7 @@ function entryKey({ entry, sum }: Leaf): string {
 
 function directory(entry: EntryFields, parent: DirNode | undefined): DirNode {
   const depth = parent === undefined ? 0 : parent.depth + 1
-  if (depth > MAX_DEPTH)
-    throw new ToolError('NAME_TOO_LONG', `it lies more than ${MAX_DEPTH} directories deep`)
+  requireDepth(depth)
   return { kind: 'dir', entry, parent, depth, children: new Map(), made: new Set(), madeBy: 0 }
 }
 

@@ -12,16 +12,18 @@ import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { type ChangeRecord, type ContentFields, type EntryFields, nameFields } from '@pipelayer/records'
 import {
+  ALL,
   componentsOf,
+  explained,
+  hiddenBy,
   isAufs,
   MAX_NAME_BYTES,
-  OPAQUE_NAME,
   quoted,
   type Warn,
-  WHITEOUT_PREFIX,
 } from '@pipelayer/rootfs'
-import { formatPaxTime, type ReadEntry, type TarEvent, TarParser } from '@pipelayer/tar'
+import { type ReadEntry, type TarEvent, TarParser } from '@pipelayer/tar'
 import { RunsBuilder } from './content-runs.js'
+import { attributeFields, pathFields } from './entry-fields.js'
 
 export interface ListOptions {
   /** The blob that the tar is in: without it entries do not say where their bytes lie. */
@@ -141,37 +143,34 @@ class Lister {
     return {
       type: 'change',
       op: name === undefined ? 'modify' : 'add',
-      ...pathFields(components),
+      ...placeFields(components),
       entry: fields,
     }
   }
 }
 
 /** Undefined for what is no whiteout. */
-function markerOf(components: readonly string[], { name: full }: ReadEntry): ChangeRecord | undefined {
+function markerOf(components: readonly string[], entry: ReadEntry): ChangeRecord | undefined {
   const parents = components.slice(0, -1)
-  const name = components.at(-1) ?? ''
-  if (parents.some(part => part.startsWith(WHITEOUT_PREFIX)))
-    throw invalidWhiteout(full, 'it lies below a whiteout')
-  if (!name.startsWith(WHITEOUT_PREFIX)) return undefined
-  if (name === OPAQUE_NAME) return { type: 'change', op: 'opaque', ...pathFields(parents) }
-  const hidden = name.slice(WHITEOUT_PREFIX.length)
-  if (hidden === '' || hidden === '.' || hidden === '..')
-    throw invalidWhiteout(full, 'it is a whiteout of no name')
-  return { type: 'change', op: 'delete', ...pathFields([...parents, hidden]) }
+  const hidden = hiddenIn(entry, parents, components.at(-1) ?? '')
+  if (hidden === undefined) return undefined
+  if (hidden === ALL) return { type: 'change', op: 'opaque', ...placeFields(parents) }
+  return { type: 'change', op: 'delete', ...placeFields([...parents, hidden]) }
+}
+
+function hiddenIn(entry: ReadEntry, parents: readonly string[], name: string): string | undefined {
+  try {
+    return hiddenBy(parents, name)
+  } catch (error) {
+    throw explained(error, `entry ${quoted(entry.name)}`)
+  }
 }
 
 function fieldsOf(entry: ReadEntry): Omit<EntryFields, 'type'> {
   const { uid, gid, name } = entry
   if (uid < 0 || gid < 0)
     throw new ToolError('ID_INVALID', `entry ${quoted(name)}: no system has the owner ${uid}:${gid}`)
-  return {
-    mode: (entry.mode & 0o7777).toString(8).padStart(4, '0'),
-    uid,
-    gid,
-    mtime: formatPaxTime(entry.mtime),
-    ...xattrFields(entry.xattrs),
-  }
+  return attributeFields(entry)
 }
 
 function contentFields(entry: ReadEntry, content: () => ContentFields | undefined): Partial<EntryFields> {
@@ -193,22 +192,6 @@ function contentFields(entry: ReadEntry, content: () => ContentFields | undefine
   }
 }
 
-function xattrFields(xattrs: ReadonlyMap<string, Buffer>): Partial<EntryFields> {
-  if (xattrs.size === 0) return {}
-  const pairs = [...xattrs].map(([name, value]) => [
-    Buffer.from(name, 'latin1').toString(),
-    value.toString('base64'),
-  ])
-  return { xattrs: Object.fromEntries(pairs) as Record<string, string> }
-}
-
-function pathFields(components: readonly string[]): Pick<ChangeRecord, 'path' | 'pathRaw'> {
-  return nameFields('path', components.length === 0 ? '.' : components.join('/')) as Pick<
-    ChangeRecord,
-    'path' | 'pathRaw'
-  >
-}
-
-function invalidWhiteout(name: string, why: string): ToolError {
-  return new ToolError('WHITEOUT_INVALID', `entry ${quoted(name)}: ${why}`)
+function placeFields(components: readonly string[]): Pick<ChangeRecord, 'path' | 'pathRaw'> {
+  return pathFields(components.length === 0 ? '.' : components.join('/'))
 }

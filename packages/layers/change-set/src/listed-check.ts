@@ -25,7 +25,7 @@ export class ListedCheck {
     const path = checkedPath(change)
     const isNew = this.#seen.add(`${change.entry === undefined ? change.op : 'entry'}/${path}`)
     if (!isNew && change.entry?.type !== 'dir')
-      throw invalid('DUPLICATE_ENTRY', change, path, 'the layer has it twice')
+      throw invalid('DUPLICATE_ENTRY', { change, path }, 'the layer has it twice')
     if (change.entry?.type === 'hardlink') this.#requireTarget(change, path)
     else if (change.entry !== undefined && change.entry.type !== 'dir') this.#files.add(path)
     return { change, path }
@@ -34,7 +34,11 @@ export class ListedCheck {
   #requireTarget(change: ChangeRecord, path: string): void {
     const target = nameOf(change.entry ?? {}, 'linkname') ?? ''
     if (!this.#files.has(target))
-      throw invalid('LINK_TARGET_MISSING', change, path, `the layer has no file ${quoted(target)} before it`)
+      throw invalid(
+        'LINK_TARGET_MISSING',
+        { change, path },
+        `the layer has no file ${quoted(target)} before it`,
+      )
     this.#files.add(path)
   }
 }

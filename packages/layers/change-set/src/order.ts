@@ -48,8 +48,9 @@ export class OrderCheck {
     const order = comparePaths(key, this.#last)
     // The root's own key is that of the start.
     if (order === 0 && key !== '')
-      throw invalid('DUPLICATE_ENTRY', change, path, 'the change set has it twice')
-    if (order < 0) throw invalid('ORDER_INVALID', change, path, 'it must not stand after the one before it')
+      throw invalid('DUPLICATE_ENTRY', { change, path }, 'the change set has it twice')
+    if (order < 0)
+      throw invalid('ORDER_INVALID', { change, path }, 'it must not stand after the one before it')
     this.#last = key
   }
 
@@ -59,7 +60,7 @@ export class OrderCheck {
     const parent = change.op === 'opaque' ? path : parentOf(path)
     while (this.#folders.length > 1 && !isWithin(parent, this.#folders.at(-1) ?? '')) this.#folders.pop()
     if (this.#folders.at(-1) !== parent)
-      throw invalid('PARENT_MISSING', change, path, 'the change set lacks the directory that holds it')
+      throw invalid('PARENT_MISSING', { change, path }, 'the change set lacks the directory that holds it')
   }
 
   #requireTarget(change: ChangeRecord, path: string): void {
@@ -67,8 +68,7 @@ export class OrderCheck {
     if (!this.#files.has(target))
       throw invalid(
         'LINK_TARGET_MISSING',
-        change,
-        path,
+        { change, path },
         `the change set has no file ${quoted(target)} before it`,
       )
   }
@@ -102,7 +102,7 @@ export function checkedPath(change: ChangeRecord): string {
   if (!isPlain(path)) requireClean(change, path)
   const needsEntry = change.op === 'add' || change.op === 'modify'
   if (needsEntry !== (change.entry !== undefined))
-    throw invalid('CHANGE_INVALID', change, path, needsEntry ? 'it has no entry' : 'it has an entry')
+    throw invalid('CHANGE_INVALID', { change, path }, needsEntry ? 'it has no entry' : 'it has an entry')
   return path
 }
 
@@ -120,9 +120,9 @@ function isPlain(path: string): boolean {
 function requireClean(change: ChangeRecord, path: string): void {
   for (const part of path.split('/')) {
     if (part === '' || part === '.' || part === '..' || part.includes('\0'))
-      throw invalid('CHANGE_INVALID', change, path, 'it is no clean relative path')
+      throw invalid('CHANGE_INVALID', { change, path }, 'it is no clean relative path')
     if (part.startsWith(WHITEOUT_PREFIX))
-      throw invalid('WHITEOUT_NAME', change, path, 'names that begin with ".wh." stand for deleted files')
+      throw invalid('WHITEOUT_NAME', { change, path }, 'names that begin with ".wh." stand for deleted files')
   }
 }
 
@@ -132,6 +132,6 @@ function checkedRoot(change: ChangeRecord): string {
 }
 
 /** @returns the error that names a change */
-export function invalid(code: string, change: ChangeRecord, path: string, why: string): ToolError {
+export function invalid(code: string, { change, path }: PlacedChange, why: string): ToolError {
   return new ToolError(code, `cannot pack "${change.op}" of ${quoted(path)}: ${why}`)
 }

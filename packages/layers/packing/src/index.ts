@@ -4,6 +4,6 @@
  * @module
  */
 
-export { type EncodingOptions, encodingOf, isSameTar } from './encoding.js'
+export { encodingOf, isSameTar } from './encoding.js'
 export { packChanges, packTar } from './pack.js'
 export type { BlobSink, CompressOptions, PackedLayer, PackOptions } from './types.js'

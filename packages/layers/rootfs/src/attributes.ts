@@ -18,16 +18,37 @@ import {
   utimensat,
 } from '@pipelayer/sys'
 import type { OwnerMap } from './ids.js'
-import { isOverlayPrivate, type Xattrs } from './xattrs.js'
+import type { LowerEntry } from './lower-chain.js'
+import { timeOf } from './time.js'
+import { isOverlayPrivate, NO_XATTRS, readXattrs, type Xattrs } from './xattrs.js'
 
 /** What an entry gets besides its content. */
 export interface Attributes {
   readonly mode: number
-  /** Of the image. */
   readonly uid: number
   readonly gid: number
   readonly mtime: TimeSpec
   readonly xattrs: Xattrs
+}
+
+/** A directory that no entry describes. A fixed time: what is unpacked must not depend on when. */
+export const DEFAULT_DIRECTORY: Attributes = {
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  mtime: { seconds: 0, nanoseconds: 0 },
+  xattrs: NO_XATTRS,
+}
+
+/** The attributes of what lies on disk, with the ids of the disk; all xattrs but those of overlayfs. */
+export function attributesOf({ path, stat }: Pick<LowerEntry, 'path' | 'stat'>): Attributes {
+  return {
+    mode: Number(stat.mode) & 0o7777,
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    mtime: timeOf(stat.mtimeNs),
+    xattrs: isAvailable() ? readXattrs(path, name => !isOverlayPrivate(name)) : NO_XATTRS,
+  }
 }
 
 const SETID_BITS = 0o6000

@@ -165,7 +165,12 @@ function hasDefaultACL(path: Buffer): boolean {
 
 /** The root of the tree. @throws ToolError `NEEDS_LINUX`: no other system names open directories by path */
 export function openRoot(dir: string, options: FolderOptions): Folder {
-  if (process.platform !== 'linux')
-    throw new ToolError('NEEDS_LINUX', 'unpacking a layer needs Linux, for /proc/self/fd')
+  requireLinux('unpacking a layer')
   return new Folder(Buffer.from(dir), options)
+}
+
+/** @throws ToolError `NEEDS_LINUX` */
+export function requireLinux(work: string): void {
+  if (process.platform !== 'linux')
+    throw new ToolError('NEEDS_LINUX', `${work} needs Linux, for /proc/self/fd`)
 }

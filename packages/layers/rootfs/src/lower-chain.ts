@@ -8,9 +8,10 @@
  */
 
 import fs from 'node:fs'
-import { type FileStat, lgetxattr, lstatOf } from '@pipelayer/sys'
-import { bytesOf, OPAQUE_NAME } from './name.js'
+import { type FileStat, lgetxattr, lsetxattr, lstatOf } from '@pipelayer/sys'
+import { bytesOf } from './name.js'
 import type { XattrForm } from './types.js'
+import { OPAQUE_NAME } from './whiteout.js'
 
 /** Directories that merge, absolute binary strings, nearest first. */
 export type Merged = readonly string[]
@@ -71,6 +72,11 @@ export class LowerChain {
   isOpaque(path: string): boolean {
     if (this.#form === undefined) return false
     return lgetxattr(bytesOf(path), `${this.#form}.overlay.opaque`)?.toString('latin1') === 'y'
+  }
+
+  /** Makes a directory hide those below it. `path` is not followed. */
+  setOpaque(path: Buffer): void {
+    lsetxattr(path, `${this.#form}.overlay.opaque`, Buffer.from('y'))
   }
 }
 

@@ -7,15 +7,8 @@
 import { ToolError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
 
-/** Prefix of the names that stand for something missing. Spec: image-spec v1.1, layer.md, "Whiteouts". */
-export const WHITEOUT_PREFIX = '.wh.'
-/** Name of the entry that hides all lower children of its directory. */
-export const OPAQUE_NAME = '.wh..wh..opq'
 /** PATH_MAX: what is longer could be made, but no program could open it. */
 export const MAX_NAME_BYTES = 4096
-/** Names at the root that begin so, the opaque marker apart, are bookkeeping of AUFS and no files of the image. */
-const AUFS_PREFIX = '.wh..wh.'
-
 /** A path of the caller, text, as a binary string. */
 export function binaryOf(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1')
@@ -35,6 +28,12 @@ export function joined(dir: string, name: string): string {
 export function quoted(path: string): string {
   const text = showName(path)
   return text.length > 200 ? `"${text.slice(0, 200)}…"` : `"${text}"`
+}
+
+/** The error with what it is about before its message, as `entry "a/b"`; what is no ToolError stays as it is. */
+export function explained(error: unknown, subject: string): unknown {
+  if (!(error instanceof ToolError)) return error
+  return new ToolError(error.code, `${subject}: ${error.message}`, { cause: error, status: error.status })
 }
 
 /**
@@ -61,9 +60,4 @@ export function componentsOf(name: string): string[] {
 function isWindowsEscape(components: readonly string[]): boolean {
   if (/^(?:[A-Za-z]:|\\)/.test(components[0] ?? '')) return true
   return components.some(part => part.includes('\\') && part.split('\\').includes('..'))
-}
-
-/** True for what AUFS kept beside an image's files and old layers still hold. */
-export function isAufs(components: readonly string[]): boolean {
-  return components[0]?.startsWith(AUFS_PREFIX) === true && components[0] !== OPAQUE_NAME
 }

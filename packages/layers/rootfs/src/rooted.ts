@@ -2,27 +2,19 @@
  * Names inside a root directory that somebody else filled: a build context, an image's tree.
  *
  * A name is resolved as if the root were `/`: symlinks, absolute ones too, stay inside, and `..` stops at the root.
- * What is opened afterwards goes through openat2, which makes the kernel hold to the same rule even when the tree
- * changes underneath. Names are binary strings.
+ * What is opened afterwards is opened with no symlink followed at all, so that the rule holds even when the tree changes
+ * underneath. Names are binary strings.
  *
  * @module
  */
 import fs from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
-import { AT_FDCWD, O_PATH, openat2, RESOLVE } from '@pipelayer/sys'
-import { bytesOf } from './name.js'
-
-/** As the kernel's limit: more symlinks than this in one name are a loop. */
-const MAX_SYMLINKS = 40
-
-/**
- * A path to `name` in the directory that `fd` holds open, for node's calls; the directory itself without a name. l-calls
- * reach the entry, never what it links to: without the `.` they would reach the link that /proc has there.
- */
-export function at(fd: number, name = ''): Buffer {
-  return bytesOf(`/proc/self/fd/${fd}/${name === '' ? '.' : name}`)
-}
+import { O_PATH, type openat2 } from '@pipelayer/sys'
+import { at, BeneathOpener } from './beneath.js'
+import { requireLinux } from './folder.js'
+import { bytesOf, explained, joined } from './name.js'
+import { resolveIn, type TreeView } from './resolver.js'
 
 /** A path to the file that `fd` holds open. */
 export function openFile(fd: number): Buffer {
@@ -39,19 +31,44 @@ export function cleanName(name: string): string {
   return parts.join('/')
 }
 
+export interface RootedOptions {
+  /** Stands in for the kernel's call in tests of kernels that lack it. */
+  readonly openat2?: typeof openat2
+}
+
+/** A name without symlinks, and the directories that it lies in. */
+interface Place {
+  readonly path: string
+  readonly parent: Place | undefined
+}
+
 /** An open directory that names resolve inside of. Close it. */
 export class Rooted {
   readonly fd: number
   readonly shown: string
 
-  private constructor(fd: number, shown: string) {
-    this.fd = fd
-    this.shown = shown
+  readonly #opener: BeneathOpener
+  readonly #view: TreeView<Place> = {
+    root: { path: '', parent: undefined },
+    parentOf: place => place.parent,
+    // What is no symlink counts as a directory, also what is not there: it may be made later.
+    child: (place, name) => {
+      const path = joined(place.path, name)
+      return this.#linkAt(path) ?? { path, parent: place }
+    },
   }
 
-  static open(dir: string): Rooted {
-    const flags = O_PATH | fs.constants.O_DIRECTORY
-    return new Rooted(openat2(AT_FDCWD, dir, { flags, resolve: 0 }), dir)
+  private constructor(fd: number, shown: string, opener: BeneathOpener) {
+    this.fd = fd
+    this.shown = shown
+    this.#opener = opener
+  }
+
+  /** @throws ToolError `NEEDS_LINUX`; ENOENT, ENOTDIR */
+  static open(dir: string, { openat2 }: RootedOptions = {}): Rooted {
+    requireLinux('looking into a root filesystem')
+    const fd = fs.openSync(dir, O_PATH | fs.constants.O_DIRECTORY)
+    return new Rooted(fd, dir, new BeneathOpener(openat2))
   }
 
   close(): void {
@@ -61,27 +78,14 @@ export class Rooted {
   /**
    * Where `name` really is: every symlink replaced, the last one too. Parts that do not exist stay as they are.
    *
-   * @throws {ToolError} `SYMLINK_LOOP`
+   * @throws {ToolError} `TOO_MANY_SYMLINKS`
    */
   resolve(name: string): string {
-    const real: string[] = []
-    const rest = name.split('/')
-    for (let links = 0; rest.length > 0; ) {
-      const part = rest.shift() ?? ''
-      if (part === '' || part === '.') continue
-      if (part === '..') {
-        real.pop()
-        continue
-      }
-      const target = this.#linkAt([...real, part].join('/'))
-      if (target === undefined) real.push(part)
-      else if (++links > MAX_SYMLINKS) throw loop(name)
-      else {
-        if (target.startsWith('/')) real.length = 0
-        rest.unshift(...target.split('/'))
-      }
+    try {
+      return resolveIn(this.#view, name.split('/'))?.path ?? ''
+    } catch (error) {
+      throw explained(error, `"${showName(name)}"`)
     }
-    return real.join('/')
   }
 
   /** As {@link resolve}, but the last part is not followed. */
@@ -101,9 +105,8 @@ export class Rooted {
 
   /** Opens a resolved name, no symlink followed on the way. The caller closes it. */
   open(real: string, flags: number, mode = 0): number {
-    const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS
     try {
-      return openat2(this.fd, bytesOf(real === '' ? '.' : real), { flags, mode, resolve })
+      return this.#opener.open(this.fd, real, { flags, mode })
     } catch (error) {
       // Other errors mean something to callers; this one is the user's: a folder of somebody else in its context.
       if (errnoOf(error) !== 'EACCES') throw error
@@ -152,8 +155,4 @@ function missing<T>(call: () => T | undefined): T | undefined {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined
     throw error
   }
-}
-
-function loop(name: string): ToolError {
-  return new ToolError('SYMLINK_LOOP', `"${showName(name)}" goes through more than ${MAX_SYMLINKS} symlinks`)
 }

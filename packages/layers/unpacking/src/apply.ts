@@ -14,10 +14,19 @@
  */
 
 import type { IdMap } from '@pipelayer/records'
-import { Attributer, always, binaryOf, lstat, toDisk, type XattrForm } from '@pipelayer/rootfs'
+import {
+  Attributer,
+  always,
+  attributesOf,
+  binaryOf,
+  DEFAULT_DIRECTORY,
+  lstat,
+  toDisk,
+  type XattrForm,
+} from '@pipelayer/rootfs'
 import { TarParser } from '@pipelayer/tar'
 import { LayerUnpacker } from './layer-unpacker.js'
-import { attributesOf, DEFAULT_DIRECTORY, Tree } from './tree.js'
+import { Tree } from './tree.js'
 import type { ApplyOptions, ApplyOverlayOptions, ApplyResult } from './types.js'
 
 /**

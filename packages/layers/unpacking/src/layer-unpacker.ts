@@ -7,22 +7,27 @@
 import fs from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import {
+  ALL,
   type Attributer,
   componentsOf,
+  explained,
+  hiddenBy,
   isAufs,
   MAX_NAME_BYTES,
+  makeRoomAt,
   type NewFile,
-  OPAQUE_NAME,
   PathSet,
   quoted,
+  removeLower,
+  removeLowerIn,
+  SeenPaths,
   type Warn,
-  WHITEOUT_PREFIX,
 } from '@pipelayer/rootfs'
 import { closeFile, writeAll } from '@pipelayer/sys'
 import type { ReadEntry, TarEvent } from '@pipelayer/tar'
 import { makeDevice, makeHardlink, makeRoom, makeSymlink, makeWhiteout, type Spot } from './make.js'
-import { clear, removeLower, spotKey } from './remove.js'
-import { differs, Repeated, SeenPaths } from './repeated.js'
+import { FoldersToRemoveFrom, spotKey } from './remove.js'
+import { differs, headerKey, Repeated } from './repeated.js'
 import type { Selection } from './selection.js'
 import type { Tree } from './tree.js'
 import type { ApplyOptions, ApplyResult } from './types.js'
@@ -48,6 +53,7 @@ export class LayerUnpacker {
   readonly #writes: WriteQueue | undefined
   /** What this layer has made, by {@link spotKey}. */
   readonly #made = new PathSet()
+  readonly #removable: FoldersToRemoveFrom
   /** What it has hidden: said again it hides nothing more, and looking through a large directory each time takes hours. */
   readonly #hidden = new PathSet()
   readonly #seen = new SeenPaths()
@@ -66,6 +72,7 @@ export class LayerUnpacker {
     this.#maxEntries = maxEntries
     this.#tree = tree
     this.#attributer = attributer
+    this.#removable = new FoldersToRemoveFrom(attributer, this.#made)
     this.#writes = attributer.hasLibc ? options.writes : undefined
     this.#warn = onWarning
     this.#lastCounts = repeated === 'last'
@@ -100,11 +107,7 @@ export class LayerUnpacker {
   #explained(error: unknown): unknown {
     const name = quoted(this.#entryName)
     if (!(error instanceof ToolError)) return systemError(error, `unpack entry ${name}`)
-    if (error.message.startsWith('entry ')) return error
-    return new ToolError(error.code, `entry ${name}: ${error.message}`, {
-      cause: error,
-      status: error.status,
-    })
+    return error.message.startsWith('entry ') ? error : explained(error, `entry ${name}`)
   }
 
   #entry(entry: ReadEntry): void {
@@ -130,11 +133,10 @@ export class LayerUnpacker {
   #placeOrHide(components: readonly string[], name: string, entry: ReadEntry): void {
     if (isAufs(components)) return
     const parents = components.slice(0, -1)
-    if (parents.some(part => part.startsWith(WHITEOUT_PREFIX)))
-      throw new ToolError('WHITEOUT_INVALID', 'it lies below a whiteout')
-    if (name === OPAQUE_NAME) this.#opaque(parents)
-    else if (name.startsWith(WHITEOUT_PREFIX)) this.#whiteout(parents, name.slice(WHITEOUT_PREFIX.length))
-    else this.#make(parents, name, entry)
+    const hidden = hiddenBy(parents, name)
+    if (hidden === undefined) this.#make(parents, name, entry)
+    else if (hidden === ALL) this.#opaque(parents)
+    else this.#whiteout(parents, hidden)
   }
 
   /** A symlink in place of the root would lead everything after it outside (CVE-2021-29136). */
@@ -152,15 +154,13 @@ export class LayerUnpacker {
     const folder = this.#tree.enter(parents, 'copy')
     if (folder === undefined || !this.#hidden.add(spotKey({ folder, name: '' }))) return
     if (this.#tree.form !== undefined) this.#tree.setOpaque(folder)
-    else for (const name of folder.names()) removeLower({ folder, name }, this.#own())
+    else removeLowerIn(this.#removable, folder)
   }
 
   #whiteout(parents: readonly string[], hidden: string): void {
-    if (hidden === '' || hidden === '.' || hidden === '..')
-      throw new ToolError('WHITEOUT_INVALID', 'it is a whiteout of no name')
     const folder = this.#tree.enter(parents, 'copy')
     if (folder === undefined || !this.#hidden.add(spotKey({ folder, name: hidden }))) return
-    if (this.#tree.form === undefined) removeLower({ folder, name: hidden }, this.#own())
+    if (this.#tree.form === undefined) removeLower(this.#removable, folder, hidden)
     else this.#hide({ folder, name: hidden })
   }
 
@@ -204,7 +204,7 @@ export class LayerUnpacker {
    */
   #isRepeated(parents: readonly string[], spot: Spot, entry: ReadEntry): boolean {
     if (this.#lastCounts) return false
-    const seen = this.#seen.see([...parents, spot.name].join('/'), entry)
+    const seen = this.#seen.see([...parents, spot.name].join('/'), headerKey(entry))
     if (seen === 'other') throw differs()
     // A hard link to the same name is made again, and leads where it did.
     if (seen === 'new' || entry.type === 'dir' || entry.type === 'hardlink') return false
@@ -231,7 +231,7 @@ export class LayerUnpacker {
     this.#tree.forgetInheritance()
     if (stat === undefined || stat.isDirectory()) return
     const isWhiteout = this.#tree.chain.isWhiteout(path.toString('latin1'), stat)
-    clear(spot, this.#own())
+    this.#clear(spot)
     fs.mkdirSync(path, 0o700)
     if (isWhiteout) this.#makeOpaque(spot)
   }
@@ -247,7 +247,7 @@ export class LayerUnpacker {
       const context = {
         tree: this.#tree,
         attributer: this.#attributer,
-        clear: () => clear(spot, this.#own()),
+        clear: () => this.#clear(spot),
       }
       const target = componentsOf(entry.linkname)
       makeHardlink(spot, this.#selection?.target(target) ?? target, context)
@@ -260,14 +260,14 @@ export class LayerUnpacker {
       case 'symlink':
         makeRoom(
           () => makeSymlink(spot, entry.linkname),
-          () => clear(spot, this.#own()),
+          () => this.#clear(spot),
         )
         this.#attributer.set(path, 'symlink', entry)
         break
       case 'char':
       case 'block':
       case 'fifo':
-        if (spot.folder.lstat(spot.name) !== undefined) clear(spot, this.#own())
+        if (spot.folder.lstat(spot.name) !== undefined) this.#clear(spot)
         this.#device(spot, { ...entry, type: entry.type })
     }
   }
@@ -277,7 +277,7 @@ export class LayerUnpacker {
     const mode = this.#attributer.modeAtBirth(entry.mode)
     const fd = makeRoom(
       () => folder.create(name, mode),
-      () => clear(spot, this.#own()),
+      () => this.#clear(spot),
     )
     const writes = fitsQueue(entry) ? this.#writes : undefined
     const isNeutral = folder.isNeutral(fd)
@@ -332,8 +332,9 @@ export class LayerUnpacker {
     else fs.closeSync(fd)
   }
 
-  #own(): { made: PathSet; attributer: Attributer } {
-    return { made: this.#made, attributer: this.#attributer }
+  #clear({ folder, name }: Spot): void {
+    folder.isTouched = true
+    makeRoomAt(this.#removable, folder, name)
   }
 }
 

@@ -6,10 +6,17 @@
 
 import fs from 'node:fs'
 import { errnoOf, ToolError } from '@pipelayer/errors'
-import { type Attributer, bytesOf, type Folder, type LowerEntry, quoted } from '@pipelayer/rootfs'
+import {
+  type Attributer,
+  attributesOf,
+  bytesOf,
+  type Folder,
+  type LowerEntry,
+  quoted,
+} from '@pipelayer/rootfs'
 import { isAvailable, makedev, mknod } from '@pipelayer/sys'
 import type { ReadEntry } from '@pipelayer/tar'
-import { attributesOf, type Tree } from './tree.js'
+import type { Tree } from './tree.js'
 
 /** A name in a directory. */
 export interface Spot {

@@ -8,31 +8,18 @@
 
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
-import { bytesOf, componentsOf, PathSet, timeOf } from '@pipelayer/rootfs'
+import { bytesOf, componentsOf, timeOf } from '@pipelayer/rootfs'
 import { openRegular } from '@pipelayer/sys'
 import type { ReadEntry } from '@pipelayer/tar'
 import type { Spot } from './make.js'
 
 /**
- * The paths of one layer, and what its headers say of each. Memory: 16 to 32 bytes for each entry.
+ * All that a header says of an entry and that is unpacked, as one text.
  *
- * What stands on disk cannot be compared in place of the headers: a caller who is not root has not set the owner, the
- * set-id bits and some of the xattrs.
+ * What stands on disk cannot be compared in its place: a caller who is not root has not set the owner, the set-id bits
+ * and some of the xattrs.
  */
-export class SeenPaths {
-  readonly #paths = new PathSet()
-  readonly #headers = new PathSet()
-
-  /** `new` for a path that comes first; `same` and `other` say what its header is beside the first one. */
-  see(path: string, entry: ReadEntry): 'new' | 'same' | 'other' {
-    const isNewHeader = this.#headers.add(`${path}\0${headerKey(entry)}`)
-    if (this.#paths.add(path)) return 'new'
-    return isNewHeader ? 'other' : 'same'
-  }
-}
-
-/** All that a header says of an entry and that is unpacked. */
-function headerKey(entry: ReadEntry): string {
+export function headerKey(entry: ReadEntry): string {
   const { type, mode, uid, gid, size, mtime, devmajor, devminor } = entry
   if (type === 'dir') return type
   const fields: (string | number)[] = [type, mode, uid, gid, size, mtime.seconds, mtime.nanoseconds]

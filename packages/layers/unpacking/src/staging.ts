@@ -11,18 +11,15 @@ import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import {
   Attributer,
   type Attributes,
+  attributesOf,
   binaryOf,
   bytesOf,
-  isOverlayPrivate,
-  NO_XATTRS,
   openRoot,
-  PathSet,
-  readXattrs,
-  timeOf,
+  removeLower,
   toDisk,
 } from '@pipelayer/rootfs'
 import { isAvailable, isOrphan, ownedName, renameNoReplace, syncfs } from '@pipelayer/sys'
-import { removeLower } from './remove.js'
+import { FoldersToRemoveFrom } from './remove.js'
 
 const PREFIX = '.untar'
 const TREE = 'rootfs'
@@ -64,7 +61,7 @@ export class RootfsStaging {
   static open(target: string, { into = false }: StagingOptions = {}): RootfsStaging {
     const absolute = resolved(path.resolve(target))
     return attempt(`unpack into "${absolute}"`, () => {
-      const situation = situationOf(absolute, into)
+      const situation = situationOf(absolute, { into })
       if (situation === 'into') return new RootfsStaging(absolute, situation, absolute)
       const holder = situation === 'absent' ? path.dirname(absolute) : absolute
       const hidden = path.join(holder, ownedName(PREFIX, randomBytes(6).toString('hex')))
@@ -132,15 +129,7 @@ function moveTree(from: string, to: string): void {
 }
 
 function rootAttributes(dir: string): Attributes {
-  const path = Buffer.from(dir)
-  const stat = fs.statSync(path, { bigint: true })
-  return {
-    mode: Number(stat.mode) & 0o7777,
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
-    mtime: timeOf(stat.mtimeNs),
-    xattrs: isAvailable() ? readXattrs(binaryOf(dir), name => !isOverlayPrivate(name)) : NO_XATTRS,
-  }
+  return attributesOf({ path: binaryOf(dir), stat: fs.statSync(dir, { bigint: true }) })
 }
 
 /** A target that is a symlink to a directory means that directory. */
@@ -148,7 +137,7 @@ function resolved(target: string): string {
   return fs.existsSync(target) ? fs.realpathSync(target) : target
 }
 
-function situationOf(target: string, into: boolean): Situation {
+function situationOf(target: string, { into }: { readonly into: boolean }): Situation {
   const stat = fs.lstatSync(target, { throwIfNoEntry: false })
   if (stat === undefined) return 'absent'
   if (!stat.isDirectory())
@@ -175,7 +164,7 @@ function removeTree(dir: string): void {
   const attributer = new Attributer(toDisk(undefined))
   const folder = openRoot(path.dirname(dir), { attributer })
   try {
-    removeLower({ folder, name: binaryOf(path.basename(dir)) }, { made: new PathSet(), attributer })
+    removeLower(new FoldersToRemoveFrom(attributer), folder, binaryOf(path.basename(dir)))
     // The time of the directory that held it is not ours to put back.
     folder.isTouched = false
   } finally {

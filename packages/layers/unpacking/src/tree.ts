@@ -1,11 +1,8 @@
 /**
- * Finds directories inside the root, whatever symlinks lie in the way.
+ * The directories of a tree that a layer is unpacked into, found by the resolver of rootfs.
  *
- * The resolution is that of openat2 with RESOLVE_IN_ROOT, done here component by component, each opened without
- * following: a symlink's text is then resolved by the same rules, absolute from the root, and `..` stops at the root.
- * That works on every kernel, sees the lower layers of the overlay form, and makes what is missing on its way.
- *
- * The directories from the root to the current one stay open: entries of a layer come folder by folder.
+ * Each is opened without following, the lower layers of the overlay form are seen as well, and what is missing on the way
+ * is made. The directories from the root to the current one stay open: entries of a layer come folder by folder.
  *
  * @module
  */
@@ -14,31 +11,24 @@ import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
 import {
   type Attributer,
+  attributesOf,
   binaryOf,
   bytesOf,
+  DEFAULT_DIRECTORY,
   Folder,
-  isOverlayPrivate,
   LowerChain,
   type LowerEntry,
   type Merged,
-  NO_XATTRS,
+  NOTHING_SPENT,
   openRoot,
   quoted,
-  readXattrs,
-  timeOf,
+  requireDepth,
+  resolveIn,
+  type Spent,
+  step,
+  type TreeView,
   type XattrForm,
 } from '@pipelayer/rootfs'
-import { lsetxattr } from '@pipelayer/sys'
-
-/** As the kernel has it. */
-const MAX_SYMLINKS = 40
-/**
- * Directories below each other at most: half of PATH_MAX, deeper no path leads. By way of symlinks an archive could go
- * on for ever, each level costing a descriptor, and stack when the tree is removed.
- */
-const MAX_DEPTH = 2048
-/** Directories that one path may lead through, back and forth by way of symlinks: all of them are held open. */
-const MAX_STEPS = 4096
 
 /** What happens to a directory that is not there: made, or only where the lower layers have it. */
 export type Missing = 'make' | 'copy'
@@ -57,18 +47,6 @@ interface Level {
   /** All that were opened to reach it, in order; none where a symlink led to one that was open. */
   readonly opened: readonly Folder[]
   readonly spent: Readonly<Spent>
-}
-
-/** What a path has cost, from the root on. */
-interface Spent {
-  links: number
-  steps: number
-}
-
-interface Walk {
-  readonly missing: Missing
-  readonly opened: Folder[]
-  readonly spent: Spent
 }
 
 /** The tree below one root. */
@@ -93,31 +71,27 @@ export class Tree {
     this.#leave(depth)
     const spent = { ...(this.#levels.at(-1)?.spent ?? NOTHING_SPENT) }
     for (const component of components.slice(depth)) {
-      const walk: Walk = { missing, opened: [], spent }
-      const folder = this.#guarded(walk, () => this.#child(this.#top(), component, walk))
+      const view = new OpeningView(this, this.#attributer, missing)
+      const folder = view.guarded(() => step({ view, spent }, this.#top(), component))
       if (folder === undefined) return undefined
-      this.#levels.push({ component, folder, opened: walk.opened, spent: { ...spent } })
+      this.#levels.push({ component, folder, opened: view.opened, spent: { ...spent } })
     }
     return this.#top()
   }
 
   /** Runs `use` with the directory of a path, the one that was entered staying open. */
   visit<T>(components: readonly string[], missing: Missing, use: (folder: Folder | undefined) => T): T {
-    const walk: Walk = { missing, opened: [], spent: { ...NOTHING_SPENT } }
+    const view = new OpeningView(this, this.#attributer, missing)
     try {
-      let folder: Folder | undefined = this.root
-      for (const component of components) {
-        if (folder !== undefined) folder = this.#child(folder, component, walk)
-      }
-      return use(folder)
+      return use(resolveIn(view, components))
     } finally {
-      closeAll(walk.opened)
+      closeAll(view.opened)
     }
   }
 
   /** Hides what lies below a directory of the overlay form. */
   setOpaque(folder: Folder): void {
-    lsetxattr(folder.at(), `${this.form}.overlay.opaque`, Buffer.from('y'))
+    this.chain.setOpaque(folder.at())
     folder.forgetLowers()
   }
 
@@ -143,33 +117,6 @@ export class Tree {
     while (this.#levels.length > depth) closeAll(this.#levels.pop()?.opened ?? [])
   }
 
-  #guarded<T>(walk: Walk, work: () => T | undefined): T | undefined {
-    let result: T | undefined
-    try {
-      result = work()
-      return result
-    } finally {
-      if (result === undefined) closeAll(walk.opened.splice(0))
-    }
-  }
-
-  #child(folder: Folder, name: string, walk: Walk): Folder | undefined {
-    if (folder.depth >= MAX_DEPTH)
-      throw new ToolError('NAME_TOO_LONG', `it lies more than ${MAX_DEPTH} directories deep`)
-    if (++walk.spent.steps > MAX_STEPS)
-      throw new ToolError('TOO_MANY_SYMLINKS', `symlinks lead through more than ${MAX_STEPS} directories`)
-    const stat = folder.lstat(name)
-    if (stat?.isDirectory()) return this.#open(folder, name, walk)
-    if (stat?.isSymbolicLink()) return this.#follow(folder, fs.readlinkSync(folder.at(name), 'latin1'), walk)
-    const isHidden = stat !== undefined && this.chain.isWhiteout(folder.at(name).toString('latin1'), stat)
-    if (stat !== undefined && !isHidden) return notDirectory(name, walk)
-    const below = isHidden ? undefined : this.chain.lookup(folder.lowers, name)
-    if (below?.stat.isSymbolicLink()) return this.#follow(folder, readlink(below), walk)
-    if (below !== undefined && !below.stat.isDirectory()) return notDirectory(name, walk)
-    if (below === undefined && walk.missing === 'copy') return undefined
-    return this.#make(folder, name, { walk, below, isHidden })
-  }
-
   /** Opens a directory that is there. The caller closes it. */
   open(folder: Folder, name: string): Folder {
     const lowers = (): Merged => {
@@ -179,30 +126,69 @@ export class Tree {
     const opened = new Folder(folder.at(name), { attributer: this.#attributer, parent: folder, lowers })
     return opened
   }
+}
 
-  #open(folder: Folder, name: string, walk: Walk): Folder {
-    const opened = this.open(folder, name)
-    walk.opened.push(opened)
+/** The tree on one way through it: opens what it comes past, which the owner closes, and makes what is missing. */
+class OpeningView implements TreeView<Folder> {
+  readonly root: Folder
+  readonly opened: Folder[] = []
+  readonly #tree: Tree
+  readonly #attributer: Attributer
+  readonly #missing: Missing
+
+  constructor(tree: Tree, attributer: Attributer, missing: Missing) {
+    this.root = tree.root
+    this.#tree = tree
+    this.#attributer = attributer
+    this.#missing = missing
+  }
+
+  /** Closes what was opened unless `work` comes to a directory. */
+  guarded(work: () => Folder | undefined): Folder | undefined {
+    let result: Folder | undefined
+    try {
+      result = work()
+      return result
+    } finally {
+      if (result === undefined) closeAll(this.opened.splice(0))
+    }
+  }
+
+  parentOf(folder: Folder): Folder | undefined {
+    return folder.parent
+  }
+
+  child(folder: Folder, name: string): Folder | string | undefined {
+    requireDepth(folder.depth + 1)
+    const { chain } = this.#tree
+    const stat = folder.lstat(name)
+    if (stat?.isDirectory()) return this.#open(folder, name)
+    if (stat?.isSymbolicLink()) return fs.readlinkSync(folder.at(name), 'latin1')
+    const isHidden = stat !== undefined && chain.isWhiteout(folder.at(name).toString('latin1'), stat)
+    if (stat !== undefined && !isHidden) return this.#notDirectory(name)
+    const below = isHidden ? undefined : chain.lookup(folder.lowers, name)
+    if (below?.stat.isSymbolicLink()) return readlink(below)
+    if (below !== undefined && !below.stat.isDirectory()) return this.#notDirectory(name)
+    if (below === undefined && this.#missing === 'copy') return undefined
+    return this.#make(folder, name, { below, isHidden })
+  }
+
+  #open(folder: Folder, name: string): Folder {
+    const opened = this.#tree.open(folder, name)
+    this.opened.push(opened)
     return opened
   }
 
-  #follow(folder: Folder, target: string, walk: Walk): Folder | undefined {
-    if (++walk.spent.links > MAX_SYMLINKS)
-      throw new ToolError('TOO_MANY_SYMLINKS', `more than ${MAX_SYMLINKS} symlinks lead to ${quoted(target)}`)
-    let at: Folder | undefined = target.startsWith('/') ? this.root : folder
-    for (const part of target.split('/')) {
-      if (at === undefined) return undefined
-      if (part === '' || part === '.') continue
-      at = part === '..' ? (at.parent ?? at) : this.#child(at, part, walk)
-    }
-    return at
+  #notDirectory(name: string): undefined {
+    if (this.#missing === 'copy') return undefined
+    throw new ToolError('PARENT_NOT_DIRECTORY', `its parent ${quoted(name)} is no directory`)
   }
 
   /** A parent that no entry describes: as in the layer below, else 0755 and root's. */
   #make(
     folder: Folder,
     name: string,
-    { walk, below, isHidden }: { walk: Walk; below: LowerEntry | undefined; isHidden: boolean },
+    { below, isHidden }: { below: LowerEntry | undefined; isHidden: boolean },
   ): Folder {
     const path = folder.at(name)
     folder.isTouched = true
@@ -210,42 +196,14 @@ export class Tree {
     fs.mkdirSync(path, 0o700)
     if (below === undefined) this.#attributer.set(path, 'other', DEFAULT_DIRECTORY)
     else this.#attributer.copy(path, 'other', attributesOf(below))
-    const made = this.#open(folder, name, walk)
-    if (isHidden) this.setOpaque(made)
+    const made = this.#open(folder, name)
+    if (isHidden) this.#tree.setOpaque(made)
     return made
-  }
-}
-
-const NOTHING_SPENT: Readonly<Spent> = { links: 0, steps: 0 }
-
-/** What no entry describes. A fixed time: what is unpacked must not depend on when. */
-export const DEFAULT_DIRECTORY = {
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  mtime: { seconds: 0, nanoseconds: 0 },
-  xattrs: NO_XATTRS,
-}
-
-/** What a copied-up entry keeps. */
-export function attributesOf(entry: Pick<LowerEntry, 'path' | 'stat'>): Parameters<Attributer['copy']>[2] {
-  const { stat } = entry
-  return {
-    mode: Number(stat.mode) & 0o7777,
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
-    mtime: timeOf(stat.mtimeNs),
-    xattrs: readXattrs(entry.path, name => !isOverlayPrivate(name)),
   }
 }
 
 function readlink(entry: LowerEntry): string {
   return fs.readlinkSync(bytesOf(entry.path), 'latin1')
-}
-
-function notDirectory(name: string, walk: Walk): undefined {
-  if (walk.missing === 'copy') return undefined
-  throw new ToolError('PARENT_NOT_DIRECTORY', `its parent ${quoted(name)} is no directory`)
 }
 
 /** In reverse: of two that are the same directory the first knows the time that it had. */

@@ -4,12 +4,23 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { lgetxattr, lsetxattr, makedev, mknod, mount, ownedName, umount2, utimensat } from '@pipelayer/sys'
-import { compareTrees, need, readTree, tempDir } from '@pipelayer/testkit'
+import {
+  chunked,
+  compareTrees,
+  folders,
+  handmade,
+  hard,
+  type Item,
+  link,
+  need,
+  readTree,
+  shell,
+  tempDir,
+} from '@pipelayer/testkit'
 import t from 'tap'
 import { applyLayer, applyLayerOverlay } from '../src/apply.js'
 import { RootfsStaging } from '../src/staging.js'
 import type { ApplyOverlayOptions } from '../src/types.js'
-import { chunked, folders, handmade, hard, type Item, link, shell } from './kit.js'
 
 const needsRoot = { skip: need('root') }
 t.test('whiteouts touch lower layers only, wherever they stand', async t => {

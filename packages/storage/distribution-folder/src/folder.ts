@@ -8,8 +8,6 @@ import { FOLDER_MODE, PartialFolder } from './partial.js'
 import { checkName, FolderPaths, isName } from './paths.js'
 import { FolderRepository } from './repository.js'
 
-export { MAX_MANIFEST_BYTES } from './repository.js'
-
 const READ_BYTES = 1024 * 1024
 
 /**

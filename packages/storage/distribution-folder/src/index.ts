@@ -4,6 +4,6 @@
  * @module
  */
 export { Batch } from './batch.js'
-export { DistributionFolder, MAX_MANIFEST_BYTES } from './folder.js'
+export { DistributionFolder } from './folder.js'
 export { checkName, checkTag, FolderPaths, isName, isTag } from './paths.js'
 export { FolderRepository } from './repository.js'

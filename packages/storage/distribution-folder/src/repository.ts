@@ -2,13 +2,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { type Digest, isDigest, verified } from '@pipelayer/digest'
 import { attempt, ToolError } from '@pipelayer/errors'
+import { MAX_DOCUMENT } from '@pipelayer/oci'
 import { Batch } from './batch.js'
 import { foldersIn, openFile, readLink, sizeOf } from './files.js'
 import type { PartialFolder } from './partial.js'
 import { type FolderPaths, isTag } from './paths.js'
-
-/** A manifest at most. Spec: distribution-spec v1.1, "Pushing Manifests". */
-export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 
 /** One repository of the folder, whether it is there or not. It keeps nothing in memory. */
 export class FolderRepository {
@@ -60,11 +58,8 @@ export class FolderRepository {
       throw new ToolError('MANIFEST_UNKNOWN', `there is no manifest ${digest} in repository ${this.name}`)
     const { fd, size } = opened
     try {
-      if (size > MAX_MANIFEST_BYTES)
-        throw new ToolError(
-          'SIZE_INVALID',
-          `manifest ${digest} has ${size} bytes, more than ${MAX_MANIFEST_BYTES}`,
-        )
+      if (size > MAX_DOCUMENT)
+        throw new ToolError('SIZE_INVALID', `manifest ${digest} has ${size} bytes, more than ${MAX_DOCUMENT}`)
       const chunks: Buffer[] = []
       for await (const chunk of verified([fs.readFileSync(fd)], { digest })) chunks.push(chunk)
       return Buffer.concat(chunks)

@@ -13,7 +13,7 @@ export {
 } from './blob-writer.js'
 export { REF_NAME, type StoredDescriptor } from './descriptor.js'
 export { type LayoutIndex, type NamedEntry, parseLayoutIndex } from './index-file.js'
-export { Layout, MAX_DOCUMENT_BYTES } from './layout.js'
+export { Layout } from './layout.js'
 export { resumeFile } from './partial-blob.js'
 export { pinOf } from './pinned.js'
 export { defaultStorePath, Store } from './store.js'

@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, digestOf, encodedOf } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
+import { MAX_DOCUMENT } from '@pipelayer/oci'
 import { openRegular, type RegularFile, readRegular } from '@pipelayer/sys'
 import { BlobWriter, type ExpectedBlob, type StagedBlob, type StoredBlob } from './blob-writer.js'
 import type { StoredDescriptor } from './descriptor.js'
@@ -21,8 +22,6 @@ import { PartialFolder } from './partial.js'
 import { pinOf, proofOf } from './pinned.js'
 import { holdsBytes, proveFile } from './proof.js'
 
-/** Documents are read into memory up to this size: 4 MiB, as registries take them. */
-export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 /** `index.json` is read into memory up to this size: some 200,000 names. */
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
 /** `oci-layout` holds a version, in 31 bytes as most write it. */
@@ -185,7 +184,7 @@ export class Layout {
    *
    * @throws {ToolError} `BLOB_UNKNOWN`, `SIZE_INVALID` when it is larger, `DIGEST_MISMATCH` when it was damaged
    */
-  readBlob(digest: Digest, limitBytes: number = MAX_DOCUMENT_BYTES): Buffer {
+  readBlob(digest: Digest, limitBytes: number = MAX_DOCUMENT): Buffer {
     const { fd, size } = this.#openFile(digest)
     try {
       if (size > limitBytes)

@@ -3,10 +3,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
+import { MAX_DOCUMENT } from '@pipelayer/oci'
 import { isAvailable, isOrphan, ofdLock, ownedName, readRegular } from '@pipelayer/sys'
 import type { BlobWriter, ExpectedBlob, ProvenBlob } from './blob-writer.js'
 import { replaceFile } from './durable.js'
-import { Layout, MAX_DOCUMENT_BYTES } from './layout.js'
+import { Layout } from './layout.js'
 import { partialBlobsIn } from './listing.js'
 import { openPartial, partialName } from './partial-blob.js'
 import { proveFile } from './proof.js'
@@ -156,7 +157,7 @@ export class Store extends Layout {
   /** The record of {@link putPacked}, while its blob is there. */
   getPacked(cacheKey: Digest, how: string): Record<string, unknown> | undefined {
     try {
-      const note = readRegular(this.#packedPath(cacheKey, how), MAX_DOCUMENT_BYTES)
+      const note = readRegular(this.#packedPath(cacheKey, how), MAX_DOCUMENT)
       const record: unknown = JSON.parse(note.toString('utf8'))
       return isPacked(record) && (record.empty === true || this.#holds(record)) ? record : undefined
     } catch (error) {

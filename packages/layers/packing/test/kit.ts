@@ -1,22 +1,52 @@
-// What the tests of listed layers share.
+// What the tests of this package share: layers and blobs in memory.
 
 import fs from 'node:fs'
 import path from 'node:path'
-import { BlobContents, type ListedChange, type ListOptions, listLayer } from '@pipelayer/change-set'
+import { BlobContents, type ListOptions, listLayer } from '@pipelayer/change-set'
 import { digestOf } from '@pipelayer/digest'
 import type { ChangeRecord } from '@pipelayer/records'
-import { chunked, tarOf } from './kit.js'
+import { chunked } from '@pipelayer/testkit'
+import { packChanges } from '../src/pack.js'
+import type { BlobSink, PackOptions } from '../src/types.js'
 
-/** The entries of a tar. */
-export async function listed(tar: Buffer, options: ListOptions = {}): Promise<ListedChange[]> {
-  const all: ListedChange[] = []
-  for await (const one of listLayer(chunked(tar, 700), options)) all.push(one)
-  return all
+/** A sink that keeps the blob, and says what became of it. */
+export class MemorySink implements BlobSink {
+  readonly chunks: Buffer[] = []
+  state: 'open' | 'committed' | 'aborted' = 'open'
+
+  write(chunk: Buffer): void {
+    this.chunks.push(Buffer.from(chunk))
+  }
+
+  commit(): { digest: string; size: number } {
+    this.state = 'committed'
+    return { digest: 'sha256:0', size: this.bytes().length }
+  }
+
+  abort(): void {
+    this.state = 'aborted'
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.chunks)
+  }
 }
 
-/** They as changes. */
+/** The plain tar that changes become. */
+export async function tarOf(
+  changes: Iterable<ChangeRecord> | AsyncIterable<ChangeRecord>,
+  options: PackOptions = {},
+): Promise<Buffer> {
+  const sink = new MemorySink()
+  await packChanges(changes, () => sink, { compress: { format: 'none' }, mtimeNs: true, ...options })
+  return sink.bytes()
+}
+
+/** The entries of a tar as changes. */
 export async function changesOf(tar: Buffer, options: ListOptions = {}): Promise<ChangeRecord[]> {
-  return (await listed(tar, options)).map(({ change }) => change)
+  const all: ChangeRecord[] = []
+  for await (const { change } of listLayer(chunked(tar, 700), options)) all.push(change)
+  return all
 }
 
 /** Blobs in memory, and how often each was opened. */
