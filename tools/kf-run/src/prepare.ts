@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
-import { type Caller, callerOf, formOf } from '@pipelayer/containers'
+import { type Caller, callerOf, checkEmulator, formOf } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
 import {
   type CreationTime,
@@ -12,7 +12,7 @@ import {
   platformOfNode,
 } from '@pipelayer/oci'
 import { REMOTE_OPTIONS, type RemoteOptions, remoteOptions } from '@pipelayer/places'
-import type { RunRules } from '@pipelayer/planning'
+import type { BuildMachine, RunRules } from '@pipelayer/planning'
 import {
   ContextFolders,
   contextName,
@@ -38,8 +38,7 @@ export interface PreparedBuild {
   readonly time: CreationTime
   readonly buildArgs: ReadonlyMap<string, string>
   readonly platforms: readonly Platform[]
-  /** What we run on. */
-  readonly machine: Platform
+  readonly machine: BuildMachine
   readonly runs: RunRules
   readonly sources: SourceSetup
   readonly remotes: RemoteSources
@@ -73,7 +72,7 @@ export function prepareBuild(options: KfRunOptions, dockerfile: string | undefin
     time,
     buildArgs: sourceDateEpoch ? new Map([['SOURCE_DATE_EPOCH', sourceDateEpoch], ...buildArgs]) : buildArgs,
     platforms: platformsOf(options.platform, machine),
-    machine,
+    machine: { ...machine, checkEmulator },
     runs,
     sources: {
       context: options.context === undefined ? undefined : readContext(options.context, dockerfile),

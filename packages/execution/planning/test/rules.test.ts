@@ -3,6 +3,7 @@
 import t from 'tap'
 import { nextWorkdir } from '../src/config-step.js'
 import { createdBy } from '../src/created-by.js'
+import { isForeign } from '../src/foreign.js'
 import { duration, quote, quoteRune } from '../src/go-format.js'
 import { completeHistory, fillTimes } from '../src/history.js'
 import { childDocument, setEnv } from '../src/image-config.js'
@@ -149,4 +150,11 @@ t.test('the config of a child', async t => {
     ['/', '../..', '/'],
   ] as const)
     t.equal(nextWorkdir(current, wanted), want)
+})
+
+t.test('which architectures need an emulator', async t => {
+  t.same(
+    [isForeign('386', 'amd64'), isForeign('arm', 'arm64'), isForeign('amd64', 'arm64'), isForeign('x', 'x')],
+    [false, false, true, false],
+  )
 })
