@@ -99,6 +99,10 @@ t.test('what changes which keys', async t => {
   for (const [why, more, want] of options) t.same(changed(await planOf(FILE, more), before), want, why)
 })
 
+const linkedFrom = (file: string): string =>
+  `FROM scratch AS s\nCOPY ${file} /g\nFROM scratch\nCOPY --from=s --link g /\n`
+const named = (base: string): string => `FROM ${base}\nCOPY --link --chown=joe a /`
+
 t.test('two files of one meaning', async t => {
   const rows: readonly [why: string, one: string, two: string, isSame: boolean, options?: PlanOptions][] = [
     ['the order of variables', 'FROM base\nENV A=1 B=2\nRUN x', 'FROM base\nENV B=2 A=1\nRUN x', true],
@@ -114,6 +118,8 @@ t.test('two files of one meaning', async t => {
     ['an absolute one', 'FROM base\nWORKDIR /a\nRUN x', 'FROM base\nWORKDIR a\nRUN x', true],
     ['a linked step on another base', 'FROM base\nCOPY --link a /', 'FROM other\nCOPY --link a /', true],
     ['one that is let be', 'FROM base\nCOPY --link --chmod=600 a /', 'FROM base\nCOPY --chmod=600 a /', true],
+    ['what a linked step copies', linkedFrom('a'), linkedFrom('b'), false],
+    ['a name of an owner is looked up below', named('base'), named('other'), false],
     ['two caches', 'FROM base\nRUN --mount=type=cache,target=/c x', 'FROM base\nRUN x', false],
   ]
   for (const [why, one, two, isSame] of rows) {
@@ -148,6 +154,20 @@ t.test('steps that a cache has', async t => {
     await linesOf(below, imported),
     ['1 (imported)', '2', '3', '4', '5 (imported)'],
     'a linked one, too',
+  )
+  t.match(
+    await linesOf(below, packed),
+    ['1 (known)', '2', '3', '4', '5 (known)', '6'],
+    'of this store as well',
+  )
+  const elsewhere = `sha256:${'1'.repeat(64)}`
+  const moved = [...asImported(first)].map(
+    ([key, step]) => [key.replace(/ .+$/, ` ${elsewhere}`), step] as const,
+  )
+  t.same(
+    await linesOf(FILE, { imported: new Map(moved) }),
+    ['1', '2', '3', '4 (imported)', '5', '6', '7'],
+    'not those that lay upon other layers',
   )
 
   const taken = await planOf(FILE, imported)

@@ -2,7 +2,9 @@
 
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
+import type { InstructionRecord } from '@pipelayer/records'
 import t from 'tap'
+import { makePlan } from '../src/plan.js'
 import { type PlanCase, planCases } from './plan-cases.js'
 import { type Planned, planOf } from './plan-kit.js'
 
@@ -12,6 +14,29 @@ for (const name of fs.readdirSync(FOLDER).sort())
   t.test(name, async t => {
     for (const row of planCases(`${FOLDER}/${name}`)) t.same(await linesOf(row), row.want, row.why)
   })
+
+t.test('records that kf-parse does not write', async t => {
+  const source = { file: 'Dockerfile', line: 2, endLine: 2 }
+  const nul = {
+    stage: 0,
+    index: 1,
+    name: 'COPY',
+    form: 'words',
+    args: ['f', '/a\0b'],
+    flags: [],
+    source,
+    raw: '',
+  }
+  const from = { ...nul, index: 0, name: 'FROM', args: ['scratch'] }
+  t.throws(
+    () => makePlan([from, nul].map(each => ({ type: 'instruction', ...each })) as InstructionRecord[]),
+    {
+      code: 'DOCKERFILE_INVALID',
+      message: /^Dockerfile:2:1: .* has a NUL byte, which no instruction can hold$/,
+    },
+    'a NUL in an instruction',
+  )
+})
 
 /** What a row expects, as it is: the steps, and of the rest what the row asks for. */
 async function linesOf({ file, options, want }: PlanCase): Promise<string[]> {
