@@ -62,7 +62,11 @@ export async function* blobPut(
 ): AsyncGenerator<AnyRecord, void, undefined> {
   checkPlace(options)
   const connections = new Connections()
-  const put = new StreamPut({ ...options, connections, defersNames: true })
+  const put = new StreamPut({
+    ...options,
+    registries: { ...options.registries, connections },
+    defersNames: true,
+  })
   try {
     yield* named(put.run(records))
     put.check()

@@ -57,7 +57,7 @@ export async function* imgPull(
   options: ImgPullOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const connections = new Connections()
-  const run = openRun({ ...options, connections })
+  const run = openRun({ ...options, registries: { ...options.registries, connections } })
   try {
     yield* named(pullAll(records, run))
   } finally {

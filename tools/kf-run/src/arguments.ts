@@ -5,8 +5,7 @@
  */
 
 import { fileURLToPath } from 'node:url'
-import type { Args, OptionTable, ToolContext } from '@pipelayer/cli'
-import { REMOTE_OPTIONS } from '@pipelayer/places'
+import { type Args, type OptionTable, REMOTE_OPTIONS, type ToolContext } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import { NETWORKS, OVERLAYS, RUNTIMES } from './index.js'
 import type { KfRunOptions } from './options.js'

@@ -11,7 +11,7 @@ import {
   parsePlatform,
   platformOfNode,
 } from '@pipelayer/oci'
-import { REMOTE_OPTIONS, type RemoteOptions, remoteOptions } from '@pipelayer/places'
+import { type RemoteOptions, remoteOptions } from '@pipelayer/places'
 import type { BuildMachine, RunRules } from '@pipelayer/planning'
 import {
   ContextFolders,
@@ -62,7 +62,9 @@ export function prepareBuild(options: KfRunOptions, dockerfile: string | undefin
   const cache = new StepCache(store, formOf(caller))
   const machine = platformOfNode(process)
   const runs = runRules(options, cache.cacheDir())
-  const reach = { places: placesOf(options, store), secrets: runs.secrets, onWarning: options.onWarning }
+  const places = placesOf(options, store)
+  const { signal, onWarning } = options
+  const reach = { store, env, signal, retry: places.registries?.retry, secrets: runs.secrets, onWarning }
   const temp = new TempFolders(store)
   const remotes = new RemoteSources(reach, temp)
   return {
@@ -80,7 +82,7 @@ export function prepareBuild(options: KfRunOptions, dockerfile: string | undefin
       folders: new ContextFolders(reach, remotes, temp),
       files: new FileDigests(digestsFile(store, options.context)),
       epoch: time.epoch,
-      places: reach.places,
+      places,
     },
     remotes,
     temp,
@@ -105,9 +107,9 @@ function runRules(options: KfRunOptions, cacheDir: string): RunRules {
 }
 
 function placesOf(options: KfRunOptions, store: Store): SourceSetup['places'] {
-  const { pull = false, plainHttp = false, env, signal } = options
+  const { pull = false, env, signal } = options
   const inform = options.onInfo === undefined ? {} : { inform: options.onInfo }
-  return { ...remotes(options), store, pull, env, signal, plainHttp, ...inform }
+  return { ...remotes(options), store, pull, env, signal, ...inform }
 }
 
 /** Where the store remembers the digests of the files of a context. */
@@ -120,10 +122,8 @@ function digestsFile(store: Store, context: string | undefined): string | undefi
 /** Mirrors, credentials and certificates of this machine, as for every tool that asks registries. */
 function remotes(options: KfRunOptions): RemoteOptions {
   const { env, signal, plainHttp = false, timeoutSeconds, onWarning } = options
-  const none = { 'tls-ca': [], 'tls-cert': undefined, 'tls-key': undefined, rate: undefined }
-  const timeout = timeoutSeconds ?? REMOTE_OPTIONS.timeout.default
   const warn = (message: string): void => onWarning?.(message)
-  return remoteOptions({ ...none, timeout, 'plain-http': plainHttp }, { env, signal, warn })
+  return remoteOptions({ plainHttp, timeoutSeconds }, { env, signal, warn })
 }
 
 function buildArg(text: string, env: KfRunOptions['env']): [string, string][] {

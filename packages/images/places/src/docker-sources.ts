@@ -87,7 +87,7 @@ export class DockerSources {
   }
 
   #left(): Source[] {
-    const { connections } = this.#options
+    const { connections } = this.#options.registries ?? {}
     const isLast = (source: Source): boolean => this.#sources.at(-1) === source
     return this.#sources.filter(
       source => !this.#failed.has(source) && (isLast(source) || !connections?.isDown(source.domain)),
@@ -99,7 +99,7 @@ export class DockerSources {
     if (!(error instanceof ToolError) || this.#left().at(-1) === source || this.#options.signal?.aborted)
       throw error
     this.#failed.add(source)
-    if (error.status === 75) this.#options.connections?.leave(source.domain)
+    if (error.status === 75) this.#options.registries?.connections?.leave(source.domain)
     this.#options.warn?.(
       `${nameOf(source)} did not serve: ${error.message}; asking the next host`,
       'MIRROR_FAILED',

@@ -48,8 +48,8 @@ export function openDocker(rest: string, options: PlaceOptions): Place {
   }
 }
 
-function routeTo({ domain, path, digest }: NormalizedReference, { route }: PlaceOptions): Route {
-  const found = route?.({ domain, path, byDigest: digest !== undefined })
+function routeTo({ domain, path, digest }: NormalizedReference, { registries }: PlaceOptions): Route {
+  const found = registries?.route?.({ domain, path, byDigest: digest !== undefined })
   if (found?.blocked) {
     throw new ToolError('REGISTRY_BLOCKED', `${domain}/${path} is blocked by the rule for "${found.rule}"`)
   }
