@@ -14,11 +14,18 @@ import { Builder, checkStageUses, makePlan } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
 import type { StepScheduler } from '@pipelayer/scheduler'
 import { BuildSources } from './build-sources.js'
-import type { KfRunOptions } from './options.js'
+import type { BuildOptions, ClusterOptions, KfRunOptions, RegistryAccess, StepOptions } from './options.js'
 import type { PreparedBuild } from './prepare.js'
 
 /** What plans an image: of a Dockerfile, or of a Kubefile in one of its dialects. */
 export type ImagePlanner = Pick<Builder, 'outer' | 'target' | 'chains'>
+
+/** What of the options of a build is about planning. */
+export type PlannerOptions = Pick<BuildOptions, 'target'> &
+  ClusterOptions &
+  RegistryAccess &
+  Pick<StepOptions, 'executor'> &
+  Pick<KfRunOptions, 'env'>
 
 interface PlannedBuild {
   readonly prepared: PreparedBuild
@@ -33,7 +40,7 @@ interface PlannedBuild {
  */
 export function plannerOf(
   instructions: readonly InstructionRecord[],
-  options: KfRunOptions,
+  options: PlannerOptions,
 ): (build: PlannedBuild) => ImagePlanner {
   const kubefile = kubefileRecords(instructions)
   if (kubefile === undefined) {
@@ -47,7 +54,7 @@ export function plannerOf(
   return build => new ClassicBuilder(plan, requestOf(build, options))
 }
 
-function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: KfRunOptions): ClusterRequest {
+function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: PlannerOptions): ClusterRequest {
   const { machine, buildArgs, time, runs, remotes, store } = prepared
   return {
     platform,
@@ -70,7 +77,7 @@ function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: KfR
 }
 
 /** The command of a program of ours: beside this one, else on PATH. @throws {ToolError} `PROGRAM_MISSING`: put it on PATH */
-function programOf(name: string, { executor, env }: KfRunOptions): string[] {
+function programOf(name: string, { executor, env }: PlannerOptions): string[] {
   const beside = path.resolve(path.dirname(executor), '../..', name, 'dist/cli.cjs')
   if (fs.existsSync(beside)) return [process.execPath, beside]
   const found = findProgram(name, env.PATH)
