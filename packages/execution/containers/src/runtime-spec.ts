@@ -138,7 +138,7 @@ function standardMounts(request: ContainerRequest): Mount[] {
       options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-    sysMount(request, own),
+    sysMount(request, { own }),
     ...(own ? [] : [cgroupMount(request)]),
   ]
 }
@@ -151,7 +151,7 @@ function cgroupMount(request: ContainerRequest): Mount {
 
 // A sysfs can only be mounted by who owns the network namespace: with the host's network and without root's rights
 // the one outside is shown.
-function sysMount(request: ContainerRequest, own: boolean): Mount {
+function sysMount(request: ContainerRequest, { own }: { readonly own: boolean }): Mount {
   const safe = ['nosuid', 'noexec', 'nodev', ...(request.insecure ? [] : ['ro'])]
   if (own && request.network === 'host')
     return {

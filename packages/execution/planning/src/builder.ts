@@ -178,7 +178,7 @@ export class Builder {
       case 'workdir':
         return this.#workdir(state, expand.word(instruction.path))
       default: {
-        const line = applyConfig(state, instruction, expand, this.#outer)
+        const line = applyConfig(state, instruction, { expand, outer: this.#outer })
         if (line !== undefined) this.#addEmpty(state, line)
         return undefined
       }
@@ -211,10 +211,11 @@ export class Builder {
   #addStep(state: StageState, step: Step, layer: LayerStep): void {
     const wanted = {
       layer,
+      comment: HISTORY_COMMENT,
       ...namesOf(step),
       ...this.#foreign(state, step),
     }
-    addStep(state, this.#request.steps, wanted, { comment: HISTORY_COMMENT })
+    addStep(state, this.#request.steps, wanted)
   }
 
   // A command of another architecture needs an emulator. One that the cache has needs none.

@@ -4,6 +4,8 @@ import type { Chain, ChainStep } from './stage-state.js'
 /** A step that an instruction asks for. */
 export interface WantedStep {
   readonly layer: LayerStep
+  /** Of its line in the history. */
+  readonly comment?: string
   readonly title: string
   /** Its place, as `Dockerfile:3`. */
   readonly place: string

@@ -93,21 +93,17 @@ t.test('variables', async t => {
     used: new Set(),
   }
   const scope = new Scope([['E', 'env']])
-  const word = (text: string): string => text
-  t.equal(
-    declareArg(scope, outer, { name: 'A', value: 'default' }, word),
-    'given',
-    '--build-arg beats the default',
-  )
-  t.equal(declareArg(scope, outer, { name: 'B', value: 'default' }, word), 'default')
-  t.equal(declareArg(scope, outer, { name: 'G' }, word), 'global', 'a bare ARG takes the one before FROM')
-  t.equal(declareArg(scope, outer, { name: 'E', value: 'arg' }, word), 'arg')
+  const from = { outer, expand: (text: string): string => text }
+  t.equal(declareArg(scope, { name: 'A', value: 'default' }, from), 'given', '--build-arg beats the default')
+  t.equal(declareArg(scope, { name: 'B', value: 'default' }, from), 'default')
+  t.equal(declareArg(scope, { name: 'G' }, from), 'global', 'a bare ARG takes the one before FROM')
+  t.equal(declareArg(scope, { name: 'E', value: 'arg' }, from), 'arg')
   t.equal(scope.get('E'), 'arg', 'the later of ENV and ARG counts')
   scope.set('E', 'env')
   t.equal(scope.get('E'), 'env', 'whichever it is')
-  declareArg(scope, outer, { name: 'E' }, word)
+  declareArg(scope, { name: 'E' }, from)
   t.equal(scope.get('E'), 'env', 'an ARG without a value changes nothing')
-  declareArg(scope, outer, { name: 'N' }, word)
+  declareArg(scope, { name: 'N' }, from)
   t.same(scope.declared(), ['A=given', 'B=default', 'G=global', 'E=env', 'N='])
   t.notOk(scope.values().has('N'), 'declared without a value is not set')
   t.same(

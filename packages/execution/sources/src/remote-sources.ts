@@ -117,7 +117,7 @@ export class RemoteSources {
 
   async #write(remote: string, found: GitCommit, options: CheckoutOptions): Promise<string> {
     const dir = this.#temp.make()
-    await checkoutCommit(remote, found, dir, options)
+    await checkoutCommit({ remote, commit: found, dir }, options)
     return dir
   }
 }

@@ -33,7 +33,8 @@ export class DockerSources {
     return this.#served && nameOf(this.#served)
   }
 
-  async manifest(reference: string, isDigest: boolean): Promise<PlacedManifest> {
+  /** The manifest of a tag or a digest. Of a digest any host may be asked: the bytes prove what they are. */
+  async manifest(reference: string, { isDigest }: { readonly isDigest: boolean }): Promise<PlacedManifest> {
     for (const source of this.#left()) {
       if (!isDigest && !source.resolves) continue
       try {

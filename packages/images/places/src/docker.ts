@@ -83,7 +83,7 @@ class DockerPlace implements PlaceReader, PlaceWriter {
   resolve(digest?: Digest): Promise<PlacedManifest> {
     const { tag, digest: named } = this.#reference
     const exact = digest ?? named
-    return this.#sources.manifest(exact ?? tag ?? 'latest', exact !== undefined)
+    return this.#sources.manifest(exact ?? tag ?? 'latest', { isDigest: exact !== undefined })
   }
 
   blobSize(digest: string): Promise<number | undefined> {

@@ -31,7 +31,7 @@ interface FolderName {
  */
 export function openRegistryFolder(rest: string, options: Pick<PlaceOptions, 'verify'> = {}): Place {
   const name = parseFolderName(rest)
-  const place = new RegistryFolderPlace(name, options.verify === true)
+  const place = new RegistryFolderPlace(name, options)
   return {
     text: `${TRANSPORT}${name.root}:${name.name}`,
     reference: referenceOf(name),
@@ -48,7 +48,7 @@ class RegistryFolderPlace implements PlaceReader, PlaceWriter {
   readonly #verify: boolean
   #batch: Batch | undefined
 
-  constructor(name: FolderName, verify: boolean) {
+  constructor(name: FolderName, { verify = false }: Pick<PlaceOptions, 'verify'>) {
     this.#name = name
     this.#verify = verify
   }
