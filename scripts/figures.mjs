@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { functionsOf, importsOf, indexExports, parse } from './figures-syntax.mjs'
+import { fieldsOf, typesOf } from './figures-types.mjs'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 
@@ -13,6 +14,7 @@ const BOUNDS = {
   functionLines: 60,
   nesting: 3,
   parameters: 3,
+  fields: 10,
 }
 
 const houses = workspaces()
@@ -62,6 +64,7 @@ function read(file) {
     functions: functionsOf(tree, text).map(one => ({ ...one, file })),
     imports: importsOf(tree),
     exports: indexExports(tree),
+    ...typesOf(tree),
   }
 }
 
@@ -127,6 +130,41 @@ function unusedExports() {
       return (index?.exports ?? []).map(each => `${name}: ${each}`)
     })
     .filter(each => !used.has(each) && !used.has(`${each.split(': ')[0]}: *`))
+}
+
+/**
+ * `FILE: NAME has N fields` for each type of more than ten fields that another package imports, or builds to call what it
+ * imports. Fields that a type inherits count. Of records, formats and languages it is a schema or a specification that says
+ * which fields there are: these are left out.
+ */
+function wideTypes() {
+  const used = new Set()
+  for (const { name, files } of houses)
+    for (const { imports } of files)
+      for (const { from, names } of imports)
+        if (from !== name) for (const each of names) used.add(`${from} ${each}`)
+  return houses.filter(isOurs).flatMap(house => {
+    const taken = house.files.flatMap(({ parameters }) =>
+      [...parameters].flatMap(([name, types]) => (used.has(`${house.name} ${name}`) ? types : [])),
+    )
+    const crosses = name => used.has(`${house.name} ${name}`) || taken.includes(name)
+    return house.files.flatMap(one =>
+      [...one.types]
+        .filter(([name]) => crosses(name))
+        .map(([name, node]) => [name, fieldsOf(node, lookUp(house, one)).size])
+        .filter(([, size]) => size > BOUNDS.fields)
+        .map(([name, size]) => `${one.file}: ${name} has ${size} fields`),
+    )
+  })
+}
+
+function isOurs({ dir }) {
+  return !/^packages\/(formats|languages)\/|^packages\/base\/records$/.test(dir)
+}
+
+/** Finds the declaration of a type: in its file, in its package, else anywhere. */
+function lookUp(house, one) {
+  return name => [one, ...house.files, ...files].find(({ types }) => types.has(name))?.types.get(name)
 }
 
 /** Pairs of packages, and of folders of one package, whose arrows run both ways. */
@@ -210,6 +248,9 @@ function print() {
   console.log(`${unusedExports().length} unused exports of ${exported.length}`)
   console.log(`${mutualPairs().length} pairs of packages or folders that point both ways`)
   console.log(`${cycles().length} import cycles`)
+  const wide = wideTypes()
+  console.log(`${wide.length} interfaces of more than ${BOUNDS.fields} fields that cross packages`)
+  for (const each of wide) console.log(`    ${each}`)
 }
 
 function row(what, values) {

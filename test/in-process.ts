@@ -32,7 +32,14 @@ export function buildInProcess(build: InProcessBuild): AsyncIterable<AnyRecord> 
   const { signal } = new AbortController()
   const now = new Date(build.sourceDateEpoch * 1000)
   const executor = path.join(ROOT, 'tools/kf-run/dist/executor.cjs')
-  const run = { store: build.store, context: build.context, executor, env, signal, now }
+  const run = {
+    store: build.store,
+    build: { context: build.context },
+    steps: { executor },
+    env,
+    signal,
+    now,
+  }
   const described = {
     store,
     tag: build.tag,

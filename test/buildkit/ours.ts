@@ -39,15 +39,16 @@ function records(one: BuildCase, storeDir: string, tag: string | undefined): Asy
   const now = new Date()
   const run = {
     store: storeDir,
-    context: one.context,
-    executor,
+    build: {
+      context: one.context,
+      target: one.target,
+      args: one.buildArgs ?? [],
+      contexts: one.contexts ?? [],
+    },
+    steps: { executor, secrets: one.secrets ?? [] },
     env,
     signal: new AbortController().signal,
     now,
-    target: one.target,
-    buildArgs: one.buildArgs ?? [],
-    buildContexts: one.contexts ?? [],
-    secrets: one.secrets ?? [],
   }
   const described = {
     store,

@@ -45,7 +45,7 @@ export async function build(wish: BuildRequest): Promise<Built> {
   fs.mkdirSync(tree)
   try {
     const records = kfParse(wish.dockerfile, { stdin: Readable.from([]) })
-    const options = { ...optionsFor(root, wish.context), buildArgs: wish.buildArgs ?? [] }
+    const options = optionsFor(root, wish)
     const config = await unpack(kfRun(wish.edit?.(records) ?? records, options), Store.open(root), tree)
     return { tree, config }
   } catch (error) {
@@ -54,9 +54,11 @@ export async function build(wish: BuildRequest): Promise<Built> {
   }
 }
 
-function optionsFor(store: string, context: string): Parameters<typeof kfRun>[1] {
+function optionsFor(store: string, { context, buildArgs = [] }: BuildRequest): Parameters<typeof kfRun>[1] {
   const env = { PATH: process.env.PATH, HOME: process.env.HOME }
-  return { store, context, executor: executor(), env, signal: new AbortController().signal, now: new Date() }
+  const { signal } = new AbortController()
+  const build = { context, args: buildArgs }
+  return { store, build, steps: { executor: executor() }, env, signal, now: new Date() }
 }
 
 function executor(): string {

@@ -1,5 +1,5 @@
-import { runTool } from '@pipelayer/cli'
-import { REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
+import { REMOTE_OPTIONS, remoteAccess, runTool } from '@pipelayer/cli'
+import { remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { blobGet } from './index.js'
 
@@ -29,6 +29,6 @@ runTool({
       words: args._,
       file: args.output,
       store: args.store ?? defaultStorePath(context.env),
-      ...remoteOptions(args, context),
+      ...remoteOptions(remoteAccess(args), context),
     }),
 })

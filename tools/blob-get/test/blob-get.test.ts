@@ -13,8 +13,8 @@ const DIGEST = digestOf(BLOB)
 
 async function get(store: string, words: string[], more: Partial<BlobGetOptions> = {}): Promise<string> {
   let all = ''
-  const retry = { tries: 2, baseMs: 1, maxMs: 2 }
-  for await (const chunk of blobGet({ words, store, retry, ...more })) all += chunk
+  const registries = { retry: { tries: 2, baseMs: 1, maxMs: 2 } }
+  for await (const chunk of blobGet({ words, store, registries, ...more })) all += chunk
   return all
 }
 

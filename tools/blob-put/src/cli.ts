@@ -1,5 +1,5 @@
-import { runTool } from '@pipelayer/cli'
-import { REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
+import { REMOTE_OPTIONS, remoteAccess, runTool } from '@pipelayer/cli'
+import { remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { blobPut } from './index.js'
 
@@ -27,6 +27,6 @@ runTool({
       dryRun: args['dry-run'],
       verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
-      ...remoteOptions(args, context),
+      ...remoteOptions(remoteAccess(args), context),
     }),
 })

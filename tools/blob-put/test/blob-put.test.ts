@@ -24,7 +24,12 @@ function lab(t: Scope): Lab {
     dir,
     writer: new RecordWriter(`${dir}/files`),
     put: async (place, records, more = {}) => {
-      const options = { store: `${dir}/store`, retry: { tries: 2, baseMs: 1, maxMs: 2 }, place, ...more }
+      const options = {
+        store: `${dir}/store`,
+        registries: { retry: { tries: 2, baseMs: 1, maxMs: 2 } },
+        place,
+        ...more,
+      }
       const out = await collect(blobPut(stream(records), options))
       for (const record of out) checkRecord(record)
       return out

@@ -20,7 +20,9 @@ async function put(
   records: readonly AnyRecord[],
   more: Partial<BlobPutOptions> = {},
 ): Promise<AnyRecord[]> {
-  const out = await collect(blobPut(stream(records), { store: '/nowhere', retry: RETRY, place, ...more }))
+  const out = await collect(
+    blobPut(stream(records), { store: '/nowhere', registries: { retry: RETRY }, place, ...more }),
+  )
   for (const record of out) checkRecord(record)
   return out
 }
@@ -111,7 +113,13 @@ t.test('layers go to a registry before their image is whole', { skip: need('dock
   const tagged = async (name: string): Promise<number> =>
     (await fetch(`http://${host}/v2/${name}/tags/list`)).status
   const send = (name: string, records: AsyncIterable<AnyRecord>): Promise<AnyRecord[]> =>
-    collect(blobPut(records, { store: '/nowhere', retry: RETRY, place: `docker://${host}/${name}:1` }))
+    collect(
+      blobPut(records, {
+        store: '/nowhere',
+        registries: { retry: RETRY },
+        place: `docker://${host}/${name}:1`,
+      }),
+    )
   const slow = async function* (name: string): AsyncGenerator<AnyRecord> {
     const [first, ...rest] = image
     if (first !== undefined) yield first

@@ -43,16 +43,18 @@ export function containerRequest(
   const cwd = text(config, 'WorkingDir') || '/'
   const user = identityIn(rootfs, { user: text(config, 'User'), cwd }, options)
   return {
-    args,
-    env: envOf(config, user, options),
-    cwd,
-    user,
+    process: {
+      args,
+      env: envOf(config, user, options),
+      cwd,
+      user,
+      terminal: options.terminal ?? false,
+    },
     network: options.network ?? 'host',
     readonlyRootfs: options.readOnly ?? false,
-    terminal: options.terminal ?? false,
     mounts: [...hostFiles(options), ...volumes(config, options)],
     annotations: annotations(image, config),
-    ...(options.rootless === undefined ? {} : { rootless: options.rootless }),
+    ...(options.rootless === undefined ? {} : { caller: { rootless: options.rootless } }),
   }
 }
 

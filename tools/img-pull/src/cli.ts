@@ -1,7 +1,7 @@
 import os from 'node:os'
-import { runTool } from '@pipelayer/cli'
+import { REMOTE_OPTIONS, remoteAccess, runTool } from '@pipelayer/cli'
 import { platformOfNode } from '@pipelayer/oci'
-import { REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
+import { remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { imgPull } from './index.js'
 
@@ -40,6 +40,6 @@ runTool({
       noStore: args['no-store'],
       verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
-      ...remoteOptions(args, context),
+      ...remoteOptions(remoteAccess(args), context),
     }),
 })

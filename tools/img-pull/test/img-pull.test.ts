@@ -43,7 +43,7 @@ function lab(t: Scope): Lab {
         references: typeof references === 'string' ? [references] : references,
         machine: AMD64,
         store,
-        retry: RETRY,
+        registries: { retry: RETRY },
         ...more,
       }
       const records = await collect(imgPull(stream(input), options))

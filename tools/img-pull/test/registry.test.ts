@@ -99,9 +99,9 @@ class FakeRegistry {
 function puller(t: Scope, base: Partial<ImgPullOptions> = {}) {
   const store = `${tempDir(t, 'pull')}/store`
   const pull = async (references: string[], more: Partial<ImgPullOptions> = {}): Promise<AnyRecord[]> => {
-    const retry = { tries: 1, baseMs: 1, maxMs: 1 }
+    const registries = { retry: { tries: 1, baseMs: 1, maxMs: 1 } }
     const records = await collect(
-      imgPull(none(), { references, machine: AMD64, store, retry, ...base, ...more }),
+      imgPull(none(), { references, machine: AMD64, store, registries, ...base, ...more }),
     )
     for (const record of records) checkRecord(record)
     return records
@@ -289,8 +289,11 @@ t.test('mirrors', async t => {
     { domain: own.host, path: 'a', resolves: true },
   ]
   const route = (resolves: boolean, blocked = false): Partial<ImgPullOptions> => ({
-    route: ({ domain }) =>
-      domain === own.host ? { rule: 'rule', blocked, endpoints: endpoints(resolves) } : undefined,
+    registries: {
+      retry: { tries: 1, baseMs: 1, maxMs: 1 },
+      route: ({ domain }) =>
+        domain === own.host ? { rule: 'rule', blocked, endpoints: endpoints(resolves) } : undefined,
+    },
     warn: (message: string) => void warnings.push(message),
     noStore: true,
   })
@@ -368,7 +371,13 @@ t.test('thousands of references in one run', async t => {
     }
   }
   const store = `${tempDir(t, 'many')}/store`
-  const options = { references: ['-'], machine: AMD64, store, noStore: true, retry: { tries: 1 } }
+  const options = {
+    references: ['-'],
+    machine: AMD64,
+    store,
+    noStore: true,
+    registries: { retry: { tries: 1 } },
+  }
   let roots = 0
   let failed = 0
   let early = 0

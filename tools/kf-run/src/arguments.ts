@@ -5,8 +5,7 @@
  */
 
 import { fileURLToPath } from 'node:url'
-import type { Args, OptionTable, ToolContext } from '@pipelayer/cli'
-import { REMOTE_OPTIONS } from '@pipelayer/places'
+import { type Args, type OptionTable, REMOTE_OPTIONS, type ToolContext } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import { NETWORKS, OVERLAYS, RUNTIMES } from './index.js'
 import type { KfRunOptions } from './options.js'
@@ -104,35 +103,36 @@ export function readArguments(
 ): KfRunOptions {
   return {
     store: args.store ?? defaultStorePath(env),
-    context: args.context,
-    buildContexts: args['build-context'],
-    buildArgs: args['build-arg'],
-    // Empty is what an unset variable of a script gives: --target="$STAGE".
-    target: args.target || undefined,
-    platform: args.platform || undefined,
-    network: args.network === 'none' ? 'none' : 'host',
-    runtime: RUNTIMES.find(name => name === args.runtime) ?? 'auto',
-    overlays: OVERLAYS.find(name => name === args.overlays) ?? 'auto',
-    secrets: args.secret,
-    hostRun: args['host-run'],
-    bareImages: args['no-images'],
-    ssh: args.ssh,
-    allow: args.allow,
-    noCache: args['no-cache'],
-    cacheFrom: args['cache-from'],
-    cacheTo: args['cache-to'],
-    snapshots: args.snapshots,
-    parallel: args.parallel,
-    pull: args.pull,
-    plainHttp: args['plain-http'],
-    timeoutSeconds: args.timeout,
-    created: args.created,
-    executor: fileURLToPath(new URL('executor.cjs', import.meta.url)),
+    build: {
+      context: args.context,
+      contexts: args['build-context'],
+      args: args['build-arg'],
+      // Empty is what an unset variable of a script gives: --target="$STAGE".
+      target: args.target || undefined,
+      platform: args.platform || undefined,
+      created: args.created,
+    },
+    steps: {
+      executor: fileURLToPath(new URL('executor.cjs', import.meta.url)),
+      network: args.network === 'none' ? 'none' : 'host',
+      runtime: RUNTIMES.find(name => name === args.runtime) ?? 'auto',
+      overlays: OVERLAYS.find(name => name === args.overlays) ?? 'auto',
+      parallel: args.parallel,
+      ssh: args.ssh,
+      allow: args.allow,
+      secrets: args.secret,
+    },
+    cache: {
+      isOff: args['no-cache'],
+      from: args['cache-from'],
+      to: args['cache-to'],
+      snapshots: args.snapshots,
+    },
+    cluster: { hostRun: args['host-run'], bareImages: args['no-images'] },
+    registries: { pull: args.pull, plainHttp: args['plain-http'], timeoutSeconds: args.timeout },
     env,
     signal,
     now: now(),
-    onInfo: info,
-    onOutput: output,
-    onWarning: warn,
+    say: { info, output, warn },
   }
 }

@@ -95,7 +95,7 @@ export class BuildSources implements ClusterSources {
     const context = { dir, ignore, ...(keepsOwners ? { keepsOwners } : {}) }
     return {
       tree: { kind: 'context', ...context },
-      key: what => contextDigest(context, what, epoch, files),
+      key: what => contextDigest(context, what, { epoch, files }),
       state: key => files.stateOf(key),
     }
   }

@@ -10,11 +10,18 @@ import { Builder, checkStageUses, makePlan } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
 import type { StepScheduler } from '@pipelayer/scheduler'
 import { BuildSources } from './build-sources.js'
-import type { KfRunOptions } from './options.js'
+import type { BuildOptions, ClusterOptions, KfRunOptions, RegistryAccess, StepOptions } from './options.js'
 import type { PreparedBuild } from './prepare.js'
 
 /** What plans an image: of a Dockerfile, or of a Kubefile in one of its dialects. */
 export type ImagePlanner = Pick<Builder, 'outer' | 'target' | 'chains'>
+
+/** What of the options of a build is about planning. */
+export type PlannerOptions = Pick<BuildOptions, 'target'> &
+  ClusterOptions &
+  RegistryAccess &
+  Pick<StepOptions, 'executor'> &
+  Pick<KfRunOptions, 'env'>
 
 interface PlannedBuild {
   readonly prepared: PreparedBuild
@@ -29,7 +36,7 @@ interface PlannedBuild {
  */
 export function plannerOf(
   instructions: readonly InstructionRecord[],
-  options: KfRunOptions,
+  options: PlannerOptions,
 ): (build: PlannedBuild) => ImagePlanner {
   const kubefile = kubefileRecords(instructions)
   if (kubefile === undefined) {
@@ -43,7 +50,7 @@ export function plannerOf(
   return build => new ClassicBuilder(plan, requestOf(build, options))
 }
 
-function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: KfRunOptions): ClusterRequest {
+function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: PlannerOptions): ClusterRequest {
   const { machine, buildArgs, time, runs, remotes, store } = prepared
   return {
     platform,

@@ -47,7 +47,9 @@ export async function* kfRun(
     if (record.type === 'instruction') instructions.push(record as InstructionRecord)
     else yield record
   }
-  const makePlanner = plannerOf(instructions, options)
+  const { build, cluster, registries, steps, env } = options
+  const wanted = { target: build?.target, ...cluster, ...registries, executor: steps.executor, env }
+  const makePlanner = plannerOf(instructions, wanted)
   const prepared = prepareBuild(options, instructions[0]?.source.file)
   const [first] = prepared.platforms
   if (first !== undefined && kubefileRecords(instructions) === undefined)
@@ -59,7 +61,7 @@ export async function* kfRun(
     const chains = await Promise.all(planners.map(planner => planner.chains()))
     const { info } = listenerOf(options)
     await exportCache(chains.flat(), {
-      names: options.cacheTo ?? [],
+      names: options.cache?.to ?? [],
       open: opener(prepared),
       scheduler,
       info,
@@ -80,7 +82,7 @@ async function openSteps(
   const { store, cache, time, caller } = prepared
   const { signal, env } = options
   const say = listenerOf(options)
-  const names = options.cacheFrom ?? []
+  const names = options.cache?.from ?? []
   const imports = await StepImports.open({
     names,
     open: opener(prepared),
@@ -89,15 +91,15 @@ async function openSteps(
     signal,
     warn: say.warn,
   })
-  const { executor: script, runtime = 'auto', overlays = 'auto' } = options
+  const { executor: script, runtime = 'auto', overlays = 'auto' } = options.steps
   const trees = new StepTrees({
     store,
     cache,
     executor: { script, runtime, overlays, env, caller, signal },
     say,
   })
-  const parallel = options.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism())
-  const nonce = options.noCache ? { nonce: randomBytes(16).toString('hex') } : {}
+  const parallel = options.steps.parallel ?? Math.max(LEAST_PARALLEL, availableParallelism())
+  const nonce = options.cache?.isOff ? { nonce: randomBytes(16).toString('hex') } : {}
   const scheduler = new StepScheduler({
     store,
     cache,
@@ -115,11 +117,11 @@ function opener({ store, sources }: PreparedBuild): (name: string) => Place {
   return name => openPlace(name, { ...sources.places, store: store.root })
 }
 
-function listenerOf({ onInfo, onWarning, onOutput }: KfRunOptions): Listener {
+function listenerOf({ say }: KfRunOptions): Listener {
   return {
-    info: message => onInfo?.(message),
-    warn: message => onWarning?.(message),
-    output: (from, lines) => onOutput?.(from, lines),
+    info: message => say?.info?.(message),
+    warn: message => say?.warn?.(message),
+    output: (from, lines) => say?.output?.(from, lines),
   }
 }
 
@@ -129,14 +131,16 @@ async function* images(
   {
     prepared: { sources, caller, platforms },
     scheduler,
-    options: { snapshots = false, onWarning },
+    options,
   }: { readonly prepared: PreparedBuild; readonly scheduler: StepScheduler; readonly options: KfRunOptions },
 ): AsyncGenerator<AnyRecord> {
+  const snapshots = options.cache?.snapshots ?? false
+  const { warn } = listenerOf(options)
   const planned = await Promise.all(planners.map(planner => planner.target()))
   sources.files.save()
   for (const { chain } of planned) for (const step of chain.steps) void step.done().catch(() => {})
   for (const [index, state] of planned.entries()) {
-    warnOfPlatform(state.doc, platforms[index], onWarning)
+    warnOfPlatform(state.doc, platforms[index], warn)
     yield* targetRecords(state, { image: String(index + 1), scheduler, caller, snapshots })
   }
 }
@@ -145,14 +149,14 @@ async function* images(
 function warnOfPlatform(
   { os, architecture }: Pick<Platform, 'os' | 'architecture'>,
   wanted: Platform | undefined,
-  onWarning: KfRunOptions['onWarning'],
+  warn: Listener['warn'],
 ): void {
   if (wanted === undefined || (os === wanted.os && architecture === wanted.architecture)) return
-  onWarning?.(`the image for ${formatPlatform(wanted)} is ${os}/${architecture}, as its base is`)
+  warn(`the image for ${formatPlatform(wanted)} is ${os}/${architecture}, as its base is`)
 }
 
 function warnOfUnused(planners: readonly ImagePlanner[], options: KfRunOptions): void {
   const [first, ...rest] = planners.map(({ outer }) => unusedBuildArgs(outer))
   const unused = (first ?? []).filter(name => rest.every(names => names.includes(name)))
-  if (unused.length > 0) options.onWarning?.(`no ARG took --build-arg ${unused.join(', ')}`)
+  if (unused.length > 0) options.say?.warn?.(`no ARG took --build-arg ${unused.join(', ')}`)
 }

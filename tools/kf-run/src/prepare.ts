@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
-import { type Caller, callerOf, formOf } from '@pipelayer/containers'
+import { type Caller, callerOf, checkEmulator, formOf } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
 import {
   type CreationTime,
@@ -11,8 +11,8 @@ import {
   parsePlatform,
   platformOfNode,
 } from '@pipelayer/oci'
-import { REMOTE_OPTIONS, type RemoteOptions, remoteOptions } from '@pipelayer/places'
-import type { RunRules } from '@pipelayer/planning'
+import { remoteOptions } from '@pipelayer/places'
+import type { BuildMachine, RunRules } from '@pipelayer/planning'
 import {
   ContextFolders,
   contextName,
@@ -27,7 +27,7 @@ import { StepCache } from '@pipelayer/step-cache'
 import { parseSecret } from '@pipelayer/steps'
 import { Store } from '@pipelayer/store'
 import type { SourceSetup } from './build-sources.js'
-import type { KfRunOptions } from './options.js'
+import type { KfRunOptions, StepOptions } from './options.js'
 import { parseSsh } from './ssh-option.js'
 
 /** What all images of a build share: its options read and checked, store and context opened. */
@@ -38,8 +38,7 @@ export interface PreparedBuild {
   readonly time: CreationTime
   readonly buildArgs: ReadonlyMap<string, string>
   readonly platforms: readonly Platform[]
-  /** What we run on. */
-  readonly machine: Platform
+  readonly machine: BuildMachine
   readonly runs: RunRules
   readonly sources: SourceSetup
   readonly remotes: RemoteSources
@@ -54,16 +53,18 @@ export interface PreparedBuild {
  * @throws {ToolError} `OPTION_INVALID`, status 2; `TIME_INVALID`, `CONTEXT_INVALID`, `PLATFORM_INVALID`
  */
 export function prepareBuild(options: KfRunOptions, dockerfile: string | undefined): PreparedBuild {
-  const { env } = options
+  const { env, signal, build = {} } = options
   const store = Store.open(options.store)
-  const buildArgs = new Map((options.buildArgs ?? []).flatMap(text => buildArg(text, env)))
+  const buildArgs = new Map((build.args ?? []).flatMap(text => buildArg(text, env)))
   const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? env.SOURCE_DATE_EPOCH
-  const time = creationTime({ sourceDateEpoch, created: options.created, now: options.now })
+  const time = creationTime({ sourceDateEpoch, created: build.created, now: options.now })
   const caller = callerOf(env)
   const cache = new StepCache(store, formOf(caller))
   const machine = platformOfNode(process)
-  const runs = runRules(options, cache.cacheDir())
-  const reach = { places: placesOf(options, store), secrets: runs.secrets, onWarning: options.onWarning }
+  const runs = runRules(options.steps, { env, cacheDir: cache.cacheDir() })
+  const places = placesOf(options, store)
+  const onWarning = options.say?.warn
+  const reach = { store, env, signal, retry: places.registries?.retry, secrets: runs.secrets, onWarning }
   const temp = new TempFolders(store)
   const remotes = new RemoteSources(reach, temp)
   return {
@@ -72,16 +73,16 @@ export function prepareBuild(options: KfRunOptions, dockerfile: string | undefin
     caller,
     time,
     buildArgs: sourceDateEpoch ? new Map([['SOURCE_DATE_EPOCH', sourceDateEpoch], ...buildArgs]) : buildArgs,
-    platforms: platformsOf(options.platform, machine),
-    machine,
+    platforms: platformsOf(build.platform, machine),
+    machine: { ...machine, checkEmulator },
     runs,
     sources: {
-      context: options.context === undefined ? undefined : readContext(options.context, dockerfile),
-      contexts: new Map((options.buildContexts ?? []).map(namedContext)),
+      context: build.context === undefined ? undefined : readContext(build.context, dockerfile),
+      contexts: new Map((build.contexts ?? []).map(namedContext)),
       folders: new ContextFolders(reach, remotes, temp),
-      files: new FileDigests(digestsFile(store, options.context)),
+      files: new FileDigests(digestsFile(store, build.context)),
       epoch: time.epoch,
-      places: reach.places,
+      places,
     },
     remotes,
     temp,
@@ -94,21 +95,25 @@ function platformsOf(text: string | undefined, machine: Platform): Platform[] {
   return [...new Map(platforms.map(each => [formatPlatform(each), each])).values()]
 }
 
-function runRules(options: KfRunOptions, cacheDir: string): RunRules {
-  const { env } = options
+function runRules(
+  { network = 'host', allow = [], secrets = [], ssh = [] }: StepOptions,
+  { env, cacheDir }: Pick<KfRunOptions, 'env'> & Pick<RunRules, 'cacheDir'>,
+): RunRules {
   return {
-    network: options.network ?? 'host',
-    allow: new Set((options.allow ?? []).map(allowance)),
-    secrets: new Map((options.secrets ?? []).map(text => parseSecret(text, env))),
-    ssh: new Map((options.ssh ?? []).map(text => parseSsh(text, env))),
+    network,
+    allow: new Set(allow.map(allowance)),
+    secrets: new Map(secrets.map(text => parseSecret(text, env))),
+    ssh: new Map(ssh.map(text => parseSsh(text, env))),
     cacheDir,
   }
 }
 
+/** Mirrors, credentials and certificates of this machine, as for every tool that asks registries. */
 function placesOf(options: KfRunOptions, store: Store): SourceSetup['places'] {
-  const { pull = false, plainHttp = false, env, signal } = options
-  const inform = options.onInfo === undefined ? {} : { inform: options.onInfo }
-  return { ...remotes(options), store, pull, env, signal, plainHttp, ...inform }
+  const { env, signal, say, registries: { pull = false, ...access } = {} } = options
+  const inform = say?.info === undefined ? {} : { inform: say.info }
+  const warn = (message: string): void => say?.warn?.(message)
+  return { ...remoteOptions(access, { env, signal, warn }), store, pull, env, signal, ...inform }
 }
 
 /** Where the store remembers the digests of the files of a context. */
@@ -116,15 +121,6 @@ function digestsFile(store: Store, context: string | undefined): string | undefi
   if (context === undefined) return undefined
   const name = createHash('sha256').update(path.resolve(context)).digest('hex')
   return path.join(store.root, 'contexts', name)
-}
-
-/** Mirrors, credentials and certificates of this machine, as for every tool that asks registries. */
-function remotes(options: KfRunOptions): RemoteOptions {
-  const { env, signal, plainHttp = false, timeoutSeconds, onWarning } = options
-  const none = { 'tls-ca': [], 'tls-cert': undefined, 'tls-key': undefined, rate: undefined }
-  const timeout = timeoutSeconds ?? REMOTE_OPTIONS.timeout.default
-  const warn = (message: string): void => onWarning?.(message)
-  return remoteOptions({ ...none, timeout, 'plain-http': plainHttp }, { env, signal, warn })
 }
 
 function buildArg(text: string, env: KfRunOptions['env']): [string, string][] {

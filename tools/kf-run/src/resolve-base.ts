@@ -14,7 +14,6 @@ export interface BaseOptions extends RemoteOptions {
   readonly platform: Platform
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
-  readonly plainHttp: boolean
   /** Told that a registry is asked although the store has an image of the name. */
   readonly inform?: (message: string) => void
 }

@@ -55,8 +55,7 @@ async function lab(t: Scope): Promise<Lab> {
     platform: AMD64,
     env: {},
     signal: new AbortController().signal,
-    plainHttp: false,
-    retry: { tries: 1, baseMs: 1, maxMs: 1 },
+    registries: { retry: { tries: 1, baseMs: 1, maxMs: 1 } },
     warn: (message: string, code = ''): void => void warnings.push(`${code} ${message}`),
   }
   return {

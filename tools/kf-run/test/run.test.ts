@@ -50,12 +50,6 @@ t.test('RUN', { skip }, async t => {
       /\[SECRET_MISSING\]/,
       'a secret that was not given',
     ],
-    [
-      'RUN --security=insecure true',
-      /--security=insecure: say --allow.*\[NOT_ALLOWED\]/,
-      'what is not allowed',
-    ],
-    ['RUN --device=v.com/c=1 true', /--device=v.com\/c=1 is not supported/, 'what we do not do'],
     ['RUN --mount=type=ssh,required true', /\[SSH_MISSING\]/, 'an agent that was not given'],
   ]
   for (const [step, want, why] of failing) {

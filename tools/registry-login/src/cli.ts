@@ -1,5 +1,5 @@
-import { runTool } from '@pipelayer/cli'
-import { REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
+import { REMOTE_OPTIONS, remoteAccess, runTool } from '@pipelayer/cli'
+import { remoteOptions } from '@pipelayer/places'
 import { registryLogin } from './index.js'
 
 runTool({
@@ -19,7 +19,7 @@ runTool({
       username: args.username,
       passwordStdin: args['password-stdin'],
       logout: args.logout,
-      remote: remoteOptions(args, context),
+      remote: remoteOptions(remoteAccess(args), context),
       stdin: () => context.stdin,
       info: context.info,
     }),

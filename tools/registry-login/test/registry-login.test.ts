@@ -35,7 +35,7 @@ function lab(t: Scope, registry: Pick<RegistryServer, 'host'>, config?: object):
         host: registry.host,
         username: USER.name,
         passwordStdin: true,
-        remote: { env: { REGISTRY_AUTH_FILE: file }, retry: RETRY },
+        remote: { env: { REGISTRY_AUTH_FILE: file }, registries: { retry: RETRY } },
         stdin: () => bytes(`${password}\n`),
         info: message => said.push(message),
         ...more,
@@ -73,7 +73,7 @@ t.test('what else is in the file stays', { skip: need('docker-registry', 'htpass
   const { file, login } = lab(t, registry, config)
   const link = `${file}.link`
   fs.symlinkSync(file, link)
-  await login({ remote: { env: { REGISTRY_AUTH_FILE: link }, retry: RETRY } })
+  await login({ remote: { env: { REGISTRY_AUTH_FILE: link }, registries: { retry: RETRY } } })
   t.ok(fs.lstatSync(link).isSymbolicLink(), 'a link stays one')
   t.match(read(file), { psFormat: 'x', auths: { 'o.example': { auth: 'YTpi' } } })
   t.same(
@@ -118,10 +118,10 @@ esac`
   fs.writeFileSync(conf, 'credential-helpers = ["fake", "containers-auth.json"]')
   const { file, said, login } = lab(t, registry)
   const env = { REGISTRY_AUTH_FILE: file, CONTAINERS_REGISTRIES_CONF: conf }
-  await login({ remote: { env, retry: RETRY } })
+  await login({ remote: { env, registries: { retry: RETRY } } })
   t.match(JSON.parse(fs.readFileSync(`${dir}/kept`, 'utf8')), { ServerURL: registry.host, Username: 'me' })
   t.notOk(fs.existsSync(file), 'for every host: no file is written')
-  await login({ logout: true, remote: { env, retry: RETRY } })
+  await login({ logout: true, remote: { env, registries: { retry: RETRY } } })
   t.notOk(fs.existsSync(`${dir}/kept`))
   t.match(said, [/kept in docker-credential-fake/, /forgotten by docker-credential-fake/])
 })
@@ -202,18 +202,18 @@ t.test(
     const { file, login } = lab(t, registry)
     const env = { REGISTRY_AUTH_FILE: file }
     await t.rejects(
-      login({ remote: { env, retry: RETRY, plainHttp: true } }),
+      login({ remote: { env, registries: { retry: RETRY, plainHttp: true } } }),
       { code: 'REGISTRY_REFUSED' },
       'HTTP to a TLS port',
     )
-    const strict = { env, retry: RETRY, tls: { authorities: [otherAuthority(t)] } }
+    const strict = { env, registries: { retry: RETRY, tls: { authorities: [otherAuthority(t)] } } }
     await t.rejects(login({ remote: strict }), { code: 'TLS_FAILED', status: 1 }, 'another authority')
-    await login({ remote: { env, retry: RETRY, tls: { authorities: [ca] } } })
+    await login({ remote: { env, registries: { retry: RETRY, tls: { authorities: [ca] } } } })
     t.match(await lookUp(read(file), registry.host, { path: 'x' }), { username: 'me' })
     const certificates = tempDir(t, 'certs')
     fs.mkdirSync(path.join(certificates, registry.host))
     fs.writeFileSync(path.join(certificates, registry.host, 'ca.crt'), ca)
-    await login({ remote: { env, retry: RETRY, certificates: [certificates] } })
+    await login({ remote: { env, registries: { retry: RETRY, certificates: [certificates] } } })
   },
 )
 

@@ -1,5 +1,5 @@
-import { runTool } from '@pipelayer/cli'
-import { REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
+import { REMOTE_OPTIONS, remoteAccess, runTool } from '@pipelayer/cli'
+import { remoteOptions } from '@pipelayer/places'
 import { LINES, registryLs } from './index.js'
 
 runTool({
@@ -24,6 +24,6 @@ runTool({
       artifactType: args['artifact-type'],
       filter: args.filter,
       match: args.match,
-      remote: remoteOptions(args, context),
+      remote: remoteOptions(remoteAccess(args), context),
     }),
 })

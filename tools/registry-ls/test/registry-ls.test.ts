@@ -7,7 +7,7 @@ import { filterOf } from '../src/filter.js'
 import { LINES, type RegistryLsOptions, registryLs } from '../src/index.js'
 import { subjectOf } from '../src/subject.js'
 
-const remote = { retry: { tries: 1, baseMs: 1, maxMs: 1 } }
+const remote = { registries: { retry: { tries: 1, baseMs: 1, maxMs: 1 } } }
 const EMPTY = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const INDEX = 'application/vnd.oci.image.index.v1+json'

@@ -8,6 +8,7 @@
 export type { Args, CommandHelp, OptionSpec, OptionTable, Positionals } from './options.js'
 export { printable } from './printable.js'
 export { readBytes, readInput } from './read-input.js'
+export { REMOTE_OPTIONS, remoteAccess } from './remote-options.js'
 export {
   type ByteTool,
   type EitherTool,

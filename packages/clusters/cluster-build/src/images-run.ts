@@ -3,10 +3,10 @@ import { ToolError } from '@pipelayer/errors'
 import type { ExecutorSetup } from '@pipelayer/executor'
 import { putImages } from '@pipelayer/image-streams'
 import { parsePlatform } from '@pipelayer/oci'
-import { type PlaceOptions, REMOTE_OPTIONS, remoteOptions } from '@pipelayer/places'
+import { type PlaceOptions, remoteOptions } from '@pipelayer/places'
 import { pullImages } from '@pipelayer/pulling'
 import type { AnyRecord } from '@pipelayer/records'
-import { lookUp } from '@pipelayer/registry'
+import { type CredentialSource, lookUp } from '@pipelayer/registry'
 import type { ImagesAction } from '@pipelayer/steps'
 import { findHelm, imageReferences, type RegistryLogin, scan } from '@pipelayer/workload-images'
 
@@ -124,20 +124,12 @@ function placeOptions(
   { plainHttp, timeoutSeconds, store }: ImagesAction,
   logins: readonly RegistryLogin[],
 ): PlaceOptions {
-  const timeout = timeoutSeconds ?? REMOTE_OPTIONS.timeout.default
-  const none = { 'tls-ca': [], 'tls-cert': undefined, 'tls-key': undefined, rate: undefined }
   // Whoever stops the build ends this process.
   const { signal } = new AbortController()
-  const remote = remoteOptions(
-    { ...none, timeout, 'plain-http': plainHttp },
-    { env: setup.env, signal, warn: warnBy(setup) },
-  )
+  const remote = remoteOptions({ plainHttp, timeoutSeconds }, { env: setup.env, signal, warn: warnBy(setup) })
   // Of two logins for one registry the last counts.
   const auths = Object.fromEntries(logins.map(({ registry, ...login }) => [registry, login]))
-  return {
-    ...remote,
-    store,
-    credentials: async (domain, name) =>
-      (await lookUp({ auths }, domain, { path: name })) ?? (await remote.credentials?.(domain, name)),
-  }
+  const credentials: CredentialSource = async (domain, path) =>
+    (await lookUp({ auths }, domain, { path })) ?? (await remote.registries?.credentials?.(domain, path))
+  return { ...remote, store, registries: { ...remote.registries, credentials } }
 }

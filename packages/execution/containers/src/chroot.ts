@@ -35,10 +35,10 @@ export interface ChrootCommand {
 
 /** What to start. Mount destinations in `request` are resolved already: real names below the root. */
 export function chrootCommand(request: ContainerRequest, tools: ChrootTools): ChrootCommand {
-  const { uid, gid, groups } = request.user
-  const held = request.env.filter(entry => LOADER.test(entry))
-  const command =
-    held.length === 0 ? request.args : ['/bin/sh', '-c', SET_INSIDE, 'sh', ...held, '--', ...request.args]
+  const { args, env, cwd, user } = request.process
+  const { uid, gid, groups } = user
+  const held = env.filter(entry => LOADER.test(entry))
+  const command = held.length === 0 ? args : ['/bin/sh', '-c', SET_INSIDE, 'sh', ...held, '--', ...args]
   const kept = CAPABILITY_NAMES.map(name => `+${name}`).join(',')
   const bounds = request.insecure ? [] : ['--bounding-set', `-all,${kept}`]
   const isRoot = uid === 0 && [gid, ...groups].every(id => id === 0)
@@ -47,7 +47,7 @@ export function chrootCommand(request: ContainerRequest, tools: ChrootTools): Ch
   const enter = [
     ...[tools.setpriv, ...bounds, '--inh-caps=-all'].map(quote),
     ...(isRoot ? ['$groups'] : group.map(quote)),
-    ...[tools.unshare, `--root=${request.rootfs}`, `--wd=${request.cwd}`].map(quote),
+    ...[tools.unshare, `--root=${request.rootfs}`, `--wd=${cwd}`].map(quote),
     ...(isRoot ? [] : [`--setuid=${uid}`]),
   ]
   const script = `${mountScript(request, tools)}\n${ROOT_GROUPS}\nexec ${enter.join(' ')} -- "$@"`
@@ -63,7 +63,7 @@ export function chrootCommand(request: ContainerRequest, tools: ChrootTools): Ch
   return {
     program: tools.unshare,
     args: [...namespaces, tools.sh, '-c', script, 'sh', ...command],
-    env: environment(request.env.filter(entry => !LOADER.test(entry))),
+    env: environment(env.filter(entry => !LOADER.test(entry))),
   }
 }
 
@@ -109,7 +109,7 @@ function mountScript(request: ContainerRequest, { mount, mkdir, ln }: ChrootTool
 
 // Root of the machine could change the machine through these. Root of a user namespace cannot, and may not cover them.
 function guards(request: ContainerRequest, mount: string, below: (name: string) => string): string[] {
-  const otherwise = request.inUserNamespace === true ? ' 2>/dev/null || :' : ''
+  const otherwise = request.caller?.inUserNamespace === true ? ' 2>/dev/null || :' : ''
   const safe = 'nosuid,noexec,nodev'
   const shown = (name: string): string => below(name.slice(1))
   return [

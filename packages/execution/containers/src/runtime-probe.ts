@@ -61,13 +61,15 @@ async function problemOf(
   const bound = hostPrograms(rootfs)
   try {
     const request = {
-      args: ['true'],
-      env: ['PATH=/usr/bin:/bin'],
-      cwd: '/',
-      user: { uid: 0, gid: 0, groups: [], home: '/' },
+      process: {
+        args: ['true'],
+        env: ['PATH=/usr/bin:/bin'],
+        cwd: '/',
+        user: { uid: 0, gid: 0, groups: [], home: '/' },
+      },
       rootfs,
       network: 'host' as const,
-      inUserNamespace: options.inUserNamespace,
+      caller: { inUserNamespace: options.inUserNamespace },
     }
     const ended = await runContainer(runtime, request, { ...options.places, output: { log } })
     return ended.status === 0 ? undefined : (ended.problem ?? lastLine(log))

@@ -13,18 +13,33 @@ export interface Mount {
   readonly options: readonly string[]
 }
 
-/** What a container is to be. */
-export interface ContainerRequest {
+/** The command that a container is made for. */
+export interface ContainerProcess {
   readonly args: readonly string[]
   /** `NAME=value`. */
   readonly env: readonly string[]
   /** Absolute. */
   readonly cwd: string
   readonly user: Identity
+  readonly terminal?: boolean
+}
+
+/** As whom the runtime works; as root, unless said. */
+export interface RuntimeCaller {
+  /** For a runtime without root's rights: a user namespace in which this user is root, and nobody else exists. */
+  readonly rootless?: { readonly uid: number; readonly gid: number }
+  /** The runtime runs as root of a user namespace made before: what only the real root may do is left out. */
+  readonly inUserNamespace?: boolean
+  /** Group 5 exists, to which terminals belong; without a user namespace it does. */
+  readonly ttyGroup?: boolean
+}
+
+/** What a container is to be. */
+export interface ContainerRequest {
+  readonly process: ContainerProcess
   /** Absolute, or relative to the bundle. */
   readonly rootfs: string
   readonly readonlyRootfs?: boolean
-  readonly terminal?: boolean
   readonly hostname?: string
   /** `host`: the network of whoever runs it. `none`: a network of its own without a way out. */
   readonly network: 'host' | 'none'
@@ -33,12 +48,7 @@ export interface ContainerRequest {
   readonly annotations?: Readonly<Record<string, string>>
   /** These capabilities in place of Docker's, all devices; nothing is masked or read-only. */
   readonly insecure?: { readonly capabilities: readonly string[] }
-  /** For a runtime without root's rights: a user namespace in which this user is root, and nobody else exists. */
-  readonly rootless?: { readonly uid: number; readonly gid: number }
-  /** The runtime runs as root of a user namespace made before: what only the real root may do is left out. */
-  readonly inUserNamespace?: boolean
-  /** Group 5 exists, to which terminals belong; without a user namespace it does. */
-  readonly ttyGroup?: boolean
+  readonly caller?: RuntimeCaller
 }
 
 /** Docker's default set. Inheritable stays empty: CVE-2022-27649. */
@@ -102,16 +112,17 @@ export function runtimeSpec(request: ContainerRequest): Record<string, unknown> 
   }
 }
 
-function processOf(request: ContainerRequest): Record<string, unknown> {
-  const { uid, gid, groups } = request.user
-  const all = request.insecure?.capabilities ?? CAPABILITIES
+function processOf({ process, insecure }: ContainerRequest): Record<string, unknown> {
+  const { args, env, cwd, terminal = false } = process
+  const { uid, gid, groups } = process.user
+  const all = insecure?.capabilities ?? CAPABILITIES
   const few = uid === 0 ? all : []
   return {
-    terminal: request.terminal ?? false,
+    terminal,
     user: { uid, gid, umask: 0o022, ...(groups.length > 0 ? { additionalGids: groups } : {}) },
-    args: request.args,
-    env: request.env,
-    cwd: request.cwd,
+    args,
+    env,
+    cwd,
     capabilities: { bounding: all, effective: few, permitted: few },
     // setuid programs (su, sudo, ping) work in a build as they do in Docker's.
     noNewPrivileges: false,
@@ -119,8 +130,9 @@ function processOf(request: ContainerRequest): Record<string, unknown> {
 }
 
 function standardMounts(request: ContainerRequest): Mount[] {
-  const own = request.rootless !== undefined || request.inUserNamespace === true
-  const group = (request.ttyGroup ?? !own) ? ['gid=5'] : []
+  const { rootless, inUserNamespace, ttyGroup } = request.caller ?? {}
+  const own = rootless !== undefined || inUserNamespace === true
+  const group = (ttyGroup ?? !own) ? ['gid=5'] : []
   const pts = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...group]
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
@@ -138,7 +150,7 @@ function standardMounts(request: ContainerRequest): Mount[] {
       options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-    sysMount(request, own),
+    sysMount(request, { own }),
     ...(own ? [] : [cgroupMount(request)]),
   ]
 }
@@ -151,7 +163,7 @@ function cgroupMount(request: ContainerRequest): Mount {
 
 // A sysfs can only be mounted by who owns the network namespace: with the host's network and without root's rights
 // the one outside is shown.
-function sysMount(request: ContainerRequest, own: boolean): Mount {
+function sysMount(request: ContainerRequest, { own }: { readonly own: boolean }): Mount {
   const safe = ['nosuid', 'noexec', 'nodev', ...(request.insecure ? [] : ['ro'])]
   if (own && request.network === 'host')
     return {
@@ -167,13 +179,14 @@ function linuxOf(request: ContainerRequest): Record<string, unknown> {
   const kinds = ['pid', 'ipc', 'uts', 'mount', ...(request.network === 'none' ? ['network'] : [])]
   const shared = request.insecure ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }
   const devices = request.insecure ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES
-  if (request.rootless === undefined)
+  const { rootless, inUserNamespace } = request.caller ?? {}
+  if (rootless === undefined)
     return {
-      ...(request.inUserNamespace === true ? {} : { resources: { devices } }),
+      ...(inUserNamespace === true ? {} : { resources: { devices } }),
       namespaces: kinds.map(type => ({ type })),
       ...shared,
     }
-  const { uid, gid } = request.rootless
+  const { uid, gid } = rootless
   return {
     namespaces: [...kinds, 'user'].map(type => ({ type })),
     uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],

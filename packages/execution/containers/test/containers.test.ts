@@ -58,10 +58,12 @@ t.test('who a user is', async t => {
 
 t.test('containers', async t => {
   const request: ContainerRequest = {
-    args: ['x'],
-    env: ['A=b', 'LD_PRELOAD=/evil.so'],
-    cwd: '/w',
-    user: { uid: 0, gid: 0, groups: [3], home: '/' },
+    process: {
+      args: ['x'],
+      env: ['A=b', 'LD_PRELOAD=/evil.so'],
+      cwd: '/w',
+      user: { uid: 0, gid: 0, groups: [3], home: '/' },
+    },
     rootfs: '/r',
     network: 'none',
   }
@@ -73,14 +75,15 @@ t.test('containers', async t => {
   )
   t.notOk('rlimits' in spec.process, 'no limits: raising one may be forbidden')
   t.notOk('inheritable' in spec.process.capabilities, 'CVE-2022-27649')
+  const { process } = request
+  const ordinary = { ...request, process: { ...process, user: { ...process.user, uid: 5 } } }
   t.same(
-    JSON.parse(JSON.stringify(runtimeSpec({ ...request, user: { ...request.user, uid: 5 } }))).process
-      .capabilities.effective,
+    JSON.parse(JSON.stringify(runtimeSpec(ordinary))).process.capabilities.effective,
     [],
     'none for an ordinary user',
   )
   const host = JSON.parse(
-    JSON.stringify(runtimeSpec({ ...request, network: 'host', rootless: { uid: 7, gid: 8 } })),
+    JSON.stringify(runtimeSpec({ ...request, network: 'host', caller: { rootless: { uid: 7, gid: 8 } } })),
   )
   t.match(host.linux, { uidMappings: [{ containerID: 0, hostID: 7, size: 1 }], gidMappings: [{ hostID: 8 }] })
   t.notOk(host.linux.namespaces.some((n: { type: string }) => n.type === 'network'))

@@ -61,16 +61,17 @@ async function beside(setup: ExecutorSetup, action: RunAction, target: string): 
     const ended = await runContainer(
       await setup.runtime(),
       {
-        args: action.argv,
-        env: [...env].map(([name, value]) => `${name}=${value}`),
-        cwd: ROOTFS,
-        user: { uid: 0, gid: 0, groups: [], home: '/root' },
+        process: {
+          args: action.argv,
+          env: [...env].map(([name, value]) => `${name}=${value}`),
+          cwd: ROOTFS,
+          user: { uid: 0, gid: 0, groups: [], home: '/root' },
+        },
         rootfs: root,
         network: action.network,
         mounts,
         hostname: HOSTNAME,
-        inUserNamespace: setup.inUserNamespace,
-        ttyGroup: setup.ttyGroup,
+        caller: { inUserNamespace: setup.inUserNamespace, ttyGroup: setup.ttyGroup },
       },
       { ...setup.places, output: setup.outputOf(action.place ?? 'RUN') },
     )

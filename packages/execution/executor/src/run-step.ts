@@ -49,17 +49,13 @@ export async function runStep(setup: ExecutorSetup, action: RunAction, target: s
     const ended = await runContainer(
       await setup.runtime(),
       {
-        args: action.argv,
-        env: envOf(action, user, prepared.env),
-        cwd: action.cwd,
-        user,
+        process: { args: action.argv, env: envOf(action, user, prepared.env), cwd: action.cwd, user },
         rootfs: target,
         network: action.network,
         ...(action.insecure ? { insecure: { capabilities: ownCapabilities() } } : {}),
         mounts: placed,
         hostname: HOSTNAME,
-        inUserNamespace: setup.inUserNamespace,
-        ttyGroup: setup.ttyGroup,
+        caller: { inUserNamespace: setup.inUserNamespace, ttyGroup: setup.ttyGroup },
       },
       { ...setup.places, output: setup.outputOf(action.place ?? 'RUN') },
     )

@@ -64,13 +64,14 @@ async function relay(client: net.Socket, agent: net.Socket): Promise<void> {
   const answers = messages(agent)
   try {
     for await (const request of messages(client)) {
-      if (!ALLOWED.has(request[4] ?? 0)) client.write(FAILURE)
-      else {
-        agent.write(request)
-        const { value, done } = await answers.next()
-        if (done) return
-        client.write(value)
+      if (!ALLOWED.has(request[4] ?? 0)) {
+        client.write(FAILURE)
+        continue
       }
+      agent.write(request)
+      const { value, done } = await answers.next()
+      if (done) return
+      client.write(value)
     }
   } catch {
     // As above.

@@ -73,7 +73,7 @@ async function prepare(setup: ExecutorSetup, wanted: StepMount): Promise<Place> 
 async function bind(setup: ExecutorSetup, wanted: BoundTree): Promise<Place> {
   if (wanted.root.kind === 'context') {
     const source = await copied(setup, wanted.root, wanted.source)
-    return { mount: bindMount(wanted.target, source, wanted.writable) }
+    return { mount: bindMount(source, wanted) }
   }
   const chain = wanted.writable
     ? scratchChain(setup, wanted.root.lowers)
@@ -83,7 +83,7 @@ async function bind(setup: ExecutorSetup, wanted: BoundTree): Promise<Place> {
     const real = root.resolve(cleanName(Buffer.from(wanted.source).toString('latin1')))
     if (!root.lstat(real)) throw new ToolError('NOT_FOUND', `"/${real}": not found`)
     const source = path.join(chain.dir, Buffer.from(real, 'latin1').toString())
-    return { mount: bindMount(wanted.target, source, wanted.writable), close: chain.close }
+    return { mount: bindMount(source, wanted), close: chain.close }
   } catch (error) {
     chain.close()
     throw error
@@ -157,7 +157,7 @@ async function cache(setup: ExecutorSetup, wanted: BoundCache): Promise<Place> {
     else await seedCache(setup, place, { root: wanted.origin.root, source: wanted.source })
   }
   return {
-    mount: bindMount(wanted.target, place, !wanted.readonly),
+    mount: bindMount(place, { target: wanted.target, writable: !wanted.readonly }),
     close: () => lock !== undefined && fs.closeSync(lock),
   }
 }
@@ -210,7 +210,7 @@ function secret(setup: ExecutorSetup, wanted: BoundSecret): Place {
   fs.chmodSync(file, wanted.mode)
   return {
     ...env,
-    mount: bindMount(wanted.target, file, false),
+    mount: bindMount(file, { target: wanted.target, writable: false }),
     close: () => fs.rmSync(file, { force: true }),
   }
 }
@@ -230,9 +230,12 @@ async function agent(setup: ExecutorSetup, wanted: BoundAgent): Promise<Place> {
     stop()
     source.close()
   }
-  return { ...env, mount: bindMount(target, file, true), close }
+  return { ...env, mount: bindMount(file, { target, writable: true }), close }
 }
 
-function bindMount(destination: string, source: string, writable: boolean): Mount {
-  return { destination, type: 'bind', source, options: writable ? ['bind'] : ['bind', 'ro'] }
+function bindMount(
+  source: string,
+  { target, writable }: { readonly target: string; readonly writable: boolean },
+): Mount {
+  return { destination: target, type: 'bind', source, options: writable ? ['bind'] : ['bind', 'ro'] }
 }

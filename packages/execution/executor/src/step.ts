@@ -114,7 +114,7 @@ function checkUnchanged(action: TransferAction, context: Extract<SourceRoot, { k
   if (expected === undefined) return
   const { digest, state, epoch } = expected
   if (state !== undefined && contextState(context, action, epoch) === state) return
-  if (contextDigest(context, action, epoch) === digest) return
+  if (contextDigest(context, action, { epoch }) === digest) return
   throw new ToolError('CONTEXT_CHANGED', 'the files changed while they were copied: build again', {
     status: 75,
   })

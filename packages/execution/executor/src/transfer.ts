@@ -42,7 +42,8 @@ export async function transfer(action: TransferAction, context: TransferContext)
       .map(source => sourcePattern(source, action))
       .map(p => findSources(context.source, p, action.excludes))
     for (let index = 0; index <= found.length; index++) {
-      for (const fetched of action.fetched ?? []) if (fetched.before === index) await work.fetched(fetched)
+      const fetched = (action.fetched ?? []).filter(({ before }) => before === index)
+      for (const source of fetched) await work.fetched(source)
       for (const source of found[index] ?? []) await work.source(source)
     }
     for (const file of action.inline) await work.inline(file)
@@ -127,7 +128,7 @@ class Transfer {
     const isWhole = !isDir || (this.#action.keepsNames === true && source.name !== '')
     const place = this.#place(copier, { name: source.name, isDir: !isWhole })
     const skip = (name: string): void => this.#context.onWarning(`socket "${showName(name)}" left out`)
-    for (const entry of walkSource(root, source.real, source.selection, skip))
+    for (const entry of walkSource(root, source.real, { ...source.selection, onSkip: skip }))
       if (entry.name !== '' || isWhole) await copier.entry(entry, join(place, entry.name))
   }
 

@@ -1,11 +1,12 @@
 import { posix } from 'node:path'
+import { EMULATOR_HINT } from '@pipelayer/containers'
 import { type ExpandOptions, expandWord, expandWords } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import { addStep } from './add-step.js'
 import { applyConfig, type Expander, nextWorkdir } from './config-step.js'
 import { createdBy, HISTORY_COMMENT } from './created-by.js'
 import { filesBase } from './files-base.js'
-import { checkEmulator, HINT, isForeign } from './foreign.js'
+import { isForeign } from './foreign.js'
 import { completeHistory } from './history.js'
 import { childDocument, ensurePath, scratchDocument } from './image-config.js'
 import type { LayerStep, Source } from './layer-step.js'
@@ -177,7 +178,7 @@ export class Builder {
       case 'workdir':
         return this.#workdir(state, expand.word(instruction.path))
       default: {
-        const line = applyConfig(state, instruction, expand, this.#outer)
+        const line = applyConfig(state, instruction, { expand, outer: this.#outer })
         if (line !== undefined) this.#addEmpty(state, line)
         return undefined
       }
@@ -210,10 +211,11 @@ export class Builder {
   #addStep(state: StageState, step: Step, layer: LayerStep): void {
     const wanted = {
       layer,
+      comment: HISTORY_COMMENT,
       ...namesOf(step),
       ...this.#foreign(state, step),
     }
-    addStep(state, this.#request.steps, wanted, { comment: HISTORY_COMMENT })
+    addStep(state, this.#request.steps, wanted)
   }
 
   // A command of another architecture needs an emulator. One that the cache has needs none.
@@ -221,8 +223,8 @@ export class Builder {
     const { architecture } = state.doc
     const { machine } = this.#request
     if (instruction.kind !== 'run' || !isForeign(architecture, machine.architecture)) return {}
-    const hint = `it is for ${architecture}, this machine is ${machine.architecture}; if there is no emulator: ${HINT}`
-    return { check: () => checkEmulator(architecture), hint }
+    const hint = `it is for ${architecture}, this machine is ${machine.architecture}; if there is no emulator: ${EMULATOR_HINT}`
+    return { check: () => machine.checkEmulator(architecture), hint }
   }
 
   #addEmpty(state: StageState, line: string): void {

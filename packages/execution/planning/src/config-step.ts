@@ -23,8 +23,7 @@ type ConfigInstruction = Exclude<Instruction, { kind: 'from' | 'run' | 'copy' | 
 export function applyConfig(
   state: StageState,
   step: ConfigInstruction,
-  expand: Expander,
-  outer: GlobalScope,
+  { expand, outer }: { readonly expand: Expander; readonly outer: GlobalScope },
 ): string | undefined {
   const { config } = state.doc
   switch (step.kind) {
@@ -36,7 +35,7 @@ export function applyConfig(
     case 'arg': {
       const values = step.args.map(arg => ({
         name: arg.name,
-        value: declareArg(state.scope, outer, arg, expand.word),
+        value: declareArg(state.scope, arg, { outer, expand: expand.word }),
       }))
       return createdBy.arg(values)
     }

@@ -46,7 +46,7 @@ export async function contentOf(body: Body, { store, change, limit }: BodyUse): 
   if (body.stored === undefined) return placed(changedText(body, change), store, longest)
   const blob = storedBlob(body.stored, store)
   if (blob.size <= longest) {
-    const text = chomped(await whole(bytesOf(blob, store)), body.chomp)
+    const text = chomped(await whole(bytesOf(blob, store)), body)
     return placed(change ? Buffer.from(change(text.toString('utf8'))) : text, store, longest)
   }
   if (!body.chomp && change === undefined) return blob
@@ -103,7 +103,7 @@ async function whole(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function chomped(bytes: Buffer, chomp: boolean): Buffer {
+function chomped(bytes: Buffer, { chomp }: Pick<Body, 'chomp'>): Buffer {
   return chomp ? Buffer.from(bytes.toString('latin1').replace(/^\t+/gm, ''), 'latin1') : bytes
 }
 
@@ -126,7 +126,7 @@ async function* changed(
   if (rest.length > 0) yield piece(rest)
 
   function piece(bytes: Buffer): Buffer {
-    const lines = chomped(bytes, chomp)
+    const lines = chomped(bytes, { chomp })
     return change === undefined ? lines : Buffer.from(changedLines(lines.toString('utf8'), change))
   }
 }

@@ -11,7 +11,7 @@ export { completeHistory, fillTimes, newest } from './history.js'
 export { childDocument, scratchDocument } from './image-config.js'
 export type { LayerStep, Source, TreeRef } from './layer-step.js'
 export { makePlan, placeOf } from './plan.js'
-export type { PlanRequest, RunRules } from './plan-request.js'
+export type { BuildMachine, PlanRequest, RunRules } from './plan-request.js'
 export { platformArgs } from './platform-args.js'
 export { checkRules } from './rule-check.js'
 export { type GlobalScope, unusedBuildArgs } from './scope.js'
@@ -22,11 +22,11 @@ export {
   type Chain,
   type ChainStep,
   type ConfigExtras,
-  laidUpon,
   type StageState,
   startStage,
 } from './stage-state.js'
 export { checkStageUses } from './stage-uses.js'
+export { StepKeys, type StepOrigin } from './step-keys.js'
 export { located, namesOf } from './step-place.js'
-export type { StepPlanner, WantedStep } from './step-planner.js'
+export type { PlannedStep, StepPlanner, WantedStep } from './step-planner.js'
 export { planTransfer } from './transfer-request.js'

@@ -7,8 +7,7 @@ import type { StepPlanner } from './step-planner.js'
 /** What an image is planned for, and what its plan may ask. One for each platform. */
 export interface PlanRequest {
   readonly platform: Platform
-  /** What this machine is: steps of another architecture need an emulator. */
-  readonly machine: Platform
+  readonly machine: BuildMachine
   readonly buildArgs: ReadonlyMap<string, string>
   readonly time: CreationTime
   readonly runs: RunRules
@@ -17,6 +16,16 @@ export interface PlanRequest {
   /** Where the long heredocs are. */
   readonly blobs: BlobStore
   readonly steps: StepPlanner
+}
+
+/** The machine that executes the steps. */
+export interface BuildMachine extends Platform {
+  /**
+   * Called right before a RUN of another architecture is executed.
+   *
+   * @throws {ToolError} where the machine cannot start programs of that architecture
+   */
+  readonly checkEmulator: (architecture: string) => void
 }
 
 /** What holds for every RUN, whatever its instruction says. */

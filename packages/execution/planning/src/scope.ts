@@ -69,9 +69,8 @@ export class Scope {
  */
 export function declareArg(
   scope: Scope,
-  outer: GlobalScope,
   arg: ArgInstruction['args'][number],
-  expand: (word: string) => string,
+  { outer, expand }: { readonly outer: GlobalScope; readonly expand: (word: string) => string },
 ): string | undefined {
   const given = outer.buildArgs.get(arg.name)
   if (given !== undefined) outer.used.add(arg.name)

@@ -14,7 +14,7 @@ export interface ChainStep {
   /** What it was executed on. */
   readonly below: Chain
   readonly createdBy: string
-  /** Of a step that lies on nothing, whatever is below it in its stage: that. */
+  /** A linked step is executed on an empty root; this is the chain that it is then laid upon. */
   readonly onto?: Chain
   /** Where a cache has it that was imported. */
   readonly imported?: ImportedStep

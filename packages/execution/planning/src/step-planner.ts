@@ -4,6 +4,8 @@ import type { Chain, ChainStep } from './stage-state.js'
 /** A step that an instruction asks for. */
 export interface WantedStep {
   readonly layer: LayerStep
+  /** Of its line in the history. */
+  readonly comment?: string
   readonly title: string
   /** Its place, as `Dockerfile:3`. */
   readonly place: string
@@ -15,8 +17,14 @@ export interface WantedStep {
   readonly hint?: string
 }
 
+/** A step with its key, and the chain that it ends. */
+export interface PlannedStep {
+  readonly chain: Chain
+  readonly step: ChainStep
+}
+
 /** Gives steps their keys, and says how each will be had: from a cache, or by executing it. */
 export interface StepPlanner {
   /** A chain with one more step, which is not executed yet. */
-  plan(below: Chain, wanted: WantedStep): { readonly chain: Chain; readonly step: ChainStep }
+  plan(below: Chain, wanted: WantedStep): PlannedStep
 }

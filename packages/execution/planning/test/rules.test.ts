@@ -3,6 +3,7 @@
 import t from 'tap'
 import { nextWorkdir } from '../src/config-step.js'
 import { createdBy } from '../src/created-by.js'
+import { isForeign } from '../src/foreign.js'
 import { duration, quote, quoteRune } from '../src/go-format.js'
 import { completeHistory, fillTimes } from '../src/history.js'
 import { childDocument, setEnv } from '../src/image-config.js'
@@ -92,21 +93,17 @@ t.test('variables', async t => {
     used: new Set(),
   }
   const scope = new Scope([['E', 'env']])
-  const word = (text: string): string => text
-  t.equal(
-    declareArg(scope, outer, { name: 'A', value: 'default' }, word),
-    'given',
-    '--build-arg beats the default',
-  )
-  t.equal(declareArg(scope, outer, { name: 'B', value: 'default' }, word), 'default')
-  t.equal(declareArg(scope, outer, { name: 'G' }, word), 'global', 'a bare ARG takes the one before FROM')
-  t.equal(declareArg(scope, outer, { name: 'E', value: 'arg' }, word), 'arg')
+  const from = { outer, expand: (text: string): string => text }
+  t.equal(declareArg(scope, { name: 'A', value: 'default' }, from), 'given', '--build-arg beats the default')
+  t.equal(declareArg(scope, { name: 'B', value: 'default' }, from), 'default')
+  t.equal(declareArg(scope, { name: 'G' }, from), 'global', 'a bare ARG takes the one before FROM')
+  t.equal(declareArg(scope, { name: 'E', value: 'arg' }, from), 'arg')
   t.equal(scope.get('E'), 'arg', 'the later of ENV and ARG counts')
   scope.set('E', 'env')
   t.equal(scope.get('E'), 'env', 'whichever it is')
-  declareArg(scope, outer, { name: 'E' }, word)
+  declareArg(scope, { name: 'E' }, from)
   t.equal(scope.get('E'), 'env', 'an ARG without a value changes nothing')
-  declareArg(scope, outer, { name: 'N' }, word)
+  declareArg(scope, { name: 'N' }, from)
   t.same(scope.declared(), ['A=given', 'B=default', 'G=global', 'E=env', 'N='])
   t.notOk(scope.values().has('N'), 'declared without a value is not set')
   t.same(
@@ -149,4 +146,11 @@ t.test('the config of a child', async t => {
     ['/', '../..', '/'],
   ] as const)
     t.equal(nextWorkdir(current, wanted), want)
+})
+
+t.test('which architectures need an emulator', async t => {
+  t.same(
+    [isForeign('386', 'amd64'), isForeign('arm', 'arm64'), isForeign('amd64', 'arm64'), isForeign('x', 'x')],
+    [false, false, true, false],
+  )
 })

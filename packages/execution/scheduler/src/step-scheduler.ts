@@ -1,24 +1,17 @@
-import { type Digest, isDigest } from '@pipelayer/digest'
+import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import type { CreationTime } from '@pipelayer/oci'
 import { limitTo } from '@pipelayer/places'
 import {
-  baseChain,
   type Chain,
   type ChainStep,
-  laidUpon,
+  type PlannedStep,
+  StepKeys,
+  type StepOrigin,
   type StepPlanner,
   type WantedStep,
 } from '@pipelayer/planning'
-import {
-  contentWith,
-  type DoneStep,
-  type ImportedStep,
-  type StepCache,
-  type StepImports,
-  usualLayer,
-} from '@pipelayer/step-cache'
-import { keyOf } from '@pipelayer/steps'
+import { type DoneStep, type StepCache, type StepImports, usualLayer } from '@pipelayer/step-cache'
 import type { Store } from '@pipelayer/store'
 import type { StepTrees } from './step-trees.js'
 
@@ -47,8 +40,7 @@ export class StepScheduler implements StepPlanner {
   readonly time: CreationTime
   readonly #options: SchedulerOptions
   readonly #turn: ReturnType<typeof limitTo>
-  /** What the chains of this build are called on other machines. */
-  readonly #shared = new Map<Digest, Digest>()
+  readonly #keys: StepKeys
   readonly #missing = new Map<Digest, () => Promise<DoneStep>>()
   readonly #failure: Promise<never>
   #fail: (error: unknown) => void = () => {}
@@ -60,6 +52,17 @@ export class StepScheduler implements StepPlanner {
     this.cache = options.cache
     this.trees = options.trees
     this.#turn = limitTo(options.parallel)
+    const { cache, time, nonce } = options
+    this.#keys = new StepKeys({
+      time,
+      nonce,
+      known: {
+        find: key => cache.find(key),
+        packed: key => usualLayer(cache.packed(key), time)?.packed,
+        imported: (shared, on) => options.imports.find(shared, on),
+      },
+      obtain: (origin, below, wanted) => this.#obtain(origin, below, wanted),
+    })
     this.#failure = new Promise((_, reject) => {
       this.#fail = reject
     })
@@ -67,32 +70,25 @@ export class StepScheduler implements StepPlanner {
   }
 
   /** A chain with one more step, which is not executed yet. */
-  plan(below: Chain, wanted: WantedStep): { readonly chain: Chain; readonly step: ChainStep } {
-    if (wanted.layer.linked !== true) return this.#plan(below, wanted)
-    const alone = this.#plan(baseChain(undefined, this.time), wanted)
-    const laid = laidUpon(below, alone.step, alone.chain)
-    this.#shared.set(laid.chain.key, laid.chain.shared)
-    return laid
+  plan(below: Chain, wanted: WantedStep): PlannedStep {
+    return this.#keys.plan(below, wanted)
   }
 
-  #plan(below: Chain, wanted: WantedStep): { readonly chain: Chain; readonly step: ChainStep } {
-    const { layer } = wanted
-    const { nonce } = this.#options
-    const shared = keyOf(below.shared, this.#sharedForm(layer.key))
-    const plainKey = keyOf(below.key, layer.key)
-    // A first step of a key never used makes all that follow new too: their keys begin with it.
-    const isNew = nonce !== undefined && below.steps.length === 0
-    const key = isNew ? keyOf(below.key, { ...layer.key, nonce }) : plainKey
-    const step = { shared, below, createdBy: layer.createdBy }
-    const known = this.#cached(key, wanted)
-    if (known) return this.#extended({ ...step, cacheKey: known.cacheKey, done: async () => known })
-    const imported = nonce === undefined ? this.#options.imports.find(shared, below.content) : undefined
-    if (imported) return this.#extended({ ...step, ...this.#imported(below, wanted, imported) })
+  #obtain(origin: StepOrigin, below: Chain, wanted: WantedStep): () => Promise<DoneStep> {
+    const { info } = this.#options
+    if (origin.kind === 'known') {
+      info(`${wanted.title} (cached)`)
+      return async () => origin.done
+    }
+    if (origin.kind === 'imported') {
+      info(`${wanted.title} (cached in ${origin.imported.name})`)
+      return this.#memo(() => this.#fetch(origin), wanted)
+    }
     // Stages and platforms may have steps in common: each is executed once.
-    const execute = (): Promise<DoneStep> => this.#execute(below, wanted, { key, plainKey })
-    const done = this.#missing.get(key) ?? this.#memo(execute, wanted)
-    this.#missing.set(key, done)
-    return this.#extended({ ...step, cacheKey: key, done })
+    const execute = (): Promise<DoneStep> => this.#execute(below, wanted, origin)
+    const done = this.#missing.get(origin.cacheKey) ?? this.#memo(execute, wanted)
+    this.#missing.set(origin.cacheKey, done)
+    return done
   }
 
   /** What a step gives, or the first thing that went wrong in the build. */
@@ -105,42 +101,15 @@ export class StepScheduler implements StepPlanner {
     await this.trees.close()
   }
 
-  #cached(key: Digest, { title }: WantedStep): DoneStep | undefined {
-    const known = this.cache.find(key)
-    if (known) this.#options.info(`${title} (cached)`)
-    return known
-  }
-
-  // Under a key of its own: what a cache says is believed by the builds that ask that cache, by no others.
-  #imported(
-    below: Chain,
-    wanted: WantedStep,
-    imported: ImportedStep,
-  ): Pick<ChainStep, 'cacheKey' | 'imported' | 'done'> {
-    const { diffID = '', blob } = imported.packed
-    // The digest is proven when it is fetched, the diffID only when it is unpacked: both say what it is.
-    const key = keyOf(below.key, { ...wanted.layer.key, imported: [diffID, blob?.digest ?? 'empty'] })
-    const here = this.cache.find(key)
-    this.#options.info(`${wanted.title} (cached in ${imported.name})`)
-    const fetch = async (): Promise<DoneStep> => {
-      if (here) return here
-      await imported.fetch()
-      this.cache.keepPacked(key, imported.encoding, imported.packed)
-      return { cacheKey: key, created: imported.packed.created }
-    }
-    return { cacheKey: key, imported, done: this.#memo(fetch, wanted) }
-  }
-
-  #extended(step: ChainStep): { readonly chain: Chain; readonly step: ChainStep } {
-    const { below, cacheKey, shared, imported } = step
-    const packed = imported?.packed ?? usualLayer(this.cache.packed(cacheKey), this.time)?.packed
-    const content =
-      packed?.blob === undefined ? packed && below.content : contentWith(below.content, packed.diffID)
-    this.#shared.set(cacheKey, shared)
-    return {
-      step,
-      chain: { base: below.base, steps: [...below.steps, step], key: cacheKey, shared, content },
-    }
+  async #fetch({
+    cacheKey,
+    imported,
+  }: Extract<StepOrigin, { readonly kind: 'imported' }>): Promise<DoneStep> {
+    const here = this.cache.find(cacheKey)
+    if (here) return here
+    await imported.fetch()
+    this.cache.keepPacked(cacheKey, imported.encoding, imported.packed)
+    return { cacheKey, created: imported.packed.created }
   }
 
   #memo(work: () => Promise<DoneStep>, { located, hint }: WantedStep): () => Promise<DoneStep> {
@@ -161,7 +130,7 @@ export class StepScheduler implements StepPlanner {
   async #execute(
     below: Chain,
     { layer, title, place, check }: WantedStep,
-    { key, plainKey }: { readonly key: Digest; readonly plainKey: Digest },
+    { cacheKey: key, plainKey }: Extract<StepOrigin, { readonly kind: 'missing' }>,
   ): Promise<DoneStep> {
     check?.()
     const { executor, form } = await this.trees.start()
@@ -181,13 +150,6 @@ export class StepScheduler implements StepPlanner {
     if (!done)
       throw new ToolError('STEP_LOST', `the step ${key} is not in the store, although it was executed`)
     return done
-  }
-
-  // Names of trees in a key are exchanged for those that every machine knows them by.
-  #sharedForm(key: Readonly<Record<string, unknown>>): Record<string, unknown> {
-    const exchange = (_: string, value: unknown): unknown =>
-      typeof value === 'string' && isDigest(value) ? (this.#shared.get(value) ?? value) : value
-    return JSON.parse(JSON.stringify(key, exchange)) as Record<string, unknown>
   }
 }
 

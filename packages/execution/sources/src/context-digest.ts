@@ -15,20 +15,27 @@ import { type TreeState, treeState } from './tree-state.js'
 
 type Wanted = Pick<TransferAction, 'sources' | 'parents' | 'excludes'>
 
+export interface DigestOptions {
+  /** SOURCE_DATE_EPOCH, in seconds since 1970. */
+  readonly epoch?: number | undefined
+  /**
+   * What is known of contents already: instructions that take the same file have it read once, and of a tree that did not
+   * change since an earlier build nothing is read.
+   */
+  readonly files?: FileDigests
+}
+
 /**
  * A digest over what a COPY or ADD from a context will read: names, owners, modes, link targets, contents; not the
  * times, so that a fresh clone finds its cache. Under SOURCE_DATE_EPOCH layers are to be equal whatever the clock of
  * a file said, so min(mtime, epoch) is part of it.
  *
- * @param files - what is known of contents already: instructions that take the same file have it read once, and of a
- *   tree that did not change since an earlier build nothing is read
  * @throws {ToolError} `NOT_FOUND`
  */
 export function contextDigest(
   context: BuildContext,
   action: Wanted,
-  epoch: number | undefined,
-  files: FileDigests = new FileDigests(),
+  { epoch, files = new FileDigests() }: DigestOptions,
 ): Digest {
   const root = Rooted.open(context.dir)
   try {

@@ -53,8 +53,7 @@ export class ContextFolders {
   }
 
   async #http({ address, unpack }: Extract<ContextSource, { kind: 'http' }>): Promise<BuildContext> {
-    const { onWarning, places } = this.#setup
-    const file = await fetchHttp(address, { ...places, ...(onWarning === undefined ? {} : { onWarning }) })
+    const file = await fetchHttp(address, this.#setup)
     const unpacked = unpack ? await this.#unpack(file.path) : undefined
     if (unpacked !== undefined) return unpacked
     const dir = this.#temp.make()

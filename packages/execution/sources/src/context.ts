@@ -29,7 +29,9 @@ const MAX_IGNORE_BYTES = 16 * 1024 * 1024
  * @throws {ToolError} `GIT_REF_INVALID`, system errors
  */
 export function readContext(text: string, dockerfile: string | undefined): ContextSource {
-  return localContext(text, dockerfile) ?? remoteContext(text, true) ?? openContext(text, dockerfile)
+  return (
+    localContext(text, dockerfile) ?? remoteContext(text, { unpack: true }) ?? openContext(text, dockerfile)
+  )
 }
 
 /**
@@ -40,7 +42,10 @@ export function readNamedContext(value: string): NamedContext {
   const [, scheme, rest = ''] = /^(docker-image|oci-layout):\/\/(.*)$/s.exec(value) ?? []
   if (scheme === 'docker-image') return { kind: 'image', image: rest }
   if (scheme === 'oci-layout') return { kind: 'image', image: layoutPlace(rest) }
-  return localContext(value, undefined) ?? remoteContext(value, false) ?? { kind: 'image', image: value }
+  return (
+    localContext(value, undefined) ??
+    remoteContext(value, { unpack: false }) ?? { kind: 'image', image: value }
+  )
 }
 
 // A digest beats the tag before it.
@@ -68,7 +73,7 @@ function localContext(text: string, dockerfile: string | undefined): ContextSour
   return stat.isDirectory() ? openContext(text, dockerfile) : { kind: 'archive', file: path.resolve(text) }
 }
 
-function remoteContext(text: string, unpack: boolean): ContextSource | undefined {
+function remoteContext(text: string, { unpack }: { readonly unpack: boolean }): ContextSource | undefined {
   const ref = parseGitRef(text)
   if (ref !== undefined) return { kind: 'git', ref }
   return /^https?:\/\//.test(text) ? { kind: 'http', address: text, unpack } : undefined

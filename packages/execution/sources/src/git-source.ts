@@ -25,12 +25,10 @@ const MAX_DEPTH = 10
  * @throws {ToolError} `GIT_FAILED`, `GIT_MISSING`, `GIT_SUBMODULE_INVALID`
  */
 export async function checkoutCommit(
-  remote: string,
-  commit: GitCommit,
-  dir: string,
+  wanted: Omit<Checkout, 'depth'>,
   options: CheckoutOptions,
 ): Promise<void> {
-  await checkout({ remote, commit, dir, depth: 0 }, options)
+  await checkout({ ...wanted, depth: 0 }, options)
 }
 
 interface Checkout {

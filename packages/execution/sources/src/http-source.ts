@@ -12,10 +12,10 @@ export interface HttpSourceOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal?: AbortSignal
   /** How often and how long it is tried. */
-  readonly retry?: Partial<RetryOptions>
+  readonly retry?: Partial<RetryOptions> | undefined
   /** What the file has to be: a digest that names any known algorithm. */
-  readonly checksum?: string
-  readonly onWarning?: (message: string) => void
+  readonly checksum?: string | undefined
+  readonly onWarning?: ((message: string) => void) | undefined
 }
 
 /** A file of the web in the store. */

@@ -1,6 +1,6 @@
 import { type GitRef, remoteGitRef } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
-import type { RemoteOptions } from '@pipelayer/places'
+import type { RetryOptions } from '@pipelayer/registry'
 import { binaryOf } from '@pipelayer/rootfs'
 import { type Remote, type RemoteRequest, type SecretSource, secretBytes } from '@pipelayer/steps'
 import type { Store } from '@pipelayer/store'
@@ -10,14 +10,13 @@ import { type CheckoutOptions, checkoutCommit, subdirectory } from './git-source
 import { fetchHttp, httpFileName } from './http-source.js'
 import type { TempFolders } from './temp-folders.js'
 
-/** What reaching the network takes: the user's credentials and proxies, and where what is fetched is kept. */
+/** What reaching the network takes: the user's proxies and tokens, and where what is fetched is kept. */
 export interface RemoteSetup {
-  readonly places: RemoteOptions & {
-    readonly store: Store
-    readonly env: Readonly<Record<string, string | undefined>>
-    readonly signal: AbortSignal
-    readonly plainHttp: boolean
-  }
+  readonly store: Store
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly signal: AbortSignal
+  /** How often and how long a server is tried. */
+  readonly retry?: Partial<RetryOptions> | undefined
   /** Tokens for git hosts are among them. */
   readonly secrets: ReadonlyMap<string, SecretSource>
   readonly onWarning?: ((message: string) => void) | undefined
@@ -55,12 +54,7 @@ export class RemoteSources {
   }
 
   async #http(address: string, { checksum, unpack = false }: RemoteRequest): Promise<Remote> {
-    const { onWarning, places } = this.#setup
-    const options = {
-      ...places,
-      ...(checksum === undefined ? {} : { checksum }),
-      ...(onWarning === undefined ? {} : { onWarning }),
-    }
+    const options = { ...this.#setup, checksum }
     const name = binaryOf(httpFileName(address))
     // With a checksum nothing is fetched for the key alone: the cache may have the step.
     const early = checksum === undefined ? await fetchHttp(address, options) : undefined
@@ -90,14 +84,14 @@ export class RemoteSources {
     ref: GitRef,
     request: RemoteRequest,
   ): Promise<{ readonly found: GitCommit; readonly options: CheckoutOptions }> {
-    const { places, secrets } = this.#setup
+    const { store, env, signal, retry, secrets } = this.#setup
     if (request.checksum !== undefined && ref.checksum !== undefined && request.checksum !== ref.checksum)
       throw new ToolError(
         'GIT_REF_INVALID',
         `--checksum=${request.checksum}: the address says ${ref.checksum}`,
       )
-    const authorization = (host: string): string | undefined => gitHeader(host, secrets, places.env)
-    const reach = { ...places, authorization }
+    const authorization = (host: string): string | undefined => gitHeader(host, secrets, env)
+    const reach = { store, env, signal, retry, authorization }
     const checksum = request.checksum ?? ref.checksum
     const wanted = ref.fetchByCommit === true ? fullCommit(ref, checksum) : ref.ref
     const found = await resolveCommit({ remote: remoteOf(ref), ref: wanted, checksum }, reach)
@@ -123,7 +117,7 @@ export class RemoteSources {
 
   async #write(remote: string, found: GitCommit, options: CheckoutOptions): Promise<string> {
     const dir = this.#temp.make()
-    await checkoutCommit(remote, found, dir, options)
+    await checkoutCommit({ remote, commit: found, dir }, options)
     return dir
   }
 }

@@ -26,6 +26,8 @@ export interface Selection {
   readonly chosen?: (name: string) => boolean
   /** No name below an entry that is left out can come back in, so that whole directories can be skipped. */
   readonly prunes: boolean
+  /** Told of sockets, which are passed over: no layer can hold one. */
+  readonly onSkip?: (name: string) => void
 }
 
 interface Frame {
@@ -38,20 +40,15 @@ interface Frame {
 /**
  * Walks a tree, a directory before its contents, names in byte order.
  *
- * Sockets are passed over, with `onSkip`: no layer can hold one. Symlinks are entries, never followed.
+ * Sockets are passed over. Symlinks are entries, never followed.
  *
  * @param start - a resolved name of `root`, as {@link Rooted.resolve} gives it
  * @throws {ToolError} `NOT_FOUND` when the start is not there
  */
-export function* walkSource(
-  root: Rooted,
-  start: string,
-  selection: Selection,
-  onSkip: (name: string) => void = () => {},
-): Generator<SourceEntry> {
+export function* walkSource(root: Rooted, start: string, selection: Selection): Generator<SourceEntry> {
   const stat = root.lstat(start)
   if (!stat) throw new ToolError('NOT_FOUND', `"/${showName(start)}": not found`)
-  const walk = new Walk(root, start, selection, onSkip)
+  const walk = new Walk(root, start, selection)
   if (stat.isDirectory()) yield* walk.directory('', stat)
   else yield* walk.leaf('', { stat, path: at(root.fd, start), included: true })
 }
@@ -60,14 +57,12 @@ class Walk {
   readonly #root: Rooted
   readonly #start: string
   readonly #selection: Selection
-  readonly #onSkip: (name: string) => void
   readonly #frames: Frame[] = []
 
-  constructor(root: Rooted, start: string, selection: Selection, onSkip: (name: string) => void) {
+  constructor(root: Rooted, start: string, selection: Selection) {
     this.#root = root
     this.#start = start
     this.#selection = selection
-    this.#onSkip = onSkip
   }
 
   *directory(name: string, stat: fs.BigIntStats): Generator<SourceEntry> {
@@ -92,7 +87,7 @@ class Walk {
   ): Generator<SourceEntry> {
     if (!leaf.included) return
     if (leaf.stat.isSocket()) {
-      this.#onSkip(join(this.#start, name))
+      this.#selection.onSkip?.(join(this.#start, name))
       return
     }
     yield* this.#enter()

@@ -42,7 +42,7 @@ async function isArchive(fd: number): Promise<boolean> {
     const parser = new TarParser()
     for await (const chunk of inflate(fd)) {
       if (head.length < BLOCK_SIZE) head = Buffer.concat([head, chunk.subarray(0, BLOCK_SIZE)])
-      for (const event of parser.push(chunk)) if (event.type === 'entry') return true
+      if (hasEntry(parser.push(chunk))) return true
     }
     return false
   } catch (error) {
@@ -50,6 +50,12 @@ async function isArchive(fd: number): Promise<boolean> {
     if (!(error instanceof ToolError) || error.code === 'COMPRESSION_UNSUPPORTED') throw error
     return error.code === 'TAR_INVALID' && head.length >= BLOCK_SIZE && isHeader(head.subarray(0, BLOCK_SIZE))
   }
+}
+
+// What comes behind the first entry is not parsed.
+function hasEntry(events: Iterable<{ readonly type: string }>): boolean {
+  for (const { type } of events) if (type === 'entry') return true
+  return false
 }
 
 function inflate(fd: number): AsyncIterable<Buffer> {

@@ -107,7 +107,7 @@ t.test('the digest of a tree is remembered by its state', async t => {
   const context = { dir: path.join(dir, 'context'), ignore: [] }
   const notes = path.join(dir, 'notes')
   const action = { sources: ['f'], parents: false, excludes: [] }
-  const digest = contextDigest(context, action, undefined)
+  const digest = contextDigest(context, action, {})
   const state = { digest: contextState(context, action, undefined) ?? '', changed: 0 }
   const write = new FileDigests(notes)
   t.equal(write.tree(state), undefined)
@@ -117,17 +117,17 @@ t.test('the digest of a tree is remembered by its state', async t => {
   const lines = fs.readFileSync(`${notes}.trees`, 'utf8')
   t.equal(lines, `${state.digest} ${digest}\n`, 'but for what has just changed')
   const read = new FileDigests(notes)
-  t.equal(contextDigest(context, action, undefined, read), digest)
+  t.equal(contextDigest(context, action, { files: read }), digest)
   t.equal(read.stateOf(digest), state.digest)
   const wrong = digest.replace(/.$/, last => (last === '0' ? '1' : '0'))
   fs.writeFileSync(`${notes}.trees`, `${state.digest} ${wrong}\n`)
   t.equal(
-    contextDigest(context, action, undefined, new FileDigests(notes)),
+    contextDigest(context, action, { files: new FileDigests(notes) }),
     wrong,
     'without a look at the file',
   )
   fs.writeFileSync(`${notes}.trees`, `${state.digest} sha256:x\n\0`)
-  t.equal(contextDigest(context, action, undefined, new FileDigests(notes)), digest, 'a damaged note is none')
+  t.equal(contextDigest(context, action, { files: new FileDigests(notes) }), digest, 'a damaged note is none')
   const used = new FileDigests(notes)
   used.tree(state)
   used.keepTree(state, digest)
@@ -141,7 +141,7 @@ t.test('the digest of a tree is remembered by its state', async t => {
   const third = new FileDigests(notes)
   third.tree(state)
   third.keepTree(state, digest)
-  contextDigest(context, action, 7, third)
+  contextDigest(context, action, { epoch: 7, files: third })
   third.save()
   t.match(fs.readFileSync(notes, 'utf8'), /^1:2:3:4:5 /, 'files of a tree known as a whole stay known')
 })

@@ -167,7 +167,10 @@ t.test('a commit on the disk', { skip: need('git') }, async t => {
     const options = { store: storeIn(t), env: { ...process.env, GIT_DIR: '/nowhere' } }
     const out = async (more: Partial<CheckoutOptions> = {}): Promise<string> => {
       const place = fs.mkdtempSync(path.join(dir, 'out-'))
-      await checkoutCommit(`${web.url}/r/.git`, { commit: head }, place, { ...options, ...more })
+      await checkoutCommit(
+        { remote: `${web.url}/r/.git`, commit: { commit: head }, dir: place },
+        { ...options, ...more },
+      )
       return place
     }
     const place = await out()

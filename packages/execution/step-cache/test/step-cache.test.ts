@@ -39,6 +39,7 @@ t.test('a cache that is written is read', async t => {
   t.same(parseCache(manifest, config), STEPS)
   t.equal(manifest.layers.length, 1, 'a blob of two steps is listed once')
   t.same(cacheConfig(STEPS), config, 'the same steps, the same bytes')
+  t.same(parseCache(manifest, cacheConfig([])), [], 'a cache without steps')
 })
 
 t.test('a cache that others wrote', async t => {

@@ -39,7 +39,7 @@ function parseClause(clause: string, text: string): ModeChange {
       const bits = bitsOf(who, what, { mode: now, isDirectory })
       if (operator === '+') now |= bits
       else if (operator === '-') now &= ~bits
-      else now = (now & ~classMask(who, isDirectory)) | bits
+      else now = (now & ~classMask(who, { isDirectory })) | bits
     }
     return now
   }
@@ -66,7 +66,7 @@ function permission(what: string, { mode, isDirectory }: Current): number {
 }
 
 // `=` also clears the special bits of its classes; those of a directory only chmod's explicit forms touch.
-function classMask(who: string, isDirectory: boolean): number {
+function classMask(who: string, { isDirectory }: Pick<Current, 'isDirectory'>): number {
   let mask = 0
   for (const name of who) mask |= 7 << (SHIFT[name] ?? 0)
   if (isDirectory) return mask

@@ -1,13 +1,7 @@
 import { isDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
-import {
-  Connections,
-  openPlace,
-  type Place,
-  type PlaceOptions,
-  type Published,
-} from '@pipelayer/places'
+import { Connections, openPlace, type Place, type PlaceOptions, type Published } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { PutAhead } from './ahead.js'
@@ -50,7 +44,11 @@ export async function* putImages(
 ): AsyncGenerator<AnyRecord, void, undefined> {
   checkPlace(options)
   const connections = new Connections()
-  const put = new StreamPut({ ...options, connections, defersNames: true })
+  const put = new StreamPut({
+    ...options,
+    registries: { ...options.registries, connections },
+    defersNames: true,
+  })
   try {
     yield* named(put.run(records))
     put.check()

@@ -33,7 +33,8 @@ export class DockerSources {
     return this.#served && nameOf(this.#served)
   }
 
-  async manifest(reference: string, isDigest: boolean): Promise<PlacedManifest> {
+  /** The manifest of a tag or a digest. Of a digest any host may be asked: the bytes prove what they are. */
+  async manifest(reference: string, { isDigest }: { readonly isDigest: boolean }): Promise<PlacedManifest> {
     for (const source of this.#left()) {
       if (!isDigest && !source.resolves) continue
       try {
@@ -87,7 +88,7 @@ export class DockerSources {
   }
 
   #left(): Source[] {
-    const { connections } = this.#options
+    const { connections } = this.#options.registries ?? {}
     const isLast = (source: Source): boolean => this.#sources.at(-1) === source
     return this.#sources.filter(
       source => !this.#failed.has(source) && (isLast(source) || !connections?.isDown(source.domain)),
@@ -99,7 +100,7 @@ export class DockerSources {
     if (!(error instanceof ToolError) || this.#left().at(-1) === source || this.#options.signal?.aborted)
       throw error
     this.#failed.add(source)
-    if (error.status === 75) this.#options.connections?.leave(source.domain)
+    if (error.status === 75) this.#options.registries?.connections?.leave(source.domain)
     this.#options.warn?.(
       `${nameOf(source)} did not serve: ${error.message}; asking the next host`,
       'MIRROR_FAILED',

@@ -50,8 +50,8 @@ export function openDocker(rest: string, options: PlaceOptions): Place {
   }
 }
 
-function routeTo({ domain, path, digest }: NormalizedReference, { route }: PlaceOptions): Route {
-  const found = route?.({ domain, path, byDigest: digest !== undefined })
+function routeTo({ domain, path, digest }: NormalizedReference, { registries }: PlaceOptions): Route {
+  const found = registries?.route?.({ domain, path, byDigest: digest !== undefined })
   if (found?.blocked) {
     throw new ToolError('REGISTRY_BLOCKED', `${domain}/${path} is blocked by the rule for "${found.rule}"`)
   }
@@ -84,7 +84,7 @@ class DockerPlace implements PlaceReader, PlaceWriter {
   resolve(digest?: Digest): Promise<PlacedManifest> {
     const { tag, digest: named } = this.#reference
     const exact = digest ?? named
-    return this.#sources.manifest(exact ?? tag ?? 'latest', exact !== undefined)
+    return this.#sources.manifest(exact ?? tag ?? 'latest', { isDigest: exact !== undefined })
   }
 
   blobSize(digest: string): Promise<number | undefined> {

@@ -26,6 +26,7 @@ export type {
   PlaceReader,
   PlaceWriter,
   Published,
+  RegistryOptions,
 } from './place.js'
-export type { Remote, RemoteArgs, RemoteContext, RemoteOptions } from './remote.js'
-export { Connections, credentialPlaces, REMOTE_OPTIONS, remoteOptions, sessionOptions } from './remote.js'
+export type { Remote, RemoteAccess, RemoteContext, RemoteOptions } from './remote.js'
+export { Connections, credentialPlaces, remoteOptions, sessionOptions } from './remote.js'

@@ -106,14 +106,11 @@ export interface Place {
   close(): Promise<void>
 }
 
-export interface PlaceOptions {
-  /** The local store's folder. */
-  readonly store: string
-  readonly env?: Readonly<Record<string, string | undefined>>
-  readonly signal?: AbortSignal
+/** How registries are spoken to. */
+export interface RegistryOptions {
   /** Speak plain HTTP to registries that are not loopback. */
   readonly plainHttp?: boolean
-  /** In place of the files that `env` leads to. */
+  /** In place of the files that the environment leads to. */
   readonly credentials?: CredentialSource
   /** Certificates for all registries; those of `certificates` come on top. */
   readonly tls?: TlsSettings
@@ -123,6 +120,18 @@ export interface PlaceOptions {
   readonly route?: Router
   /** What the places of a run share of their registries. Without it each has its own. */
   readonly connections?: Connections
+  /** How many requests each host gets. */
+  readonly budget?: Budget
+  readonly retry?: Partial<RetryOptions>
+  readonly timeouts?: Partial<Timeouts>
+}
+
+export interface PlaceOptions {
+  /** The local store's folder. */
+  readonly store: string
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly signal?: AbortSignal
+  readonly registries?: RegistryOptions
   /** Leave the index of a layout to the caller: it is replaced as a whole, once for many images. */
   readonly defersNames?: boolean
   /**
@@ -130,10 +139,6 @@ export interface PlaceOptions {
    * documents alone are read, and layers count by their size.
    */
   readonly verify?: boolean
-  /** How many requests each host gets. */
-  readonly budget?: Budget
-  readonly retry?: Partial<RetryOptions>
-  readonly timeouts?: Partial<Timeouts>
   /** Told of what went wrong and was mended: a transfer that is tried again. */
   readonly warn?: (message: string, code?: string) => void
 }

@@ -10,7 +10,6 @@ import {
   certificatesFor,
   credentialFiles,
   credentialPaths,
-  DEFAULT_RETRY,
   readText,
   type SessionOptions,
   type TlsSettings,
@@ -19,29 +18,19 @@ import type { PlaceOptions } from './place.js'
 
 export { Connections }
 
-/** The options of every tool that talks to registries: rows of its option table. */
-export const REMOTE_OPTIONS = {
-  'plain-http': { type: 'boolean', describe: 'speak plain HTTP to registries, not only to local ones' },
-  'tls-ca': { type: 'array', value: 'FILE', describe: 'trust the authorities in FILE as well (repeatable)' },
-  'tls-cert': { type: 'string', value: 'FILE', describe: 'show this client certificate to registries' },
-  'tls-key': { type: 'string', value: 'FILE', describe: 'the key of --tls-cert' },
-  rate: { type: 'number', value: 'N', describe: 'send each host at most N requests a second' },
-  timeout: {
-    type: 'number',
-    value: 'SECONDS',
-    default: DEFAULT_RETRY.totalMs / 1000,
-    describe: 'wait so long in all for a document or blob, and a second for each 16 KiB of it',
-  },
-} as const
-
-/** What {@link REMOTE_OPTIONS} gave. */
-export interface RemoteArgs {
-  readonly 'plain-http': boolean
-  readonly 'tls-ca': readonly string[]
-  readonly 'tls-cert': string | undefined
-  readonly 'tls-key': string | undefined
-  readonly rate: number | undefined
-  readonly timeout: number
+/** How registries are spoken to, as a user says it. Files are read here. */
+export interface RemoteAccess {
+  /** Speak plain HTTP to registries that are not loopback. */
+  readonly plainHttp?: boolean
+  /** Files in PEM: authorities to trust as well, and a client certificate with its key. */
+  readonly tls?: {
+    readonly authorities: readonly string[]
+    readonly identity?: { readonly cert: string; readonly key: string }
+  }
+  /** What each host gets at most; no limit unless said. */
+  readonly requestsPerSecond?: number
+  /** How long a server may keep us waiting for one document or blob in all, and a second for each 16 KiB of it. */
+  readonly timeoutSeconds?: number | undefined
 }
 
 /** What a tool hands on of its process. */
@@ -54,34 +43,34 @@ export interface RemoteContext {
 export type RemoteOptions = Omit<PlaceOptions, 'store'>
 
 /**
- * Turns a command line into options of places, for all places of a run: they share credentials, mirrors and budgets.
+ * The options of all places of a run: they share credentials, mirrors and budgets.
  *
- * @throws ToolError of status 2: `USAGE`; of status 1: `CERTIFICATE_INVALID`, `ENOENT`
+ * @throws ToolError `CERTIFICATE_INVALID`, `ENOENT`
  */
-export function remoteOptions(args: RemoteArgs, context: RemoteContext): RemoteOptions {
+export function remoteOptions(access: RemoteAccess, context: RemoteContext): RemoteOptions {
   const { env, signal, warn } = context
-  const { rate, timeout, 'tls-cert': cert, 'tls-key': key } = args
-  if ((cert === undefined) !== (key === undefined)) throw usage('--tls-cert and --tls-key go together')
-  if (rate === 0) throw usage('--rate takes a number above 0')
-  if (timeout === 0) throw usage('--timeout takes a number above 0')
-  const authorities = args['tls-ca'].map(readText)
-  const identity =
-    cert === undefined || key === undefined ? undefined : { cert: readText(cert), key: readText(key) }
-  const tls = { ...(authorities.length > 0 && { authorities }), ...(identity && { identity }) }
-  // Only with something to check: the first context costs 30 ms.
-  if (tls.authorities ?? tls.identity)
-    checkTls(tls, [...args['tls-ca'], ...(cert === undefined ? [] : [cert, key])].join(', '))
-  return {
-    env,
-    signal,
-    warn,
-    tls,
-    plainHttp: args['plain-http'],
+  const { plainHttp = false, requestsPerSecond, timeoutSeconds } = access
+  const registries = {
+    plainHttp,
+    tls: tlsOf(access.tls),
     credentials: credentialsFor(env),
     route: readMirrors(mirrorFiles(env)),
-    retry: { totalMs: timeout * 1000 },
-    ...(rate !== undefined && { budget: new Budget(rate) }),
+    ...(timeoutSeconds !== undefined && { retry: { totalMs: timeoutSeconds * 1000 } }),
+    ...(requestsPerSecond !== undefined && { budget: new Budget(requestsPerSecond) }),
   }
+  return { env, signal, warn, registries }
+}
+
+function tlsOf(files: RemoteAccess['tls']): TlsSettings {
+  const { authorities = [], identity } = files ?? {}
+  // Only with something to check: the first context costs 30 ms.
+  if (authorities.length === 0 && identity === undefined) return {}
+  const tls = {
+    ...(authorities.length > 0 && { authorities: authorities.map(readText) }),
+    ...(identity && { identity: { cert: readText(identity.cert), key: readText(identity.key) } }),
+  }
+  checkTls(tls, [...authorities, ...(identity ? [identity.cert, identity.key] : [])].join(', '))
+  return tls
 }
 
 /** Where the user's credentials are kept: files, and the helpers that registries.conf lists. */
@@ -111,10 +100,11 @@ export interface Remote {
  * @throws ToolError `CERTIFICATE_INVALID`
  */
 export function sessionOptions(options: PlaceOptions, remote: Remote): SessionOptions {
-  const { env = {}, warn, retry, timeouts, signal, budget, connections } = options
+  const { env = {}, warn, signal, registries = {} } = options
+  const { retry, timeouts, budget, connections } = registries
   const { domain, path, skipVerify } = remote
-  const found = certificatesFor(domain, options.certificates ?? certificateDirs(env))
-  const sets = [options.tls ?? {}, remote, found]
+  const found = certificatesFor(domain, registries.certificates ?? certificateDirs(env))
+  const sets = [registries.tls ?? {}, remote, found]
   const authorities = sets.flatMap(set => set.authorities ?? [])
   const identity = sets.find(set => set.identity !== undefined)?.identity
   if (found.authorities ?? found.identity) checkTls(found, `certs.d/${domain}`)
@@ -129,11 +119,11 @@ export function sessionOptions(options: PlaceOptions, remote: Remote): SessionOp
     budget,
     connections,
     warn,
-    plainHttp: options.plainHttp || (remote.plainHttp ?? (hasTls ? false : undefined)),
+    plainHttp: registries.plainHttp || (remote.plainHttp ?? (hasTls ? false : undefined)),
     tls: { authorities, identity, skipVerify },
     onRetry: (failure, waitMs) =>
       warn?.(`${failure.message}; trying again in ${(waitMs / 1000).toFixed(1)} s`, failure.code),
-    credentials: options.credentials ?? credentialsFor(env),
+    credentials: registries.credentials ?? credentialsFor(env),
   }
 }
 
@@ -149,8 +139,4 @@ function checkTls({ authorities, identity }: TlsSettings, source: string): void 
       cause: error,
     })
   }
-}
-
-function usage(message: string): ToolError {
-  return new ToolError('USAGE', message, { status: 2 })
 }

@@ -69,7 +69,7 @@ async function holds(t: Test, open: () => Place): Promise<void> {
   const published = await place.write.publish(MANIFEST)
   t.match(await place.read.resolve(), { ...MANIFEST, document: { kind: 'manifest' } })
   t.same(await readDocument(LAYER, () => place.read.blob(LAYER)), BLOB)
-  const again = openPlace(published.place, { store: storeOf(t), retry: RETRY })
+  const again = openPlace(published.place, { store: storeOf(t), registries: { retry: RETRY } })
   t.match(await again.read.resolve(), MANIFEST, 'what publish() says is a place')
   await again.close()
 }
@@ -118,7 +118,9 @@ t.test("a registry's folder", async t => {
 
 t.test('a registry', { skip: need('docker-registry') }, async t => {
   const { host } = await startRegistry(t)
-  await holds(t, () => openPlace(`docker://${host}/a/b:1`, { store: storeOf(t), retry: RETRY }))
+  await holds(t, () =>
+    openPlace(`docker://${host}/a/b:1`, { store: storeOf(t), registries: { retry: RETRY } }),
+  )
 })
 
 t.test('layouts of others', async t => {

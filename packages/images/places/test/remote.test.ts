@@ -3,18 +3,12 @@ import fs from 'node:fs'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { REMOTE_OPTIONS } from '@pipelayer/cli'
+import { DEFAULT_RETRY } from '@pipelayer/registry'
 import { need, type Scope, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
-import { openPlace, type RemoteArgs, remoteOptions, sessionOptions } from '../src/index.js'
+import { openPlace, type RemoteAccess, remoteOptions, sessionOptions } from '../src/index.js'
 
-const NONE: RemoteArgs = {
-  'plain-http': false,
-  'tls-ca': [],
-  'tls-cert': undefined,
-  'tls-key': undefined,
-  rate: undefined,
-  timeout: 600,
-}
 const context = { env: {}, signal: new AbortController().signal, warn: () => undefined }
 
 /** A self-signed certificate for 127.0.0.1, and its key. */
@@ -40,33 +34,35 @@ function certificate(t: Scope): { readonly cert: string; readonly key: string } 
   return { cert, key }
 }
 
-t.test('what the command line gives', { skip: need('openssl') }, async t => {
+t.test('what is asked of registries', { skip: need('openssl') }, async t => {
   const { cert, key } = certificate(t)
   const junk = `${tempDir(t, 'junk')}/file`
   fs.writeFileSync(junk, 'no certificate')
-  const rows: readonly [args: Partial<RemoteArgs>, code: string | undefined, status: number, why: string][] =
+  const other = certificate(t).key
+  const rows: readonly [access: RemoteAccess, code: string | undefined, why: string][] = [
+    [{}, undefined, 'nothing'],
     [
-      [{}, undefined, 0, 'nothing'],
-      [{ 'tls-ca': [cert, cert], 'tls-cert': cert, 'tls-key': key, rate: 5 }, undefined, 0, 'all of it'],
-      [{ 'tls-cert': cert }, 'USAGE', 2, 'a certificate without its key'],
-      [{ 'tls-key': key }, 'USAGE', 2, 'a key alone'],
-      [{ rate: 0 }, 'USAGE', 2, 'no requests at all'],
-      [{ timeout: 0 }, 'USAGE', 2, 'no time at all'],
-      [{ 'tls-ca': ['/missing'] }, 'ENOENT', 1, 'no file'],
-      [{ 'tls-ca': [junk] }, 'CERTIFICATE_INVALID', 1, 'no certificate in it'],
-      [{ 'tls-cert': junk, 'tls-key': key }, 'CERTIFICATE_INVALID', 1, 'half of the pair'],
-      [
-        { 'tls-cert': cert, 'tls-key': certificate(t).key },
-        'CERTIFICATE_INVALID',
-        1,
-        'the key of another one',
-      ],
-    ]
-  for (const [args, code, status, why] of rows) {
-    const run = (): unknown => remoteOptions({ ...NONE, ...args }, context)
+      { tls: { authorities: [cert, cert], identity: { cert, key } }, requestsPerSecond: 5 },
+      undefined,
+      'all of it',
+    ],
+    [{ tls: { authorities: ['/missing'] } }, 'ENOENT', 'no file'],
+    [{ tls: { authorities: [junk] } }, 'CERTIFICATE_INVALID', 'no certificate in it'],
+    [{ tls: { authorities: [], identity: { cert: junk, key } } }, 'CERTIFICATE_INVALID', 'half of the pair'],
+    [
+      { tls: { authorities: [], identity: { cert, key: other } } },
+      'CERTIFICATE_INVALID',
+      'the key of another one',
+    ],
+  ]
+  for (const [access, code, why] of rows) {
+    const run = (): unknown => remoteOptions(access, context)
     if (code === undefined) t.match(run(), { env: {} }, why)
-    else t.throws(run, { code, status }, why)
+    else t.throws(run, { code, status: 1 }, why)
   }
+  const { registries } = remoteOptions({ plainHttp: true, timeoutSeconds: 7 }, context)
+  t.match(registries, { plainHttp: true, retry: { totalMs: 7000 } })
+  t.equal(REMOTE_OPTIONS.timeout.default * 1000, DEFAULT_RETRY.totalMs, 'one default, in --help and here')
 })
 
 t.test('what a host is spoken to with', { skip: need('openssl') }, async t => {
@@ -75,7 +71,10 @@ t.test('what a host is spoken to with', { skip: need('openssl') }, async t => {
   const certificates = tempDir(t, 'certs')
   fs.mkdirSync(`${certificates}/localhost:5000`)
   fs.writeFileSync(`${certificates}/localhost:5000/ca.crt`, authority)
-  const options = { store: '/nowhere', certificates: [certificates] }
+  const options = (more: object) => ({
+    store: '/nowhere',
+    registries: { certificates: [certificates], ...more },
+  })
   const rows: readonly [domain: string, more: object, found: object, why: string][] = [
     ['h.example', {}, { plainHttp: undefined }, 'https, as its name says'],
     ['localhost:1', {}, { plainHttp: undefined }, 'plain, on this machine'],
@@ -89,9 +88,9 @@ t.test('what a host is spoken to with', { skip: need('openssl') }, async t => {
     ['localhost:1', { tls: { identity: { cert: authority, key: secret } } }, { plainHttp: false }, 'given'],
   ]
   for (const [domain, more, found, why] of rows)
-    t.match(sessionOptions({ ...options, ...more }, { domain, path: 'a' }), found, why)
+    t.match(sessionOptions(options(more), { domain, path: 'a' }), found, why)
   t.equal(
-    sessionOptions(options, { domain: 'm', path: 'a', plainHttp: true }).plainHttp,
+    sessionOptions(options({}), { domain: 'm', path: 'a', plainHttp: true }).plainHttp,
     true,
     'a mirror says so',
   )
@@ -125,9 +124,12 @@ t.test('client certificates', { skip: need('openssl') }, async t => {
   }
   const storage = await listen('storage', 200, () => ({}))
   const registry = await listen('registry', 307, () => ({ location: `https://${storage}/blob` }))
-  const options = { store: '/nowhere', retry: { tries: 1 }, certificates: [] }
+  const registries = { retry: { tries: 1 }, certificates: [] }
   const read = async (more: object): Promise<string> => {
-    const place = openPlace(`docker://${registry}/a`, { ...options, ...more })
+    const place = openPlace(`docker://${registry}/a`, {
+      store: '/nowhere',
+      registries: { ...registries, ...more },
+    })
     let text = ''
     try {
       const digest = 'sha256:fa2c8cc4f28176bbeed4b736df569a34c79cd3723e9ec42f9674b4d46ac6b8b8'

@@ -61,7 +61,7 @@ export async function* pullImages(
   options: PullOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const connections = new Connections()
-  const run = openRun({ ...options, connections })
+  const run = openRun({ ...options, registries: { ...options.registries, connections } })
   try {
     yield* named(pullAll(records, run))
   } finally {

@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { checkEmulator, isForeign } from '../src/foreign.js'
+import { checkEmulator } from '../src/emulator.js'
 
 t.test('emulators', async t => {
   const qemu = (machine: string, first = 'enabled'): string =>
@@ -39,8 +39,4 @@ t.test('emulators', async t => {
     if (ok) t.doesNotThrow(() => checkEmulator(arch, dir), why)
     else t.throws(() => checkEmulator(arch, dir), { code: 'EMULATOR_MISSING' }, why)
   }
-  t.same(
-    [isForeign('386', 'amd64'), isForeign('arm', 'arm64'), isForeign('amd64', 'arm64'), isForeign('x', 'x')],
-    [false, false, true, false],
-  )
 })
