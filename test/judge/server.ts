@@ -12,8 +12,8 @@ import fs from 'node:fs'
 import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
+import { Layout } from '@pipelayer/layout'
 import { LayoutStorage, RegistryServer } from '@pipelayer/registry-server'
-import { Layout } from '@pipelayer/store'
 import { same, type Verdict } from './dockerfile.js'
 
 interface Call {

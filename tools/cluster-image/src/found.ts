@@ -7,10 +7,11 @@
 import { documentOf, type ImageDocument, isCluster } from '@pipelayer/cluster'
 import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
+import { REF_NAME, type StoredDescriptor } from '@pipelayer/layout'
 import { type Descriptor, type JsonObject, type Manifest, parseManifest, parseObject } from '@pipelayer/oci'
 import type { ClusterImageRecord } from '@pipelayer/records'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
-import { REF_NAME, type Store, type StoredDescriptor } from '@pipelayer/store'
+import type { Store } from '@pipelayer/store'
 
 /** A cluster image that the store's index lists. */
 export interface FoundCluster {

@@ -1,7 +1,7 @@
 import { verified } from '@pipelayer/digest'
 import { archiveName } from '@pipelayer/image-streams'
+import { REF_NAME } from '@pipelayer/layout'
 import type { Descriptor } from '@pipelayer/oci'
-import { REF_NAME } from '@pipelayer/store'
 import { END_BLOCKS, encodeHeader, padding } from '@pipelayer/tar'
 
 const INDEX_TYPE = 'application/vnd.oci.image.index.v1+json'

@@ -1,7 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
+import { parseLayoutIndex, REF_NAME, type StoredDescriptor } from '@pipelayer/layout'
 import type { Descriptor } from '@pipelayer/oci'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
-import { parseLayoutIndex, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
 
 /** An image that the index of an archive names. */
 export interface ArchivedImage {

@@ -4,9 +4,10 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
+import { type NamedEntry, pinOf } from '@pipelayer/layout'
 import { bare } from '@pipelayer/oci'
 import type { AnyRecord, FailedRecord } from '@pipelayer/records'
-import { type NamedEntry, pinOf, Store } from '@pipelayer/store'
+import { Store } from '@pipelayer/store'
 import { ArchiveReader } from './archive-reader.js'
 import { type ArchivedImage, imagesIn } from './images.js'
 import type { ImgImportOptions } from './options.js'

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
+import type { BlobWriter, ProvenBlob, StagedBlob } from '@pipelayer/layout'
 import { type Descriptor, isIndexType, isManifestType, MAX_DOCUMENT, parseManifest } from '@pipelayer/oci'
-import type { BlobWriter, ProvenBlob, StagedBlob, Store } from '@pipelayer/store'
+import type { Store } from '@pipelayer/store'
 
 /** Small blobs that wait for the index at most: 100 bytes of memory each. */
 const MAX_STAGED = 100_000

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { digestOf } from '@pipelayer/digest'
+import { Layout } from '@pipelayer/layout'
 import { type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
-import { Layout } from '@pipelayer/store'
 
 export const GZIP = `${MEDIA_TYPES.ociLayer}+gzip`
 

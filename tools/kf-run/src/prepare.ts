@@ -120,7 +120,7 @@ function placesOf(options: KfRunOptions, store: Store): SourceSetup['places'] {
 function digestsFile(store: Store, context: string | undefined): string | undefined {
   if (context === undefined) return undefined
   const name = createHash('sha256').update(path.resolve(context)).digest('hex')
-  return path.join(store.root, 'contexts', name)
+  return path.join(store.folder('contexts'), name)
 }
 
 function buildArg(text: string, env: KfRunOptions['env']): [string, string][] {

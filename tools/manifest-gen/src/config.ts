@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ToolError } from '@pipelayer/errors'
+import type { Layout } from '@pipelayer/layout'
 import {
   checkConfig,
   type ImageConfig,
@@ -9,7 +10,6 @@ import {
   validateConfig,
 } from '@pipelayer/oci'
 import type { ConfigRecord, LayerRecord } from '@pipelayer/records'
-import type { Layout } from '@pipelayer/store'
 import { readDocument } from './documents.js'
 import { type ConfigEdits, withEdits } from './edits.js'
 import { isPacked, type PackedLayer, pairHistory } from './history.js'

@@ -1,4 +1,5 @@
 import { algorithmOf, digestOf } from '@pipelayer/digest'
+import type { Layout } from '@pipelayer/layout'
 import {
   type Descriptor,
   type Family,
@@ -9,7 +10,6 @@ import {
   type Platform,
   parseLayerType,
 } from '@pipelayer/oci'
-import type { Layout } from '@pipelayer/store'
 import { readRegular } from '@pipelayer/sys'
 
 /** A record that names a document. */

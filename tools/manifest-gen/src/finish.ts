@@ -1,3 +1,4 @@
+import type { Layout } from '@pipelayer/layout'
 import {
   type Descriptor,
   type Family,
@@ -8,7 +9,6 @@ import {
   platformOf,
 } from '@pipelayer/oci'
 import type { ConfigRecord, ManifestRecord } from '@pipelayer/records'
-import type { Layout } from '@pipelayer/store'
 import { type ConfigOptions, type FinishedConfig, finishConfig } from './config.js'
 import { familyTypes, layerDescriptor, manifestDocument, readDocument } from './documents.js'
 import type { ImageParts } from './parts.js'

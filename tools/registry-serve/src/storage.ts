@@ -2,8 +2,9 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { DistributionFolder } from '@pipelayer/distribution-folder'
 import { ToolError } from '@pipelayer/errors'
+import { Layout } from '@pipelayer/layout'
 import { FolderStorage, LayoutStorage, type RegistryStorage } from '@pipelayer/registry-server'
-import { Layout, Store } from '@pipelayer/store'
+import { Store } from '@pipelayer/store'
 
 /** What a folder holds: an OCI layout, or distribution's folder. */
 export type StorageKind = 'layout' | 'folder'

@@ -5,16 +5,9 @@
  * @module
  */
 
-export type { Args, CommandHelp, OptionSpec, OptionTable, Positionals } from './options.js'
+export type { Args, CommandHelp, OptionTable } from './options.js'
 export { printable } from './printable.js'
 export { readBytes, readInput } from './read-input.js'
 export { REMOTE_OPTIONS, remoteAccess } from './remote-options.js'
-export {
-  type ByteTool,
-  type EitherTool,
-  type Input,
-  runTool,
-  type Tool,
-  type ToolContext,
-} from './run-tool.js'
+export { runTool, type ToolContext } from './run-tool.js'
 export type { TextForm } from './text-writer.js'

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { ToolError } from '@pipelayer/errors'
 import {
   type AnyRecord,
+  type EndRecord,
   type FailedRecord,
   RecordWriter,
   readRecords,
@@ -237,7 +238,7 @@ async function finish<T extends OptionTable>(
   try {
     if ('done' in outcome) {
       const { records, failed } = writer
-      await writer.write({ type: 'end', tool: name, records, failed })
+      await writer.write({ type: 'end', tool: name, records, failed } satisfies EndRecord)
       await writer.flush()
       return failed > 0 || bad > 0 ? 1 : 0
     }

@@ -4,8 +4,7 @@
  * @module
  */
 export { chainIDs } from './chain-ids.js'
-export type { Algorithm, Digest } from './digest.js'
+export type { Digest } from './digest.js'
 export { algorithmOf, encodedOf, isDigest, isWellFormedDigest, parseDigest } from './digest.js'
 export { digestOf, Hasher } from './hasher.js'
-export type { Expected } from './verified.js'
 export { checkContent, verified } from './verified.js'

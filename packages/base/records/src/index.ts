@@ -4,29 +4,25 @@
  * @module
  */
 
-export { type ChangesDigest, changesDigest } from './changes-digest.js'
+export { changesDigest } from './changes-digest.js'
 export { nameFields, nameOf, showName } from './fields.js'
 export { type LogLine, logWriter } from './log.js'
-export { checkRecord, parseRecord, recordError, recordTypes } from './parse.js'
-export { collect, pipe, type Stage } from './pipe.js'
-export { MAX_LINE_CHARS, type ReadOptions, readRecords, readReferences, UpstreamError } from './read.js'
+export { checkRecord, recordError } from './parse.js'
+export { collect, pipe } from './pipe.js'
+export { readRecords, readReferences, UpstreamError } from './read.js'
 export type {
   AnyRecord,
-  BlobRecord,
   BundleRecord,
   ChangeRecord,
   ClusterImageRecord,
   ConfigRecord,
   ContentFields,
-  DescriptorFields,
   EndRecord,
   EntryFields,
   EntryType,
-  ErrorRecord,
   FailedRecord,
   FindingRecord,
   HaveRecord,
-  Heredoc,
   IdMap,
   InstructionRecord,
   LayerBeginRecord,
@@ -34,11 +30,8 @@ export type {
   LayerRecord,
   ManifestRecord,
   PlanRecord,
-  PlatformFields,
   ReferenceRecord,
   SnapshotRecord,
-  SourceLines,
-  TriggerFields,
   WantRecord,
 } from './types.js'
 export { formatRecord, RecordWriter } from './write.js'

@@ -296,14 +296,6 @@ export interface ManifestRecord extends AnyRecord, DescriptorFields {
   readonly partOf?: string
 }
 
-export interface BlobRecord extends AnyRecord, DescriptorFields {
-  readonly type: 'blob'
-  readonly image: string
-  readonly path?: string
-  readonly from?: readonly string[]
-  readonly partOf?: string
-}
-
 /** What a dry run would do with a blob or a manifest. */
 export interface PlanRecord extends AnyRecord {
   readonly type: 'plan'

@@ -8,17 +8,16 @@ import {
   collect,
   formatRecord,
   logWriter,
-  MAX_LINE_CHARS,
   nameFields,
   nameOf,
-  parseRecord,
   pipe,
   RecordWriter,
   readRecords,
   readReferences,
-  recordTypes,
   showName,
 } from '../src/index.js'
+import { parseRecord, recordTypes } from '../src/parse.js'
+import { MAX_LINE_CHARS } from '../src/read.js'
 
 const END = '{"type":"end","tool":"t","records":1,"failed":0}\n'
 const X = '{"type":"x","n":1}\n'

@@ -11,8 +11,6 @@ import { cPath, type Path } from './path.js'
 export const AT_FDCWD = -100
 export const AT_SYMLINK_NOFOLLOW = 0x100
 export const AT_REMOVEDIR = 0x200
-export const AT_SYMLINK_FOLLOW = 0x400
-export const AT_EMPTY_PATH = 0x1000
 
 /** Opens no contents, only the place: the flags that node:fs lacks. The others are in fs.constants. */
 export const O_PATH = 0o10000000
@@ -80,7 +78,7 @@ export interface At {
   readonly path: Path
 }
 
-/** Makes `to` another name of `from`; a symlink is not followed unless `flags` has AT_SYMLINK_FOLLOW. */
+/** Makes `to` another name of `from`; a symlink is not followed unless `flags` has AT_SYMLINK_FOLLOW (0x400). */
 export function linkat(from: At, to: At, flags = 0): void {
   checked(libc('linkat')(from.dirfd, cPath(from.path), to.dirfd, cPath(to.path), flags), 'linkat', to.path)
 }

@@ -25,9 +25,8 @@ export const MS = {
   SHARED: 1 << 20,
 } as const
 
-/** For umount2: also when busy, detached now and freed later; no symlink followed. */
+/** For umount2: also when busy, detached now and freed later. */
 export const MNT_DETACH = 2
-export const UMOUNT_NOFOLLOW = 8
 
 export interface MountOptions {
   /** Sum of {@link MS}. */

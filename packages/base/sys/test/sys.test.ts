@@ -4,8 +4,16 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import * as sys from '@pipelayer/sys'
+import * as index from '@pipelayer/sys'
 import t from 'tap'
+import * as calls from '../src/at.js'
+import * as file from '../src/file.js'
+import * as mounts from '../src/mount.js'
+import type { Path } from '../src/path.js'
+import * as xattr from '../src/xattr.js'
+
+// All calls, also those that no other package needs.
+const sys = { ...index, ...calls, ...file, ...mounts, ...xattr }
 
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sys-test-'))
 t.teardown(() => fs.rmSync(dir, { recursive: true, force: true }))
@@ -37,7 +45,7 @@ t.test('xattrs: values, names, symlinks, growth', async t => {
     [],
     'none at first',
   )
-  const rows: [string, sys.Path, Buffer][] = [
+  const rows: [string, Path, Buffer][] = [
     ['plain', 'user.plain', Buffer.from('value')],
     ['empty value', 'user.empty', Buffer.alloc(0)],
     ['bytes over 0x7f stay', 'user.bytes', Buffer.from([0x80, 0xff, 0])],

@@ -4,17 +4,9 @@
  * @module
  */
 
-export { type ArchivedLayer, archiveBytes, type LayerTar, readArchive } from './archive.js'
+export { type ArchivedLayer, archiveBytes, readArchive } from './archive.js'
 export { clusterfileFor } from './clusterfile.js'
-export { type ClusterParts, configOf, documentOf, isCluster } from './config.js'
-export {
-  CLUSTERFILE,
-  type ClusterLayer,
-  formatDocument,
-  type ImageDocument,
-  imageID,
-  parseDocument,
-  withID,
-} from './document.js'
+export { configOf, documentOf, isCluster } from './config.js'
+export { CLUSTERFILE, formatDocument, type ImageDocument, imageID, withID } from './document.js'
 export { mergeDocuments } from './merge.js'
-export { checkRootfs, type RootfsFinding } from './rootfs.js'
+export { checkRootfs } from './rootfs.js'

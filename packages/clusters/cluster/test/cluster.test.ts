@@ -1,5 +1,6 @@
 import { ToolError } from '@pipelayer/errors'
 import t from 'tap'
+import { parseDocument } from '../src/document.js'
 import {
   clusterfileFor,
   configOf,
@@ -8,7 +9,6 @@ import {
   type ImageDocument,
   imageID,
   mergeDocuments,
-  parseDocument,
   withID,
 } from '../src/index.js'
 

@@ -4,12 +4,11 @@
  * @module
  */
 
-export { type ChartFile, type ChartFiles, guessedImages, renderedImages } from './chart.js'
+export { type ChartFile, guessedImages } from './chart.js'
 export { findHelm } from './find-helm.js'
-export type { FoundImage, FoundIn } from './found.js'
-export { type AuthorizedList, authorizedList, imageListImages, type RegistryLogin } from './image-list.js'
+export type { FoundImage } from './found.js'
+export { authorizedList, imageListImages, type RegistryLogin } from './image-list.js'
 export { manifestImages } from './manifest.js'
 export { imageReferences } from './references.js'
-export { type ScanOptions, type ScanResult, scan, textImages } from './scan.js'
+export { type ScanResult, scan, textImages } from './scan.js'
 export { sealerImage, sealerImages } from './sealer-lines.js'
-export { templateImages, type ValueOfAction } from './template-lines.js'

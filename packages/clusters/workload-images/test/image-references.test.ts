@@ -3,18 +3,18 @@ import os from 'node:os'
 import path from 'node:path'
 import { ToolError } from '@pipelayer/errors'
 import t from 'tap'
+import { renderedImages } from '../src/chart.js'
 import {
   authorizedList,
   type FoundImage,
   guessedImages,
   imageListImages,
   manifestImages,
-  renderedImages,
   scan,
   sealerImage,
   sealerImages,
-  templateImages,
 } from '../src/index.js'
+import { templateImages } from '../src/template-lines.js'
 
 const short = ({ reference, line, foundIn }: FoundImage): string => `${line ?? '-'} ${foundIn} ${reference}`
 const failure = (work: () => unknown): string => {

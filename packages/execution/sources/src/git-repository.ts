@@ -100,7 +100,7 @@ export class GitRepository {
     options: GitOptions,
     work: (repository: GitRepository) => Promise<T>,
   ): Promise<T> {
-    const folder = path.join(options.store.root, 'git')
+    const folder = options.store.folder('git')
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
     const dir = path.join(folder, createHash('sha256').update(remote).digest('hex'))
     const lock = await lockFile(`${dir}.lock`, { wait: true, signal: options.signal })

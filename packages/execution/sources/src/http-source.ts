@@ -132,7 +132,7 @@ class HttpMemory {
 
   constructor(store: Store, address: string) {
     this.#store = store
-    this.#file = path.join(store.root, 'http', `${createHash('sha256').update(address).digest('hex')}.json`)
+    this.#file = path.join(store.folder('http'), `${createHash('sha256').update(address).digest('hex')}.json`)
   }
 
   /** Undefined where nothing is known, or its blob is gone. */

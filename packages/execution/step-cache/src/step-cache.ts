@@ -47,7 +47,7 @@ export class StepCache {
   }
 
   cacheDir(): string {
-    return path.join(this.#store.root, 'caches', this.#form)
+    return path.join(this.#store.folder('caches'), this.#form)
   }
 
   /** The step of a key: its folder, or at least the layer that it was packed into. */

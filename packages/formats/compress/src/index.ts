@@ -3,17 +3,8 @@
  *
  * @module
  */
-export { blockSizeOf, type CompressOptions, compress, engineOf } from './compress.js'
-export { type DecompressOptions, decompress } from './decompress.js'
-export { decompressExternal, type Spawn } from './external.js'
-export {
-  type Compression,
-  type CompressionFormat,
-  type DetectedCompression,
-  defaultLevel,
-  detectCompression,
-  type Engine,
-  MAGIC_SIZE,
-  parseCompression,
-} from './format.js'
-export { type EngineCheck, verifyEngine } from './golden.js'
+export { blockSizeOf, compress, engineOf } from './compress.js'
+export { decompress } from './decompress.js'
+export { decompressExternal } from './external.js'
+export { defaultLevel, detectCompression, type Engine, MAGIC_SIZE, parseCompression } from './format.js'
+export { verifyEngine } from './golden.js'

@@ -5,8 +5,8 @@ import { isalVersion, libdeflateVersion, libzstdVersion } from '@pipelayer/sys'
 import fc from 'fast-check'
 import t from 'tap'
 import { crc32, tableCrc32 } from '../src/crc32.js'
+import type { CompressionFormat } from '../src/format.js'
 import {
-  type CompressionFormat,
   compress,
   decompress,
   detectCompression,

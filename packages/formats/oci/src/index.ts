@@ -5,14 +5,14 @@
  */
 export type { HistoryEntry, ImageConfig } from './config.js'
 export { checkConfig, parseConfig, platformOf } from './config.js'
-export { type CreationTime, creationTime, type TimeSources } from './creation-time.js'
-export type { Annotations, Descriptor, Platform } from './descriptor.js'
+export { type CreationTime, creationTime } from './creation-time.js'
+export type { Descriptor, Platform } from './descriptor.js'
 export { bare, parseDescriptor } from './descriptor.js'
 export type { JsonObject } from './json.js'
 export { isObject, MAX_DOCUMENT, parseObject } from './json.js'
-export type { Index, Manifest, ParseManifestOptions } from './manifest.js'
-export { children, isSameKind, parseManifest } from './manifest.js'
-export type { Compression, Family, LayerType } from './media-types.js'
+export type { Index, Manifest } from './manifest.js'
+export { isSameKind, parseManifest } from './manifest.js'
+export type { Compression, Family } from './media-types.js'
 export {
   familyOf,
   isConfigType,
@@ -26,5 +26,5 @@ export {
   withCompression,
 } from './media-types.js'
 export { formatPlatform, normalizePlatform, parsePlatform, platformOfNode } from './platform.js'
-export { isAttestation, matches, preferences, selectPlatform } from './select.js'
+export { matches, preferences, selectPlatform } from './select.js'
 export { validateConfig, validateDocument } from './strict.js'

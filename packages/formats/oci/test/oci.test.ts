@@ -1,7 +1,6 @@
 import { digestOf } from '@pipelayer/digest'
 import t from 'tap'
 import {
-  children,
   creationTime,
   formatPlatform,
   type Index,
@@ -19,6 +18,7 @@ import {
   selectPlatform,
   withCompression,
 } from '../src/index.js'
+import { children } from '../src/manifest.js'
 
 const D = digestOf('x')
 const LAYER = { mediaType: `${MEDIA_TYPES.ociLayer}+gzip`, digest: D, size: 3 }

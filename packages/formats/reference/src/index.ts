@@ -3,7 +3,6 @@
  *
  * @module
  */
-export type { AnyReference } from './any.js'
 export { parseAny } from './any.js'
 export { GRAMMAR } from './grammar.js'
 export type { NormalizedReference } from './normalized.js'

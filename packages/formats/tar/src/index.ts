@@ -3,11 +3,11 @@
  *
  * @module
  */
-export { BLOCK_SIZE, END_BLOCKS, padding, paddingSize } from './block.js'
+export { BLOCK_SIZE, END_BLOCKS, padding } from './block.js'
 export { encodeHeader, paxRecords } from './encode.js'
-export type { ReadEntry, TarEntry, TarFormat, TarTime, TarType } from './entry.js'
+export type { ReadEntry, TarEntry, TarTime, TarType } from './entry.js'
 export type { TarEvent, TarParserOptions } from './event.js'
 export { fitsInOctal, formatOctal, parseNumeric } from './numeric.js'
 export { isHeader, readTar, TarParser } from './parser.js'
-export { formatPaxRecord, type PaxRecord, parsePax, parsePaxRecord } from './pax.js'
+export { formatPaxRecord, parsePax, parsePaxRecord } from './pax.js'
 export { formatPaxTime, parsePaxTime } from './time.js'

@@ -6,5 +6,5 @@
 
 export { formatYAML } from './format.js'
 export type { YAMLNode, YAMLPair } from './node.js'
-export { type YAMLOptions, yamlDocuments } from './parse.js'
+export { yamlDocuments } from './parse.js'
 export { valueOf } from './value.js'

@@ -1,6 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
+import type { BlobWriter } from '@pipelayer/layout'
 import { type Descriptor, isDocument } from '@pipelayer/oci'
-import type { BlobWriter, Store } from '@pipelayer/store'
+import type { Store } from '@pipelayer/store'
 import type { PlaceReader } from './place.js'
 
 /** Smaller blobs are not worth a partial file. */

@@ -1,7 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
+import { type Layout, pinOf, REF_NAME, type StoredDescriptor } from '@pipelayer/layout'
 import { type Descriptor, isDocument, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
 import { GRAMMAR, isRefName } from '@pipelayer/reference'
-import { type Layout, pinOf, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
 import type {
   NameIndex,
   OpenBlob,

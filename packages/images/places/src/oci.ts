@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { type Digest, isDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
-import { Layout } from '@pipelayer/store'
+import { Layout } from '@pipelayer/layout'
 import { LayoutPlace } from './layout-place.js'
 import type { Place, PlaceOptions } from './place.js'
 

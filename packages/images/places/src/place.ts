@@ -1,3 +1,4 @@
+import type { NamedEntry } from '@pipelayer/layout'
 import type { Router } from '@pipelayer/mirrors'
 import type { Descriptor, Index, Manifest } from '@pipelayer/oci'
 import type {
@@ -8,7 +9,6 @@ import type {
   Timeouts,
   TlsSettings,
 } from '@pipelayer/registry'
-import type { NamedEntry } from '@pipelayer/store'
 
 /** A manifest or an index in a place, its bytes checked against its digest. */
 export interface PlacedManifest {

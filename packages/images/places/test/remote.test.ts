@@ -7,7 +7,8 @@ import { REMOTE_OPTIONS } from '@pipelayer/cli'
 import { DEFAULT_RETRY } from '@pipelayer/registry'
 import { need, type Scope, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
-import { openPlace, type RemoteAccess, remoteOptions, sessionOptions } from '../src/index.js'
+import { openPlace, remoteOptions, sessionOptions } from '../src/index.js'
+import type { RemoteAccess } from '../src/remote.js'
 
 const context = { env: {}, signal: new AbortController().signal, warn: () => undefined }
 

@@ -1,6 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
+import { pinOf } from '@pipelayer/layout'
 import type { PlacedManifest, PlaceOptions } from '@pipelayer/places'
-import { pinOf, type Store } from '@pipelayer/store'
+import type { Store } from '@pipelayer/store'
 import type { Keeper } from './keeper.js'
 
 /** A manifest that is to get a name in the store. */

@@ -1,5 +1,6 @@
 // What instructions mean, and what is refused.
 import t from 'tap'
+import { parseDuration } from '../src/duration.js'
 import {
   chompHeredoc,
   fileFields,
@@ -9,7 +10,6 @@ import {
   interpretAll,
   parseDevice,
   parseDockerfile,
-  parseDuration,
   type SyntaxFields,
   suggest,
 } from '../src/index.js'

@@ -6,12 +6,12 @@ import {
   type ApplicationSource,
   applicationType,
   type Dialect,
-  dialectOf,
   kubefileMeaning,
   parseKubefile,
   parseListFlag,
   parseRawKubefile,
 } from '../src/index.js'
+import { dialectOf } from '../src/kubefile.js'
 
 t.test('which dialect a file is in', async t => {
   const rows: readonly { text: string; want: Dialect; why: string }[] = [

@@ -113,7 +113,8 @@ function anyDepth(at: number, count: number): string {
 
 /** `*`, `?`, `[...]` and a backslash before what stands for itself. */
 function componentSource(part: string): string {
-  return part.replace(/\\(.)|\*+|\?|\[(!?)([^\]]+)\]|[^A-Za-z0-9]/gs, (text, literal, not, set) => {
+  return part.replace(/\\(.)|\*+|\?|\[(!?)([^\]]+)\]|[^A-Za-z0-9]/gs, (text, ...groups) => {
+    const [literal, not, set] = groups
     if (literal !== undefined) return escaped(literal)
     if (set !== undefined) return `[${not === '!' ? '^/' : ''}${set.replace(/[\\^[]/g, '\\$&')}]`
     if (text.startsWith('*')) return '[^/]*'

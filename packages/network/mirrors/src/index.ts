@@ -4,7 +4,5 @@
  *
  * @module
  */
-export type { Endpoint, Route, RouteOptions } from './endpoint.js'
-export { parseHosts } from './hosts-toml.js'
-export { parseRegistries, type Registries, routeIn } from './registries-conf.js'
-export { type MirrorFiles, mirrorFiles, type Router, readHelpers, readMirrors } from './router.js'
+export type { Route } from './endpoint.js'
+export { mirrorFiles, type Router, readHelpers, readMirrors } from './router.js'

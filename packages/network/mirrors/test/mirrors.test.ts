@@ -1,7 +1,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { mirrorFiles, parseHosts, parseRegistries, readHelpers, readMirrors, routeIn } from '../src/index.js'
+import { parseHosts } from '../src/hosts-toml.js'
+import { mirrorFiles, readHelpers, readMirrors } from '../src/index.js'
+import { parseRegistries, routeIn } from '../src/registries-conf.js'
 
 const CONF = `
 unqualified-search-registries = ["docker.io"]

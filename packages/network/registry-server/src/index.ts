@@ -6,5 +6,5 @@
 export { FolderStorage } from './folder-storage.js'
 export { Htpasswd } from './htpasswd.js'
 export { LayoutStorage } from './layout-storage.js'
-export { RegistryServer, type ServerOptions } from './server.js'
-export type { RegistryStorage, RepositoryStorage } from './storage.js'
+export { RegistryServer } from './server.js'
+export type { RegistryStorage } from './storage.js'

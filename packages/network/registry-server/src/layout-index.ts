@@ -16,8 +16,8 @@
  */
 import type { Digest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
+import { type LayoutIndex, REF_NAME, type StoredDescriptor } from '@pipelayer/layout'
 import { formatReference, GRAMMAR, parseNormalized, withDefaultTag } from '@pipelayer/reference'
-import { type LayoutIndex, REF_NAME, type StoredDescriptor } from '@pipelayer/store'
 
 const HUB = 'docker.io'
 const OFFICIAL = /^library\/(?=[^/]+$)/

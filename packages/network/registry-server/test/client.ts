@@ -7,10 +7,11 @@ import { createHash } from 'node:crypto'
 import http from 'node:http'
 import path from 'node:path'
 import { DistributionFolder } from '@pipelayer/distribution-folder'
-import { Layout } from '@pipelayer/store'
+import { Layout } from '@pipelayer/layout'
 import { tempDir } from '@pipelayer/testkit'
 import type { Test } from 'tap'
-import { FolderStorage, LayoutStorage, RegistryServer, type ServerOptions } from '../src/index.js'
+import { FolderStorage, LayoutStorage, RegistryServer } from '../src/index.js'
+import type { ServerOptions } from '../src/server.js'
 
 export type Kind = 'layout' | 'folder'
 export const KINDS: readonly Kind[] = ['layout', 'folder']

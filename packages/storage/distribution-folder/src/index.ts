@@ -5,5 +5,5 @@
  */
 export { Batch } from './batch.js'
 export { DistributionFolder } from './folder.js'
-export { checkName, checkTag, FolderPaths, isName, isTag } from './paths.js'
+export { isName, isTag } from './paths.js'
 export { FolderRepository } from './repository.js'

@@ -1,20 +1,10 @@
 /**
- * Content-addressed storage: OCI layouts, and the local store which is one.
+ * The local store: an OCI layout, with folders of ours beside its blobs.
  *
  * @module
  */
 
-export {
-  BlobWriter,
-  type ExpectedBlob,
-  type ProvenBlob,
-  type StagedBlob,
-  type StoredBlob,
-} from './blob-writer.js'
-export { REF_NAME, type StoredDescriptor } from './descriptor.js'
-export { type LayoutIndex, type NamedEntry, parseLayoutIndex } from './index-file.js'
-export { Layout } from './layout.js'
+export type { Area } from './areas.js'
 export { resumeFile } from './partial-blob.js'
-export { pinOf } from './pinned.js'
 export { defaultStorePath, Store } from './store.js'
 export { UploadState } from './upload-state.js'

@@ -13,8 +13,9 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, systemError } from '@pipelayer/errors'
+import { BlobWriter, type ExpectedBlob, type ProvenBlob } from '@pipelayer/layout'
 import { isAvailable } from '@pipelayer/sys'
-import { BlobWriter, type ExpectedBlob, type ProvenBlob } from './blob-writer.js'
+import { areaFolder } from './areas.js'
 import { openLocked } from './locked-file.js'
 
 /** How often a blob that another process writes is looked at. */
@@ -30,7 +31,7 @@ export interface PartialHome {
 
 /** Where the first bytes of a blob are kept. */
 export function partialName(root: string, digest: Digest): string {
-  return path.join(root, 'partial', `${algorithmOf(digest)}-${encodedOf(digest)}`)
+  return path.join(areaFolder(root, 'partial'), `${algorithmOf(digest)}-${encodedOf(digest)}`)
 }
 
 /** See `Store.resumeBlob`. Where no lock can be had, nothing is kept: two writers would spoil each other's file. */

@@ -3,27 +3,17 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { algorithmOf, type Digest, encodedOf, parseDigest } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
+import type { BlobWriter, ExpectedBlob, ProvenBlob } from '@pipelayer/layout'
+import { Layout, partialBlobsIn, proveFile, replaceFile } from '@pipelayer/layout'
 import { MAX_DOCUMENT } from '@pipelayer/oci'
 import { isAvailable, isOrphan, ofdLock, ownedName, readRegular } from '@pipelayer/sys'
-import type { BlobWriter, ExpectedBlob, ProvenBlob } from './blob-writer.js'
-import { replaceFile } from './durable.js'
-import { Layout } from './layout.js'
-import { partialBlobsIn } from './listing.js'
+import { type Area, areaFolder } from './areas.js'
 import { openPartial, partialName } from './partial-blob.js'
-import { proveFile } from './proof.js'
 import { UploadState } from './upload-state.js'
 
 /**
- * The local store: an OCI layout that every OCI tool can read, and beside `blobs/` what only we know:
- *
- * ```
- * layers/FORM/<chain>   unpacked layers, overlayfs form        steps/FORM/<key>   executed steps of builds
- * packed/<key>/<how>    which layer a step was packed into     tmp/               what is not whole yet
- * partial/<digest>      broken downloads           pushes/<key>       where broken uploads go on
- * damaged/<digest>      blobs that were found to be something else
- * contexts/<key>        digests of files of build contexts, by what stat says of them
- * lease                 held shared while a tool runs
- * ```
+ * The local store: an OCI layout that every OCI tool can read, and beside `blobs/` folders that only we know, each for one
+ * purpose: see `areas.ts`, and the table in the README. A file `lease` is locked, shared, while a tool runs.
  *
  * FORM is `root`, or `user-...` for trees whose ids are mapped: blobs are shared between users' forms, trees are not.
  */
@@ -48,14 +38,19 @@ export class Store extends Layout {
     }
   }
 
+  /** A folder of the store, absolute; it may not be there yet. */
+  folder(area: Area): string {
+    return areaFolder(this.root, area)
+  }
+
   /** Where the unpacked layer on top of a chain lies. */
   layerPath(form: string, chainID: Digest): string {
-    return path.join(this.root, 'layers', checkedForm(form), encodedOf(parseDigest(chainID)))
+    return path.join(this.folder('layers'), checkedForm(form), encodedOf(parseDigest(chainID)))
   }
 
   /** Where an executed step lies. */
   stepPath(form: string, cacheKey: Digest): string {
-    return path.join(this.root, 'steps', checkedForm(form), encodedOf(parseDigest(cacheKey)))
+    return path.join(this.folder('steps'), checkedForm(form), encodedOf(parseDigest(cacheKey)))
   }
 
   /**
@@ -63,7 +58,7 @@ export class Store extends Layout {
    * what killed processes left is removed here.
    */
   tempDir(prefix: string): string {
-    const folder = path.join(this.root, 'tmp')
+    const folder = this.folder('tmp')
     return attempt(`make a temporary directory in "${folder}"`, () => {
       fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
       for (const name of fs.readdirSync(folder)) if (isOrphan(name)) sweep(path.join(folder, name))
@@ -95,7 +90,7 @@ export class Store extends Layout {
 
   /** Blobs of which the first bytes are there, with the number of these bytes. */
   partialBlobs(): Generator<ExpectedBlob, void, undefined> {
-    return partialBlobsIn(path.join(this.root, 'partial'))
+    return partialBlobsIn(this.folder('partial'))
   }
 
   /** How many first bytes of a blob are there that is not whole yet. */
@@ -124,7 +119,7 @@ export class Store extends Layout {
     const file = this.blobPath(digest)
     const isRead = (name: string): boolean => fs.statSync(name, { throwIfNoEntry: false })?.ino === inode
     if (!isRead(file)) return
-    const aside = path.join(this.root, 'damaged', `${algorithmOf(digest)}-${encodedOf(digest)}`)
+    const aside = path.join(this.folder('damaged'), `${algorithmOf(digest)}-${encodedOf(digest)}`)
     fs.mkdirSync(path.dirname(aside), { recursive: true, mode: 0o700 })
     fs.renameSync(file, aside)
     if (!isRead(aside)) fs.renameSync(aside, file)
@@ -132,7 +127,7 @@ export class Store extends Layout {
 
   /** What is remembered of an upload that may break. `target` says where to, and of what: all that tells it apart. */
   uploadState(target: readonly string[]): UploadState {
-    return new UploadState(path.join(this.root, 'pushes'), target)
+    return new UploadState(this.folder('pushes'), target)
   }
 
   /** Says that a blob or a step was used just now, so that garbage collection spares it. */
@@ -190,7 +185,7 @@ export class Store extends Layout {
   }
 
   #packedFolder(cacheKey: Digest): string {
-    return path.join(this.root, 'packed', encodedOf(parseDigest(cacheKey)))
+    return path.join(this.folder('packed'), encodedOf(parseDigest(cacheKey)))
   }
 
   /** Shared by every tool at work; garbage collection takes it alone. It goes with the process. */

@@ -147,8 +147,8 @@ export function mountStep(t: Scope, row: OverlayStep): MountedStep {
   const top = tempDir(t, 'diff')
   const [merged, below] = folders(top, 'merged', 'below')
   const lowers: string[] = []
-  for (const script of row.lower) lowers.unshift(layerOf(top, lowers, script, row.options))
-  const upper = layerOf(top, lowers, row.step, row.options)
+  for (const script of row.lower) lowers.unshift(layerOf({ top, lowers, extra: row.options }, script))
+  const upper = layerOf({ top, lowers, extra: row.options }, row.step)
   const options = `${PLAIN}${row.options === undefined ? '' : `,${row.options}`}`
   mountChain(merged, [upper, ...lowers], row.options)
   if (lowers.length === 1) spawnSync('mount', ['--bind', lowers[0] ?? '', below])
@@ -160,12 +160,19 @@ export function mountStep(t: Scope, row: OverlayStep): MountedStep {
   return { top, merged, below, upper, lowers, xattrs: options.includes('userxattr') ? 'user' : 'trusted' }
 }
 
+interface LayerPlace {
+  readonly top: string
+  readonly lowers: readonly string[]
+  /** Mount options in place of the plain ones. */
+  readonly extra: string | undefined
+}
+
 function mountChain(target: string, dirs: readonly string[], extra?: string): void {
   const data = `lowerdir=${dirs.join(':')}${extra === undefined ? '' : `,${extra}`}`
   mount('overlay', target, 'overlay', { data })
 }
 
-function layerOf(top: string, lowers: readonly string[], script: string, extra?: string): string {
+function layerOf({ top, lowers, extra }: LayerPlace, script: string): string {
   const number = lowers.length
   const [upper, work, merged] = folders(top, `upper${number}`, `work${number}`, `step${number}`)
   if (lowers.length === 0) {
