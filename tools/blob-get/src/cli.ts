@@ -1,4 +1,4 @@
-import { REMOTE_OPTIONS, remoteAccess, runTool } from '@pipelayer/cli'
+import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
 import { remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { blobGet } from './index.js'
@@ -13,11 +13,7 @@ runTool({
       value: 'FILE',
       describe: 'write FILE, when it is whole; a broken transfer goes on at the next call',
     },
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'the store of "store:" places (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('the store of "store:" places'),
     ...REMOTE_OPTIONS,
   },
   positionals: { synopsis: 'PLACE DIGEST | NAME@DIGEST', min: 1, max: 2 },

@@ -1,4 +1,4 @@
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import { blobHave } from './index.js'
 
@@ -6,11 +6,7 @@ runTool({
   name: 'blob-have',
   summary: 'say which blobs a store has',
   options: {
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'the store (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('the store'),
   },
   input: 'none',
   run: (_records, args, context) => blobHave(args.store ?? defaultStorePath(context.env)),

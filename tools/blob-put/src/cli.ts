@@ -1,4 +1,4 @@
-import { REMOTE_OPTIONS, remoteAccess, runTool } from '@pipelayer/cli'
+import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
 import { remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { blobPut } from './index.js'
@@ -7,11 +7,7 @@ runTool({
   name: 'blob-put',
   summary: 'write the images of a stream to a registry or another place',
   options: {
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'the store of "store:" places (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('the store of "store:" places'),
     verify: {
       type: 'boolean',
       describe: 'read the layers that a layout, the store or a folder has, and put anew what is damaged',

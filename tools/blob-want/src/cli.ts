@@ -1,4 +1,4 @@
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import { blobWant } from './index.js'
 
@@ -6,11 +6,7 @@ runTool({
   name: 'blob-want',
   summary: 'say which blobs of images a store lacks',
   options: {
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'the store (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('the store'),
   },
   input: 'records',
   run: (records, args, context) => blobWant(records, args.store ?? defaultStorePath(context.env)),

@@ -1,4 +1,4 @@
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import { COMMAND_HELP, clusterImage } from './index.js'
 import { FORMATS, textForm } from './text.js'
@@ -29,11 +29,7 @@ runTool({
       value: 'TIME',
       describe: 'of merge and load: RFC 3339 (default: SOURCE_DATE_EPOCH, else now)',
     },
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'the store (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('the store'),
   },
   positionals: { synopsis: 'COMMAND [NAME...]', min: 1, max: Number.POSITIVE_INFINITY },
   commands: COMMAND_HELP,

@@ -1,4 +1,4 @@
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import { imgExport } from './index.js'
 
@@ -6,11 +6,7 @@ runTool({
   name: 'img-export',
   summary: 'write images of the store, or what of them is missing elsewhere, as an archive',
   options: {
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'the store that has the blobs (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('the store that has the blobs'),
   },
   input: 'records',
   output: 'bytes',

@@ -1,4 +1,4 @@
-import { readBytes, runTool } from '@pipelayer/cli'
+import { readBytes, runTool, storeOption } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import { imgImport } from './index.js'
 
@@ -11,11 +11,7 @@ runTool({
       type: 'boolean',
       describe: 'read the layers, too, that the store has and the archive has not',
     },
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'the store (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('the store'),
   },
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   input: 'none',

@@ -1,5 +1,5 @@
 import os from 'node:os'
-import { REMOTE_OPTIONS, remoteAccess, runTool } from '@pipelayer/cli'
+import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
 import { platformOfNode } from '@pipelayer/oci'
 import { remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
@@ -16,11 +16,7 @@ runTool({
     },
     'all-platforms': { type: 'boolean', describe: 'take an index as a whole' },
     referrers: { type: 'boolean', describe: 'take along what refers to an image, such as signatures' },
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'the store (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('the store'),
     'no-tag': { type: 'boolean', describe: 'do not name the images in the store' },
     verify: { type: 'boolean', describe: 'read the layers that are here, and fetch anew what is damaged' },
     'no-store': { type: 'boolean', describe: 'bring no blobs: records say where they are' },

@@ -1,4 +1,4 @@
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { DIALECTS, kfParse } from './index.js'
 
 runTool({
@@ -15,7 +15,7 @@ runTool({
       value: 'NAME',
       describe: 'what records and messages call the file (default: as given)',
     },
-    store: { type: 'string', value: 'DIR', describe: 'where long heredocs go (default: $PIPELAYER_STORE)' },
+    store: storeOption('where long heredocs go'),
   },
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   input: 'none',

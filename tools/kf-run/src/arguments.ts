@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from 'node:url'
-import { type Args, type OptionTable, REMOTE_OPTIONS, type ToolContext } from '@pipelayer/cli'
+import { type Args, type OptionTable, REMOTE_OPTIONS, storeOption, type ToolContext } from '@pipelayer/cli'
 import { defaultStorePath } from '@pipelayer/store'
 import { NETWORKS, OVERLAYS, RUNTIMES } from './index.js'
 import type { KfRunOptions } from './options.js'
@@ -93,7 +93,7 @@ export const OPTIONS = {
     value: 'TIME',
     describe: 'when the steps were made, as in RFC 3339 (default: $SOURCE_DATE_EPOCH, else now)',
   },
-  store: { type: 'string', value: 'DIR', describe: 'the store (default: $PIPELAYER_STORE)' },
+  store: storeOption('the store'),
 } as const satisfies OptionTable
 
 /** What a command line asks kf-run for. The executor lies beside the program. */

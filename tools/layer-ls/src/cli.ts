@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { defaultStorePath, Store } from '@pipelayer/store'
 import { layerNames } from './choice.js'
 import { layerLs, listFile, listStream } from './index.js'
@@ -19,11 +19,7 @@ runTool({
       choices: FORMATS,
       describe: 'form of stdout (default: text on a terminal, else records)',
     },
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'where blobs without a path are (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('where blobs without a path are'),
   },
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   input: args => (args._.length > 0 ? 'none' : 'records'),

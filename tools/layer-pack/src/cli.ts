@@ -1,4 +1,4 @@
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { bytesOf, optionsOf } from './arguments.js'
 import { layerPack, packArchive, packDir } from './index.js'
 
@@ -20,11 +20,7 @@ runTool({
       describe: "the system's compressor in place of Node's: gzip by libisal or libdeflate, zstd by libzstd",
     },
     workers: { type: 'number', value: 'N', describe: 'blocks compressed at a time; never changes the bytes' },
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'where the layer goes (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('where the layer goes'),
     filtered: {
       type: 'boolean',
       alias: 'from-entries',

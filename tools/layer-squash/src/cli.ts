@@ -1,4 +1,4 @@
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { defaultStorePath, Store } from '@pipelayer/store'
 import { cutOf, layerSquash } from './index.js'
 
@@ -12,11 +12,7 @@ runTool({
       describe: 'merge this layer and all above it; counts from 1, base first',
     },
     onto: { type: 'string', value: 'DIGEST', describe: 'merge all above this layer, by digest or diffID' },
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'where blobs without a path are (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('where blobs without a path are'),
   },
   input: 'records',
   run: (records, args, context) => {

@@ -1,4 +1,4 @@
-import { runTool } from '@pipelayer/cli'
+import { runTool, storeOption } from '@pipelayer/cli'
 import { optionsOf } from './arguments.js'
 import { manifestGen } from './index.js'
 
@@ -8,11 +8,7 @@ runTool({
   input: 'records',
   options: {
     tag: { type: 'string', alias: 't', value: 'REFERENCE', describe: 'name of the image' },
-    store: {
-      type: 'string',
-      value: 'DIR',
-      describe: 'where documents go (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-    },
+    store: storeOption('where documents go'),
     platform: {
       type: 'string',
       value: 'OS/ARCH',

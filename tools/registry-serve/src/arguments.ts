@@ -1,4 +1,5 @@
 import type { Args, OptionTable, ToolContext } from '@pipelayer/cli'
+import { storeOption } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
 import { defaultStorePath } from '@pipelayer/store'
 import type { RegistryServeOptions } from './index.js'
@@ -8,11 +9,7 @@ import { servedPlace } from './served-place.js'
 export const OPTIONS = {
   layout: { type: 'boolean', describe: 'DIR is, or becomes, an OCI layout' },
   folder: { type: 'boolean', describe: "DIR is, or becomes, distribution's folder: docker/registry/v2" },
-  store: {
-    type: 'string',
-    value: 'DIR',
-    describe: 'the store, for store: (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-  },
+  store: storeOption('the store, for store:'),
   listen: {
     type: 'string',
     value: 'HOST:PORT',

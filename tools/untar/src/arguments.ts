@@ -5,6 +5,7 @@
  */
 
 import type { OptionTable, ToolContext } from '@pipelayer/cli'
+import { storeOption } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
 import type { IdMap } from '@pipelayer/records'
 import { defaultStorePath, Store } from '@pipelayer/store'
@@ -55,11 +56,7 @@ export const OPTIONS = {
     describe: 'bytes out for a byte in, of a layer over 1 GiB',
     default: MAX_RATIO,
   },
-  store: {
-    type: 'string',
-    value: 'DIR',
-    describe: 'where blobs without a path are (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)',
-  },
+  store: storeOption('where blobs without a path are'),
 } as const satisfies OptionTable
 
 /** What {@link OPTIONS} gave. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-export type { Args, CommandHelp, OptionTable } from './options.js'
+export { type Args, type CommandHelp, type OptionTable, storeOption } from './options.js'
 export { printable } from './printable.js'
 export { readBytes, readInput } from './read-input.js'
 export { REMOTE_OPTIONS, remoteAccess } from './remote-options.js'

@@ -53,6 +53,20 @@ export type Args<T extends OptionTable> = { readonly [K in keyof T]: Value<T[K]>
   readonly _: readonly string[]
 }
 
+/**
+ * The option `store`, whose default `defaultStorePath` of the package store gives.
+ *
+ * @param what - what the folder is for, as the help says it
+ */
+export function storeOption(what: string): {
+  readonly type: 'string'
+  readonly value: 'DIR'
+  readonly describe: string
+} {
+  const describe = `${what} (default: $PIPELAYER_STORE or ~/.local/share/pipelayer)`
+  return { type: 'string', value: 'DIR', describe }
+}
+
 /** The options that every tool has. */
 export const COMMON = {
   help: { type: 'boolean', alias: 'h', describe: 'show this help' },
