@@ -57,7 +57,7 @@ const call = async (row: Row): Promise<Verdict> => {
     storage: new LayoutStorage(Layout.open(path.join(dir, 'layout'), { create: true })),
     host: '127.0.0.1',
     port: 0,
-    uploadExpiryMs: 3_600_000,
+    limits: { uploadExpiryMs: 3_600_000 },
     now: () => 0,
     warn: () => undefined,
   })

@@ -8,9 +8,17 @@ import { type Platform, parsePlatform } from '@pipelayer/oci'
 import { type PullOptions, pullImages } from '@pipelayer/pulling'
 import type { AnyRecord } from '@pipelayer/records'
 
-export interface ImgPullOptions extends Omit<PullOptions, 'tool' | 'platforms'> {
+export interface ImgPullOptions extends Omit<PullOptions, 'tool' | 'choice' | 'keeps'> {
   /** Which manifests of an index to take: `os/architecture[/variant]`. This machine's, unless said. */
   readonly platforms?: readonly string[]
+  /** Take an index as a whole, `platforms` aside. */
+  readonly allPlatforms?: boolean
+  /** Pull what refers to each image, too: signatures, SBOMs. */
+  readonly referrers?: boolean
+  /** Bring nothing into the store: records say where things are, and carry manifests. */
+  readonly noStore?: boolean
+  /** Do not name the images in the store's index. */
+  readonly noTag?: boolean
   /** This machine. */
   readonly machine: Platform
 }
@@ -24,7 +32,10 @@ export async function* imgPull(
   records: AsyncIterable<AnyRecord>,
   options: ImgPullOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
-  yield* pullImages(records, { ...options, tool: 'img-pull', platforms: wantedPlatforms(options) })
+  const { allPlatforms = false, referrers = false, noStore, noTag } = options
+  const keeps = noStore ? 'nothing' : noTag ? 'blobs' : 'names'
+  const choice = { platforms: wantedPlatforms(options), allPlatforms, referrers }
+  yield* pullImages(records, { ...options, tool: 'img-pull', choice, keeps })
 }
 
 function wantedPlatforms({ platforms = [], machine }: ImgPullOptions): readonly Platform[] {

@@ -63,6 +63,7 @@ function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: Pla
     blobs: store,
     steps: scheduler,
     cluster: {
+      trees: { lowersOf: chain => scheduler.trees.lowers(chain) },
       hostRun: options.hostRun ?? false,
       bareImages: options.bareImages ?? false,
       registries: {
@@ -71,6 +72,5 @@ function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: Pla
         ...(options.timeoutSeconds !== undefined && { timeoutSeconds: options.timeoutSeconds }),
       },
     },
-    lowersOf: chain => scheduler.trees.lowers(chain),
   }
 }

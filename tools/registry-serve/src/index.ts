@@ -64,10 +64,12 @@ export async function* registryServe(
     readOnly,
     ...(tls !== undefined && { tls }),
     ...(htpasswd !== undefined && { users: new Htpasswd(htpasswd) }),
-    ...(maxBlobBytes !== undefined && { maxBlobBytes }),
-    ...(maxUploads !== undefined && { maxUploads }),
+    limits: {
+      ...(maxBlobBytes !== undefined && { maxBlobBytes }),
+      ...(maxUploads !== undefined && { maxUploads }),
+      uploadExpiryMs: options.uploadExpiry * HOUR_MS,
+    },
     names: [os.hostname(), ...names],
-    uploadExpiryMs: options.uploadExpiry * HOUR_MS,
     now: () => options.now().getTime(),
     warn: options.warn,
   })

@@ -206,12 +206,14 @@ class Lost {
 function howOf(options: UntarOptions): ApplyOptions {
   const { signal, onWarning, selection, idMap, maxEntries, repeated } = options
   return {
-    ...(repeated === undefined ? {} : { repeated }),
+    rules: {
+      ...(repeated === undefined ? {} : { repeated }),
+      ...(maxEntries === undefined ? {} : { maxEntries }),
+    },
     ...(signal === undefined ? {} : { signal }),
     ...(onWarning === undefined ? {} : { onWarning }),
     ...(selection === undefined ? {} : { selection }),
     ...(idMap === undefined ? {} : { idMap }),
-    ...(maxEntries === undefined ? {} : { maxEntries }),
   }
 }
 

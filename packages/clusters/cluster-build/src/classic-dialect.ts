@@ -165,7 +165,10 @@ export class ClassicBuilder {
   }
 
   async #extras(state: StageState): Promise<ConfigExtras> {
-    const facts = clusterFacts(await this.#request.lowersOf(state.chain), this.#request.platform)
+    const facts = clusterFacts(
+      await this.#request.cluster.trees.lowersOf(state.chain),
+      this.#request.platform,
+    )
     const labels = state.doc.config.Labels ?? {}
     return { fields: imageFields(facts, { args: this.#args, labels }) }
   }

@@ -5,8 +5,6 @@ import type { BuildContext, ImagesAction } from '@pipelayer/steps'
 export interface ClusterRequest extends Omit<PlanRequest, 'sources'> {
   readonly sources: ClusterSources
   readonly cluster: ClusterRules
-  /** The directories of a chain, nearest first, all of them there. */
-  readonly lowersOf: (chain: Chain) => Promise<readonly string[]>
 }
 
 /** The sources of a build whose context is read as a directory, too. */
@@ -17,8 +15,15 @@ export interface ClusterSources extends SourceFinder {
   directory(context: BuildContext): Source
 }
 
+/** Where the trees of executed steps are. */
+export interface ClusterTrees {
+  /** The directories of a chain, nearest first, all of them there. */
+  lowersOf(chain: Chain): Promise<readonly string[]>
+}
+
 /** What holds for cluster images alone. */
 export interface ClusterRules {
+  readonly trees: ClusterTrees
   /** RUN of a classic Kubefile works on this machine itself, as sealer's did. */
   readonly hostRun: boolean
   /** Bring no container images into a cluster image. */

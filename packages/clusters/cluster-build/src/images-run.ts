@@ -46,8 +46,8 @@ export async function bringImages(setup: Surroundings, action: ImagesAction, tar
     ...options,
     tool: TOOL,
     references: ['-'],
-    platforms,
-    noStore: true,
+    choice: { platforms },
+    keeps: 'nothing',
   })
   const put = putImages(pulled, { ...options, tool: TOOL, place: `registry-fs:${registry}` })
   // Where a step works is nobody's place: images are named as the registry will have them.

@@ -125,7 +125,10 @@ export class NewerBuilder {
   }
 
   async #extras(state: StageState, meaning: KubefileMeaning<KubefileRecord>): Promise<ConfigExtras> {
-    const facts = clusterFacts(await this.#request.lowersOf(state.chain), this.#request.platform)
+    const facts = clusterFacts(
+      await this.#request.cluster.trees.lowersOf(state.chain),
+      this.#request.platform,
+    )
     const applications = [...meaning.applications.values()].map(app => ({
       name: app.name,
       ...(app.type === '' ? {} : { type: app.type }),

@@ -25,8 +25,7 @@ export async function unpackArchive(fd: number, options: UnpackOptions): Promise
   const { onWarning, owner } = options
   await applyLayer(inflate(fd), options.directory(), {
     onWarning,
-    repeated: 'last',
-    whiteouts: 'files',
+    rules: { repeated: 'last', whiteouts: 'files' },
     ...(owner === undefined ? {} : { owner }),
   })
   return true

@@ -20,21 +20,27 @@ import { referrersOf } from './referrers.js'
 import { choose } from './selection.js'
 import { placeInStore, warnWith, withHint } from './store-hint.js'
 
-export interface PullOptions extends PlaceOptions {
+export interface PullOptions extends Omit<PlaceOptions, 'defersNames'> {
   /** The program that does this, for the `failed` records. */
   readonly tool: string
   /** Places or references; `-` stands for the incoming records. */
   readonly references: readonly string[]
-  /** Which manifests of an index to take; at least one. Of several, a new index. */
+  readonly choice: PullChoice
+  /**
+   * What the store gets: the images under their names (default), their blobs alone, or nothing. Of nothing, records say
+   * where the blobs are, and carry the manifests.
+   */
+  readonly keeps?: 'names' | 'blobs' | 'nothing'
+}
+
+/** What is taken of each reference. */
+export interface PullChoice {
+  /** Which manifests of an index are taken: at least one. Several make a new index. */
   readonly platforms: readonly Platform[]
-  /** Take an index as a whole, `platforms` aside. */
+  /** An index is taken as a whole, whatever `platforms` says. */
   readonly allPlatforms?: boolean
-  /** Pull what refers to each image, too: signatures, SBOMs. */
+  /** What refers to each image is pulled too: signatures, SBOMs. */
   readonly referrers?: boolean
-  /** Bring nothing into the store: records say where things are, and carry manifests. */
-  readonly noStore?: boolean
-  /** Do not name the images in the store's index. */
-  readonly noTag?: boolean
 }
 
 /** References at work at a time: the next ones are resolved while the blobs of the first come. */
@@ -88,7 +94,7 @@ interface Context extends Run {
 }
 
 function openRun(options: PullOptions): Run {
-  const store = options.noStore ? undefined : Store.open(options.store)
+  const store = options.keeps === 'nothing' ? undefined : Store.open(options.store)
   const fetcher = store === undefined ? undefined : new BlobFetcher(store, options)
   return { store, fetcher, options }
 }
@@ -160,16 +166,17 @@ async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Clo
   const { keeper, options } = context
   context.image = undefined
   const text = String(record.reference)
-  const platforms = typeof record.platform === 'string' ? [parsePlatform(record.platform)] : options.platforms
+  const platforms =
+    typeof record.platform === 'string' ? [parsePlatform(record.platform)] : options.choice.platforms
   const here = (): string | undefined => placeInStore(text, place, options.store)
   const place: Place = openPlace(text, { ...options, warn: warnWith(options.warn, here) })
   try {
-    const selection = { platforms, all: options.allPlatforms === true, warn: options.warn }
+    const selection = { platforms, all: options.choice.allPlatforms === true, warn: options.warn }
     const chosen = await choose(place, selection).catch(error => {
       throw withHint(error, here())
     })
     const digests = yield* pullWhole(context, { place, ...chosen, reference: place.reference })
-    if (options.referrers) yield* pullReferrers(context, place, digests)
+    if (options.choice.referrers) yield* pullReferrers(context, place, digests)
   } catch (error) {
     throw explained(error, text)
   } finally {
@@ -212,7 +219,7 @@ async function* pullWhole(
   const isNamed =
     store !== undefined &&
     reference !== undefined &&
-    !options.noTag &&
+    options.keeps !== 'blobs' &&
     mayBeNamed({ found, above, reference }, { store, keeper, warn: options.warn })
   const entry = { descriptor: bare(found.descriptor), name: reference }
   const known = { ...(reference !== undefined && { reference }), ...(subject !== undefined && { subject }) }

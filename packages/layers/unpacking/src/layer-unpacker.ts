@@ -67,7 +67,8 @@ export class LayerUnpacker {
   hasRoot = false
 
   constructor(tree: Tree, attributer: Attributer, options: ApplyOptions) {
-    const { onWarning, repeated, selection, maxEntries = Number.POSITIVE_INFINITY } = options
+    const { onWarning, selection, rules = {} } = options
+    const { repeated, whiteouts, maxEntries = Number.POSITIVE_INFINITY } = rules
     this.#selection = selection
     this.#maxEntries = maxEntries
     this.#tree = tree
@@ -76,7 +77,7 @@ export class LayerUnpacker {
     this.#writes = attributer.hasLibc ? options.writes : undefined
     this.#warn = onWarning
     this.#lastCounts = repeated === 'last'
-    this.#hasWhiteouts = options.whiteouts !== 'files'
+    this.#hasWhiteouts = whiteouts !== 'files'
   }
 
   /** @throws ToolError; its message names the entry */

@@ -132,12 +132,11 @@ export class OverlayThreads {
 
   async #inThread(job: Job, program: string): Promise<UnpackedLayer> {
     const thread = this.#idle.pop() ?? this.#start(program)
-    const { xattrs, idMap, owner, repeated, maxEntries, onWarning } = this.#options
+    const { xattrs, idMap, owner, rules, onWarning } = this.#options
     const options = {
       ...(idMap === undefined ? {} : { idMap }),
       ...(owner === undefined ? {} : { owner }),
-      ...(repeated === undefined ? {} : { repeated }),
-      ...(maxEntries === undefined ? {} : { maxEntries }),
+      ...(rules === undefined ? {} : { rules }),
     }
     const { number, blob, dir, lowers } = job
     const unpacked = await thread.unpack({ number, blob, dir, lowers, xattrs, options }, onWarning)

@@ -34,7 +34,7 @@ export interface OverlayLayer {
 }
 
 /** How it is unpacked, as far as that is plain data. */
-export type PlainOptions = Pick<ApplyOptions, 'idMap' | 'owner' | 'repeated' | 'maxEntries'>
+export type PlainOptions = Pick<ApplyOptions, 'idMap' | 'owner' | 'rules'>
 
 export interface UnpackJob extends OverlayLayer {
   /** How many layers have to be whole before `lowers` may be looked at. */

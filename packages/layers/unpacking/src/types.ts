@@ -3,23 +3,29 @@ import type { Warn, XattrForm } from '@pipelayer/rootfs'
 import type { Selection } from './selection.js'
 import type { WriteQueue } from './write-queue.js'
 
+/** How a tar is understood. */
+export interface TarRules {
+  /**
+   * A path that comes twice: in a layer it is an error unless both entries are the same (default). In an archive that a
+   * user made with `tar --append` the last one counts.
+   */
+  readonly repeated?: 'same' | 'last'
+  /** Names that begin with `.wh.`: whiteouts, as in a layer (default), or files like any other, as in a user's archive. */
+  readonly whiteouts?: 'applied' | 'files'
+  /** The largest number of entries, chosen or not. More of them fail with `TOO_MANY_ENTRIES`. */
+  readonly maxEntries?: number
+}
+
 /** How a layer is unpacked. */
 export interface ApplyOptions {
   /** Translates the ids of the image to those on disk; an id that it lacks fails with `ID_UNMAPPED`. */
   readonly idMap?: IdMap
   /** Ids on disk of all that is unpacked, in place of those that the tar says. */
   readonly owner?: { readonly uid: number; readonly gid: number }
-  /**
-   * What a path is that comes twice: in a layer an error unless both are the same (default); in an archive that a user
-   * made by `tar --append` the last one counts.
-   */
-  readonly repeated?: 'same' | 'last'
-  /** What names that begin with `.wh.` are: whiteouts, as in a layer (default); in an archive of a user's, files as any. */
-  readonly whiteouts?: 'applied' | 'files'
+  /** How the tar is understood; as a layer unless given. */
+  readonly rules?: TarRules
   /** Which entries; all of them unless given. The same one for all layers of an image. */
   readonly selection?: Selection
-  /** Entries that the tar may have, chosen or not; more fail with `TOO_MANY_ENTRIES`. */
-  readonly maxEntries?: number
   /** Of the `HandedTar` that is unpacked: writes small files in its thread. */
   readonly writes?: WriteQueue | undefined
   readonly onWarning?: Warn

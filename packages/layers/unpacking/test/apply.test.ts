@@ -157,7 +157,7 @@ t.test('of an archive the last entry of a path counts, when asked', async t => {
     { name: 'a', content: '22' },
     { name: 's', content: '3' },
   ]
-  await applyLayer(chunked(handmade(items)), dir, { repeated: 'last' })
+  await applyLayer(chunked(handmade(items)), dir, { rules: { repeated: 'last' } })
   t.same(
     ['a', 's'].map(name => fs.readFileSync(path.join(dir, name), 'utf8')),
     ['22', '3'],

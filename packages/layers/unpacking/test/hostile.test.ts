@@ -347,7 +347,7 @@ t.test('a path twice, where the last is asked for', needsRoot, async t => {
     link('s', 'a'),
     { name: 's', type: 'dir' },
   ]
-  await applyLayer(chunked(handmade(items)), root, { repeated: 'last' })
+  await applyLayer(chunked(handmade(items)), root, { rules: { repeated: 'last' } })
   t.equal(fs.readFileSync(path.join(root, 'x'), 'utf8'), 'last')
   t.match(fs.statSync(path.join(root, 'a')), { mode: 0o100600, uid: 7, nlink: 2 })
   t.same(llistxattr(Buffer.from(path.join(root, 'a'))), [], 'nothing of the first one stays')

@@ -18,6 +18,18 @@ import type { RegistryStorage } from './storage.js'
 import { deleteUpload, getUpload, patchUpload, putUpload, startUpload } from './upload-routes.js'
 import { Uploads } from './uploads.js'
 
+/** How much clients may take. */
+export interface ServerLimits {
+  /** The largest blob, in bytes; unlimited unless given. */
+  readonly maxBlobBytes?: number
+  /** How many uploads may be open at the same time; 1000 unless given. */
+  readonly maxUploads?: number
+  /** An upload that nobody has written to for so long is given up. */
+  readonly uploadExpiryMs: number
+  /** A connection on which nothing has moved for so long is closed. */
+  readonly idleMs?: number
+}
+
 export interface ServerOptions {
   readonly storage: RegistryStorage
   readonly host: string
@@ -30,14 +42,7 @@ export interface ServerOptions {
   /** Names, beside addresses, localhost and `host`, that a server without users answers to. */
   readonly names?: readonly string[]
   readonly readOnly?: boolean
-  /** A blob at most, in bytes; unlimited unless said. */
-  readonly maxBlobBytes?: number
-  /** Uploads that are open at the same time, at most; 1000 unless said. */
-  readonly maxUploads?: number
-  /** Uploads that nobody wrote to for so long are given up. */
-  readonly uploadExpiryMs: number
-  /** A connection on which nothing moves for so long is closed. */
-  readonly idleMs?: number
+  readonly limits: ServerLimits
   /** The clock, in milliseconds. */
   now(): number
   /** A line for whoever runs the server. */
@@ -78,8 +83,12 @@ export class RegistryServer {
 
   private constructor(options: ServerOptions) {
     this.#options = options
-    const { storage, maxBlobBytes = Number.MAX_SAFE_INTEGER, uploadExpiryMs, now, warn } = options
-    const { maxUploads = MAX_UPLOADS } = options
+    const { storage, now, warn } = options
+    const {
+      maxBlobBytes = Number.MAX_SAFE_INTEGER,
+      maxUploads = MAX_UPLOADS,
+      uploadExpiryMs,
+    } = options.limits
     const limits = { maxBytes: maxBlobBytes, maxOpen: maxUploads, expiryMs: uploadExpiryMs }
     const uploads = new Uploads({ ...limits, now })
     this.#registry = { storage, uploads, warn, referrers: new ReferrerCache() }
@@ -121,11 +130,12 @@ export class RegistryServer {
   }
 
   #makeServer(): http.Server {
-    const { tls, idleMs = IDLE_MS } = this.#options
+    const { tls, limits } = this.#options
+    const { idleMs = IDLE_MS } = limits
     // An upload may take hours as long as it moves: only the headers have a deadline.
-    const limits = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, requestTimeout: 0 }
+    const bounds = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, requestTimeout: 0 }
     const server =
-      tls === undefined ? http.createServer(limits) : this.#tlsServer(new Certificate(tls), limits)
+      tls === undefined ? http.createServer(bounds) : this.#tlsServer(new Certificate(tls), bounds)
     server.timeout = idleMs
     server.on('request', (request, response) => this.#answer({ request, response, expectsContinue: false }))
     server.on('checkContinue', (request, response) =>

@@ -160,7 +160,14 @@ t.test('TLS', { skip: need('openssl') }, async t => {
   t.equal(await trusts(server.url, fs.readFileSync(tls.cert)), true, 'both are there')
   t.equal(await trusts(server.url, first), false, 'the one before is gone')
   const storage = new LayoutStorage(Layout.open(path.join(dir, 'l'), { create: true }))
-  const options = { storage, host: '127.0.0.1', port: 0, uploadExpiryMs: 1, now: () => 0, warn: () => {} }
+  const options = {
+    storage,
+    host: '127.0.0.1',
+    port: 0,
+    limits: { uploadExpiryMs: 1 },
+    now: () => 0,
+    warn: () => {},
+  }
   const wrong = { cert: tls.key, key: tls.key }
   await t.rejects(RegistryServer.start({ ...options, tls: wrong }), { code: 'TLS_INVALID' })
   const missing = { ...tls, key: path.join(dir, 'none') }

@@ -13,6 +13,9 @@ import type { Test } from 'tap'
 import { FolderStorage, LayoutStorage, RegistryServer } from '../src/index.js'
 import type { ServerOptions } from '../src/server.js'
 
+/** In milliseconds. */
+export const HOUR_MS = 3_600_000
+
 export type Kind = 'layout' | 'folder'
 export const KINDS: readonly Kind[] = ['layout', 'folder']
 
@@ -59,7 +62,7 @@ async function open(t: Test, dir: string, options: Partial<ServerOptions> & { ki
     storage,
     host: '127.0.0.1',
     port: 0,
-    uploadExpiryMs: 3_600_000,
+    limits: { uploadExpiryMs: HOUR_MS },
     now: () => Date.now(),
     warn,
   }

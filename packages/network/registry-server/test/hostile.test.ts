@@ -6,7 +6,7 @@ import { tempDir } from '@pipelayer/testkit'
 import t, { type Test } from 'tap'
 import type { RepositoryStorage } from '../src/storage.js'
 import { Uploads } from '../src/uploads.js'
-import { digestOf, KINDS, type Lab, push, startLab } from './client.js'
+import { digestOf, HOUR_MS, KINDS, type Lab, push, startLab } from './client.js'
 
 for (const kind of KINDS) {
   t.test(kind, async t => {
@@ -17,7 +17,9 @@ for (const kind of KINDS) {
     t.test('goes on with an upload of a program that knows no lock', async t =>
       foreignSession(t, await startLab(t, kind)),
     )
-    t.test('begins uploads and leaves them', async t => floods(t, await startLab(t, kind, { maxUploads: 5 })))
+    t.test('begins uploads and leaves them', async t =>
+      floods(t, await startLab(t, kind, { limits: { uploadExpiryMs: HOUR_MS, maxUploads: 5 } })),
+    )
     for (const umask of [0o000, 0o022, 0o077])
       t.test(`has an account on the machine: umask 0${umask.toString(8)}`, async t => modes(t, kind, umask))
   })
@@ -99,7 +101,7 @@ async function foreignSession(t: Test, lab: Lab): Promise<void> {
 
 async function floods(t: Test, lab: Lab): Promise<void> {
   let now = Date.now()
-  const { send } = await lab.another({ maxUploads: 5, now: () => now })
+  const { send } = await lab.another({ limits: { uploadExpiryMs: HOUR_MS, maxUploads: 5 }, now: () => now })
   const begin = (): Promise<{ status: number; code: string | undefined; headers: object }> =>
     send('POST', '/v2/a/blobs/uploads/')
   const statuses: number[] = []

@@ -7,6 +7,7 @@ import {
   CONFIG,
   describe,
   digestOf,
+  HOUR_MS,
   KINDS,
   LAYER,
   type Lab,
@@ -33,7 +34,9 @@ for (const kind of KINDS) {
     t.test('a request that breaks off, and one that takes over', async t =>
       takesOver(t, await startLab(t, kind)),
     )
-    t.test('limits', async t => limits(t, await startLab(t, kind, { maxBlobBytes: 10 })))
+    t.test('limits', async t =>
+      limits(t, await startLab(t, kind, { limits: { uploadExpiryMs: HOUR_MS, maxBlobBytes: 10 } })),
+    )
     t.test('many at a time', async t => manyAtATime(t, await startLab(t, kind)))
     t.test('a stop lets what runs end', async t => stops(t, await startLab(t, kind)))
   })
