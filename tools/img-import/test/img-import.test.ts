@@ -38,7 +38,7 @@ function tar(entries: readonly Entry[]): Buffer {
   return Buffer.concat([...parts, END_BLOCKS])
 }
 
-/** Entries of all blobs of an image, and one of an index that names it. */
+/** The entries of an archive: all blobs of an image, and an index that names it. */
 function archiveOf(image: readonly AnyRecord[], annotations: object = { [REF_NAME]: NAME }): Entry[] {
   const blobs = image.map(({ digest, path: file }) => {
     return { name: archiveName(String(digest)), content: fs.readFileSync(String(file), 'utf8') }

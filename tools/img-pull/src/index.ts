@@ -9,9 +9,9 @@ import { type PullOptions, pullImages } from '@pipelayer/pulling'
 import type { AnyRecord } from '@pipelayer/records'
 
 export interface ImgPullOptions extends Omit<PullOptions, 'tool' | 'platforms'> {
-  /** Which manifests of an index to take: `os/architecture[/variant]`. This machine's, unless said. */
+  /** Which manifests of an index to take: `os/architecture[/variant]`. The default is this machine's platform. */
   readonly platforms?: readonly string[]
-  /** This machine. */
+  /** The platform of this machine. */
   readonly machine: Platform
 }
 
