@@ -47,7 +47,7 @@ async function check(t: Test, row: Row, forms: readonly string[]): Promise<void>
   await checkPack(t, place, { row, file: `${layers.length - 1}.tar` })
 }
 
-/** A layer that untar refuses is never made by layer-pack. */
+/** Packs the last layer of a row. If layer-pack refuses it, no blob may be left. */
 async function checkPack(t: Test, place: Trap, { row, file }: { row: Row; file: string }): Promise<void> {
   const code = row.pack ?? row.code ?? false
   const { status, stderr, records } = await place.run(`layer-pack --tar ${file} --compress none`)

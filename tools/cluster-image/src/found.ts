@@ -93,7 +93,7 @@ function readConfig(store: Store, { config }: Manifest): JsonObject | undefined 
   }
 }
 
-/** Reads a manifest. Of an index it reads the first one, because a cluster image is for one platform. */
+/** Reads a manifest, or the first manifest of an index, because a cluster image is for one platform. */
 function readManifest(
   store: Store,
   entry: Pick<Descriptor, 'digest' | 'mediaType'> | StoredDescriptor,

@@ -22,7 +22,7 @@ export { type DiffImagesOptions, diffTwoImages } from './images.js'
 export interface LayerSource {
   readonly image: string
   readonly upper?: string | undefined
-  /** The lower directories, nearest first. Without them, deletions cannot be compared with what was there. */
+  /** The lower directories, nearest first. Without them, nothing is known about the files below. */
   readonly lowers?: readonly string[] | undefined
   /** Without it, every entry of `after` is an addition. */
   readonly before?: string | undefined

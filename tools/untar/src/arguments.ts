@@ -16,7 +16,7 @@ const MAX_BYTES = 256 * 2 ** 30
 const MAX_ENTRIES = 10_000_000
 /**
  * The default limit for the ratio of compression. Deflate reaches 1032, so a higher ratio is an attack. It is checked
- * when more bytes than this have come out.
+ * when more than 1 GiB has come out.
  */
 const MAX_RATIO = 1100
 const RATIO_FROM_BYTES = 2 ** 30

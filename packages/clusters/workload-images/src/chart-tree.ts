@@ -93,8 +93,8 @@ class ChartTree {
   }
 
   /**
-   * The subcharts of a chart, as often as it lists them; one that it does not list counts once. Charts for Helm 2 list
-   * them in requirements.yaml.
+   * The subcharts of a chart, as often as it lists them; one that it does not list counts once. Charts of
+   * apiVersion v1 list them in requirements.yaml.
    */
   #held(root: string, description: YAMLNode | undefined): readonly Held[] {
     const all = [...dependencies(description), ...dependencies(this.#own(`${root}requirements.yaml`)?.node)]

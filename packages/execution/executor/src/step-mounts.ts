@@ -69,8 +69,8 @@ async function prepare(setup: ExecutorSetup, wanted: StepMount): Promise<Place> 
   return wanted.type === 'cache' ? await cache(setup, wanted) : await bind(setup, wanted)
 }
 
-// Of a context, a copy is bound: it lacks the files that .dockerignore excludes, belongs to root, and protects the
-// user's files.
+// A context is copied, and the copy is bound. It lacks the files that .dockerignore excludes and belongs to root, and the
+// user's own files cannot be changed.
 async function bind(setup: ExecutorSetup, wanted: BoundTree): Promise<Place> {
   if (wanted.root.kind === 'context') {
     const source = await copied(setup, wanted.root, wanted.source)

@@ -19,8 +19,9 @@ export interface Closing {
  * Writes the names of images, and passes their records on, each root after its name is written.
  *
  * An index is replaced as a whole, which for thousands of names, one by one, would take time in proportion to their
- * square. So names that come fast are written together, and what follows them waits; names that come slowly are written
- * at once. Where the source fails, what was complete is named. A crash costs the names that were held, not the blobs.
+ * square. So names that come fast are written together, and the records after them wait; names that come slowly are
+ * written at once. If the source fails, the images that were complete still get their names. In a crash, only the names
+ * that were not written yet are lost, not the blobs.
  *
  * @param now - a clock that never goes back, in milliseconds
  */

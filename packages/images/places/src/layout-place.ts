@@ -115,7 +115,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     return published
   }
 
-  /** @throws ToolError `MANIFEST_UNKNOWN`, `REFERENCE_AMBIGUOUS`; `MEDIA_TYPE_UNSUPPORTED` for what is no image */
+  /** @throws ToolError `MANIFEST_UNKNOWN`, `REFERENCE_AMBIGUOUS`; `MEDIA_TYPE_UNSUPPORTED` for an entry that is no image */
   #entry(layout: Layout): Entry {
     const { name, index, digest: given, text } = this.#options
     if (given !== undefined && layout.hasBlob(given)) return { digest: given }
