@@ -3,7 +3,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 
-/** As parseArgs of Node; `script` is the path of the script's file, `more` a line behind its comment. */
+/**
+ * Reads options like Node's parseArgs; `script` is the path of the script's file, `more` a line to print after its
+ * comment.
+ */
 export function readArguments(script, { options, more, ...config }) {
   try {
     const help = { type: 'boolean', short: 'h' }

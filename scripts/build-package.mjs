@@ -11,11 +11,11 @@ import { build } from 'esbuild'
 
 const require = createRequire(import.meta.url)
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
-// Started once for each command: behind the launcher, which keeps what V8 compiled of them.
+// These programs are started for each command, so they get the launcher, which keeps V8's compiled code.
 const LAUNCHED = ['cli', 'executor']
 const manifest = JSON.parse(fs.readFileSync('package.json', 'utf8'))
 
-// Programs stay until their successor is written: a pipe that runs meanwhile finds one or the other.
+// Old programs stay until the new ones are written, so that a pipe that runs meanwhile always finds one of them.
 for (const name of fs.existsSync('dist') ? fs.readdirSync('dist') : [])
   if (!name.endsWith('.cjs')) fs.rmSync(path.join('dist', name), { recursive: true })
 if (fs.existsSync('scripts/generate.mjs')) run(process.execPath, ['scripts/generate.mjs'])
@@ -53,7 +53,7 @@ async function bundle(program) {
       js: `const __moduleUrl=require('node:url').pathToFileURL(__filename).href;`,
     },
   })
-  // The launcher's script could not, without a warning of Node's.
+  // The launcher runs the program as a script, which could not import modules at run time without a warning of Node.
   const [{ imports }] = Object.values(metafile.outputs)
   if (imports.some(({ kind }) => kind === 'dynamic-import'))
     throw new Error(`${program} imports at run time what is not in the bundle`)
@@ -62,8 +62,8 @@ async function bundle(program) {
   else replace(`dist/${program}.cjs`, contents)
 }
 
-// Node's own modules, each once: esbuild would copy all their names for every file that imports them, thousands of
-// properties at each start. What is not used goes.
+// Imports of Node's own modules are joined: for every file that imports one, esbuild would copy all of its names,
+// thousands of properties at each start. Unused ones are removed.
 function builtins({ onResolve, onLoad }) {
   onResolve({ filter: /^[a-z]/ }, ({ path: name, kind, namespace }) => {
     if (!isBuiltin(name) || name === 'assert') return undefined

@@ -1,4 +1,4 @@
-// What scripts/figures.mjs asks of a syntax tree (ESTree with TypeScript's nodes, as oxc-parser gives it).
+// Questions of scripts/figures.mjs to a syntax tree (ESTree with TypeScript's nodes, as oxc-parser gives it).
 import { parseSync } from 'oxc-parser'
 
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression'])
@@ -13,7 +13,7 @@ const LEVELS = new Set([
   'TryStatement',
 ])
 
-/** The program of a file. @throws where it is no TypeScript */
+/** Parses a file into a syntax tree. @throws if it is no TypeScript */
 export function parse(file, text) {
   const { program, errors } = parseSync(file, text)
   if (errors.length > 0) throw new Error(`${file}: ${errors[0].message}`)
@@ -39,7 +39,7 @@ export function functionsOf(program, text) {
   return found
 }
 
-/** Every import and re-export: from where, and which names; `*` stands for all. */
+/** Every import and re-export: its module and its names; `*` stands for all names. */
 export function importsOf(program) {
   const found = []
   for (const node of program.body) {
@@ -56,7 +56,7 @@ export function importsOf(program) {
   return found
 }
 
-/** The names that a file exports from others: all that an index does. */
+/** The names that a file exports from other files, which is all that an index file does. */
 export function indexExports(program) {
   return program.body
     .filter(node => node.type === 'ExportNamedDeclaration' && node.source !== null)
@@ -77,7 +77,7 @@ function isBoolean(param) {
   return target.typeAnnotation?.typeAnnotation?.type === 'TSBooleanKeyword'
 }
 
-/** How deep statements that branch or repeat lie in each other; a function inside begins anew. */
+/** How deep statements that branch or repeat are nested; inside a nested function, counting starts anew. */
 function depthOf(node, isElse) {
   if (node === null || typeof node !== 'object') return 0
   if (Array.isArray(node)) return Math.max(0, ...node.map(each => depthOf(each)))

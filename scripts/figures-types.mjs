@@ -1,10 +1,10 @@
-// Interfaces with many fields that go from one package to another, as scripts/figures.mjs counts them.
+// Finds interfaces with many fields that one package passes to another, for scripts/figures.mjs.
 
-/** Names that take or leave fields of the type in front, and those that leave all of them. */
+/** Type operators that keep some fields of a type, and those that keep all of them. */
 const NARROWING = new Set(['Pick', 'Omit'])
 const WRAPPING = new Set(['Partial', 'Required', 'Readonly'])
 
-/** The interfaces and object types of a file by name, and which types the parameters of its exports are of. */
+/** The interfaces and object types of a file by name, and the types of its exports' parameters. */
 export function typesOf(program) {
   const types = new Map()
   const parameters = new Map()
@@ -35,7 +35,7 @@ function annotationOf(parameter) {
 }
 
 /**
- * The names of the fields of a type, those that it inherits included.
+ * The names of the fields of a type, including those that it inherits.
  *
  * @param lookUp - gives the declaration of a name
  */

@@ -30,7 +30,7 @@ process.exit(process.argv.includes('--check') && findings.length > 0 ? 1 : 0)
 /** Every package and tool, with the files of its src. */
 function workspaces() {
   const groups = fs.readdirSync(path.join(root, 'packages')).map(name => `packages/${name}`)
-  // A flat layout, as older commits have it, is read too, so that figures can be compared.
+  // A flat folder of packages, as in older commits, is read too, so that figures can be compared.
   const dirs = groups.flatMap(group => (isPackage(group) ? [group] : list(group).filter(isPackage)))
   return [...dirs, ...list('tools').filter(isPackage)].map(dir => {
     const { name } = JSON.parse(fs.readFileSync(path.join(root, dir, 'package.json'), 'utf8'))
@@ -68,7 +68,7 @@ function read(file) {
   }
 }
 
-/** What is over a bound, a line each. */
+/** The figures that exceed a bound, one a line. */
 function check() {
   const over = []
   for (const house of houses) {
@@ -89,7 +89,8 @@ function check() {
   return over
 }
 
-// A function that stands for a system call takes what the call takes, in its order: its manual page is the documentation.
+// A function that stands for a system call has the parameters of the call, in their order, and is documented by its
+// manual page.
 function isSystemCall(file, name) {
   return file.startsWith('packages/base/sys/') && ['mount', 'openat', 'utimensat'].includes(name)
 }
@@ -113,7 +114,7 @@ function sizeOf(house) {
   return { lines: house.files.reduce((sum, { lines }) => sum + lines, 0), count: house.files.length }
 }
 
-/** `package: name` for what an index exports and no other package, tool or test imports. */
+/** `package: name` for each name that an index exports and that no other package, tool or test imports. */
 function unusedExports() {
   const across = sources('test').map(file => ({ name: 'test', ...read(file) }))
   const used = new Set()
@@ -133,9 +134,9 @@ function unusedExports() {
 }
 
 /**
- * `FILE: NAME has N fields` for each type of more than ten fields that another package imports, or builds to call what it
- * imports. Fields that a type inherits count. Of records, formats and languages it is a schema or a specification that says
- * which fields there are: these are left out.
+ * `FILE: NAME has N fields` for each type of more than ten fields that another package imports, or makes in order to
+ * call a function that it imports. Inherited fields count. Types of records, formats and languages are left out,
+ * because a schema or a specification defines their fields.
  */
 function wideTypes() {
   const used = new Set()
@@ -162,12 +163,12 @@ function isOurs({ dir }) {
   return !/^packages\/(formats|languages)\/|^packages\/base\/records$/.test(dir)
 }
 
-/** Finds the declaration of a type: in its file, in its package, else anywhere. */
+/** Finds the declaration of a type: in its file, else in its package, else anywhere. */
 function lookUp(house, one) {
   return name => [one, ...house.files, ...files].find(({ types }) => types.has(name))?.types.get(name)
 }
 
-/** Pairs of packages, and of folders of one package, whose arrows run both ways. */
+/** Pairs of packages, and pairs of folders in one package, that import each other. */
 function mutualPairs() {
   const arrows = new Set()
   for (const { name, files } of houses)
@@ -188,7 +189,7 @@ function addFolders(arrows, from, target) {
   if (from !== to) arrows.add(`${from} ${to}`)
 }
 
-/** Files that import themselves through others, a cycle each. */
+/** Cycles of files that import each other, one a line. */
 function cycles() {
   const graph = new Map(
     files.map(({ file, imports }) => [

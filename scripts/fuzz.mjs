@@ -10,11 +10,13 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { readArguments } from './arguments.mjs'
 
-/** A case that is silent for so long does not end. */
+/** A worker that reports nothing for this time is in a case that does not end. */
 const STALL_MS = 60_000
 const HEAP_MB = 512
 const MAX_FINDINGS = 20
-/** All but the temporary folder read-only: an escape that is found must not cost the machine. */
+/**
+ * Makes everything except the temporary folder read-only, so that an escape that is found does no harm to the machine.
+ */
 const JAIL = 'mount --bind "$0" "$0"; mount -o remount,bind,ro /; exec "$@"'
 
 const { values } = readArguments(fileURLToPath(import.meta.url), {
@@ -44,13 +46,13 @@ for (const [name, count] of counts) console.log(`${name}: ${count} cases`)
 console.log(`${findings.size} findings`)
 process.exit(findings.size > 0 ? 1 : 0)
 
-/** One worker after the other, each going on where the one before it has died. */
+/** Runs one worker after the other; each continues where the one before it has died. */
 async function campaign(first) {
   for (let next = first; Date.now() < end && findings.size < MAX_FINDINGS && !usage; )
     next = (await work(next)) + step
 }
 
-/** Runs a worker to its end; returns the seed that it came to. */
+/** Runs a worker to its end, and returns the seed that it reached. */
 function work(first) {
   return new Promise(resolve => {
     const seconds = Math.max(1, (end - Date.now()) / 1000)
@@ -83,7 +85,7 @@ function start(command) {
   return spawn('unshare', ['--mount', 'bash', '-euc', JAIL, os.tmpdir(), ...command], { stdio })
 }
 
-/** Each kind of finding once. */
+/** Reports each kind of finding once. */
 function report({ target, seed: at, finding, input }) {
   const kind = `${target}: ${finding.slice(0, 60).replace(/\d+|".*?"/g, '')}`
   if (findings.has(kind)) return

@@ -4,10 +4,11 @@ import path from 'node:path'
 import { build } from 'esbuild'
 
 /**
- * Returns the bundle of each module, the module that has each table's adapter, and a line for each that cannot be loaded.
+ * Returns the bundle of each module, the module with each table's adapter, and a line for each module that cannot be
+ * loaded.
  */
 export async function bundleAdapters(root) {
-  // A folder of this run's own: another one may be at work.
+  // The folder belongs to this run alone, because another run may be at work.
   const cache = path.join(root, 'node_modules/.cache/pipelayer-judge')
   fs.mkdirSync(cache, { recursive: true })
   const out = fs.mkdtempSync(path.join(cache, 'run-'))
@@ -25,7 +26,7 @@ export async function bundleAdapters(root) {
       await bundle(path.join(root, 'test/judge', file), outfile)
       const { adapters } = await import(outfile)
       modules.set(name, outfile)
-      // A module without adapters serves the others.
+      // A module without adapters is imported by the others.
       for (const table of Object.keys(adapters ?? {})) tables.set(table, name)
     } catch (error) {
       broken.push(

@@ -1,7 +1,7 @@
 // Reads the rows of a fixtures table.
 import fs from 'node:fs'
 
-/** The rows of an NDJSON file. Integers that a double cannot hold come as BigInt. */
+/** The rows of an NDJSON file. Integers that a double cannot hold are returned as BigInt. */
 export function readRows(file) {
   return fs
     .readFileSync(file, 'utf8')
@@ -13,7 +13,7 @@ export function readRows(file) {
 const TOKEN = /"(?:\\.|[^"\\])*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 const MARK = '\u{f8ff}integer '
 
-/** JSON.parse, but that integers outside the safe range become BigInt. */
+/** Parses JSON, with integers outside the safe range as BigInt. */
 export function parseLossless(text) {
   const marked = text.replace(TOKEN, token => (isUnsafe(token) ? JSON.stringify(MARK + token) : token))
   return JSON.parse(marked, (_, value) =>

@@ -54,7 +54,7 @@ async function judgeTable(table) {
     if (policy) outcomes[index] = `policy:${policy}`
     else if (!adapter) outcomes[index] = 'not covered'
   })
-  // A process of its own: a row that loops, exits or eats memory costs itself and no other.
+  // Each table has a process of its own, so that a row that loops, exits or uses up memory stops no other table.
   for (let next = open(outcomes); next >= 0; next = open(outcomes))
     await judgeRows(table, adapter, outcomes, next)
   return rows.map((row, index) => ({ id: row.id, outcome: checked(outcomes[index]) }))

@@ -18,7 +18,7 @@ if (script.cachedDataRejected !== false) process.on('exit', status => status ===
 const main = { exports: {} }
 script.runInThisContext()(main.exports, Module.createRequire(file), main, file, __dirname)
 
-// The first start of all may be one that does next to nothing.
+// A start with --help or --version compiles next to nothing, so its code is not worth keeping.
 function isWork() {
   return !process.argv.includes('--help') && !process.argv.includes('--version')
 }
@@ -31,7 +31,8 @@ function read(name) {
   }
 }
 
-// After the work, so that what was compiled on the way is in it. Renamed when whole: several may start at once.
+// The cache is written after the work, so that it has the code that was compiled on the way. It is renamed when it is
+// complete, because several programs may start at once.
 function keep() {
   const temporary = `${code}.${process.pid}`
   try {

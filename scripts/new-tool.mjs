@@ -1,5 +1,5 @@
-// npm run new-tool NAME: writes tools/NAME, a whole tool that passes records on, and enters it in the lockfile.
-// What it is to do goes into src/index.ts, its options into src/cli.ts, its man page into README.md.
+// npm run new-tool NAME: writes tools/NAME, a whole tool that passes records on, and enters it in the lockfile. Its
+// work is then written in src/index.ts, its options in src/cli.ts, and its man page in README.md.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'

@@ -1,2 +1,2 @@
-// Takes the place of npm's string-width in the bundles: help text is ASCII.
+// Replaces npm's string-width in the bundles, because help text is ASCII.
 export default text => text.replace(/\u001b\[[0-9;]*m/g, '').length

@@ -42,7 +42,7 @@ function external({ path: name, kind }) {
   return { path: name, external: true }
 }
 
-// With one entry point, or all in one folder, esbuild drops the common folder.
+// If there is one entry point, or all are in one folder, esbuild leaves out the common folder.
 function output(file) {
   const common = chosen
     .map(f => path.dirname(f))
@@ -52,7 +52,7 @@ function output(file) {
 
 function run(script, file) {
   return new Promise(resolve => {
-    // Seconds: pipes over a whole Debian take longer than tap's 30.
+    // In seconds: pipes over a whole Debian take longer than tap's default of 30.
     const env = { ...process.env, TAP: '1', TAP_TIMEOUT: '900', FORCE_COLOR: '0' }
     delete env.NODE_EXTRA_CA_CERTS
     const child = spawn(process.execPath, ['--enable-source-maps', script], {
@@ -100,7 +100,7 @@ function fail(counts, trail, what, diag) {
   if (diag) console.log(explain(diag))
 }
 
-// What a reader needs first: the difference, the message, the line.
+// Prints first what a reader needs: the difference, the message, the line.
 function explain({ diff, at, source, stack, ...rest }) {
   const where = at?.fileName ? `    at ${at.fileName}:${at.lineNumber}` : (stack ?? '').split('\n')[0]
   const details = Object.keys(rest).length > 0 ? JSON.stringify(rest) : ''

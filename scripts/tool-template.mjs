@@ -1,6 +1,6 @@
 // The files of a new tool.
 
-/** By path below tools/NAME. */
+/** The contents of the files by path below tools/NAME. */
 export function toolFiles(name, version) {
   const camel = name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())
   return {

@@ -9,7 +9,7 @@ first() {
   exit 141
 }
 
-# stdin is a context where it is a tar, else a Dockerfile without a context, as for docker build.
+# As with docker build, stdin is a context if it is a tar, and otherwise a Dockerfile without a context.
 from_stdin() {
   [[ $file != - ]] || wrong 'stdin cannot be both the Dockerfile and the context'
   cat >"$work/context"
@@ -23,8 +23,8 @@ from_stdin() {
   fi
 }
 
-# A context that is no directory has the Dockerfile in it, and gives it by a build of its own: kf-run fetches and unpacks.
-# The wildcards let COPY take what is there; WORKDIR makes a layer where nothing is.
+# If the context is no directory, its Dockerfile is read by a small build, because kf-run can fetch and unpack contexts.
+# With the wildcards, COPY does not fail if a file is missing; WORKDIR makes a layer even if no file is there.
 from_context() {
   local wanted='"Dockerfil[e]", "Kubefil[e]", "contex[t]"' name keys=() flag
   [[ ! $file ]] || wanted=\"${file//[\\\"]/\\&}\"
@@ -47,7 +47,7 @@ if [[ ! -d $context ]]; then
   work=$(mktemp -d "${TMPDIR:-/tmp}/kf-build-XXXXXX")
   trap 'rm -rf "$work"' EXIT
   [[ $context != - ]] || from_stdin
-  # What can be read once is read twice here: for its Dockerfile, and for its files.
+  # A pipe is read only once, but is needed twice: for the Dockerfile, and for the files. So it is kept in a file.
   [[ ! -p $context ]] || { cat -- "$context" >"$work/context" && context=$work/context; }
   [[ ! $context || $file == - ]] || from_context
 elif [[ ! $file ]]; then

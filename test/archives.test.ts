@@ -1,4 +1,5 @@
-// Archives of GNU tar and bsdtar, written again by our tools, to other programs: the show, which takes seconds.
+// Archives of GNU tar and bsdtar that our tools rewrite, read by other programs. It runs scripts/shows/archives.sh,
+// which takes seconds.
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { need } from '@pipelayer/testkit'
@@ -6,7 +7,7 @@ import t from 'tap'
 
 const PROGRAMS = ['tar', 'bsdtar', 'python3', 'getfattr', 'setfattr', 'setcap', 'jq']
 const SHOW = path.resolve('../scripts/shows/archives.sh')
-/** Six archives, four things of each. */
+/** Six archives, with four checks of each. */
 const HOLDS = 24
 
 t.test('archives written again are equal trees', { skip: need('root', ...PROGRAMS) }, async t => {

@@ -1,5 +1,5 @@
 /**
- * A registry that answers wrongly, one way at a time.
+ * A registry that gives wrong answers, in one way for each test.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export type Fault = 'none' | 'status 500' | 'status 404' | 'wrong digest' | 'hal
 
 export const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 
-/** What one request is answered with; false: the registry answers it well. */
+/** Answers one request; false: the registry answers it correctly. */
 export type Answer = (exchange: Exchange) => boolean
 
 export interface Exchange {
@@ -30,11 +30,11 @@ export interface Exchange {
 export interface BadRegistry {
   readonly host: string
   readonly image: Image
-  /** `METHOD URL`, then a blank and the Authorization where there was one. */
+  /** `METHOD URL`, then, if there was one, a blank and the Authorization header. */
   readonly seen: readonly string[]
 }
 
-/** Serves one image, `a/b:1`, but for what `answer` answers otherwise. Stops with the test. */
+/** Serves one image, `a/b:1`; requests that `answer` takes get its answers. Stops with the test. */
 export async function misbehaving(t: Scope, answer: Answer, image = imageOf()): Promise<BadRegistry> {
   const seen: string[] = []
   const server = http.createServer((request, response) => {
@@ -95,9 +95,12 @@ function typeOf(bytes: Buffer, image: Image): string {
   return /"mediaType":"([^"]*index[^"]*)"/.exec(bytes.toString())?.[1] ?? MANIFEST
 }
 
-/** An image of what was changed in its documents; texts stand for documents that no object can be. */
+/**
+ * An image with changes in its documents. A change that is a text replaces the whole document, so that it need not be
+ * an object.
+ */
 export function imageOf(change: ImageChange = {}): Image {
-  // An empty tar: two blocks of zeros.
+  // An empty tar consists of two blocks of zeros.
   const tar = Buffer.alloc(1024)
   const layer = change.layer ?? zlib.gzipSync(tar)
   const config = json({

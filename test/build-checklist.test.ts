@@ -1,5 +1,5 @@
-// What has broken other builders: each line of the checklist of bad inputs, by the number of its advisory or by its words,
-// against kf-parse and kf-run. A row is refused, with one line that says why, or contained.
+// Inputs that have broken other builders: each line of the checklist of bad inputs, named by its advisory or by its
+// words, is given to kf-parse and kf-run. A bad input is refused, with one line that says why, or does no harm.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -8,7 +8,7 @@ import t from 'tap'
 import { BUILDS, type BuildRow } from './checklist/builds.js'
 import { type Lab, lab } from './lab.js'
 
-/** busybox as everything that the rows call. */
+/** A busybox under the names of all programs that the rows call. */
 const BASE = [
   'FROM scratch',
   'COPY sh /bin/busybox',
@@ -59,7 +59,7 @@ t.test('files that are no ordinary Dockerfile', { skip: need('root', 'busybox') 
 })
 
 t.test('ignore files that are no ordinary files', { skip: need('root', 'busybox') }, async t => {
-  // But for the last two, Docker 28.5.2 says the same.
+  // Docker 28.5.2 gives the same errors, except for the last two rows.
   const rows: readonly [make: (file: string) => void, want: readonly string[] | RegExp, why: string][] = [
     [file => fs.mkdirSync(file), ['.dockerignore', 'D', 'a', 'b'], 'a directory is none'],
     [file => fs.writeFileSync(file, 'a\r\n\r\nD\r\n'), ['.dockerignore', 'b'], 'lines that end in CRLF'],

@@ -1,4 +1,5 @@
-// What the pipe of a build is as a whole: warm, in another encoding, filtered, for several platforms; and kf-build.
+// The pipe of a build as a whole: with a full cache, in another encoding, with filters, for several platforms; and
+// kf-build.
 import fs from 'node:fs'
 import path from 'node:path'
 import {

@@ -1,5 +1,5 @@
-// Ignore files made at random, on one tree: what our pipe takes of it is what a Docker engine's BuildKit takes. The
-// engine's side is recorded (scripts/refresh-buildkit). All rows go through the matcher; some, or all with
+// Ignore files made at random, on one tree: our pipe copies the same files of it as a Docker engine's BuildKit. What
+// the engine copies is recorded (scripts/refresh-buildkit). All rows go through the matcher; some, or all with
 // scripts/test --all, through the pipe.
 import fs from 'node:fs'
 import path from 'node:path'
@@ -22,19 +22,22 @@ import { buildOurs } from './buildkit/ours.js'
 
 const FOLDER = path.join(ROOT, 'test/buildkit')
 const ONLY = (process.env.PIPELAYER_BUILDKIT_ONLY ?? '').split(',')
-/** Set by scripts/refresh-buildkit: record what the engine gives, which takes minutes. */
+/** Is set by scripts/refresh-buildkit: record the results of the engine, which takes minutes. */
 const REFRESH =
   process.env.PIPELAYER_BUILDKIT_REFRESH === '1' && ONLY.some(part => 'dockerignore'.includes(part))
 const ALL = process.env.PIPELAYER_TEST_ALL === '1'
-/** Seeds from 0. Other numbers, or another generator, need golden data of their own. */
+/** How many seeds are used, from 0 on. Another number of rows, or another generator, needs new golden data. */
 const ROWS = 2000
-/** An overlay of the engine has at most some 120 layers, one for each ignore file. */
+/** How many ignore files one build covers. Each makes a layer, and an overlay of the engine has at most some 120. */
 const BATCH = 100
 const THROUGH_THE_PIPE = 200
 
 const texts = Array.from({ length: ROWS }, (_, seed) => ignoreText(seed))
 
-/** What a builder takes under each ignore file. Those that we refuse are built one by one, others together. */
+/**
+ * The files that a builder copies under each ignore file. Those that we refuse are built one by one, the others
+ * together.
+ */
 async function rowsOf(dir: string, texts: readonly string[], build: Builder): Promise<IgnoreRow[]> {
   const rows = new Map<string, IgnoreRow>()
   const refused = texts.filter(text => takenByMatcher(text) === undefined)
@@ -68,7 +71,7 @@ if (REFRESH) {
 
 const { rows: golden } = readIgnoreGolden(FOLDER)
 
-/** Rows that differ, on a line each. */
+/** The rows that differ, one a line. */
 function unequal(ours: readonly IgnoreRow[]): string[] {
   return ours.flatMap((row, index) => {
     const theirs = golden[index]
@@ -95,7 +98,7 @@ function takenByMatcher(text: string): Taken | undefined {
     const { ignores, empties } = ignoreMatcher(parseIgnore(text))
     const plain = (name: string): string => name.replace(/\/$/, '')
     const kept = TREE.filter(name => !ignores(plain(name)))
-    // A directory that is left out is there if something in it is.
+    // An excluded directory exists if something in it is not excluded.
     const names = TREE.filter(name =>
       kept.some(one => one.startsWith(name.endsWith('/') ? name : `${name}\n`) || one === name),
     )

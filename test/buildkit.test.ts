@@ -1,6 +1,6 @@
-// Dockerfiles built with our pipe and with a Docker engine's BuildKit: trees and configs are the same, but for the
-// differences that buildkit/differences.json explains. The engine's side is recorded (scripts/refresh-buildkit).
-// Those on a Debian and those of the fixtures take minutes: scripts/test --all runs them.
+// Dockerfiles built with our pipe and with a Docker engine's BuildKit: trees and configs are the same, except for the
+// differences that buildkit/differences.json explains. The results of the engine are recorded
+// (scripts/refresh-buildkit). Cases on a Debian and those of the fixtures take minutes: scripts/test --all runs them.
 import { spawnSync } from 'node:child_process'
 import crypto from 'node:crypto'
 import fs from 'node:fs'
@@ -22,11 +22,11 @@ import { buildOurs, packBase } from './buildkit/ours.js'
 import { type Base, type Result, resultOf } from './buildkit/result.js'
 
 const FOLDER = path.join(ROOT, 'test/buildkit')
-/** Set by scripts/refresh-buildkit: record what the engine gives. */
+/** Is set by scripts/refresh-buildkit: record the results of the engine. */
 const REFRESH = process.env.PIPELAYER_BUILDKIT_REFRESH === '1'
 const ALL = REFRESH || process.env.PIPELAYER_TEST_ALL === '1'
 const tooLong = ALL ? false : 'takes minutes: scripts/test --all runs it'
-/** Parts of the names of those to run. */
+/** Parts of the names of the cases to run. */
 const ONLY = (process.env.PIPELAYER_BUILDKIT_ONLY ?? '').split(',')
 const isWanted = ({ name }: BuildCase): boolean => ONLY.some(part => name.includes(part))
 const known = JSON.parse(
@@ -35,7 +35,7 @@ const known = JSON.parse(
 const IMAGES = 'docker.io/pipelayer-test'
 const used = new Set<KnownDifference>()
 
-/** Bases by reference: made of a tree, or built upon another. */
+/** Base images by reference: made from a tree, or built on another image. */
 interface Place {
   readonly dir: string
   readonly store: string
@@ -52,7 +52,7 @@ function makeTree(program: string, dir: string): void {
   if (status !== 0) throw new Error(`${program}: ${stderr}`)
 }
 
-/** An image that Dockerfiles name in FROM: `dockerfile` is built, in a context. */
+/** Builds an image that Dockerfiles name in FROM, from `dockerfile` and a context. */
 async function addBase(place: Place, reference: string, dockerfile: string, context: string): Promise<void> {
   const built = await buildOurs({ name: reference, dockerfile, context }, place.store, reference)
   if ('error' in built) throw new Error(`${reference}: ${built.error}`)
@@ -62,7 +62,7 @@ async function addBase(place: Place, reference: string, dockerfile: string, cont
   if (REFRESH) loadBase(place.store, reference, place.dir)
 }
 
-/** The same of a tree: its image has one layer and no history. */
+/** Makes such an image from a tree; it has one layer and no history. */
 async function addTree(place: Place, reference: string, tree: string): Promise<void> {
   packBase(tree, {
     store: place.store,
@@ -74,7 +74,7 @@ async function addTree(place: Place, reference: string, tree: string): Promise<v
   await addBase(place, reference, dockerfile, place.dir)
 }
 
-/** The layer of a tree in an image that says nothing, not even a PATH. */
+/** Packs a tree into an image whose config is empty, even without a PATH. */
 function addBare(place: Place, reference: string, [tree, flags = '']: readonly [string, string?]): void {
   packBase(tree, { store: place.store, reference, flags })
   if (REFRESH) loadBase(place.store, reference, place.dir)
@@ -163,7 +163,7 @@ t.test('Dockerfiles on Debian', { skip: need('root', 'debootstrap') || tooLong }
   await checkCases(t, place, { name: 'debian', cases: debian, base })
 })
 
-/** Which packages a Debian has, in short. */
+/** A short text that identifies the packages of a Debian. */
 function identity(tree: string): string {
   const status = fs.readFileSync(path.join(tree, 'var/lib/dpkg/status'))
   return crypto.createHash('sha256').update(status).digest('hex').slice(0, 16)

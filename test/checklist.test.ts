@@ -1,5 +1,6 @@
-// What has broken other unpackers and packers: each line of the checklist of bad inputs, by the number of its advisory
-// or by its words, against our programs. A row is refused, with one line on stderr and nothing published, or contained.
+// Inputs that have broken other unpackers and packers: each line of the checklist of bad inputs, named by its advisory
+// or by its words, is given to our programs. A bad input is refused, with one line on stderr and nothing published, or
+// does no harm.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
@@ -15,12 +16,13 @@ import type { Row } from './checklist/row.js'
 import { WHITEOUTS } from './checklist/whiteouts.js'
 
 const needsRoot = { skip: need('root') }
-/** Three steps up from the target is the folder of the canary. */
+/** The folder of the canary is three steps up from the target. */
 const OUT = '../../../canary'
 
 for (const [section, rows] of Object.entries({ ESCAPES, DIFFERENTIALS, WHITEOUTS, PACKED })) {
   t.test(section.toLowerCase(), needsRoot, async t => {
-    // The other form has ways of its own to follow links and to hide files; a broken archive is one in both.
+    // The overlay form follows links and hides files in its own way, so these rows are run in both forms. A broken
+    // archive is broken in both.
     const forms = rows === ESCAPES || rows === WHITEOUTS ? ['', '--overlay'] : ['']
     for (const row of rows) await t.test(row.why, async t => check(t, row, forms))
   })
@@ -45,7 +47,7 @@ async function check(t: Test, row: Row, forms: readonly string[]): Promise<void>
   await checkPack(t, place, { row, file: `${layers.length - 1}.tar` })
 }
 
-/** A layer that is refused here is never made. */
+/** Packs the last layer of a row. If layer-pack refuses it, no blob may be left. */
 async function checkPack(t: Test, place: Trap, { row, file }: { row: Row; file: string }): Promise<void> {
   const code = row.pack ?? row.code ?? false
   const { status, stderr, records } = await place.run(`layer-pack --tar ${file} --compress none`)
@@ -106,7 +108,7 @@ t.test('--into: what stands there is no way out', needsRoot, async t => {
       const place = trap(t, [archive(items)])
       fs.mkdirSync(place.path(TARGET))
       spawnSync('bash', ['-c', script], { cwd: place.path(TARGET) })
-      // A second name makes the file outside another one to look at, not to have.
+      // A hard link to the file outside of the root changes its metadata, but its content must stay.
       const before = fs.readFileSync(place.path('canary/run'), 'utf8')
       const { status, stderr } = await place.run(`untar --into --tar 0.tar ${TARGET}`)
       if (code !== undefined) refused(t, { status, stderr, code })
@@ -229,7 +231,7 @@ t.test('change sets', needsRoot, async t => {
   })
 })
 
-// Lines that need a look inside: each stands in the tests of the package that owns it.
+// Lines that need a look inside a package: each is tested in the package that it concerns.
 const ELSEWHERE: readonly (readonly [line: string, file: string, row: string])[] = [
   [
     'a digest string used as a path: CVE-2024-3727',

@@ -1,4 +1,4 @@
-// Cluster images from the Kubefile to the registry inside, and through other programs' hands.
+// Cluster images from the Kubefile to the registry inside, and their transfer by other programs.
 import fs from 'node:fs'
 import path from 'node:path'
 import { need, ROOT, startRegistry } from '@pipelayer/testkit'

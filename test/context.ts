@@ -9,7 +9,7 @@ import path from 'node:path'
 import { ROOT } from '@pipelayer/testkit'
 import type { Lab } from './lab.js'
 
-/** Puts a `context` folder into the lab: a root filesystem in `rootfs/`, some files, and the Dockerfile given. */
+/** Makes a folder `context` in the lab: a root filesystem in `rootfs/`, some files, and the given Dockerfile. */
 export function writeContext(where: Lab, dockerfile: string): string {
   const dir = where.path('context')
   fs.mkdirSync(dir, { recursive: true })
@@ -21,7 +21,7 @@ export function writeContext(where: Lab, dockerfile: string): string {
   return dir
 }
 
-/** A Dockerfile of every kind of step; `extra` goes before CMD. */
+/** A Dockerfile with every kind of step; `extra` is inserted before CMD. */
 export function dockerfile(extra = ''): string {
   return `FROM scratch
 COPY rootfs/ /

@@ -1,5 +1,6 @@
-// Holds every program of tools/* to the same contract; a new tool is held to it by being there.
-// What a tool reads and writes stands in its package.json under `pipelayer`, with the least that lets it run.
+// Checks that every program of tools/* keeps the same contract; a new tool is included without a list. The field
+// `pipelayer` in a tool's package.json says what it reads and writes, and names the shortest arguments and input with
+// which it runs.
 import fs from 'node:fs'
 import path from 'node:path'
 import { type AnyRecord, recordError } from '@pipelayer/records'
@@ -116,7 +117,7 @@ async function manPage(t: Test, tool: Workspace): Promise<void> {
 }
 
 async function readerGone(t: Test, tool: Workspace): Promise<void> {
-  // Enough to be written in the middle of the stream, not only at its end.
+  // The input is long enough that output is written while it is read, not only at its end.
   const many = `${JSON.stringify(NOTE)}\n`.repeat(20_000)
   const input = tool.manifest.pipelayer?.reads === 'none' ? {} : { input: many + END }
   const before = 'exec 4> >(true); wait $!'
@@ -197,7 +198,9 @@ interface ToolResult extends PipeResult {
   readonly tmp: string
 }
 
-/** Runs a tool on its contract case; `{tmp}` in arguments is a folder of this run, its store lies there too. */
+/**
+ * Runs a tool with the arguments of its contract; `{tmp}` in them is a folder of this run, which also holds its store.
+ */
 async function run(t: Test, tool: Workspace, options: RunOptions): Promise<ToolResult> {
   const tmp = tempDir(t, tool.name)
   const { reads, contract } = tool.manifest.pipelayer ?? {}
@@ -222,7 +225,7 @@ function oneLine(t: Test, tool: Workspace, { stderr }: PipeResult, code: string)
   t.match(lines[0], new RegExp(`^${tool.name}: .* \\[${code}\\]$`))
 }
 
-/** By convention the contract's arguments name `{tmp}/out` as what is published. */
+/** By convention, the arguments of the contract publish to `{tmp}/out`. */
 function nothingPublished(t: Test, tool: Workspace, { tmp }: ToolResult): void {
   t.notOk(
     fs.existsSync(path.join(tmp, 'out')) && isPublished(path.join(tmp, 'out')),

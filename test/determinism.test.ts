@@ -45,7 +45,7 @@ t.test('one Dockerfile, one manifest digest', { skip: need('root') }, async t =>
   t.equal(digests.size, 1, [...digests].join(' '))
 })
 
-/** Enough bytes for several compression blocks, in files made in one order or the other. */
+/** Writes enough bytes for several compression blocks, into files that are made in one order or the other. */
 function fill(dir: string, backwards: boolean): void {
   fs.mkdirSync(dir)
   const numbers = Array.from({ length: 60 }, (_, i) => i)

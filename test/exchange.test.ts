@@ -1,4 +1,5 @@
-// Images from store to store without a registry: what one has and the other lacks, through pipes as ssh makes them.
+// Images from store to store without a registry: only what the other store lacks is sent, through pipes like those of
+// ssh.
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { mountsBelow, need, runPipe, type Scope, waitUntil } from '@pipelayer/testkit'
@@ -6,11 +7,11 @@ import t, { type Test } from 'tap'
 import { type Lab, lab } from './lab.js'
 
 const BASE_BYTES = 8 * 1024 * 1024
-/** `ssh HOST COMMAND` with another store in place of another machine. */
+/** Stands for `ssh HOST COMMAND`: another store takes the place of another machine. */
 const THERE = 'PIPELAYER_STORE=there sh -c'
 const NAME = 'docker.io/library/app'
 
-/** Two images in a store, the second with the first one's big layer and a small one more. */
+/** Two images in a store; the second has the big layer of the first, and one small layer more. */
 async function withImages(t: Scope): Promise<Lab> {
   const place = lab(t)
   place.write({ 'base/': '', 'more/file': 'more\n' })

@@ -1,5 +1,5 @@
-// What happens when something breaks: a process dies, a filter drops a record, the input is wrong.
-// Always one clear cause, the right status, nothing published, nothing left mounted or running.
+// What happens when something breaks: a process dies, a filter drops a record, the input is wrong. In each case one
+// clear cause is reported, the status is right, nothing is published, and nothing stays mounted or running.
 import crypto from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -25,7 +25,7 @@ t.test('killing any process ends the pipe, and nothing is left', { skip: need('r
     await t.test(victim, async t => {
       const place = lab(t)
       const mounts = mountTable()
-      // A number of its own finds the step's process among all of the machine.
+      // The number is unique, so that the process of the step is found among all processes of the machine.
       const step = `sleep 600.${process.pid}${STAGES.indexOf(victim)}`
       writeContext(place, dockerfile(`RUN exec ${step}`))
       const pipe = place.start(
@@ -153,7 +153,7 @@ t.test('a store without space', { skip: need('root') }, async t => {
   fs.mkdirSync(place.store)
   await place.good(`mount -t tmpfs -o size=256k tmpfs ${place.store}`)
   place.write({ 'tree/': '' })
-  // What does not compress.
+  // Random bytes do not compress.
   fs.writeFileSync(place.path('tree/file'), crypto.randomBytes(1 << 20))
   const result = await place.run(`layer-pack --dir tree | manifest-gen -t full:1 | blob-put oci:out:1`)
   t.equal(result.statuses[0], 75)
@@ -205,7 +205,7 @@ function descendants(pid: number): number[] {
   return childrenOf(pid).flatMap(child => [child, ...descendants(child)])
 }
 
-/** The processes whose command line is these words. */
+/** The processes with exactly this command line. */
 function processesOf(command: string): number[] {
   const pids = fs
     .readdirSync('/proc')

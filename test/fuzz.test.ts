@@ -10,7 +10,10 @@ import { findingOf, inputOf } from './fuzz/target.js'
 import { allTargets } from './fuzz/targets.js'
 import { Nest } from './fuzz/watch.js'
 
-/** Cases of each target; those that unpack or compress take milliseconds each, the others hundredths of it. */
+/**
+ * How many cases each target gets. Those that unpack or compress take milliseconds each, the others a hundredth of
+ * that.
+ */
 const CASES: Readonly<Record<string, number>> = {
   decompress: 60,
   pack: 60,

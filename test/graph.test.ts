@@ -1,4 +1,4 @@
-// Holds the packages to the picture in ARCHITECTURE.md: ranks, cycles, dependencies, what may touch the world, sizes.
+// Checks the packages against ARCHITECTURE.md: ranks, cycles, dependencies, access to the system, sizes.
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
@@ -93,9 +93,9 @@ t.test('one package imports each third-party package', async t => {
   for (const [name, users] of importers) t.equal(users.size, 1, `${name}: ${[...users].join(', ')}`)
 })
 
-// `import.meta` and bundled programs aside, a digest must not depend on the machine that computes it.
+// A digest must not depend on the machine that computes it. `import.meta` and bundled programs are exempt.
 const WORLD = [
-  // Types only are no touch.
+  // An import of types only is no access.
   /^import (?!type )[^']*from 'node:(fs|fs\/promises|child_process|net|tls|http|https|http2|dgram|dns|os|process|worker_threads|perf_hooks|timers)'/m,
   /\bprocess\.(?!emitWarning)\w+/,
   /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b/,
@@ -120,8 +120,8 @@ t.test(
   },
 )
 
-// A tool is a process of its own, with options, records and an exit status. A library that started one would need its path,
-// and would have to read what it says: what two need lies in a library, which both call.
+// A tool is a process of its own, with options, records and an exit status. A library that started one would need its
+// path, and would have to read its output. Code that both need lies in a library, which both call.
 t.test('no package starts a program of ours', async t => {
   const tools = all.filter(({ kind }) => kind === 'tool').map(({ name }) => name)
   const types = new Set(fs.readdirSync(path.join(ROOT, 'packages/base/records/schemas')))
@@ -233,7 +233,7 @@ function fileGraph(dir: string): Map<string, string[]> {
   const one = { dir, name: '', kind: 'package', manifest: { name: '', version: '' } } as const
   const graph = new Map<string, string[]>()
   for (const { file, from, typesOnly } of importsOf(one, 'src')) {
-    // Types of one package may know each other; what runs may not.
+    // Type imports may form cycles inside a package; others must not.
     if (typesOnly || !from.startsWith('.')) continue
     const target = path.join(path.dirname(file), from).replace(/\.js$/, '.ts')
     graph.set(file, [...(graph.get(file) ?? []), target])

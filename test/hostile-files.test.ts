@@ -1,5 +1,5 @@
-// Files of somebody else that are no files: a FIFO waits for a writer for ever, a device and a sparse file give more
-// bytes than there is memory. Whoever names or unpacks them gets one clear error, at once.
+// Files of others that are no regular files: opening a FIFO waits for ever, and a device or a sparse file gives more
+// bytes than fit into memory. Every program that names or unpacks one must give one clear error at once.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -9,7 +9,10 @@ import t, { type Test } from 'tap'
 /** Far more than a program needs, far less than one that waits for a writer takes. */
 const TIMEOUT_MS = 30_000
 const SPARSE_BYTES = 3 * 1024 ** 3
-/** Memory of each program, in KiB: one that reads without a bound ends by it, and not by that of the machine. */
+/**
+ * The memory limit of each program, in KiB: a program that reads without a bound fails at this limit, not at that of
+ * the machine.
+ */
 const MEMORY_KIB = 1_500_000
 const EMPTY_TAR = '\0'.repeat(1024)
 const BAITS = {
@@ -26,7 +29,7 @@ type Bait = keyof typeof BAITS
 
 interface Attack {
   readonly does: string
-  /** What is laid in the way, below the folder of the test. */
+  /** The bad file, by its path below the folder of the test. */
   readonly victim: string
   readonly command: string
   readonly baits?: readonly Bait[]
@@ -162,7 +165,7 @@ async function meets(t: Test, bait: Bait, attack: Omit<Attack, 'does' | 'baits'>
   t.match(result.stdout + result.stderr, attack.code)
 }
 
-/** An image, in every form in which somebody else could hand it over. */
+/** An image in every form in which another person could pass it on. */
 async function prepare(dir: string): Promise<ReadonlyMap<string, string>> {
   const blobs = path.join(dir, 'blobs')
   fs.mkdirSync(blobs)

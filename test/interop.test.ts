@@ -1,5 +1,5 @@
-// Images of ours in the hands of skopeo, umoci, oci-image-tool, podman and Docker, and theirs in ours.
-// The base image is a debootstrapped Debian; every comparison is of the whole tree.
+// Our images read by skopeo, umoci, oci-image-tool, podman and Docker, and their images read by our programs. The base
+// image is a debootstrapped Debian; every comparison is of the whole tree.
 import fs from 'node:fs'
 import {
   buildah,
@@ -22,7 +22,7 @@ RUN rm -rf /usr/share/doc /usr/share/man && mkdir /usr/share/doc && echo new > /
 RUN ln /srv/app/page.txt /srv/linked && chmod 4755 /usr/bin/env && mkfifo /srv/fifo && ln -s nowhere /srv/dangling
 CMD ["cat", "/srv/app/page.txt"]
 `
-// podman and Docker mount or write these themselves.
+// podman and Docker mount or write these files themselves.
 const MADE_BY_ENGINES = [
   'etc/hosts',
   'etc/hostname',
@@ -47,7 +47,7 @@ t.test(
     t.test('skopeo reads its config and copies it; oci-image-tool finds it valid', async t => {
       const { stdout } = await ours.good(`skopeo inspect --config --tls-verify=false docker://${host}/app:1`)
       t.match(JSON.parse(stdout).config, { Cmd: ['cat', '/srv/app/page.txt'], WorkingDir: '/srv/app' })
-      // A variable has the value that it had before its instruction.
+      // A variable in an instruction has the value from before that instruction.
       t.ok(JSON.parse(stdout).config.Env.includes('LEVEL=-2'))
       await ours.good(`skopeo copy -q --src-tls-verify=false docker://${host}/app:1 oci:layout:app`)
       await ours.good('oci-image-tool validate --type image --ref name=app layout')
@@ -153,7 +153,7 @@ async function mountDocker(
   const { LowerDir, UpperDir } = JSON.parse(stdout) as { LowerDir?: string; UpperDir: string }
   const target = ours.path('docker-tree')
   fs.mkdirSync(target)
-  // A lone layer needs no overlay, and overlayfs wants two lowers where there is no upper.
+  // A single layer needs no overlay, and without an upper overlayfs wants two lowers.
   if (!LowerDir) return UpperDir
   await ours.good(`mount -t overlay overlay -o ro,lowerdir=${UpperDir}:${LowerDir} ${target}`)
   t.teardown(async () => {

@@ -1,4 +1,4 @@
-// What scripts/judge stands on: rows read without loss.
+// Tests a basis of scripts/judge: rows are read without loss.
 import path from 'node:path'
 import { ROOT } from '@pipelayer/testkit'
 import t from 'tap'

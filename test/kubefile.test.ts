@@ -1,4 +1,4 @@
-// Kubefiles through the whole pipe: the images that they name come into the registry of the root filesystem.
+// Kubefiles through the whole pipe: the images that they name are put into the registry of the root filesystem.
 import fs from 'node:fs'
 import { need, type RegistryServer, startRegistry } from '@pipelayer/testkit'
 import t from 'tap'
@@ -9,7 +9,7 @@ const BUILD = 'kf-parse Kubefile | kf-run --context .'
 const PACK = 'ovl-diff | layer-pack | manifest-gen'
 const USER = { name: 'me', password: 'let-me-in' }
 
-/** Pushes images of one layer each; `app:2` has the layer of `app:1`, too. */
+/** Pushes images of one layer each; `app:2` also has the layer of `app:1`. */
 async function fill(place: Lab, { host }: RegistryServer, auth = ''): Promise<void> {
   place.write({ 'one/f': 'one', 'two/g': 'two' })
   await place.good('layer-pack --dir one > one.ndjson')
@@ -39,7 +39,7 @@ t.test('images come into the registry, and from the base they are there', { skip
     Kubefile: 'FROM scratch\nCOPY manifests .\nCMD kubectl apply\n',
   })
   await place.good(`${BUILD} | ${PACK} -t base:1 | tee base.ndjson | blob-put store:base:1`)
-  // What the base has is not fetched again: the origin has lost it.
+  // Images that the base has are not fetched again: the registry they came from has lost this layer.
   const layer =
     /"digest":"sha256:([0-9a-f]{64})"/.exec(fs.readFileSync(place.path('one.ndjson'), 'utf8'))?.[1] ?? ''
   const lost = `${registry.storage}/docker/registry/v2/blobs/sha256/${layer.slice(0, 2)}/${layer}`

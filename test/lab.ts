@@ -18,9 +18,9 @@ import {
 export interface Lab {
   readonly dir: string
   readonly store: string
-  /** Runs a pipe to its end, whatever comes of it. */
+  /** Runs a pipe to its end, whether it succeeds or not. */
   run(command: string, options?: PipeOptions): Promise<PipeResult>
-  /** Runs a pipe of which every process must end with 0; throws with its stderr when one does not. */
+  /** Runs a pipe, and throws its stderr if one of its processes does not end with status 0. */
   good(command: string, options?: PipeOptions): Promise<PipeResult>
   start(command: string, options?: PipeOptions): RunningPipe
   /** Writes files below the folder; a name that ends in `/` is a directory. */
@@ -30,7 +30,7 @@ export interface Lab {
   tags(layout?: string): string[]
 }
 
-/** Makes a lab; `env` holds for all its pipes. */
+/** Makes a lab; all of its pipes get the variables of `env`. */
 export function lab(t: Scope, env: PipeOptions['env'] = {}): Lab {
   const dir = tempDir(t, 'lab')
   const store = path.join(dir, 'store')
@@ -80,7 +80,7 @@ function tagsOf(layout: string): string[] {
   )
 }
 
-/** The tail of every build pipe, after kf-parse. */
+/** The last programs of every build pipe, after kf-parse. */
 export function buildPipe(
   place: string,
   options: { readonly run?: string; readonly tag?: string } = {},

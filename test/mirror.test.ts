@@ -1,5 +1,5 @@
-// Images from registry to registry, and what goes wrong on the way: full disks, others at work in the same store, plans
-// that are carried out later.
+// Images from registry to registry, and problems on the way: full disks, other processes in the same store, plans that
+// are carried out later.
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { need, runPipe, type Scope, startRegistry } from '@pipelayer/testkit'
@@ -26,13 +26,16 @@ async function withRegistry(t: Scope): Promise<{ readonly place: Lab; readonly h
   return { place, host }
 }
 
-/** Their root digests, as a place has them. */
+/** The root digests of the images in a place. */
 async function digests(place: Lab, references: string): Promise<string> {
   const { stdout } = await place.good(`img-pull --no-store ${references} | jq -r 'select(.root).digest'`)
   return stdout
 }
 
-/** Runs `work` with a file system of so many bytes in the folder `small`; returns what enlarges it. */
+/**
+ * Runs `work` with a file system of this size, in bytes, in the folder `small`; the function that it returns enlarges
+ * it.
+ */
 async function smallDisk(t: Scope, place: Lab, bytes: number): Promise<() => Promise<unknown>> {
   fs.mkdirSync(place.path('small'))
   await runPipe(`mount -t tmpfs -o size=${bytes} tmpfs small`, { cwd: place.dir })

@@ -1,5 +1,5 @@
-// What the README shows is what happens: its recipes are executed as root and as an ordinary user, and what they print is
-// compared. Likewise the scripts that it names tell how they are called.
+// Checks the README: its recipes are executed as root and as an ordinary user, and their output is compared. The
+// scripts that it names must also answer --help.
 import fs from 'node:fs'
 import path from 'node:path'
 import { need, ROOT } from '@pipelayer/testkit'
@@ -8,7 +8,7 @@ import { type Lab, lab } from './lab.js'
 
 const USER = 61234
 
-/** A fenced block of the README that begins with a prompt: what is typed, and what it prints. */
+/** A fenced block of the README that begins with a prompt: the commands, and their output. */
 interface Recipe {
   readonly commands: readonly string[]
   readonly shown: string
@@ -23,7 +23,10 @@ function recipes(): Recipe[] {
   })
 }
 
-/** The shown text as a pattern: `...` is what was left out; digests and sizes depend on the machine's busybox and clock. */
+/**
+ * The shown output as a pattern: `...` stands for omitted text; digests and sizes depend on the machine's busybox and
+ * clock.
+ */
 function pattern(shown: string, isExact: boolean): RegExp {
   const escaped = shown.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\\.\\.\\.', '.*')
   const loose = escaped
@@ -62,7 +65,7 @@ t.test('the recipes', { skip: need('root', 'runc', 'busybox', 'jq', 'newuidmap',
       const script = path.join(dir, `hello/recipe-${index}`)
       const run = `${before} env -u SOURCE_DATE_EPOCH PIPELAYER_STORE='${dir}/store' bash '${script}'`
       const { stdout, stderr } = await place.run(run, { cwd: path.join(dir, 'hello') })
-      // Files of another owner are another input.
+      // Files of another owner give another digest.
       const isExact = who === 'root' && commands.some(line => line.includes('SOURCE_DATE_EPOCH'))
       t.match(stdout === '' ? stderr : stdout, pattern(shown, isExact), `${who}: ${commands.at(-1)}`)
     }

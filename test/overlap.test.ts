@@ -1,4 +1,4 @@
-// What a pipe does at the same time, proven by one side that waits for the other.
+// Parts of a pipe that run at the same time, proven by one side that waits for the other.
 import fs from 'node:fs'
 import zlib from 'node:zlib'
 import { END_BLOCKS, encodeHeader, padding } from '@pipelayer/tar'
@@ -32,7 +32,7 @@ for (const [form, made] of [
       }),
       blobs: layers,
     })
-    // Of the second layer nothing is given until the test says so.
+    // The second layer is held back until the test releases it.
     const held: (() => void)[] = []
     let isHeld = true
     const answer = ({ url, response }: Exchange): boolean => {

@@ -1,4 +1,4 @@
-// The pipes of the README, with nothing but our own programs and loopback.
+// The pipes of the README, with only our own programs and loopback.
 import fs from 'node:fs'
 import path from 'node:path'
 import { collect } from '@pipelayer/records'

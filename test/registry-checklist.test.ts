@@ -1,5 +1,5 @@
-// What has broken other clients of registries: each line of the checklist by the number of its advisory, or by its words,
-// against our programs and a registry on loopback that misbehaves in this one way.
+// Answers that have broken other clients of registries: for each line of the checklist, named by its advisory or by its
+// words, our programs meet a registry on loopback that misbehaves in this one way.
 import fs from 'node:fs'
 import path from 'node:path'
 import type { Scope } from '@pipelayer/testkit'
@@ -62,7 +62,7 @@ function judge(t: Test, row: RegistryRow, { statuses, stdout, stderr }: Result):
   t.notOk(/[\x00-\x09\x0b-\x1f]/.test(stderr), 'no control characters')
 }
 
-/** Credentials for this registry, and for no other. */
+/** Stores credentials for this registry, and for no other. */
 function logIn(place: Lab, { host }: BadRegistry): void {
   const auth = Buffer.from(`me:${PASSWORD}`).toString('base64')
   place.write({ 'docker/config.json': JSON.stringify({ auths: { [host]: { auth } } }) })

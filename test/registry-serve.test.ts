@@ -1,5 +1,5 @@
-// registry-serve in the hands of skopeo, podman, Docker and our own tools; its folder in the hands of docker-registry.
-// Copies are compared by digest: a registry that alters a byte is found out.
+// registry-serve used by skopeo, podman, Docker and our own tools, and its folder used by docker-registry. Copies are
+// compared by digest, so that a registry that alters a byte is noticed.
 import fs from 'node:fs'
 import http from 'node:http'
 import path from 'node:path'
@@ -28,7 +28,7 @@ async function serve(t: Test, where: Lab, dir: string, options = ''): Promise<st
   return JSON.parse(fs.readFileSync(out, 'utf8').split('\n')[0] ?? '').address
 }
 
-/** An image in `oci:src:1`; its digest. */
+/** Puts an image into `oci:src:1`, and returns its digest. */
 async function image(where: Lab): Promise<string> {
   where.write({ 'a/bin/x': 'x\n', 'a/etc/conf': 'conf\n', 'a/data': 'data\n'.repeat(100_000) })
   fs.copyFileSync('/bin/busybox', where.path('a/bin/busybox'))

@@ -1,6 +1,7 @@
-// Builds of an ordinary user with ranges of subordinate ids: the digests of root, and nothing left behind.
+// Builds of an ordinary user with ranges of subordinate ids: they give the same digests as builds of root, and leave
+// nothing behind.
 //
-// The machine stays as it is: /etc/passwd, /etc/subuid, /etc/subgid and /dev/fuse are covered in a mount namespace.
+// The machine is not changed: /etc/passwd, /etc/subuid, /etc/subgid and /dev/fuse are covered in a mount namespace.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -64,13 +65,13 @@ RUN touch here && [ -w /dev/null ] && [ -e /proc/self/status ] && [ -d /sys/kern
 const PIPE =
   'kf-parse Dockerfile | kf-run -q --context context ARGS | ovl-diff -q | layer-pack -q | manifest-gen -q -t app:1'
 
-/** A lab whose files a user without a name elsewhere can read, and `./as-user COMMAND`. */
+/** A lab whose files a user without a name can read, and the script `./as-user COMMAND`. */
 async function userLab(t: Parameters<typeof lab>[0]): Promise<Lab> {
   const place = lab(t, { SOURCE_DATE_EPOCH: '1700000000', HOME: undefined, XDG_DATA_HOME: undefined })
   fs.chmodSync(place.dir, 0o777)
   place.write({
     passwd: 'root:x:0:0::/root:/bin/sh\nbuilder:x:1234:1234::/:/bin/sh\n',
-    // By name and by number, in several lines; those of others, and broken ones, count for nobody.
+    // The user has several lines, by name and by number; lines of other users and broken lines are ignored.
     subuid: 'other:100:9\nbuilder:200000:40000\n# no\nbuilder:x:9\nbuilder:300000:25536\nbuilder:300000:7\n',
     subgid: '1234:400000:65536\n',
     'as-user': [
@@ -165,7 +166,7 @@ t.test('nothing is left', { skip }, async t => {
       () => !all.some(isAlive) && fs.readdirSync(tmp).length === 0,
     )
   }
-  // What even the shell around the executor could not take away, because it was killed too.
+  // A folder that not even the shell around the executor could remove, because it was killed too.
   const orphan = path.join(tmp, ownedName('run', 'abc').replace(`.${process.pid}.`, '.4194304.'))
   await place.good(
     `./as-user ${INSIDE} sh -c 'mkdir -p ${orphan}/d && chown 7:7 ${orphan}/d && chmod 700 ${orphan}/d'`,
@@ -221,7 +222,7 @@ function descendants(pid: number): number[] {
   return childrenOf(pid).flatMap(child => [child, ...descendants(child)])
 }
 
-/** What is being removed meanwhile may not be there any more. */
+/** The names of files; those that are removed in the meantime are skipped. */
 function filesBelow(dir: string): string[] {
   try {
     return fs.readdirSync(dir, { recursive: true }).map(String)

@@ -1,5 +1,5 @@
 /**
- * What the tests know of the repository: its packages, their ranks and their imports.
+ * Reads the repository for tests: its packages, their ranks and their imports.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import path from 'node:path'
 /** The root of the repository; tests run in their package's folder. */
 export const ROOT = path.resolve('..')
 
-/** What package.json of a workspace says, as far as the tests ask. */
+/** The fields of a package.json that the tests read. */
 export interface PackageManifest {
   readonly name: string
   readonly version: string
@@ -27,7 +27,7 @@ export interface PackageManifest {
   }
 }
 
-/** The least that lets a tool run to its end; `{tmp}` stands for a temporary folder. */
+/** The shortest arguments and input with which a tool runs to its end; `{tmp}` stands for a temporary folder. */
 export interface ContractCase {
   readonly args?: readonly string[]
   /** Lines for stdin, without the `end` record. */
@@ -35,7 +35,7 @@ export interface ContractCase {
 }
 
 export interface Workspace {
-  /** Without the scope: `tar`. */
+  /** The name without its scope: `tar`. */
   readonly name: string
   /** Absolute. */
   readonly dir: string
@@ -43,11 +43,11 @@ export interface Workspace {
   readonly manifest: PackageManifest
 }
 
-/** One import: the file that has it (below the workspace) and what it asks for. */
+/** One import: its file (below the workspace) and the module that it names. */
 export interface Import {
   readonly file: string
   readonly from: string
-  /** `import type`: gone when the program runs. */
+  /** It is an `import type`, which is removed from the program. */
   readonly typesOnly: boolean
 }
 
@@ -72,7 +72,7 @@ function inFolder(folder: string, kind: Workspace['kind']): Workspace[] {
     })
 }
 
-/** The ranks of ARCHITECTURE.md's table by package; `test` is above all. */
+/** The rank of each package in ARCHITECTURE.md's table; `test` is above all. */
 export function ranks(): Map<string, number> {
   const text = fs.readFileSync(path.join(ROOT, 'ARCHITECTURE.md'), 'utf8')
   const found = new Map<string, number>()
@@ -107,7 +107,7 @@ export function importsOf(workspace: Workspace, folder: 'src' | 'test'): Import[
   )
 }
 
-/** The text without its comments; strings that hold `//` stay whole. */
+/** The text without its comments; strings with `//` in them are kept. */
 export function withoutComments(text: string): string {
   const TOKEN = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g
   return text.replace(TOKEN, token => (token.startsWith('/*') || token.startsWith('//') ? ' ' : token))

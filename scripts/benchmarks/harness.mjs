@@ -25,7 +25,7 @@ const { values, positionals } = readArguments(path.join(root, 'scripts/bench.mjs
   },
 })
 
-/** What was asked for. `peers` and `tree` are absolute folders. */
+/** The options of this run. `peers` and `tree` are absolute folders. */
 export const options = {
   runs: Math.max(1, Number(values.runs) || 1),
   isSmall: values.small,
@@ -33,9 +33,9 @@ export const options = {
   tree: values.tree && path.resolve(values.tree),
 }
 
-// In memory where that is possible: making files on a virtual disk varies tenfold from run to run.
+// The folder is in memory if possible: on a virtual disk, the time to make files varies tenfold from run to run.
 const memory = '/dev/shm'
-/** A folder for trees, stores and targets; it goes at the end. */
+/** A folder for trees, stores and targets; it is removed at the end. */
 export const work = fs.mkdtempSync(
   path.join(fs.existsSync(memory) ? memory : os.tmpdir(), 'pipelayer-bench-'),
 )
@@ -46,7 +46,10 @@ process.on('exit', () => {
 })
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 
-/** What commands see: our programs first, `$W` the folder, `$PEERS` and the function `peer` (see peer.bash). */
+/**
+ * The environment of commands: our programs come first on PATH, `$W` is the folder, and `peer` and `$PEERS` are defined
+ * (see peer.bash).
+ */
 const env = {
   ...process.env,
   PATH: `${path.join(root, 'bin')}:${process.env.PATH}:/usr/sbin:/sbin`,
@@ -57,7 +60,7 @@ const env = {
 }
 delete env.SOURCE_DATE_EPOCH
 
-/** The groups that the command line names; all of them where it names none. */
+/** The groups that the command line names; all groups if it names none. */
 export function chooseGroups() {
   const wrong = positionals.find(name => !groups.includes(name))
   if (wrong !== undefined) {
@@ -69,12 +72,14 @@ export function chooseGroups() {
   return positionals.length > 0 ? positionals : groups
 }
 
-/** Done before the folder goes, the last one first: stopping a server, for example. */
+/**
+ * Registers an action, such as stopping a server, to be done before the folder is removed; the last one is done first.
+ */
 export function onExit(action) {
   atExit.push(action)
 }
 
-/** Runs a command of bash with the environment of all of them, unmeasured. Its output; throws where it fails. */
+/** Runs a command in bash with the common environment, without measuring it. Returns its output; throws if it fails. */
 export function shell(command) {
   const { status, stdout, stderr } = spawnSync('bash', ['-o', 'pipefail', '-c', command], {
     env,
@@ -85,10 +90,10 @@ export function shell(command) {
   return stdout.trim()
 }
 
-/** Starts a server in the background, which ends with the benchmarks. What it says goes to `$W/servers.log`. */
+/** Starts a server in the background, which ends with the benchmarks. Its output goes to `$W/servers.log`. */
 export function serve(command) {
   const log = fs.openSync(path.join(work, 'servers.log'), 'a')
-  // A group of its own: a shell does not hand on the signal that ends it.
+  // The server gets a process group of its own, because a shell does not pass on the signal that ends it.
   const server = spawn('bash', ['-c', command], { env, detached: true, stdio: ['ignore', log, log] })
   fs.closeSync(log)
   server.unref()
@@ -96,7 +101,7 @@ export function serve(command) {
     try {
       process.kill(-server.pid)
     } catch {
-      // It has ended by itself.
+      // The server has ended by itself.
     }
   })
 }
@@ -123,7 +128,7 @@ export function compare(title, prepare, contenders) {
     }
   const rows = present.map(contender => ({
     ...contender,
-    // Small inputs say nothing of speed.
+    // Times of small inputs say nothing about speed.
     targets: options.isSmall ? [] : contender.targets,
     ...medians(samples.get(contender.name)),
   }))
@@ -132,7 +137,7 @@ export function compare(title, prepare, contenders) {
     for (const figure of figures) fs.appendFileSync(values.json, `${JSON.stringify(figure)}\n`)
 }
 
-/** Says which rows are left out, and why. */
+/** Reports which rows are left out, and why. */
 function isPresent({ name: row, needs = [], peer }) {
   const test = name => (peer ? `peer sh -c 'command -v ${name}'` : `command -v ${name} || ls ${name}`)
   return [needs].flat().every(name => {

@@ -1,4 +1,4 @@
-// A registry on loopback, its blobs in memory: distribution's, as Debian has it.
+// A registry on loopback with its blobs in memory: the program of distribution, as packaged by Debian.
 import fs from 'node:fs'
 import path from 'node:path'
 import { serve, shell, work } from './harness.mjs'
@@ -6,8 +6,8 @@ import { serve, shell, work } from './harness.mjs'
 const started = new Map()
 
 /**
- * Starts it at the first call of that name, its storage in `$W/NAME`. Its `127.0.0.1:PORT`; undefined where the program
- * is not installed.
+ * Starts the registry at the first call with a name; its storage is `$W/NAME`. Returns its `127.0.0.1:PORT`, or
+ * undefined if the program is not installed.
  */
 export function startRegistry(name = 'registry') {
   if (!started.has(name)) started.set(name, start(name))

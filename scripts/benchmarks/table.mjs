@@ -1,4 +1,4 @@
-// A table of medians, and what was aimed at beside what was measured.
+// Prints a table of medians, with targets beside what was measured.
 
 const COLUMNS = [
   { key: 'wall', head: 'wall s', digits: 2, isRatio: true },

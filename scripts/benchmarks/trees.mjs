@@ -1,10 +1,11 @@
-// The trees that are packed and unpacked, made once and kept in the tests' cache, and copied to memory for a run.
+// Makes the trees that are packed and unpacked. They are kept in the cache of the tests, and copied to memory for a
+// run.
 import fs from 'node:fs'
 import path from 'node:path'
 import { options, shell, work } from './harness.mjs'
 
 const cache = process.env.PIPELAYER_TEST_CACHE ?? '/var/cache/pipelayer-test'
-/** What gives a folder of more than 80,000 files. */
+/** The npm packages that give a folder of more than 80,000 files. */
 const MODULES =
   'date-fns @mui/icons-material lodash rxjs core-js typescript eslint webpack react next @babel/preset-env jest'
 
@@ -20,7 +21,7 @@ export function debianTree() {
   return inMemory('debian', kept)
 }
 
-/** A Debian of nothing but what it cannot be without; of a small run a busybox. */
+/** A Debian with only its essential packages; in a small run, a busybox. */
 export function plainDebian() {
   if (options.isSmall) return busyboxTree()
   const kept = path.join(cache, 'bookworm')
@@ -40,7 +41,7 @@ function busyboxTree() {
   return dir
 }
 
-/** Many small files. */
+/** A folder of many small files. */
 export function nodeModulesTree() {
   if (options.isSmall) return smallTree('node_modules')
   const kept = path.join(cache, 'node-modules')
@@ -54,7 +55,10 @@ export function nodeModulesTree() {
   return inMemory('node_modules', kept)
 }
 
-/** A folder with one file: text, numbers that hardly shrink, zeros, by turns of 1 MiB. 2 GiB. */
+/**
+ * A folder with one file of 2 GiB: blocks of 1 MiB with text, with numbers that hardly compress, and with zeros take
+ * turns.
+ */
 export function mixedFile() {
   const dir = path.join(work, 'mixed')
   fs.mkdirSync(dir)
@@ -82,7 +86,7 @@ const MIXED = [turn => textOf(MEBIBYTE, turn), turn => noiseOf(MEBIBYTE, turn), 
 const WORDS =
   'return function const import from export default this value type layer digest size of the if'.split(' ')
 
-/** Words by a generator of numbers: the same everywhere. */
+/** Words chosen by a generator of numbers, so that they are the same everywhere. */
 function textOf(bytes, seed) {
   let state = (seed + 1) >>> 0
   let text = ''
@@ -105,7 +109,7 @@ function noiseOf(bytes, seed) {
   return Buffer.from(numbers.buffer)
 }
 
-/** Some hundred files of what a tree has: links, empty folders, a name that is long. */
+/** Some hundred files with the variety of a real tree: links, empty folders, a long name. */
 function smallTree(name) {
   const dir = path.join(work, name)
   for (let at = 0; at < 200; at++) {

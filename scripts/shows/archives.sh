@@ -3,7 +3,7 @@
 # getfattr and to python's tarfile.
 . "$(dirname "$0")/lib.bash"
 
-# What archives can hold. Times are whole seconds apart from two, which only pax keeps.
+# Every kind of entry that archives can hold. Times are whole seconds, except two, whose fractions only pax keeps.
 make_tree() {
   mkdir -p "$1/folder/empty" "$1/$(printf 'long%.0s' {1..30})"
   cd "$1"
@@ -39,7 +39,8 @@ make_tree() {
   touch -hd @1600000000.5 folder/symlink
 }
 
-# Every member as python reads it: $2 empty for what every format keeps, else xattrs and fractions of a second as well.
+# Every member as python reads it. With $2 empty only the fields that every format keeps, else xattrs and fractions of a
+# second as well.
 members() {
   python3 - "$1" "${2-}" <<'PYTHON'
 import hashlib, sys, tarfile
@@ -51,7 +52,7 @@ for m in sorted(tarfile.open(sys.argv[1]), key=lambda m: m.name):
     link = m.linkname[2:] if m.islnk() and m.linkname.startswith('./') else m.linkname
     kind = '0' if m.isreg() else m.type.decode()
     print(ascii((name, kind, oct(m.mode), m.uid, m.gid, int(m.mtime // 1), ascii(link), m.devmajor, m.devminor, content)))
-    # What bsdtar says of a link is said of its file.
+    # bsdtar gives a hard link the metadata of its file.
     if sys.argv[2] and not m.islnk():
         print('  ', repr(float(m.mtime)))
         for key, value in sorted(m.pax_headers.items()):
@@ -66,7 +67,8 @@ extract() {
     --warning=no-timestamp -xpf "$1"
 }
 
-# An archive is the tree in $work/a and has the members in $work/members. compare-trees does not look at hard links.
+# Checks that an archive unpacks to the tree in $work/a and has the members in $work/members. The members also show hard
+# links, which compare-trees does not compare.
 same_tree() {
   rm -rf "$work/b"
   extract "$1" "$work/b"
@@ -76,7 +78,7 @@ same_tree() {
   holds "$2"
 }
 
-# Our three ways to write an archive again.
+# The three ways in which our tools rewrite an archive.
 rewritten() {
   local archive=$1 name=$2 exact=$3
   rm -rf "$work/a"
@@ -98,14 +100,14 @@ rewritten() {
 (make_tree "$work/tree")
 cd "$work/tree"
 gnu=(tar --sort=name --numeric-owner --xattrs '--xattrs-include=*')
-# Without --xattrs, which GNU tar refuses for its own format.
+# --xattrs is left out, because GNU tar refuses it for its own format.
 plain=(tar --sort=name --numeric-owner --format=gnu)
 "${gnu[@]}" --format=pax --exclude=./holes -cf "$work/pax.tar" .
 "${plain[@]}" --exclude=./holes -cf "$work/gnu.tar" .
 "${gnu[@]}" --format=pax --sparse -cf "$work/sparse-pax.tar" .
 "${gnu[@]}" --format=pax --sparse --sparse-version=0.1 -cf "$work/sparse-0.1.tar" .
 "${plain[@]}" --sparse -cf "$work/sparse-gnu.tar" .
-# Sorted: GNU tar forgets the time of a folder to which an archive returns.
+# The entries are sorted, because GNU tar loses the time of a folder if the archive comes back to it later.
 find . ! -name holes -print0 | LC_ALL=C sort -z |
   bsdtar --format=pax --xattrs --numeric-owner --null -nT - -cf "$work/bsdtar.tar"
 cd "$work"

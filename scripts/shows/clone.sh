@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/demo from a clean clone, as whoever runs this and, when that is root, as an ordinary user too.
+# Runs scripts/demo in a clean clone, as the current user and, if that is root, also as an ordinary user.
 . "$(dirname "$0")/lib.bash"
 git clone -q "$root" "$work/clone"
 "$work/clone/scripts/demo" >"$work/demo.out" 2>&1 || { cat "$work/demo.out" >&2; fails 'the demo'; }

@@ -169,7 +169,7 @@ while read -r name; do
   printf -- '---\nkind: Pod\nspec:\n  containers:\n  - image: %s\n' "$name" >>"many/manifests/$((i++ % 60)).yaml"
 done <names
 
-# Digests of blobs that the registry was asked for behind line $1 of its log, one for each time.
+# Prints the digest of each request for a blob in the registry's log, from the line after $1 on.
 asked() {
   tail -n "+$(($1 + 1))" registry.log | jq -rR 'fromjson? | select(.msg == "response completed" and ."http.request.method" == "GET")."http.request.uri"' |
     grep -o 'blobs/sha256:[0-9a-f]*' | cut -d / -f 2 | sort

@@ -43,7 +43,7 @@ function pass(from, to, way, both) {
     if (cut > 0 && passed >= cut && total.cuts < cuts) {
       total.cuts++
       tell(true)
-      // What has come is let out, as a line that breaks would.
+      // Data that has come is still sent, as on a line that breaks.
       from.pause()
       to.write(chunk, () => destroy(both))
       return

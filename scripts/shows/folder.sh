@@ -5,7 +5,7 @@
 count=${1:-5000}
 limit=$((150 * 1000))
 
-# peak NAME COMMAND...: runs it, and fails where it used more memory than it may.
+# peak NAME COMMAND...: runs the command, and fails if it used more memory than allowed.
 peak() {
   local name=$1
   shift

@@ -1,4 +1,4 @@
-# What the shows share: a working folder that goes at the end, a registry, a Debian, and words to say what holds.
+# Shared by the shows: a working folder that is removed at the end, a registry, a Debian, and functions for checks.
 # Sourced by scripts/shows/*.sh.
 set -euo pipefail
 shows=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -11,7 +11,7 @@ registry_pid=
 
 clean_up() {
   [ -z "$registry_pid" ] || kill "$registry_pid" 2>/dev/null || true
-  # An engine's mounts that a failed show left; deleting goes through none of them.
+  # A failed show may leave mounts of an engine; they are unmounted first, and deleting crosses no mount.
   awk -v work="$work/" 'index($2, work) == 1 {print $2}' /proc/self/mounts | sort -r | xargs -r umount
   rm -rf --one-file-system "$work"
 }

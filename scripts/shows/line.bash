@@ -12,10 +12,10 @@ end_line() {
   wait "$line_pid" 2>/dev/null || true
 }
 
-# passed up|down: bytes that went by so far.
+# passed up|down: prints how many bytes have passed so far.
 passed() { tail -n 1 "$counts" | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" | grep . || echo 0; }
 
-# killed_at up|down BYTES COMMAND...: SIGKILLs the command when so many bytes have gone by.
+# killed_at up|down BYTES COMMAND...: kills the command with SIGKILL when so many bytes have passed.
 killed_at() {
   local way=$1 bytes=$2 pid status=0
   shift 2
@@ -30,7 +30,7 @@ killed_at() {
   [ "$status" = 137 ] || fails "$1 ended with $status before it was killed"
 }
 
-# within WHAT BYTES: not more than $most have gone by, for a blob of $size.
+# within WHAT BYTES: checks that BYTES is at most $most, for a blob of $size.
 within() {
   [ "$2" -le "$most" ] || fails "$1: $2 bytes, more than $most for a blob of $size"
   holds "$1: $(awk "BEGIN {printf \"%.3f\", $2 / $size}") times the size"

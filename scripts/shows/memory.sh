@@ -15,7 +15,7 @@ peak() {
 }
 
 mkdir "$work/big"
-# Half of it compresses, half does not.
+# Half of the file compresses, half does not.
 { head -c 2G /dev/zero; head -c 2G /dev/urandom; } >"$work/big/file"
 peak pack-4GiB layer-pack --dir "$work/big" >"$work/layer"
 rm -r "$work/big"

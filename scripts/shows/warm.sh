@@ -31,7 +31,7 @@ watched() {
   holds 'no container is started'
   ! grep -qE '\b(mount|umount2)\(' "$work/calls" || fails "mounts: $(grep -cE '\b(mount|umount2)\(' "$work/calls")"
   holds 'nothing is mounted'
-  # Files are opened below a directory's descriptor, by number: the name at the end of the path is unique here.
+  # Files are opened relative to a descriptor, so the trace shows only the last part of a path, which is unique here.
   twice=$(grep -oE '/proc/self/fd/[0-9]+/(src/)?[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls" | sed 's|.*/\([0-9]*\)".*|\1|' | sort | uniq -d) || true # none: what is remembered of them suffices
   opened=$(grep -cE '/proc/self/fd/[0-9]+/(src/)?[0-9]+", O_RDONLY\|O_NOFOLLOW' "$work/calls") || true
   [ -z "$twice" ] || fails "opened twice: $twice"
@@ -44,7 +44,7 @@ watched
 [ "$(digest "$work/warm")" = "$(digest "$work/cold")" ] || fails 'the warm build gave another image'
 holds "the warm build gives $(digest "$work/cold")"
 
-# Another machine: a store that has the base only.
+# A store that has only the base stands for another machine.
 export PIPELAYER_STORE="$work/other"
 img-pull "oci:$work/store:docker.io/library/base:1" | blob-put store:base:1 >"$work/base"
 watched --cache-from "oci:$work/cache:app"

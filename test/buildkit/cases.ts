@@ -1,12 +1,12 @@
 /**
- * What is built: the Dockerfiles of cases/, and the contexts of the fixtures (in $PIPELAYER_FIXTURES).
+ * The cases that are built: the Dockerfiles of cases/, and the contexts of the fixtures (in $PIPELAYER_FIXTURES).
  *
  * @module
  */
 import fs from 'node:fs'
 import path from 'node:path'
 
-/** What of a build is not in the Dockerfile. `{context}` stands for the folder of the shared context. */
+/** The options of a build that are not in its Dockerfile. `{context}` stands for the folder of the shared context. */
 export interface CaseOptions {
   readonly target?: string
   /** `NAME=VALUE`. */
@@ -14,18 +14,18 @@ export interface CaseOptions {
   /** `NAME=DIR`, or `NAME=docker-image://REFERENCE`. */
   readonly contexts?: readonly string[]
   readonly secrets?: readonly string[]
-  /** Must fail, and both messages say this: a regular expression, of any case. */
+  /** The build must fail, and both messages must match this regular expression, in any case. */
   readonly fails?: string
 }
 
 export interface BuildCase extends CaseOptions {
-  /** Of cases/: the file's name without `.Dockerfile`; of the fixtures: the row's id. */
+  /** In cases/, the name of the file without `.Dockerfile`; in the fixtures, the id of the row. */
   readonly name: string
   readonly dockerfile: string
   readonly context: string
 }
 
-/** The cases of this folder by base: those that need a Debian are apart. */
+/** The cases of this folder by base; those that need a Debian are listed separately. */
 export function ownCases(folder: string, context: string): { small: BuildCase[]; debian: BuildCase[] } {
   const options = JSON.parse(fs.readFileSync(path.join(folder, 'options.json'), 'utf8'))
   const cases = fs
@@ -67,13 +67,13 @@ export function fixtureCases(fixtures: string, place: string): BuildCase[] {
     })
 }
 
-// The engine would ask a registry for that frontend; what it has is newer.
+// The engine would ask a registry for the frontend of this line; its own frontend is newer.
 function withoutSyntax(dockerfile: string): void {
   const text = fs.readFileSync(dockerfile, 'latin1')
   fs.writeFileSync(dockerfile, text.replace(/^# *syntax *=.*/, '# by the frontend built in'), 'latin1')
 }
 
-/** Gives every file of a tree a time of its own, by its name: git and archives keep none. */
+/** Gives every file of a tree a time that depends on its name, because git and archives do not keep the times. */
 export function setTimes(root: string): void {
   const names = fs.readdirSync(root, { recursive: true, encoding: 'latin1' }) as string[]
   for (const name of names.sort().reverse()) {

@@ -1,5 +1,5 @@
 /**
- * Builds with a Docker engine's BuildKit: what golden data is recorded from.
+ * Builds with a Docker engine's BuildKit, to record golden data.
  *
  * The engine is that of $DOCKER_HOST; the client is `docker buildx`, or the program in $BUILDX.
  *
@@ -33,14 +33,14 @@ export function buildEngine(one: BuildCase, dir: string): Built {
   return error === undefined ? save(tag, dir) : { error }
 }
 
-/** Builds the files of a case alone, as one tar: no image is made, and none is saved. */
+/** Builds only the files of a case, as one tar. No image is made or saved. */
 export function buildFiles(one: BuildCase, file: string): Built {
   const error = build(one, ['-o', `type=tar,dest=${file}`])
   if (error !== undefined) return { error }
   return { config: { rootfs: { diff_ids: [] } }, layers: [{ diffID: '', file }] }
 }
 
-/** Why it failed, if it did. */
+/** Returns why the build failed, if it did. */
 function build(one: BuildCase, output: readonly string[]): string | undefined {
   const flags = [
     ...['--network', 'host', '--progress', 'plain', '--no-cache', '--provenance=false', '--sbom=false'],
@@ -51,7 +51,7 @@ function build(one: BuildCase, output: readonly string[]): string | undefined {
     ...(one.secrets ?? []).flatMap(secret => ['--secret', secret]),
   ]
   const [program = 'docker', ...first] = buildx()
-  // The engine keeps contexts to bring them up to date, and then mixes the times of directories of both.
+  // The engine keeps contexts to update them later, and then mixes the times of directories of two contexts.
   docker(['builder', 'prune', '--all', '--force'])
   const built = spawnSync(program, [...first, 'build', ...flags, one.context], {
     encoding: 'utf8',
@@ -69,13 +69,13 @@ function lastError(stderr: string): string {
   return (lines.findLast(line => line.startsWith('ERROR:')) ?? lines.at(-1) ?? '').replace(/^ERROR: /, '')
 }
 
-/** What `docker save` writes in its manifest.json. */
+/** An entry of the manifest.json of `docker save`. */
 interface SavedImage {
   readonly Config: string
   readonly Layers: readonly string[]
 }
 
-/** What `docker image inspect` tells of an image, as far as it is asked. */
+/** The fields of `docker image inspect` that are used here. */
 interface Inspected {
   readonly Architecture: string
   readonly Os: string

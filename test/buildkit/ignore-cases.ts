@@ -6,7 +6,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-/** Directories end in a slash. No file is empty; the order is that of the bits in golden data. */
+/** Directories end in a slash. No file is empty; the order is that of the bits in the golden data. */
 export const TREE: readonly string[] = [
   '.env',
   '.git/',
@@ -69,14 +69,14 @@ export function makeIgnoreTree(dir: string): void {
   }
 }
 
-/** The text of the ignore file of a seed: the same on every machine. */
+/** The text of the ignore file for a seed; it is the same on every machine. */
 export function ignoreText(seed: number): string {
   const random = randomOf(seed)
   const lines = Array.from({ length: 1 + random(6) }, () => line(random))
   return `${lines.join('\n')}\n`
 }
 
-/** A number from 0 to below `limit`. */
+/** Returns a number from 0 to `limit - 1`. */
 type Random = (limit: number) => number
 
 // The "mulberry32" generator: 32 bits of state, the same numbers everywhere.
@@ -102,7 +102,7 @@ function line(random: Random): string {
   return sign + lead(random) + body(random) + tail(random)
 }
 
-/** What the language of patterns has beyond the usual: classes, escapes, and what is refused. */
+/** Rarer parts of the pattern language: classes, escapes, and patterns that are refused. */
 function odd(random: Random): string {
   const sign = random(3) === 0 ? '!' : ''
   return sign + oneOf(random, ...ODD)

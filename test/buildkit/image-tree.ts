@@ -1,6 +1,6 @@
 /**
- * What an image's layers make together, read from their tars in memory: no unpacker of ours is between, so that two
- * builders are compared by what they wrote.
+ * The tree that an image's layers give, read from their tars in memory. None of our unpackers is used for it, so that
+ * two builders are compared only by what they wrote.
  *
  * @module
  */
@@ -12,23 +12,23 @@ import { type ReadEntry, readTar } from '@pipelayer/tar'
 /** One file; hard links share the object. */
 interface Node {
   readonly text: string
-  /** Seconds; undefined where it is the time of the build. */
+  /** Seconds; undefined if it is the time of the build. */
   readonly mtime: number | undefined
   readonly isDir: boolean
 }
 
-/** By path, without a leading or trailing slash, as a binary string. */
+/** Entries by path, without a leading or trailing slash, as a binary string. */
 export type ImageTree = ReadonlyMap<string, Node>
 
-/** A tree as it differs from another: what an entry is, or null where it is gone. */
+/** The differences between two trees: the description of each entry, or null if it is missing. */
 export type TreeChanges = Readonly<Record<string, string | null>>
 
-/** Before 2020: only the files of contexts are so old; all younger times are those of the build. */
+/** The year 2020: only files of contexts are older, and all later times are those of the build. */
 const OLD_SECONDS = 1_577_836_800
 const WHITEOUT = '.wh.'
 const OPAQUE = '.wh..wh..opq'
 
-/** Lays uncompressed layers upon a tree, lowest first. */
+/** Applies uncompressed layers to a tree, lowest first. */
 export async function applyLayers(below: ImageTree, files: readonly string[]): Promise<ImageTree> {
   const tree = new Map(below)
   for (const file of files) applyEntries(tree, await readEntries(file))
@@ -60,7 +60,7 @@ function plainName(name: string): string {
   return name.replace(/^(\.?\/)+/, '').replace(/\/+$/, '')
 }
 
-// Whiteouts hide what lies below the layer only, wherever in it they stand.
+// Whiteouts hide only entries of lower layers, wherever they stand in their own layer.
 function applyEntries(tree: Map<string, Node>, entries: readonly LayerEntry[]): void {
   for (const { name } of entries) {
     const base = path.posix.basename(name)
@@ -108,7 +108,7 @@ function nodeOf(entry: ReadEntry, hash: string): Node {
   }
 }
 
-/** What a tree has that another has not, and the roots of what it has lost. */
+/** The entries that a tree has and another lacks, and the roots of those that it has lost. */
 export function treeChanges(tree: ImageTree, base: ImageTree): TreeChanges {
   const changes: Record<string, string | null> = {}
   const firstNames = new Map<Node, string>()
@@ -125,7 +125,7 @@ export function treeChanges(tree: ImageTree, base: ImageTree): TreeChanges {
   return changes
 }
 
-// A directory that something was written into is no change.
+// A directory whose only difference is its time counts as unchanged: something was written into it.
 function isSame(node: Node, before: Node): boolean {
   return (
     node.text === before.text && (node.mtime === before.mtime || (node.isDir && node.mtime === undefined))

@@ -1,5 +1,5 @@
 /**
- * Builds with our own pipe, its stages joined in this process.
+ * Builds with our own pipe, whose programs are joined in this process.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { ROOT } from '@pipelayer/testkit'
 import type { BuildCase } from './cases.js'
 import type { Built, ImageConfig } from './result.js'
 
-/** Builds a case; a base that a case names is found in the store. */
+/** Builds a case. If the case names a base, it is found in the store. */
 export async function buildOurs(one: BuildCase, storeDir: string, tag?: string): Promise<Built> {
   try {
     const all = await collect(records(one, storeDir, tag))

@@ -1,5 +1,5 @@
 /**
- * What a build gave, in the form in which two builders are compared.
+ * The result of a build, in the form in which two builders are compared.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export interface ImageConfig {
   readonly [field: string]: unknown
 }
 
-/** An image with its layers as uncompressed tars, or why there is none. */
+/** An image with its layers as uncompressed tars, or the reason why there is none. */
 export type Built =
   | {
       readonly config: ImageConfig
@@ -27,27 +27,27 @@ export type Built =
     }
   | { readonly error: string }
 
-/** A base image: how many layers it has, and what they make. */
+/** A base image: the number of its layers, and the tree that they give. */
 export interface Base {
   readonly diffIDs: readonly string[]
   readonly tree: ImageTree
 }
 
-/** What is compared, and recorded. */
+/** The result that is compared and recorded. */
 export type Result =
   | { readonly error: string }
   | {
-      /** Fields of the config as they differ from nothing: empty ones are left out. */
+      /** The fields of the config; empty ones are left out. */
       readonly config: Readonly<Record<string, unknown>>
       /** `created_by` of each entry. */
       readonly history: readonly string[]
       /** Which entries of the history have no layer. */
       readonly empty: readonly boolean[]
-      /** Against the base. */
+      /** The differences from the base. */
       readonly tree: TreeChanges
     }
 
-/** Brings a build into the form that is compared. */
+/** Brings the result of a build into the form that is compared. */
 export async function resultOf(built: Built, bases: readonly Base[]): Promise<Result> {
   if ('error' in built) return { error: built.error }
   const { config, layers } = built
@@ -70,7 +70,10 @@ function baseOf(config: ImageConfig, bases: readonly Base[]): Base {
   return fitting.reduce((best, base) => (base.diffIDs.length > best.diffIDs.length ? base : best), none)
 }
 
-/** Not compared: times, layers (the trees are), and what the classic builder of the engine recorded. */
+/**
+ * Fields that are not compared: times, layers (their trees are compared instead), and fields of the engine's classic
+ * builder.
+ */
 const LEFT_OUT = new Set([
   'created',
   'history',
@@ -81,7 +84,7 @@ const LEFT_OUT = new Set([
   'docker_version',
 ])
 
-// Engines write null, "" and [] for what is not set, in some fields; what is set is the same.
+// Engines write null, "" and [] for some fields that are not set. These count as not set.
 function plainConfig(config: ImageConfig): Record<string, unknown> {
   const outer = Object.entries(config).filter(([name]) => !LEFT_OUT.has(name))
   const inner = Object.entries(config.config ?? {}).filter(([, value]) => isSet(value))

@@ -1,5 +1,5 @@
 /**
- * Archives made to do harm, and a folder in which our programs meet them.
+ * Makes archives that try to do harm, and a folder to unpack them in.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { readTree, type Scope } from '@pipelayer/testkit'
 import { fixChecksum } from '../fuzz/mutate-tar.js'
 import { type Lab, lab } from '../lab.js'
 
-/** An entry: a file unless said. `raw` in its place is bytes as they are. */
+/** An entry, by default a file; or, as `raw`, bytes that are written as they are. */
 export type Item =
   | Buffer
   | (Partial<Omit<TarEntry, 'name'>> & {
       readonly name: string
       readonly content?: string
-      /** Writes these bytes over the header, from this place on, and makes its sum right. */
+      /** Writes these bytes over the header from a position on, and corrects its checksum. */
       readonly over?: readonly (readonly [at: number, bytes: string])[]
     })
 
@@ -45,7 +45,7 @@ export function encoded(item: Item): Buffer {
   return Buffer.concat([header, body, padding(body.length)])
 }
 
-/** A PAX header with this body, or with flag `L`, `K` a long name of GNU, or `g` for all that follow. */
+/** A PAX header with this body; with flag `L` or `K` a long name of GNU, with `g` a global PAX header. */
 export function special(body: string, flag = 'x'): Buffer {
   return encoded({ name: 'special', content: body, over: [[156, flag]] })
 }
@@ -60,15 +60,15 @@ export function pax(key: string, value: string): string {
 export const symlink = (name: string, linkname: string): Item => ({ name, type: 'symlink', linkname })
 export const hardlink = (name: string, linkname: string): Item => ({ name, type: 'hardlink', linkname })
 
-/** What is to stay as it is: `canary/` with a file, a folder and a setuid program. The target is `a/b/target`. */
+/** `canary/`, with a file, a folder and a setuid program, must not change. The target is `a/b/target`. */
 export const TARGET = 'a/b/target'
 
 export interface Trap extends Lab {
-  /** What of the folder, the target and `except` left out, is no more as it was made. */
+  /** Names in the folder that are not as they were made, without the target and `except`. */
   changed(...except: readonly string[]): string[]
 }
 
-/** A lab with a canary, and the layers as `0.tar`, `1.tar`, lowest first. */
+/** Makes a lab with a canary, and the layers as `0.tar`, `1.tar`, lowest first. */
 export function trap(t: Scope, layers: readonly Buffer[]): Trap {
   const place = lab(t)
   place.write({ 'canary/file': 'do not touch', 'canary/dir/deep': 'do not touch', 'a/b/': '', store: '' })
@@ -79,13 +79,13 @@ export function trap(t: Scope, layers: readonly Buffer[]): Trap {
   const changed = (...except: readonly string[]): string[] => {
     const now = readTree(place.dir, { except: [TARGET, ...except] })
     const names = [...new Set([...before.keys(), ...now.keys()])]
-    // A folder's own time says only that the target came.
+    // The time of the target's parent changes when the target is made.
     return names.filter(name => name !== 'a/b' && name !== '.' && now.get(name) !== before.get(name))
   }
   return { ...place, changed }
 }
 
-/** Names and types below a folder, the way they are named in a test: `dir/`, `link@`, and files. */
+/** Names and types below a folder: `dir/`, `link@`, and files. */
 export function listing(root: string): string[] {
   return [...readTree(root).keys()]
     .filter(name => name !== '.')

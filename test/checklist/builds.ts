@@ -1,25 +1,25 @@
 /**
- * What Dockerfiles and contexts do to get out, and what must never get into an image.
+ * Dockerfiles and contexts that try to reach the host, and secrets that must never get into an image.
  *
  * @module
  */
 
 export interface BuildRow {
   readonly why: string
-  /** After `FROM scratch`, a busybox as /bin/sh and its applets. */
+  /** Instructions after `FROM scratch` and a busybox with its applets as /bin/sh. */
   readonly steps: string
-  /** Files of the context; `->TARGET` is a symlink. `CANARY` stands for the folder outside. */
+  /** Files of the context; `->TARGET` is a symlink. `CANARY` stands for the folder outside of the build. */
   readonly files?: Readonly<Record<string, string>>
   /** Options of kf-run. */
   readonly options?: string
   readonly env?: Readonly<Record<string, string>>
-  /** What it is refused with; without it the build succeeds. */
+  /** The code of the refusal; without it the build succeeds. */
   readonly code?: string
-  /** What may be nowhere: in no record, blob, file of a layer, or line of the log. */
+  /** A text that must be nowhere: in no record, blob, file of a layer, or line of the log. */
   readonly secret?: string
 }
 
-/** From the store's folders up to that of the canary, whatever the way. */
+/** Leads up to the root from any folder of the store, from where the path of the canary begins. */
 const OUT = '../../../../../../../../../../../../../..'
 
 export const BUILDS: readonly BuildRow[] = [

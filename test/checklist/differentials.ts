@@ -1,5 +1,5 @@
 /**
- * Archives and compressed bytes that readers see differently, or that cost more than they should.
+ * Archives and compressed bytes that programs read in different ways, or that cost more than they should.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Ways out of the root, and entries that make of it what it is not.
+ * Entries that lead out of the root, or that replace the root itself.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import t from 'tap'
 import { dir, file, hardlink, type Item, symlink, uid } from './archives.js'
 import type { Row } from './row.js'
 
-/** Three steps up from the target is the folder of the canary. */
+/** The folder of the canary is three steps up from the target. */
 const OUT = '../../../canary'
 
 export const ESCAPES: readonly Row[] = [

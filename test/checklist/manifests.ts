@@ -1,5 +1,5 @@
 /**
- * Manifests, configs and digests that are not what they seem.
+ * Manifests, configs and digests that are wrong.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import type { RegistryRow } from './registry-row.js'
 
 const INDEX = 'application/vnd.oci.image.index.v1+json'
 const EMPTY = Buffer.alloc(0)
-/** Any manifest of ours, as text. */
+/** One of our valid manifests, as text. */
 const text = (good: GoodManifest): string => json(good).toString()
 const edited = (edit: (text: string) => string): ImageChange => ({
   manifest: good => Buffer.from(edit(text(good))),
@@ -25,7 +25,7 @@ const edited = (edit: (text: string) => string): ImageChange => ({
 const withLayer = (change: object): ImageChange => ({
   manifest: good => ({ ...good, layers: good.layers.map(layer => ({ ...layer, ...change })) }),
 })
-/** Asked for by digest, other bytes come, with headers that say they are right. */
+/** A request by digest gets other bytes, with headers that claim the digest. */
 const otherBytes =
   (header: (asked: string) => string): (() => Answer) =>
   () =>
@@ -40,7 +40,7 @@ const OTHER = imageOf({ config: { author: 'somebody else' } })
 const PINNED = `sha256:${'1'.repeat(64)}`
 const byDigest = (host: string): string => `img-pull docker://${host}/a/b@${PINNED}`
 
-/** An index in an index, and so on: each by its right digest. */
+/** An index in an index, and so on, each named by its right digest. */
 function nested(depth: number): Buffer[] {
   const list = [json({ schemaVersion: 2, mediaType: INDEX, manifests: [] })]
   for (let level = 0; level < depth; level++) {
@@ -52,7 +52,7 @@ function nested(depth: number): Buffer[] {
 const LINUX = { os: 'linux', architecture: 'amd64' }
 const NESTED = nested(12)
 const sha512 = `sha512:${'0'.repeat(128)}`
-/** What reads like our own records, in what an image says of itself. */
+/** Labels of an image whose texts look like our own records. */
 const LABELS = {
   'containerd.io/restart.policy': '; rm -rf /',
   'x\n{"type":"end","tool":"img-pull","records":0,"failed":0}':

@@ -1,5 +1,5 @@
 /**
- * A line of the checklist of what registries do wrong.
+ * A line of the checklist of wrong registries.
  *
  * @module
  */
@@ -7,20 +7,20 @@ import type { Answer, ImageChange } from '../bad-registry.js'
 
 export interface RegistryRow {
   readonly why: string
-  /** What is wrong with the image itself. */
+  /** The fault in the image itself. */
   readonly image?: ImageChange
-  /** What is wrong with the registry; `other` is `HOST:PORT` of another server, which asks everybody for a password. */
+  /** The fault of the registry; `other` is `HOST:PORT` of another server, which asks everybody for a password. */
   readonly answer?: (other: string) => Answer
-  /** What runs in place of `img-pull docker://HOST/a/b:1`; an image to push lies in `oci:good:1`. */
+  /** The command to run in place of `img-pull docker://HOST/a/b:1`; an image to push is in `oci:good:1`. */
   readonly command?: (host: string) => string
-  /** What it is refused with; without it all goes well. */
+  /** The code of the refusal; without it the command succeeds. */
   readonly code?: string
-  /** The image is in the store already, and what comes after it is refused. */
+  /** The store has the image already, and the registry's later answer is refused. */
   readonly isStored?: true
   /** 1 unless said. */
   readonly status?: number
-  /** Paths that the other server is asked for; none unless said. It never gets credentials that are not its own. */
+  /** The paths that the other server is asked for; none unless said. It never gets credentials of another server. */
   readonly asksOther?: readonly string[]
-  /** What stderr says of it. */
+  /** A pattern for stderr. */
   readonly says?: RegExp
 }

@@ -9,11 +9,14 @@ export interface Row {
   readonly why: string
   /** Lowest first; the last one does the harm. */
   readonly layers: readonly (readonly Item[] | Buffer)[]
-  /** What untar refuses it with; without it the layers unpack, contained. */
+  /** The code with which untar refuses the layers; without it they are unpacked and do no harm. */
   readonly code?: string
-  /** What layer-pack says of the last layer, where it can know: the same code unless said; false where it takes it. */
+  /**
+   * The code with which layer-pack refuses the last layer, if it can know; the same as `code` unless said; false if it
+   * accepts the layer.
+   */
   readonly pack?: string | false
-  /** What the root has then: names as `listing` tells them, and contents of files. */
+  /** The contents of the root afterwards: names as `listing` writes them, and contents of files. */
   readonly names?: readonly string[]
   readonly content?: Readonly<Record<string, string>>
   readonly check?: (root: string) => void

@@ -1,5 +1,5 @@
 /**
- * What registries, and those between, do to requests.
+ * Faults of registries, and of servers between, in answering requests.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const isManifest = ({ url }: Exchange): boolean => url.includes('/manifests/')
 const isLayer = ({ url, image }: Exchange): boolean => url.endsWith(image.layerDigest)
 const isUpload = ({ url }: Exchange): boolean => url.includes('/blobs/uploads/')
 
-/** Answers what `when` holds for, and nothing else. */
+/** Answers the requests for which `when` is true. */
 const at =
   (
     when: (exchange: Exchange) => boolean,
@@ -33,7 +33,7 @@ const sentTo = (when: (exchange: Exchange) => boolean, location: string): Answer
   at(when, 307, { location })
 const always = (): boolean => true
 const isTag = ({ url }: Exchange): boolean => !url.startsWith('/token')
-/** Asks for a token of `realm`, and takes the one called `good`. */
+/** Asks for a token of `realm`, and accepts the token `good`. */
 const guarded =
   (realm: string | ((host: string) => string), token: Answer): Answer =>
   exchange => {
@@ -58,7 +58,7 @@ const endless =
     more()
     return true
   }
-/** Answers with these bytes, and hangs up. */
+/** Answers with these bytes, and closes the connection. */
 const raw =
   (when: (exchange: Exchange) => boolean, bytes: string): Answer =>
   exchange => {
@@ -66,7 +66,7 @@ const raw =
     exchange.response.socket?.end(bytes)
     return true
   }
-/** Begins with these bytes, and sends one more every 50 ms. */
+/** Begins with these bytes, and then sends one byte every 50 ms. */
 const trickling =
   (when: (exchange: Exchange) => boolean, bytes: string): Answer =>
   exchange => {
@@ -79,7 +79,7 @@ const trickling =
   }
 const push = (host: string): string => `img-pull oci:good:1 | blob-put docker://${host}/a/c:1`
 const list = (host: string): string => `registry-ls ${host}/a/b`
-/** A registry that takes uploads; `location` is where it sends them. */
+/** A registry that accepts uploads; `location` is the address that it sends them to. */
 const uploads =
   (location: (exchange: Exchange) => string): Answer =>
   exchange => {
@@ -285,7 +285,7 @@ export const TRANSFERS: readonly RegistryRow[] = [
   },
 ]
 
-/** The first time only. */
+/** Answers only the first time. */
 function once(answer: Answer): Answer {
   let isDone = false
   return exchange => {

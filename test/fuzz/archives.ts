@@ -14,7 +14,10 @@ type Item = Partial<TarEntry> & { readonly name: string; readonly content?: stri
 const symlink = (name: string, linkname: string): Item => ({ name, type: 'symlink', linkname })
 const hardlink = (name: string, linkname: string): Item => ({ name, type: 'hardlink', linkname })
 
-/** A layer that lays every way out that an archive can lay; the next one is tempted to take them. */
+/**
+ * A layer with links and names that lead out of the root in every way that an archive can express. The next layer tries
+ * to use them.
+ */
 const TRAPS: readonly Item[] = [
   { name: 'dir', type: 'dir' },
   { name: 'dir/file', content: 'dir/file\n' },
@@ -31,7 +34,7 @@ const TRAPS: readonly Item[] = [
   { name: 'pipe', type: 'fifo' },
 ]
 
-/** What the next layer does with them. */
+/** Entries of the next layer that try to use them. */
 const ATTACKS: readonly Item[] = [
   { name: 'out/file', content: 'bad' },
   { name: 'up/canary/file', content: 'bad' },
@@ -47,7 +50,7 @@ const ATTACKS: readonly Item[] = [
   { name: 'out/new', content: 'x' },
 ]
 
-/** What layers usually hold, and a little more. */
+/** Entries that layers usually hold, and a few more. */
 const USUAL: readonly Item[] = [
   { name: './', type: 'dir' },
   { name: 'dir/', type: 'dir', mode: 0o1777, uid: 1000, gid: 1000 },
@@ -64,17 +67,17 @@ const USUAL: readonly Item[] = [
   { name: 'whiteout', type: 'char' },
 ]
 
-/** By our encoder. */
+/** Archives made by our encoder. */
 export function ownArchives(): Buffer[] {
   return [encoded(TRAPS), encoded(ATTACKS), encoded(USUAL), encoded([]), encoded([...TRAPS, ...ATTACKS])]
 }
 
-/** The layer of traps alone, to lay below others. */
+/** The layer of traps alone, to be put below others. */
 export function trapArchive(): Buffer {
   return encoded(TRAPS)
 }
 
-/** By the tar programs that are installed. */
+/** Archives made by the tar programs that are installed. */
 export function peerArchives(): Buffer[] {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'pipelayer-fuzz-tree-'))
   try {
@@ -83,7 +86,8 @@ export function peerArchives(): Buffer[] {
     const [whole] = gnu
     if (whole === undefined) return []
     fs.writeFileSync(path.join(dir, 'whole.tar'), whole)
-    // From an archive, not from disk: the disk's own numbers would differ each time.
+    // bsdtar converts an archive, because its output for files on disk would contain inode numbers, which differ each
+    // time.
     const bsd = ['pax', 'gnutar', 'ustar', 'v7'].flatMap(format =>
       made(dir, 'bsdtar', [`--format=${format}`, '-cf-', '@whole.tar']),
     )
@@ -93,7 +97,7 @@ export function peerArchives(): Buffer[] {
   }
 }
 
-/** The same bytes for the same tree, so that a seed means the same tomorrow. */
+/** These options give the same bytes for the same tree, so that a seed always means the same case. */
 const GNU_FIXED = ['--sort=name', '--mtime=@1700000000', '--owner=0', '--group=0', '--numeric-owner']
 const PAX = [
   '--format=posix',
@@ -130,7 +134,7 @@ function makeTree(dir: string): void {
   spawnSync('setfattr', ['-n', 'user.note', '-v', 'a b', at('dir/file')])
 }
 
-/** None where the program is missing, or cannot. */
+/** No archive if the program is missing or fails. */
 function made(cwd: string, program: string, args: readonly string[]): Buffer[] {
   try {
     return [execFileSync(program, args, { cwd, stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 1 << 26 })]

@@ -1,5 +1,5 @@
 /**
- * What mutation starts from: archives and texts made here, and those of a fixtures folder (`PIPELAYER_FIXTURES`).
+ * The inputs that are mutated: archives and texts made here, and those of a fixtures folder (`PIPELAYER_FIXTURES`).
  *
  * @module
  */
@@ -15,13 +15,13 @@ const MAX_FILE = 1 << 17
 export interface Corpus {
   /** Plain archives. */
   readonly tars: readonly Buffer[]
-  /** The same and others, by gzip and zstd. */
+  /** The same archives and others, compressed by gzip and zstd. */
   readonly packed: readonly Buffer[]
-  /** Texts of fixtures by the end of their names. */
+  /** Texts of fixtures whose names match the pattern. */
   texts(pattern: RegExp): readonly Buffer[]
 }
 
-/** @param fixtures - a folder with archives and texts anywhere below, if there is one */
+/** @param fixtures - a folder with archives and texts at any depth, if there is one */
 export async function readCorpus(fixtures: string | undefined): Promise<Corpus> {
   const files = fixtures === undefined ? [] : list(fixtures)
   const chosen = (pattern: RegExp): Buffer[] =>
@@ -37,7 +37,7 @@ export async function readCorpus(fixtures: string | undefined): Promise<Corpus> 
   return { tars, packed: [...packed, ...joints()].filter(({ length }) => length <= MAX_FILE), texts: chosen }
 }
 
-/** Members and frames side by side, empty and skippable ones. */
+/** Several gzip members and zstd frames in one file, among them empty and skippable ones. */
 function joints(): Buffer[] {
   const [a, empty] = [zlib.gzipSync('hello'), zlib.gzipSync('')]
   const skippable = Buffer.from('5a2a4d1803000000aabbcc', 'hex')

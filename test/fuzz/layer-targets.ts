@@ -1,5 +1,6 @@
 /**
- * Targets that unpack: nothing outside the root changes, no descriptor stays open, and only our errors come out.
+ * Targets that unpack layers. They check that nothing outside the root changes, that no descriptor stays open, and that
+ * only our own errors are thrown.
  *
  * @module
  */
@@ -14,7 +15,7 @@ import type { Random } from './random.js'
 import { chunks, refusable, type Target } from './target.js'
 import { type Nest, openFiles } from './watch.js'
 
-/** @param nest - where they unpack; the caller removes it */
+/** @param nest - the folder to unpack in; the caller removes it */
 export function layerTargets(corpus: Corpus, nest: Nest): Target[] {
   const both = { corpus: corpus.tars, mutators: tarMutators }
   return [
@@ -29,7 +30,8 @@ function watched(nest: Nest, work: Target['run']): Target['run'] {
     nest.reset()
     const before = openFiles()
     const cwd = process.cwd()
-    // A hard link's target must not be looked up from here (CVE-2026-23745), nor /proc/self/cwd be followed.
+    // The working directory shows if a hard link's target is looked up from it (CVE-2026-23745), or /proc/self/cwd is
+    // followed.
     process.chdir(nest.dir)
     try {
       await work(input, random)
@@ -41,7 +43,7 @@ function watched(nest: Nest, work: Target['run']): Target['run'] {
   }
 }
 
-/** Onto a layer of traps, mostly, and sometimes twice. */
+/** Unpacks mostly onto a layer of traps, and sometimes twice. */
 async function applyPlain(nest: Nest, input: Buffer, random: Random): Promise<void> {
   const layers = random.oneIn(4) ? [input] : [trapArchive(), input]
   if (random.oneIn(4)) layers.push(input)
@@ -59,7 +61,7 @@ async function applyOverlay(nest: Nest, input: Buffer, random: Random): Promise<
   )
 }
 
-/** As untar does: all or nothing is published, and what is hidden goes. */
+/** Unpacks as untar does: all or nothing is published, and hidden entries are removed. */
 async function stage(nest: Nest, input: Buffer, random: Random): Promise<void> {
   const target = path.join(nest.root, 'target')
   const isThere = random.oneIn(2)

@@ -1,17 +1,17 @@
 /**
- * Makes an input that finds something as small as it can be.
+ * Makes an input that causes a finding as small as possible.
  *
  * @module
  */
 
-/** How often the input is run again at most. */
+/** How often the input is run again, at most. */
 const TRIES = 1500
 
 /**
- * Leaves out what the finding does not need: halves first, then ever smaller pieces, whole blocks kept whole as long
- * as they can be.
+ * Removes pieces of the input that the finding does not need: halves first, then ever smaller pieces; the 512-byte
+ * blocks are kept whole as long as possible.
  *
- * @param finds - whether an input still finds the same
+ * @param finds - whether an input still causes the same finding
  */
 export async function minimised(input: Buffer, finds: (input: Buffer) => Promise<boolean>): Promise<Buffer> {
   let best = input

@@ -1,5 +1,5 @@
 /**
- * Breaks archives where it hurts: fields of headers, with the checksum made right again, and PAX records.
+ * Mutates archives in sensitive places: fields of headers, with a corrected checksum, and PAX records.
  *
  * @module
  */
@@ -112,7 +112,7 @@ const VALUES = [
   'y',
 ]
 
-/** Name, first byte and width of what is broken. */
+/** Name, first byte and width of the fields that are mutated. */
 const FIELDS: readonly (readonly [string, number, number])[] = [
   ['name', 0, 100],
   ['mode', 100, 8],
@@ -143,7 +143,7 @@ const changeField: Mutator = (input, random) => {
   return bytes
 }
 
-/** A broken byte that gets past the checksum. */
+/** Changes a byte of a header, and corrects the checksum. */
 const changeHeader: Mutator = (input, random) => {
   const bytes = Buffer.from(input)
   const header = headerOf(bytes, random)
@@ -153,7 +153,7 @@ const changeHeader: Mutator = (input, random) => {
   return bytes
 }
 
-/** A PAX header, or a long name of GNU, before another. */
+/** Inserts a PAX header, or a long name of GNU, before another header. */
 const insertSpecial: Mutator = (input, random) => {
   const at = random.pick(headersOf(input) ?? [0])
   const isLong = random.oneIn(4)
@@ -164,7 +164,7 @@ const insertSpecial: Mutator = (input, random) => {
   return Buffer.concat([input.subarray(0, at), special(flag, data.length), data, padding, input.subarray(at)])
 }
 
-/** A digit in the text of a PAX header: lengths, sizes, maps. */
+/** Changes a digit in the text of a PAX header, such as a length, a size, or a sparse map. */
 const changeDigit: Mutator = (input, random) => {
   const bytes = Buffer.from(input)
   const bodies = (headersOf(bytes) ?? []).filter(at =>
@@ -178,14 +178,14 @@ const changeDigit: Mutator = (input, random) => {
   return bytes
 }
 
-/** For archives. */
+/** The mutators for archives. */
 export const tarMutators: readonly Mutator[] = [
   ...byteMutators,
   ...blockMutators,
   ...Array<readonly Mutator[]>(3).fill([changeField, changeHeader, insertSpecial, changeDigit]).flat(),
 ]
 
-/** Makes the sum of a header right. */
+/** Corrects the checksum of a header. */
 export function fixChecksum(header: Buffer): void {
   header.write('        ', 148, 'latin1')
   const sum = header.subarray(0, BLOCK).reduce((all, byte) => all + byte, 0)
@@ -197,7 +197,7 @@ function valueOf(name: string, random: Random, width: number): string {
   if (name === 'flag') return random.pick(FLAGS)
   if (name === 'magic') return random.pick(MAGICS)
   const number = random.pick(NUMBERS)
-  // Base-256 fills its field; octal is padded as most programs do.
+  // A number in base 256 fills its field; an octal one is padded as most programs do.
   if ((number.charCodeAt(0) & 0x80) !== 0) return number.slice(0, width).padEnd(width, '\0')
   return random.oneIn(4) ? number : number.padStart(width - 1, '0')
 }
@@ -233,7 +233,7 @@ function headerOf(bytes: Buffer, random: Random): Buffer | undefined {
   return bytes.subarray(at, at + BLOCK)
 }
 
-/** Where headers stand, by a walk that knows nothing but sizes; undefined where there is none. */
+/** The positions of headers, found by their sizes alone; undefined if there is none. */
 function headersOf(bytes: Buffer): number[] | undefined {
   const found: number[] = []
   for (let at = 0; at + BLOCK <= bytes.length; ) {

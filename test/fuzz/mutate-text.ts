@@ -1,12 +1,12 @@
 /**
- * Breaks texts: lines, words of a language, values of JSON.
+ * Mutates texts: lines, words of a language, values of JSON.
  *
  * @module
  */
 import { byteMutators } from './mutate.js'
 import type { Mutator } from './target.js'
 
-/** Mutators for texts in which these words mean something. */
+/** Mutators for texts of a language with these words. */
 export function textMutators(words: readonly string[]): readonly Mutator[] {
   const insertWord: Mutator = (input, random) => {
     const at = random.below(input.length + 1)

@@ -1,5 +1,5 @@
 /**
- * Breaks bytes, whatever they mean.
+ * Mutates bytes without regard to their meaning.
  *
  * @module
  */
@@ -53,7 +53,7 @@ const splice: Mutator = (input, random, others) => {
 
 const join: Mutator = (input, random, others) => Buffer.concat([input, random.pick(others)])
 
-/** For every format. */
+/** The mutators for every format. */
 export const byteMutators: readonly Mutator[] = [
   flipBit,
   flipBit,
@@ -99,7 +99,10 @@ const spliceBlocks: Mutator = (input, random, others) => {
   ])
 }
 
-/** For formats of blocks: whole ones go, come twice, change places, come from elsewhere. */
+/**
+ * The mutators for formats made of blocks: they remove, repeat and swap whole blocks, and insert blocks of other
+ * inputs.
+ */
 export const blockMutators: readonly Mutator[] = [removeBlocks, repeatBlocks, swapBlocks, spliceBlocks]
 
 function blocks(input: Buffer, random: Random): { start: number; end: number } {

@@ -9,7 +9,7 @@ export class Random {
   #state: number
 
   constructor(seed: number) {
-    // Neighbouring seeds must not give neighbouring cases.
+    // Seeds that follow each other must not give similar cases.
     this.#state = Math.imul(seed ^ (seed >>> 16), 0x45d9f3b) >>> 0
   }
 
@@ -22,12 +22,12 @@ export class Random {
     return (z ^ (z >>> 14)) >>> 0
   }
 
-  /** From 0 to `limit - 1`; 0 for a limit below 2. */
+  /** A number from 0 to `limit - 1`; 0 if the limit is below 2. */
   below(limit: number): number {
     return limit < 2 ? 0 : this.next() % limit
   }
 
-  /** True once in `n` times. */
+  /** True once in `n` times, on average. */
   oneIn(n: number): boolean {
     return this.below(n) === 0
   }

@@ -21,7 +21,7 @@ import { tarMutators } from './mutate-tar.js'
 import type { Random } from './random.js'
 import { chunks, outcomeOf, refusable, same, type Target } from './target.js'
 
-/** What decompressing may give: a bomb is stopped, and the case stays cheap. */
+/** The limit of decompression, in bytes: it stops a bomb, and keeps cases cheap. */
 const MAX_BYTES = 1 << 23
 
 export function tarTargets(corpus: Corpus): Target[] {
@@ -33,7 +33,10 @@ export function tarTargets(corpus: Corpus): Target[] {
   ]
 }
 
-/** Only our errors; the same whatever the chunks; bounded; each byte told once; what was read can be written. */
+/**
+ * Checks that only our errors are thrown, that chunk sizes make no difference, that the output is bounded, that each
+ * byte comes once, and that entries can be written again.
+ */
 async function parseArchive(input: Buffer, random: Random): Promise<void> {
   const whole = await outcomeOf(() => digestOf(eventsOf(input)))
   const cut = await outcomeOf(async () => {
@@ -53,14 +56,14 @@ function eventsOf(input: Buffer): TarEvent[] {
   const events: TarEvent[] = []
   for (const event of parser.push(Buffer.from(input))) {
     events.push(event)
-    // A header has 512 bytes and gives at most a handful of events.
+    // A header has 512 bytes and gives only a few events.
     if (events.length > 100 + input.length) throw new Error('more events than bytes')
   }
   parser.finish()
   return events
 }
 
-/** Entries and content as a text; checks what each event promises on the way. */
+/** A text of the entries and contents. It checks the promises of each event on the way. */
 function digestOf(events: readonly TarEvent[]): string {
   const lines: string[] = []
   let entry: ReadEntry | undefined
@@ -78,7 +81,7 @@ function digestOf(events: readonly TarEvent[]): string {
       hash.update(event.bytes)
     } else if (event.type === 'hole') {
       size += event.size
-      // Two holes side by side are one hole.
+      // Two holes side by side count as one hole.
       hash.update(`hole of ${event.size}`)
     } else if (event.type === 'end') {
       if (entry === undefined || size !== entry.size)
@@ -100,7 +103,7 @@ function describe(entry: ReadEntry): string {
   return JSON.stringify(entry, (_, value: unknown) => (value instanceof Map ? [...value] : value))
 }
 
-/** What has been read is written, or refused; and reads as the same. */
+/** Writes an entry again. It must be refused, or be the same when it is read again. */
 function writeAgain(entry: ReadEntry): void {
   if (entry.type === 'other' || entry.size > 0 || entry.name.endsWith('/')) return
   let header: Buffer
@@ -126,7 +129,9 @@ function writeAgain(entry: ReadEntry): void {
   same('written and read', pick(entry), pick(event.entry))
 }
 
-/** tar-split's promise: raw events in order are the archive; on an error, as far as it was read. */
+/**
+ * Checks what tar-split relies on: the raw events in order are the archive, or, after an error, the part that was read.
+ */
 async function reassemble(input: Buffer): Promise<void> {
   const parser = new TarParser({ raw: true })
   const parts: Buffer[] = []
@@ -145,13 +150,13 @@ function copied(event: TarEvent): TarEvent {
   return event.type === 'data' ? { ...event, bytes: Buffer.from(event.bytes) } : event
 }
 
-/** What may be records: the first body of a PAX header, or some. */
+/** Bytes that may be PAX records: the body of the first PAX header, or a part of the input. */
 function paxBody(tar: Buffer): Buffer {
   const at = tar.indexOf('ustar\x0000x') < 0 ? tar.indexOf(' path=') : 512
   return at < 0 ? Buffer.from('9 path=a\n19 mtime=1700000000\n') : tar.subarray(512, 1024)
 }
 
-/** Only the parser's own error; and what was read can be written and read again. */
+/** Checks that only the parser's own error is thrown, and that records can be written and read again. */
 function parseRecords(input: Buffer): void {
   let records: Map<string, string>
   try {
@@ -166,8 +171,9 @@ function parseRecords(input: Buffer): void {
 }
 
 /**
- * Only our errors, no more than was asked for, the same whatever the chunks; which of two errors it is may depend on
- * them, for a damaged block gives some of its bytes or none.
+ * Checks that only our errors are thrown, that no more bytes come than were asked for, and that chunk sizes make no
+ * difference. Only which of two errors is thrown may depend on the chunks, because a damaged block may give some of its
+ * bytes or none.
  */
 async function inflate(input: Buffer, random: Random): Promise<void> {
   const [whole, cut] = [await inflated(one(input)), await inflated(chunks(input, random))]
@@ -192,7 +198,7 @@ function inflated(source: AsyncIterable<Buffer>): Promise<string> {
   })
 }
 
-/** Either nothing is committed, or a blob that holds the very bytes of the tar. */
+/** Checks that either nothing is committed, or a blob with exactly the bytes of the tar. */
 async function pack(input: Buffer, random: Random): Promise<void> {
   const parts: Buffer[] = []
   const states: string[] = []

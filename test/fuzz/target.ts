@@ -1,12 +1,12 @@
 /**
- * What is fuzzed, and what a case is: a seed chooses an input of the corpus and how it is broken.
+ * Targets of fuzzing, and their cases: a seed chooses an input of the corpus and its mutation.
  *
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
 import { Random } from './random.js'
 
-/** Breaks an input; `others` are the rest of the corpus, to splice with. The input is not written to. */
+/** Mutates an input; `others` are the rest of the corpus, to splice with. The input itself is not changed. */
 export type Mutator = (input: Buffer, random: Random, others: readonly Buffer[]) => Buffer
 
 export interface Target {
@@ -16,15 +16,15 @@ export interface Target {
   /**
    * Runs the code on one input, in a way that `random` decides.
    *
-   * @throws anything, for a finding: what the code may not do, or a broken promise
+   * @throws any error, for a finding: the code did something forbidden, or broke a promise
    */
   run(input: Buffer, random: Random): void | Promise<void>
 }
 
-/** Inputs stay small: what grows with them is to be seen by its shape, not by its weight. */
+/** Inputs stay small, in bytes: problems that grow with the input show in small inputs too. */
 const MAX_INPUT = 1 << 18
 const MAX_MUTATIONS = 6
-/** Keeps the choices inside `run` apart from those that made the input, which a minimised input has no more. */
+/** A seed of its own for the choices inside `run`, so that they stay the same when the input is minimised. */
 const RUN_SEED = 0x5eed
 
 /** The input of a case. */
@@ -36,7 +36,7 @@ export function inputOf(target: Target, seed: number): Buffer {
   return Buffer.from(input)
 }
 
-/** Runs an input as the case `seed` does; returns what it found. */
+/** Runs an input as the case `seed` does, and returns what it found. */
 export async function findingOf(target: Target, seed: number, input: Buffer): Promise<Error | undefined> {
   try {
     await target.run(input, new Random(seed ^ RUN_SEED))
@@ -46,9 +46,7 @@ export async function findingOf(target: Target, seed: number, input: Buffer): Pr
   }
 }
 
-/**
- * The result of `work`; undefined where it threw a ToolError, which is how an input is refused.
- */
+/** The result of `work`; undefined if it threw a ToolError, which means that the input was refused. */
 export async function refusable<T>(work: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await work()
@@ -58,7 +56,7 @@ export async function refusable<T>(work: () => T | Promise<T>): Promise<T | unde
   }
 }
 
-/** The code of the error that `work` throws, or its result as text: what two ways of reading must agree in. */
+/** The code of the error that `work` throws, or its result as text. Two ways of reading must agree in it. */
 export async function outcomeOf(work: () => string | Promise<string>): Promise<string> {
   try {
     return await work()
@@ -68,12 +66,15 @@ export async function outcomeOf(work: () => string | Promise<string>): Promise<s
   }
 }
 
-/** Status 75 tells the user to try again, and a code of Node's (`ERR_...`) tells nothing: no answers to a broken input. */
+/**
+ * Whether an error is a proper refusal. Status 75 would tell the user to try again, and a code of Node (`ERR_...`)
+ * explains nothing, so neither is an answer to a broken input.
+ */
 function isRefusal(error: unknown): error is ToolError {
   return error instanceof ToolError && error.status !== 75 && !error.code.startsWith('ERR_')
 }
 
-/** @throws Error with both sides, shortened, where they differ */
+/** @throws Error with both sides, shortened, if they differ */
 export function same(what: string, a: string, b: string): void {
   if (a === b) return
   let at = 0
@@ -85,7 +86,7 @@ export function same(what: string, a: string, b: string): void {
 /** The input in chunks of random sizes. */
 export async function* chunks(input: Buffer, random: Random): AsyncGenerator<Buffer, void, void> {
   const longest = 1 << random.below(18)
-  // Many tiny chunks of a large input only cost time.
+  // Many tiny chunks of a large input would only cost time.
   const shortest = Math.max(1, input.length >> 12)
   for (let at = 0; at < input.length; ) {
     const size = shortest + random.below(longest)

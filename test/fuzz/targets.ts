@@ -1,5 +1,5 @@
 /**
- * All targets.
+ * The list of all targets.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Target } from './target.js'
 import { textTargets } from './text-targets.js'
 import type { Nest } from './watch.js'
 
-/** @param nest - where archives are unpacked */
+/** @param nest - the folder in which archives are unpacked */
 export async function allTargets(fixtures: string | undefined, nest: Nest): Promise<readonly Target[]> {
   const corpus = await readCorpus(fixtures)
   return [...tarTargets(corpus), ...layerTargets(corpus, nest), ...textTargets(corpus)]

@@ -109,7 +109,7 @@ function json(text: string): unknown {
   }
 }
 
-/** What is taken can be written, and is taken again as the same. */
+/** Checks that a reference that is accepted can be written, and is the same when it is read again. */
 async function references(input: Buffer): Promise<void> {
   const text = input.toString()
   for (const parse of [parseReference, parseNormalized]) {
@@ -139,7 +139,7 @@ async function kubefile(input: Buffer): Promise<void> {
   await refusable(() => parseKubefile(input))
 }
 
-/** The stream ends or fails; each record that comes can be written and is the same. */
+/** Checks that the stream ends or fails, and that each record can be written and is the same when it is read again. */
 async function records(input: Buffer, random: Random): Promise<void> {
   const read = random.oneIn(4) ? readReferences : readRecords
   await refusable(async () => {

@@ -1,5 +1,5 @@
 /**
- * Texts to start from.
+ * The texts that are mutated.
  *
  * @module
  */

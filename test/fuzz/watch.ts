@@ -1,5 +1,5 @@
 /**
- * A folder with a root for archives deep inside, and a watch over all the rest of it.
+ * A folder that has the root for archives deep inside, and a check that nothing else in it changes.
  *
  * @module
  */
@@ -35,14 +35,14 @@ export class Nest {
     fs.chmodSync(path.join(this.dir, 'canary/run'), 0o4755)
   }
 
-  /** Empties the root, and begins to watch. */
+  /** Empties the root, and remembers the state of all other files. */
   reset(): void {
     removeTree(this.root)
     fs.mkdirSync(this.root)
     this.#before = this.#picture()
   }
 
-  /** @throws Error when anything outside the root is not as it was at the last reset */
+  /** @throws Error if anything outside the root has changed since the last reset */
   check(): void {
     const now = this.#picture()
     if (now !== this.#before) throw new Error(`changed outside the root:\n${this.#before}became\n${now}`)
@@ -52,7 +52,7 @@ export class Nest {
     removeTree(this.dir)
   }
 
-  /** All that lstat tells, but for the time of reading; the inode's own time stands for every byte and attribute. */
+  /** All that lstat tells, except the time of reading. The ctime of an inode changes with every byte and attribute. */
   #picture(): string {
     const lines: string[] = []
     const visit = (name: string): void => {
@@ -76,7 +76,7 @@ function contentOf(file: string, stat: fs.BigIntStats): string {
   return stat.isFile() ? fs.readFileSync(file, 'latin1') : ''
 }
 
-/** Open descriptors of this process: what is left open after an error adds up. */
+/** The number of open descriptors of this process, to find those that stay open after errors. */
 export function openFiles(): number {
   return fs.readdirSync('/proc/self/fd').length
 }
@@ -85,7 +85,7 @@ function removeTree(dir: string): void {
   try {
     fs.rmSync(dir, { recursive: true, force: true })
   } catch {
-    // Names too long for one path: rm(1) goes down folder by folder.
+    // Some names are too long for one path; rm(1) goes down folder by folder.
     spawnSync('rm', ['-rf', dir])
   }
 }

@@ -1,6 +1,6 @@
 /**
- * One worker of scripts/fuzz: runs case after case, and tells its parent before each, so that a case that never ends,
- * or ends the process, has a name.
+ * One worker of scripts/fuzz: runs case after case, and reports each to its parent before it starts, so that a case
+ * that never ends, or that ends the process, is known.
  *
  * Arguments: JSON with `seed`, `step`, `seconds`, `target` (a name; none for all).
  *
@@ -18,9 +18,9 @@ interface Job {
   readonly target?: string
 }
 
-/** Processor seconds that one case may take: inputs have at most 256 KiB. */
+/** Processor seconds that one case may take. Inputs have at most 256 KiB. */
 const MAX_CPU_SECONDS = 5
-/** Bytes outside the heap, which the parent limits by itself. */
+/** Bytes outside the heap that one case may use; the heap is limited by the parent. */
 const MAX_BUFFERS = 1 << 28
 
 const job = JSON.parse(process.argv[2] ?? '{}') as Job
@@ -60,7 +60,7 @@ async function runCase(target: Target, seed: number): Promise<void> {
   })
 }
 
-/** A case that takes too much is a finding too. */
+/** Runs a case. It is also a finding if the case takes too much time or memory. */
 async function measured(target: Target, seed: number, input: Buffer): Promise<Error | undefined> {
   const before = process.cpuUsage()
   const finding = await findingOf(target, seed, input)
@@ -72,7 +72,7 @@ async function measured(target: Target, seed: number, input: Buffer): Promise<Er
   return arrayBuffers > MAX_BUFFERS ? new Error(`memory: ${arrayBuffers >> 20} MiB of buffers`) : undefined
 }
 
-/** What a finding is, numbers and names left out. */
+/** The kind of a finding: its message without numbers and names. */
 function kindOf(finding: Error | undefined): string {
   return finding === undefined ? '' : finding.message.slice(0, 60).replace(/\d+|".*?"/g, '')
 }

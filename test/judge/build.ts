@@ -25,20 +25,20 @@ type Verdict = 'pass' | `policy:${string}` | { fail: string }
 type Row = { id: string; in: Json; want: Json; dir?: string; policy?: unknown }
 type Adapter = (row: Row, context: { dir: string }) => Promise<Verdict>
 
-/** What a build gave: an unpacked tree and `.config`, or why it was refused. */
+/** The result of a build: an unpacked tree and the config, or the reason of a refusal. */
 export type Built = { readonly tree: string; readonly config: Json } | { readonly refused: string }
 
 interface BuildRequest {
   readonly dockerfile: string
   readonly context: string
-  /** The folder of the row: its store and its tree come here. */
+  /** The folder of the row, for its store and its tree. */
   readonly place: string
   readonly buildArgs?: readonly string[]
-  /** Changes what kf-run gets. */
+  /** Changes the records that kf-run reads. */
   readonly edit?: (records: AsyncIterable<AnyRecord>) => AsyncIterable<AnyRecord>
 }
 
-/** The executor is the built program. */
+/** The executor is the built program; the other programs run in this process. */
 export async function build(wish: BuildRequest): Promise<Built> {
   const root = path.join(wish.place, 'store')
   const tree = path.join(wish.place, 'tree')
@@ -83,12 +83,12 @@ function changesOf(snapshot: SnapshotRecord): ReturnType<typeof diffTrees> {
   return upper === undefined ? diffTrees(before, after) : diffOverlay({ upper, lowers })
 }
 
-/** A tree as the rows have it: path to type, mode, owner, link target, size and digest. */
+/** Describes a tree as the rows do: path to type, mode, owner, link target, size and digest. */
 function describe(root: string): Record<string, Json> {
   return Object.fromEntries(namesBelow(root, '').map(name => [name, describeEntry(path.join(root, name))]))
 }
 
-// readdir's own recursion follows symlinks to directories.
+// readdir's own recursion would follow symlinks to directories.
 function namesBelow(root: string, dir: string): string[] {
   return fs.readdirSync(path.join(root, dir), { withFileTypes: true }).flatMap(entry => {
     const name = path.join(dir, entry.name)
@@ -126,7 +126,7 @@ function sorted(value: Json): string {
 /** Fields of Docker's own: buildah leaves them out of the OCI configs that the rows were recorded from. */
 const DOCKER_ONLY = ['ArgsEscaped', 'Healthcheck', 'OnBuild', 'Shell']
 
-// A WorkingDir of "/" says nothing.
+// A WorkingDir of "/" means the same as none.
 function plainConfig(config: Json, want: Json): Json {
   const fields = Object.entries(config).filter(
     ([name, value]) =>
@@ -136,9 +136,9 @@ function plainConfig(config: Json, want: Json): Json {
 }
 
 /**
- * Where BuildKit, whose answer counts, gives another than buildah: by what the instruction does, so that rows not seen
- * yet are judged alike. A directory never takes the place of something else, nor the other way round; a wildcard
- * without a match copies nothing.
+ * Whether BuildKit, whose behaviour counts, refuses what buildah accepts. It is decided by the instruction, so that new
+ * rows are judged in the same way: a directory never replaces another kind of entry, or the other way round, and a
+ * wildcard without a match copies nothing.
  */
 function isBuildKitRefusal(refused: string): boolean {
   return refused.endsWith('[CANNOT_REPLACE]')
@@ -148,7 +148,7 @@ function hasEmptyWildcard(dockerfile: string): boolean {
   return /^\s*(COPY|ADD)\s.*[*?[]/im.test(fs.readFileSync(dockerfile, 'utf8'))
 }
 
-// BuildKit gives what ADD unpacks to whom --chown says, buildah to whom the archive says.
+// For files that ADD unpacks, BuildKit uses the owner of --chown, and buildah the owners in the archive.
 function givesArchiveAway(dockerfile: string): boolean {
   return /^\s*ADD\s.*--chown=/im.test(fs.readFileSync(dockerfile, 'utf8'))
 }

@@ -1,5 +1,5 @@
 /**
- * Judges builds by the tables of moby's and imagebuilder's own builders: each case is made a Dockerfile of its own and
+ * Judges builds by the tables of moby's and imagebuilder's own builders: each case is turned into a Dockerfile and
  * built.
  *
  * @module
@@ -26,7 +26,7 @@ interface Case {
   readonly edit?: (records: AsyncIterable<AnyRecord>) => AsyncIterable<AnyRecord>
 }
 
-/** Builds in a folder of its own; `judge` sees the tree before it goes. */
+/** Builds a case in a folder of its own, and passes the tree to `judge` before it is removed. */
 async function built(wish: Case, judge: (got: Built) => Verdict): Promise<Verdict> {
   return await inThrowAway(async place => {
     const context = path.join(place, 'context')
@@ -43,7 +43,7 @@ async function built(wish: Case, judge: (got: Built) => Verdict): Promise<Verdic
   })
 }
 
-/** BuildKit, unlike the builder before it, stays where it is for an empty WORKDIR. */
+/** For an empty WORKDIR, BuildKit keeps the working directory, unlike the builder before it. */
 const workdir: Adapter = async ({ in: { current = '', requested = '' }, want }) => {
   if (current === '' && requested === '' && want.expectedError) return 'policy:buildkit-workdir'
   const lines = [current, requested].map(dir => `WORKDIR ${JSON.stringify(dir)}`)
@@ -70,7 +70,7 @@ othergrp:x:6666:
 `,
 }
 
-/** An id map is the engine's own business there: what is expected is told before it. */
+/** In that project an id map is a matter of the engine, so the expected ids are those before mapping. */
 const chown: Adapter = ({ in: { chownStr, idMapping = {} }, want }) => {
   const dockerfile = `FROM scratch\nCOPY etc /etc\nCOPY --chown=${chownStr} file /file\n`
   return built({ dockerfile, files: { ...ACCOUNTS, file: '' } }, got => {
@@ -103,7 +103,9 @@ const refusedTransfer: Adapter = ({ in: { cmd, files, name }, want }) => {
   })
 }
 
-/** Of an address only its path tells a name, as in BuildKit: not the slash at its end, and no header. */
+/**
+ * As in BuildKit, the name comes only from the path of an address: a slash at its end is ignored, and so are headers.
+ */
 const downloadName: Adapter = async ({ in: { path: address = '', disposition }, want }) => {
   const file = address.replace(/^[a-z]+:\/\/[^/]*/, '')
   const server = http.createServer((_, answer) =>
@@ -133,7 +135,7 @@ const argument: Adapter = ({ in: { args, dockerfile }, want }) => {
   )
 }
 
-/** What only says something of the config: bases are empty, nothing is copied or run. */
+/** Passes only instructions that change the config: bases are empty, and nothing is copied or run. */
 async function* configOnly(records: AsyncIterable<AnyRecord>): AsyncGenerator<AnyRecord> {
   const stages = new Set<string>()
   for await (const record of records) {
@@ -149,7 +151,7 @@ async function* configOnly(records: AsyncIterable<AnyRecord>): AsyncGenerator<An
   }
 }
 
-/** A config, and what would be copied and run. */
+/** Judges the config, and what would be copied and run. */
 const config: Adapter = async ({ in: { file, args }, want, dir: folder = '' }, { dir }) => {
   const dockerfile = fs.readFileSync(path.join(dir, folder, file), 'utf8')
   const seen: InstructionFields[] = []
@@ -160,7 +162,7 @@ const config: Adapter = async ({ in: { file, args }, want, dir: folder = '' }, {
       return 'refused' in got ? 'pass' : { fail: 'was built' }
     if ('refused' in got) return want.Unrecognized ? 'policy:unknown-instructions' : { fail: got.refused }
     const verdict = same(settings(got.config, want.Config), settings(want.Config ?? {}, want.Config))
-    // The base's environment stays, as in Docker; that test compares what its own run would get.
+    // As in Docker, the environment of the base stays; that test compares the environment of its own run.
     if (verdict !== 'pass') return want.Image?.Config ? 'policy:base-environment' : verdict
     const runs = (want.Runs ?? []).map(({ Args = [], Shell }: Json) => ({ Args, ...(Shell && { Shell }) }))
     return same(work(seen), { runs, copies: (want.Copies ?? []).map(transferOf) })
@@ -177,7 +179,10 @@ async function* noted(
   }
 }
 
-/** `Image` was Docker's, once; a time of 0 is the engine's own; the path of an image without a base is no setting. */
+/**
+ * Fields without meaning are left out: `Image` was used by old versions of Docker, a time of 0 is the engine's default,
+ * and an image without a base has a default path.
+ */
 function settings({ Image: _, ...fields }: Json, wanted: Json): Json {
   const kept = Object.entries(fields).filter(
     ([name]) => wanted?.[name] !== undefined || !['ArgsEscaped', 'WorkingDir'].includes(name),

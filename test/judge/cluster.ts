@@ -1,5 +1,5 @@
 /**
- * Judges what cluster images need: references in manifests, lists and charts, the names of saved images, flags.
+ * Judges the parts of cluster images: references in manifests, lists and charts, the names of saved images, flags.
  *
  * @module
  */

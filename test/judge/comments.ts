@@ -1,5 +1,5 @@
 /**
- * Judges what comments say of stages and ARGs, in whatever form a row lists them.
+ * Judges the comments that describe stages and ARGs, in whatever form a row lists them.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { fileFields, type Instruction, interpretAll, parseDockerfile } from '@pipelayer/dockerfile'
 import { same, type Verdict } from './dockerfile.js'
 
-/** What a comment says of a name; empty where none does. */
+/** The comment that describes a name; empty if there is none. */
 type Described = readonly [name: string, comment: string]
 
 interface Row {
@@ -28,7 +28,7 @@ function namesOf(instruction: Instruction): Described[] {
   return instruction.args.map(({ name, description = '' }) => [name, description])
 }
 
-/** A name with its comment, a comment alone, or a comment by a name that may be the place where it is kept. */
+/** A name with its comment, a comment alone, or a comment with a name that may be the place where it is stored. */
 interface Wanted {
   readonly name?: string
   readonly place?: string

@@ -56,7 +56,7 @@ function canonical(value: unknown): string {
   )
 }
 
-/** Runs `work`; a ToolError is the answer `refused`, anything else thrown is a crash. */
+/** Runs `work`. A ToolError gives the answer `refused`; any other error is a crash. */
 export function attemptRow<T>(work: () => T): { value: T } | { refused: string } {
   try {
     return { value: work() }
@@ -151,7 +151,7 @@ function fieldsOf(text: string): InstructionFields[] {
   return parsed.instructions.map(node => instructionFields(node, options))
 }
 
-/** Everything that the parser and `interpret` say about a file. */
+/** All results of the parser and of `interpret` for a file. */
 function interpretFile(text: string): readonly Instruction[] {
   return interpretAll(fieldsOf(text))
 }
@@ -194,7 +194,7 @@ const instruction: Adapter = row => {
     { DestPath: value.dest, SourcePaths: value.sources, SourceContents: contents },
     {
       ...wanted,
-      // A key that is missing is the zero value.
+      // A missing key has Go's zero value.
       SourceContents: (wanted.SourceContents ?? []).map((one: object) => ({
         Data: '',
         Expand: false,
@@ -226,7 +226,7 @@ const flags: Adapter = row => {
     : same({ ...row.in.flags, ...got.value }, { ...row.in.flags, ...row.want })
 }
 
-/** Those that only a build finds are judged by where the instruction stands. */
+/** For errors that only a build finds, the line of the instruction is compared. */
 const errorLine: Adapter = row => {
   const lines: number[] = row.want.errorLine
   const got = attemptRow(() => interpretFile(row.in.dockerfile))
@@ -278,7 +278,7 @@ const gitRef: Adapter = row => {
   return same(withoutPointers(named), withoutPointers(row.want.expected))
 }
 
-/** Pointers to booleans are transcribed in several ways; what they point at is compared. */
+/** Pointers to booleans are transcribed in several ways, so their values are compared. */
 function withoutPointers(value: object): object {
   const plain = Object.entries(value).map(([key, item]) => [key, item?.value ?? item?.args?.[0] ?? item])
   return Object.fromEntries(plain.filter(([, item]) => item !== undefined && item !== '' && item !== null))
@@ -311,7 +311,7 @@ const gitURL: Adapter = row => {
   )
 }
 
-/** moby's older form: another shape, `master` where no ref is named. */
+/** moby's older form has other fields, and `master` if no ref is named. */
 const gitRemote: Adapter = row => {
   const got = attemptRow(() => parseGitURL(row.in.url))
   const want = row.want.expected

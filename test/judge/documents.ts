@@ -1,5 +1,5 @@
 /**
- * Judges documents: what image-spec's schemas take, and what of other projects' documents we read.
+ * Judges documents: those that image-spec's schemas accept, and the documents of other projects that we can read.
  *
  * @module
  */
@@ -37,7 +37,7 @@ function hasNoLayers(bytes: Buffer): boolean {
   return 'value' in got && got.value.kind === 'manifest' && got.value.layers.length === 0
 }
 
-/** Of Docker's documents the type is known by their fields, as nothing else says it. */
+/** Docker's documents have no field for their type, so it is found out from the other fields. */
 const backwards: Adapter = ({ in: { document }, want }) => {
   const bytes = Buffer.from(document)
   const verdict = judged(
@@ -55,7 +55,7 @@ function typeOf(bytes: Buffer): string {
   return 'layers' in document ? MEDIA_TYPES.dockerManifest : MEDIA_TYPES.dockerConfig
 }
 
-/** Bytes are never rewritten, so that a digest holds; each document is one that we read, or refuse by name. */
+/** We never rewrite a document, so that its digest stays. Each document is read, or refused by its type. */
 const conversion: Adapter = ({ in: { file }, want, dir: folder = '' }, { dir }) => {
   const bytes = readFileSync(join(dir, folder, file))
   const verdict = same(digestOf(bytes), `sha256:${want.sha256}`)

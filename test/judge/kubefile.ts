@@ -32,7 +32,7 @@ function parse(row: Row): Verdict {
   }
 }
 
-/** What the files below a folder of a row are called, as an application's source. */
+/** The names of files below a folder of a row, as the source of an application. */
 function sourceIn(dir: string): (name: string) => ApplicationSource {
   return name => {
     const full = path.resolve(dir, name)
@@ -48,7 +48,7 @@ function sourceIn(dir: string): (name: string) => ApplicationSource {
   }
 }
 
-/** A Kubefile as the Dockerfile and the applications that it means. */
+/** The Dockerfile and the applications that a Kubefile stands for. */
 function meaning(row: Row, { dir }: { readonly dir: string }): Verdict {
   const folder = path.join(dir, row.dir ?? '')
   try {

@@ -1,5 +1,5 @@
 /**
- * Trees of the layer tables: the operations that make one, and the checks made on one.
+ * Trees of the layer tables: the operations that make them, and the checks on them.
  *
  * @module
  */
@@ -19,7 +19,7 @@ interface Time {
   readonly ns: number
 }
 
-/** Runs `work` in a folder four levels below a new one, so that a wrong unpacker reaches nothing of value. */
+/** Runs `work` in a folder four levels below a new one, so that a faulty unpacker does no harm. */
 export async function inThrowAway<T>(work: (dir: string) => Promise<T>): Promise<T> {
   const top = fs.mkdtempSync(path.join(os.tmpdir(), 'judge-layer-'))
   const dir = path.join(top, 'a/b/c/parent')
@@ -88,14 +88,14 @@ export function bytes(value: string | { hex: string }): Buffer {
   return typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.hex, 'hex')
 }
 
-/** The place of `name` below `root`: parents are resolved as if `root` were `/`, the last component is not. */
+/** The path of `name` below `root`. Parents are resolved as if `root` were `/`; the last component is not resolved. */
 export function inside(root: string, name: string): string {
   const parts = name.split('/').filter(part => part !== '' && part !== '.')
   const last = parts.pop()
   return last === undefined ? root : path.join(resolveInside(root, parts.join('/')), last)
 }
 
-/** As {@link inside}, the last component resolved too. */
+/** Does the same as {@link inside}, and resolves the last component too. */
 export function resolveInside(root: string, name: string, links = 0): string {
   if (links > 40) throw new Error(`too many symlinks in ${name}`)
   let at = root
@@ -115,7 +115,7 @@ export function resolveInside(root: string, name: string, links = 0): string {
   return at
 }
 
-/** What is wrong with the tree; undefined where every check holds. */
+/** The first check that fails; undefined if every check holds. */
 export function failedCheck(root: string, checks: readonly Json[]): string | undefined {
   for (const check of checks) {
     const holds = CHECKS[check.check as string]

@@ -23,7 +23,7 @@ type Row = { id: string; in: Json; want: Json; dir?: string; policy?: unknown }
 type Context = { dir: string }
 type Adapter = (row: Row, context: Context) => Promise<Verdict>
 
-/** Runs `work` on `parent/root`; whatever it does, nothing else below the throw-away folder may change. */
+/** Runs `work` on `parent/root`, and checks that nothing else below the temporary folder has changed. */
 async function watched(work: (root: string, parent: string) => Promise<Verdict>): Promise<Verdict> {
   return await inThrowAway(async parent => {
     const root = path.join(parent, 'root')
@@ -37,7 +37,7 @@ async function watched(work: (root: string, parent: string) => Promise<Verdict>)
   })
 }
 
-/** Undefined when it went well; a refusal; anything that is not a ToolError is a crash. */
+/** Undefined if `work` succeeds; otherwise the refusal. An error that is no ToolError is a crash. */
 async function refusal(work: () => Promise<unknown>): Promise<string | undefined> {
   try {
     await work()
@@ -94,7 +94,8 @@ const breakout: Adapter = async (row, { dir }) =>
 
 const unpackOverlay: Adapter = async (row, { dir }) => {
   const names: string[] = row.in.entries.map((entry: Json) => entry.name)
-  // image-spec layer.md: a whiteout hides lower layers only. umoci lets it win over its own layer's file.
+  // By image-spec layer.md, a whiteout hides only entries of lower layers. In umoci it also hides a file of its own
+  // layer.
   const isOwn = names.some(name => names.includes(name.replace(/[^/]*$/, '.wh.$&')))
   if (isOwn && row.want.checks.some((check: Json) => check.check === 'overlay-whiteout'))
     return 'policy:own-whiteout'
@@ -124,7 +125,7 @@ const flatten: Adapter = async (row, { dir }) =>
       for (const layer of layers) await applyLayer(decompress(once(layer)), root)
     })
     if (row.want.rejected !== undefined) {
-      // Design: a leading slash means the root; a clean name behind it is as good as any.
+      // By design, a leading slash means the root, so a clean name after it is accepted.
       if (row.want.rejected && refused === undefined && /^unsafe:\//.test(row.id) && !row.id.includes('..'))
         return 'policy:leading-slash'
       return (refused !== undefined) === row.want.rejected ? 'pass' : { fail: refused ?? 'accepted' }
@@ -152,7 +153,7 @@ function flattenedDifference(root: string, want: Json): string | undefined {
     const got = name.endsWith('/') ? '5' : flattened(path.join(root, name))
     const expected = wanted.get(key)
     wanted.delete(key)
-    // Directories that no entry describes are made all the same.
+    // A directory that no entry describes is made all the same.
     const isImplied =
       got === '5' && [...Object.keys(want.flattened)].some(other => other.startsWith(`${key}/`))
     if (expected !== got && !(expected === undefined && isImplied)) return `${key}: ${got}, not ${expected}`
@@ -206,7 +207,7 @@ const changes: Adapter = async row => {
   })
 }
 
-/** Other content under the same size and time: what does not read contents cannot see it. */
+/** Whether a file has other content with the same size and time, which is not seen without reading contents. */
 function isQuietChange(a: string, b: string, name: string): boolean {
   const [before, after] = [a, b].map(root =>
     fs.lstatSync(path.join(root, name), { bigint: true, throwIfNoEntry: false }),
@@ -223,8 +224,9 @@ function clean(name: string): string {
 }
 
 /**
- * Compares sets. Where an upper has an opaque directory we tell its effect, as whiteouts and changes, and others tell
- * the directory: there only what is added or modified, kinds apart, is compared below it.
+ * Compares change sets. For an opaque directory of an upper, we list its effect as whiteouts and changes, and others
+ * list the directory itself. So below such a directory only the added and modified entries are compared, without their
+ * kinds.
  */
 function changesVerdict(records: ChangeRecord[], want: Json[], opaque: readonly string[]): Verdict {
   const isBelow = (name: string): boolean => opaque.some(dir => name === dir || name.startsWith(`${dir}/`))
@@ -272,7 +274,7 @@ function gotEntry({ entry, content }: { entry: ReadEntry; content: Buffer }): Li
   return { type, name: entry.name, mode, content: content.toString(), linkname: entry.linkname }
 }
 
-/** Hard links by group: which of the names is the file is the producer's choice. */
+/** Hard links by group, since the producer chooses which of the names is the file. */
 function grouped(entries: readonly Listed[], wanted: readonly Listed[]): string[] {
   const files = new Map<string, string[]>()
   for (const { type, name, linkname } of entries) {
@@ -308,7 +310,7 @@ const overlayToTar: Adapter = async row =>
       [...xattrs.keys()].some(name => name.includes('overlay.')),
     )
     if (row.want.no_overlay_xattrs && hasPrivate) return { fail: 'an xattr of overlayfs' }
-    // The root itself is an entry of umoci's layers and none of Docker's and ours.
+    // umoci's layers have an entry for the root itself; Docker's and ours have none.
     const isPath = (name: string): boolean => name !== '.' && name !== './'
     return setVerdict(
       entries.map(({ name }) => name),
@@ -325,7 +327,7 @@ function verdictOf(failure: string | undefined): Verdict {
   return failure === undefined ? 'pass' : { fail: failure }
 }
 
-/** The tar that changes become; undefined where there are none. */
+/** The tar of a set of changes; undefined if there are none. */
 async function packed(records: Iterable<ChangeRecord>): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   const sink: BlobSink = {

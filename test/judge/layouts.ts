@@ -1,5 +1,5 @@
 /**
- * Judges layouts: what `oci:` finds in a folder, which blobs are missing or damaged, and digests of layers.
+ * Judges layouts: the image that `oci:` finds in a folder, missing and damaged blobs, and digests of layers.
  *
  * @module
  */
@@ -20,7 +20,7 @@ type Row = { id: string; in: Json; want: Json; dir?: string }
 type Context = { dir: string }
 type Adapter = (row: Row, context: Context) => Promise<Verdict>
 
-/** A layout of a row; some of them are fixtures without the file that makes a folder a layout. */
+/** The layout of a row. Some fixtures lack the file that makes a folder a layout; it is added. */
 async function withLayout<T>(
   { dir: folder = '', in: { dir: name = '', file } }: Row,
   { dir }: Context,
@@ -47,7 +47,7 @@ function reader(layout: string, name: string): PlaceReader {
   return openPlace(place, { store: join(layout, 'no-store') }).read
 }
 
-/** What a place says of a manifest: found, or why not. */
+/** The answer of a place for a manifest: the descriptor, or the error. */
 async function resolve(
   place: PlaceReader,
   digest?: string,
@@ -60,7 +60,7 @@ async function resolve(
   }
 }
 
-/** The blobs are not there: the one that is missed tells which entry was chosen. */
+/** The fixtures have no blobs, so the error about a missing blob shows which entry was chosen. */
 const lookup: Adapter = (row, context) =>
   withLayout(row, context, async layout => {
     const got = await resolve(reader(layout, row.in.image))
@@ -96,7 +96,7 @@ async function describe(entry: Descriptor, place: PlaceReader, layout: Layout, i
   const common = { mediaType, digest, size, platform, annotations }
   const got = await resolve(place, isRoot ? undefined : digest)
   if ('code' in got) {
-    // What is no image is refused before it is looked for.
+    // An entry that is no image is refused before its blob is looked for.
     if (got.code === 'BLOB_UNKNOWN' || !layout.hasBlob(digest)) return { ...common, missing: true }
     if (got.code === 'DIGEST_MISMATCH') return { ...common, digest_ok: false }
     return { ...common, digest_ok: true, size_ok: got.code !== 'SIZE_MISMATCH', refused: got.code }
@@ -133,7 +133,7 @@ function diffIDs(config: Descriptor, layout: Layout): Json {
   }
 }
 
-/** What is damaged is refused: nothing more is said of it. */
+/** A damaged blob is refused, so further fields are not compared. */
 function comparable({
   missing,
   digest_ok,
@@ -194,7 +194,7 @@ const archive: Adapter = async ({ in: { file }, want, dir: folder = '' }, { dir 
         if (verdict !== 'pass') return verdict
       }
     } catch (error) {
-      // What does not fit is found when it is read.
+      // A blob that does not fit its descriptor is found when it is read.
       if (error instanceof ToolError && want.error !== undefined) return 'pass'
       throw error
     } finally {
@@ -208,7 +208,7 @@ const archive: Adapter = async ({ in: { file }, want, dir: folder = '' }, { dir 
   )
 }
 
-/** Every blob is read, as a pull would: what is said of it has to be so. */
+/** Reads every blob, as a pull does, and so checks the descriptors. */
 async function saved({ config, layers }: Manifest, place: PlaceReader): Promise<Json> {
   const list: Json[] = []
   for (const layer of layers) {

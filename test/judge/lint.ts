@@ -1,5 +1,5 @@
 /**
- * Judges the linter by the checks of BuildKit: the warnings, and whether the build fails.
+ * Judges the linter by BuildKit's tests: the warnings, and whether the build fails.
  *
  * @module
  */
@@ -30,7 +30,7 @@ function lintRow(row: Row): LintResult {
   }
 }
 
-/** BuildKit has one level for all of its rules. */
+/** BuildKit has the same level for all of its rules. */
 function warning({ rule, message, description, line }: Finding): string {
   return JSON.stringify([rule, description, message, line, 1])
 }
@@ -50,7 +50,10 @@ function lintCheck(row: Row): Verdict {
   return wrongError(row, got, error)
 }
 
-/** Errors that only files, registries or commands bring are not a linter's to know; those of the file are. */
+/**
+ * A linter does not know errors that only files, registries or commands cause; but errors of the Dockerfile must be
+ * reported.
+ */
 function wrongError({ want }: Row, findings: readonly Finding[], error: ToolError | undefined): Verdict {
   if (Object.values(want).some(text => String(text).includes('lint violation found'))) {
     return findings.length > 0 && findings.every(({ severity }) => severity === 'error')

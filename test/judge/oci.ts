@@ -1,5 +1,5 @@
 /**
- * Judges the package oci: documents, media types, platforms; and how a place is cut into its parts.
+ * Judges the package oci: documents, media types, platforms; and how a place is split into its parts.
  *
  * @module
  */
@@ -52,7 +52,7 @@ function parsedAsContainerd({ in: { input }, want }: Row): Verdict {
   )
 }
 
-/** Other projects' answers, where they have one: many are the same. */
+/** The answers of other projects, if they have one; many are the same as ours. */
 function parsedAs(input: string, goal: Row['want'] | undefined): Verdict {
   const local = { os: '@platLocal.OS', architecture: '@platLocal.Architecture' }
   return judged(
@@ -81,7 +81,7 @@ const chooseInstance: Adapter = (row, { dir }) => {
   const verdict = same('value' in got ? got.value : null, row.want.digest)
   if (verdict === 'pass') return 'pass'
   if (row.policy !== undefined) return 'policy:platform-zstd-first'
-  // containers/image takes an entry without a variant as older than v5, containerd as v7.
+  // containers/image takes an entry without a variant to be older than v5, containerd takes it as v7.
   return arch === 'arm' ? 'policy:platform-containerd' : verdict
 }
 
@@ -91,7 +91,7 @@ const manifestType: Adapter = (row, { dir }) => {
   if (/\.v1\+(?:json|prettyjws)$/.test(row.want.mediaType) && row.want.mediaType.includes('docker')) {
     return 'refused' in got ? 'policy:schema1' : { fail: 'accepted' }
   }
-  // There the type is guessed without a look at the descriptors.
+  // That project guesses the type without a look at the descriptors.
   if ('refused' in got)
     return /has no valid|is not an object/.test(got.refused)
       ? 'policy:broken-documents'
@@ -101,7 +101,7 @@ const manifestType: Adapter = (row, { dir }) => {
 
 const manifestDigest: Adapter = (row, { dir }) => {
   const bytes = readFileSync(join(dir, row.dir ?? '', row.in.file))
-  // A signed schema 1 manifest is hashed without its signatures.
+  // The digest of a signed schema 1 manifest does not cover its signatures.
   if (/"signatures"/.test(bytes.toString())) return 'policy:schema1'
   return same(digestOf(bytes) === row.in.digest, row.want.match)
 }
@@ -152,7 +152,7 @@ const dockerName: Adapter = ({ in: { input }, want }) => {
     if (!input.startsWith('//')) throw new ToolError('PLACE_INVALID', 'no //')
     return formatReference(withDefaultTag(parseNormalized(input.slice(2))))
   })
-  // A tag beside a digest: the tag is kept, the digest decides.
+  // For a tag beside a digest, we keep the tag, and the digest decides.
   if (/:[^/@]+@sha256:/.test(input)) return 'refused' in got ? { fail: got.refused } : 'policy:tag-and-digest'
   return same('value' in got ? got.value : '', want.expected)
 }

@@ -25,7 +25,7 @@ export function platform(go: any): Platform {
 
 const match: Adapter = row => (row.in.policy === 'regclient' ? compare(row) : satisfies(row))
 
-/** Equal, runnable, and the better of two: what an index of both would give. */
+/** Judges equality, whether one runs on the other, and the better of two: the one that an index of both gives. */
 function compare({ in: { host, target, prev }, want }: Row): Verdict {
   const machine = platform(host)
   const [isMatch, isCompatible] = [matches(machine, platform(target)), runs(machine, platform(target))]
@@ -34,7 +34,7 @@ function compare({ in: { host, target, prev }, want }: Row): Verdict {
     [isMatch, isCompatible, isBetter],
     [want.expectMatch ?? false, want.expectCompat ?? false, want.expectBetter ?? false],
   )
-  // Desktops run Linux in a machine of its own: then that machine is the one to name.
+  // On desktops Linux runs in a virtual machine, whose platform then has to be named.
   const isDesktop = ['darwin', 'windows'].includes(machine.os) && platform(target).os === 'linux'
   return verdict !== 'pass' && isDesktop ? 'policy:platform-containerd' : verdict
 }
@@ -43,7 +43,7 @@ function runs(machine: Platform, have: Platform): boolean {
   return preferences(machine).some(one => matches(one, have))
 }
 
-/** Which of some platforms an index with one image for each would give. */
+/** The platform that is chosen from an index with one image for each. */
 // biome-ignore lint/suspicious/noExplicitAny: see Row
 function chosen(machine: Platform, list: readonly any[]): unknown {
   const manifests = list.map((go, size) => ({
@@ -57,7 +57,7 @@ function chosen(machine: Platform, list: readonly any[]): unknown {
   return 'value' in got ? list[got.value] : undefined
 }
 
-/** Whether what is there does for what is wanted; each project has names of its own for the two. */
+/** Whether an image for one platform satisfies a wanted one; each project has its own names for the two. */
 function satisfies({ in: given, want }: Row): Verdict {
   const there = given.have ?? given.given ?? given.got
   const wanted = given.spec ?? given.required ?? given.want
@@ -67,9 +67,9 @@ function satisfies({ in: given, want }: Row): Verdict {
 }
 
 /**
- * Where containerd's rules are others: the reserved `features` say nothing, versions count for Windows only, the
- * features an image needs must be offered (not the other way round), names are normalised, arm is arm/v7, and a
- * wish is whole, so that nothing stands for anything.
+ * Whether containerd has another rule for these platforms: the reserved `features` have no meaning, versions count for
+ * Windows only, the machine must offer the features that the image needs (not the other way round), names are
+ * normalised, arm means arm/v7, and an empty field of the wanted platform does not match every value.
  */
 // biome-ignore lint/suspicious/noExplicitAny: see Row
 function isOtherRule(wanted: any, there: any): boolean {

@@ -158,7 +158,7 @@ const chain: Adapter = ({ in: { diffids }, want }) => same(chainIDs(diffids), wa
 
 const ggcr: Adapter = row => {
   const { kind, input, validation } = row.in
-  // Strict means fully qualified there; short names are names here.
+  // In that project, strict means fully qualified; we also accept short names.
   if (validation === 'strict' && row.want.valid === false) return 'policy:short-names'
   if (kind === 'registry') return same(GRAMMAR.domain.test(input), row.want.valid)
   const wants = { tag: 'tag', digest: 'digest' }[kind as string]
@@ -187,7 +187,7 @@ const oras: Adapter = row => {
   if (input !== undefined) return 'policy:schemes-in-references'
   if (image?.includes(':@')) return 'policy:empty-tag'
   const wantsError = row.want.error === true
-  // A registry has to be named there; a name alone is one of Docker Hub's here.
+  // That project demands a registry; with us, a name alone is one of Docker Hub.
   if (wantsError && !raw.includes('/')) return 'policy:short-names'
   if (wantsError)
     return judged(
@@ -230,7 +230,7 @@ const host: Adapter = row => {
 
 const sealer: Adapter = ({ in: { input }, want }) => {
   const reference = withDefaultTag(parseNormalized(input))
-  // Short names are Docker Hub's official images, not sealer's.
+  // Short names are official images of Docker Hub here, not of sealer.
   if (want.repo.startsWith('sealerio/')) return 'policy:sealer-namespace'
   return same([reference.domain, reference.path, reference.tag], [want.domain, want.repo, want.tag])
 }
@@ -253,7 +253,7 @@ const containerd: Adapter = ({ in: { Input: input }, want }) => {
         [Locator, want.Hostname, tag, digest, want.Normalized || input],
       ),
   )
-  // An address with a query, or a digest that names no content.
+  // The input is an address with a query, or has a digest of an unknown form.
   const isAddress = input.includes('?') || (digest !== '' && !isDigest(digest))
   return verdict !== 'pass' && isAddress ? 'policy:reference-grammar' : verdict
 }

@@ -58,7 +58,7 @@ const scopes: Adapter = ({ in: input, want }) => {
 
 const lookup: Adapter = async (row, { dir }) => {
   const { key, path, legacy } = row.in
-  // What a caller hands over beats every file, there as here: nothing of it is in the files.
+  // As in that project, credentials of the caller override every file, so none of the files has them.
   if (legacy?.DockerAuthConfig) return same(legacy.DockerAuthConfig, row.want.expected)
   const folder = join(dir, row.dir ?? '')
   const file = path === null ? undefined : readdirSync(folder).find(name => name.endsWith('.json'))
@@ -134,7 +134,7 @@ const link: Adapter = ({ in: { headers, parm = 'rel', val = 'next' }, want }) =>
     got => same(got, want.expectMissing === true ? undefined : want.expectURI),
   )
 
-// Bytes that are not UTF-8 are one character each, as in the headers of HTTP.
+// Bytes that are not UTF-8 are one character each, as in HTTP headers.
 const headerText = (value: string | { hex: string }): string => {
   if (typeof value === 'string') return value
   const bytes = Buffer.from(value.hex, 'hex')
@@ -145,7 +145,7 @@ const headerText = (value: string | { hex: string }): string => {
 const warning: Adapter = ({ in: { header: value }, want }) =>
   same(parseWarning(headerText(value)) ?? '', headerText(want.want ?? want.expected))
 
-// The words are each tool's own; what is judged is that the status is told, and what the registry said about it.
+// The wording of errors differs; the row checks that the status is in the message, and the text of the registry.
 const refused: Adapter = async ({ in: { response } }) => {
   const [head = '', body = ''] = response.split(/\r\n\r\n([\s\S]*)/)
   const status = Number(head.split(' ')[1])

@@ -1,9 +1,10 @@
 /**
  * Judges the package registry-server by calls to it: each row is one call, on a server of its own in an empty layout.
  *
- * The rows come from a registry that takes any bytes for a manifest and any ID for an upload. Ours takes neither, so what a
- * row presupposes is put there properly: a small manifest in place of its text, a session in place of its ID. Digests,
- * sizes and addresses of the one are replaced by those of the other, in the call and in what is expected.
+ * The rows come from a registry that takes any bytes for a manifest and any ID for an upload. Ours accepts neither, so
+ * the state that a row presupposes is set up in a valid form: a small manifest in place of its text, a session in place
+ * of its ID. The digests, sizes and addresses of the row are replaced by the real ones, in the call and in the expected
+ * answer.
  *
  * @module
  */
@@ -25,7 +26,7 @@ interface Call {
   readonly Digests?: Readonly<Record<string, string>>
   /** Texts by `NAME/manifests/TAG`. */
   readonly Manifests?: Readonly<Record<string, string>>
-  /** What an upload has, by its ID. */
+  /** The bytes of an upload, by its ID. */
   readonly BlobStream?: Readonly<Record<string, string>>
 }
 
@@ -73,7 +74,7 @@ const call = async (row: Row): Promise<Verdict> => {
   }
 }
 
-/** Puts what a call presupposes, and tells how its words translate. */
+/** Sets up the state that a call presupposes, and returns how its texts have to be replaced. */
 async function prepare(url: string, given: Call): Promise<Replace> {
   const words = new Map<string, string>()
   const replace: Replace = text =>
@@ -101,7 +102,7 @@ async function putBlob(url: string, name: string, content: string): Promise<void
   await send(url, 'POST', `/v2/${name}/blobs/uploads/?digest=${digestOf(content)}`, { body: content })
 }
 
-/** The text itself where it is a document, else one that stands for it. */
+/** The text itself if it is a document, otherwise a document that represents it. */
 function manifestOf(text: string): string {
   return documentOf(text.startsWith('{') ? text : JSON.stringify({ annotations: { text } }))
 }
@@ -143,7 +144,7 @@ function verdictOf({ in: given, want }: Row, answer: Answer, replace: Replace): 
   return same(answer.body.trim(), expected.trim())
 }
 
-// Where that registry and the specifications part.
+// The cases in which that registry differs from the specifications.
 function policyFor(given: Call, got: number, wanted: number): Verdict | undefined {
   const { Method, URL, Body, RequestHeader = {} } = given
   const [first, last] = (RequestHeader['Content-Range'] ?? '').split('-').map(Number)

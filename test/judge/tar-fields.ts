@@ -1,5 +1,5 @@
 /**
- * Judges the fields of tar headers: numbers, PAX records and times, and what a header can hold.
+ * Judges the fields of tar headers: numbers, PAX records and times, and the limits of a header.
  *
  * @module
  */
@@ -30,7 +30,7 @@ function bytesOf(value: string | { hex: string }): Buffer {
   return typeof value === 'string' ? Buffer.from(value) : Buffer.from(value.hex, 'hex')
 }
 
-/** Runs `work`; passes when it fails as it should, or gives what it should. */
+/** Runs `work`. The row passes if it fails as expected, or gives the expected result. */
 function expecting(ok: boolean, work: () => true | string): Verdict {
   let outcome: true | string
   try {
@@ -94,7 +94,7 @@ function paxBody(row: Row): Verdict {
   })
 }
 
-/** The records before a plain header, read as an archive. */
+/** The PAX records before a plain header, read as an archive. */
 function merge(row: Row): Verdict {
   const body = Object.entries(row.in.records as Record<string, string>).map(([key, value]) =>
     record(binary(key), binary(value)),

@@ -11,14 +11,14 @@ export type Row = { id: string; in: any; want: any; dir?: string }
 // biome-ignore lint/suspicious/noExplicitAny: a header as Go names its fields
 type GoHeader = any
 
-/** A time with nanoseconds from 0 on, also before 1970. */
+/** A time whose nanoseconds are not negative, even before 1970. */
 export function goTime(time: { unix: number | bigint; ns: number | bigint }): TarTime {
   const ns = Number(time.ns)
   const down = Math.floor(ns / 1e9)
   return { seconds: Number(time.unix) + down, nanoseconds: ns - down * 1e9 }
 }
 
-/** What differs; undefined where nothing does. A field that `want` lacks is its zero value. */
+/** The differences; undefined if there are none. A field that `want` lacks has its zero value. */
 export function differences(entry: ReadEntry, want: GoHeader): string | undefined {
   const stated = entry.type === 'file' || entry.type === 'other' ? entry.size : entry.statedSize
   const rows: [string, unknown, unknown][] = [

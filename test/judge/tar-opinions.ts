@@ -1,5 +1,5 @@
 /**
- * Entries compared with what bsdtar and Python say of the same archive: where the two agree.
+ * Compares entries with those that bsdtar and Python read from the same archive, as far as the two agree.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export interface Found {
   readonly entry?: ReadEntry
   readonly global?: ReadonlyMap<string, string>
   readonly md5?: string
-  /** Of the content, and of it without holes, which bsdtar leaves out. */
+  /** The digests of the content, and of the content without holes, which bsdtar leaves out. */
   readonly sha256?: readonly string[]
 }
 
@@ -112,7 +112,7 @@ function pythonName(name: string): string {
   return cleaned(bytesOf(name))
 }
 
-/** Python's text as bytes: a lone surrogate stands for the byte it ends with. */
+/** Python's text as bytes: a lone surrogate stands for one byte. */
 function bytesOf(text: string): string {
   const parts = [...text].map(char => {
     const code = char.codePointAt(0) ?? 0

@@ -1,5 +1,5 @@
 /**
- * Judges the reader of archives, and compression by magic.
+ * Judges the reader of archives, and the detection of compression by its first bytes.
  *
  * @module
  */
@@ -21,7 +21,7 @@ interface Read {
   readonly error?: unknown
 }
 
-/** Holes of larger files are not filled to hash them. */
+/** Files with holes that are larger, in bytes, are not hashed. */
 const MAX_HASHED = 1 << 26
 
 async function eventsOf(row: Row, context: Context, options: TarParserOptions): Promise<TarEvent[]> {
@@ -36,7 +36,7 @@ async function eventsOf(row: Row, context: Context, options: TarParserOptions): 
   return events
 }
 
-/** Entries and global headers, with digests of their content. */
+/** Entries and global headers, with digests of their contents. */
 async function readArchive(row: Row, context: Context): Promise<Read> {
   const entries: Found[] = []
   try {
@@ -100,7 +100,7 @@ async function opinions(row: Row, context: Context): Promise<Verdict> {
   return compareOpinions(path.join(context.dir, row.dir ?? ''), entries, error)
 }
 
-/** Entries of npm tar's parser; what its strict mode refuses must be refused. */
+/** Compares with entries of npm's tar. Archives that its strict mode refuses must be refused. */
 async function nodeTar(row: Row, context: Context): Promise<Verdict> {
   const dir = path.join(context.dir, row.dir ?? '')
   const events = (name: string): [string, Record<string, unknown>][] =>
@@ -172,7 +172,7 @@ const KINDS: Record<string, string> = {
   uncompressed: 'none',
 }
 
-/** The name tells the kind; the content is its stem. */
+/** The file's name tells the compression, and its stem is the content. */
 async function detect(row: Row, context: Context): Promise<Verdict> {
   const bytes = fs.readFileSync(fileOf(row, context))
   const [stem = '', extension = ''] = String(row.want.name).split('.')

@@ -9,7 +9,7 @@ import { manyFiles, plainDebian } from '../trees.mjs'
 const FILES = options.isSmall ? 120 : 12_000
 const FILE_BYTES = 2000
 
-/** What the Dockerfile does last depends on `last`; its layers below stay. */
+/** The last instruction of the Dockerfile contains `last`; the layers below it stay the same. */
 const dockerfile = base => `FROM ${base} AS build
 RUN mkdir -p /out && echo built > /out/mark
 COPY files /src
@@ -56,7 +56,7 @@ function makeContext(base) {
     rm -rf "$W/store"`)
 }
 
-/** What each does before and while it is measured. */
+/** The commands that a contender runs before and during the measurement. */
 function row({ name, needs, peer, empty, build, push, targets }, action) {
   const [before, command] = {
     cold: [empty, build],
@@ -67,7 +67,7 @@ function row({ name, needs, peer, empty, build, push, targets }, action) {
   return { name, needs, peer, prepare: before, command, targets: targets?.[action] }
 }
 
-/** The base is unpacked beforehand, as it is for the others. */
+/** Our build. Its base is unpacked beforehand, as for the others. */
 function ours(base, how) {
   const run = `${PIPE} ${how}`
   const most = limit => [{ to: 'docker build', most: limit }]
@@ -87,7 +87,7 @@ function ours(base, how) {
 function docker(base) {
   const contender = {
     name: 'docker build',
-    // A plugin of the client, which is on no PATH: without it there is no BuildKit.
+    // The plugin is not on PATH, and without it Docker does not use BuildKit.
     needs: shell('peer docker buildx version > /dev/null 2>&1 && echo yes || true')
       ? ['docker', 'dockerd']
       : ['docker-buildx'],
@@ -101,7 +101,7 @@ function docker(base) {
 }
 
 function startEngine(base) {
-  // Told to end first, then waited for: it unmounts what lies in the folder that goes.
+  // dockerd is asked to end and then awaited, because it unmounts folders that are removed afterwards.
   onExit(() => shell('for i in $(seq 100); do [ -e "$W/docker.pid" ] || break; sleep 0.1; done'))
   serve(
     'peer dockerd --data-root "$W/docker" --exec-root "$W/docker-run" --pidfile "$W/docker.pid" -H "unix://$W/docker.sock" --bridge=none --iptables=false --ip6tables=false',

@@ -1,4 +1,5 @@
-// The images of a cluster: 300 references in 60 manifests, their layers shared, into the registry inside a cluster image.
+// The images of a cluster: 300 references in 60 manifests, with shared layers, are put into the registry inside a
+// cluster image.
 import { compare, options, shell } from '../harness.mjs'
 import { startRegistry } from '../registry.mjs'
 

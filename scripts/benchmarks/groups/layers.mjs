@@ -3,7 +3,7 @@ import { compare, onExit, options, shell } from '../harness.mjs'
 import { startRegistry } from '../registry.mjs'
 import { debianTree, mixedFile, nodeModulesTree } from '../trees.mjs'
 
-/** Of wall times. A file that is large has no targets: what bounds it is one compressor. */
+/** Targets for wall times. A large single file has none, because its time is that of one compressor. */
 const TARGETS = {
   debian: { pack: 1, fast: 0.4, zstd: 0.5, tar: 0.9, umociUnpack: 0.4 },
   node_modules: { pack: 0.7, fast: 0.4, zstd: 0.5, tar: 0.8, umociUnpack: 0.25 },
@@ -84,7 +84,7 @@ function pack(name, dir) {
   ])
 }
 
-/** All of them unpack the same layer, which is ours; umoci takes it as an image. */
+/** All contenders unpack the same layer, which we made; umoci gets it as an image. */
 function unpack(name, dir) {
   const { tar, umociUnpack } = TARGETS[name] ?? {}
   shell(`rm -rf "$W/images"
@@ -133,7 +133,7 @@ function unpack(name, dir) {
   shell('rm -rf "$W/images" "$W/image" "$W/out"')
 }
 
-/** An image of the trees, each a layer. */
+/** An image of the trees; each tree is a layer. */
 function pull(trees) {
   const registry = startRegistry()
   if (registry === undefined) return

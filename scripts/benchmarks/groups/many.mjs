@@ -2,7 +2,7 @@
 import { compare, options, shell } from '../harness.mjs'
 import { manyFiles } from '../trees.mjs'
 
-/** A hundred times as many must not cost more each. */
+/** With a hundred times as many files, one file must not cost more. */
 const [FEW, MANY] = options.isSmall ? [1_000, 3_000] : [10_000, 1_000_000]
 
 export default function many() {

@@ -6,7 +6,7 @@ const PEAK = { what: 'peak', most: 150 }
 const MEGABYTE = options.isSmall ? 10_000 : 1_000_000
 const SMALL_IMAGES = options.isSmall ? 8 : 200
 
-/** Images of random bytes, which nothing shrinks: by name, the megabytes of each layer. */
+/** Images of random bytes, which cannot be compressed: the megabytes of each layer, by name. */
 const IMAGES = [
   { name: '1 layer of 200 MB', tag: 'one', layers: [200], most: 1.1 },
   { name: '12 layers of 8 MB', tag: 'twelve', layers: Array(12).fill(8), most: 0.9 },
@@ -68,7 +68,8 @@ function pull(host, { name, tag, most }) {
   compare(`pull ${name}`, 'rm -rf "$W/store" "$W/out"', pullers(source, '$W', most, true))
 }
 
-// On the disk, fsync included. The folder cannot be seen from another system's root: peers are this machine's.
+// Writes to the disk, fsync included. The folder is not visible inside the root folder of --peers, so programs of this
+// machine are compared.
 function pullToDisk(host, { name, tag, most }) {
   const disk = shell('mktemp -d /var/tmp/pipelayer-bench-XXXXXX')
   onExit(() => shell(`rm -rf "${disk}"`))
@@ -102,7 +103,7 @@ function pullers(source, folder, most, peer) {
   ]
 }
 
-// Of several peers the fastest is what counts: each is a target of its own.
+// The fastest of several peers counts, so each of them is a target.
 function peers(most, crane) {
   return ['skopeo copy', crane, 'oras copy'].map(to => ({ to, most }))
 }

@@ -12,13 +12,13 @@ import { resumeFile } from '@pipelayer/store'
 export interface BlobGetOptions extends PlaceOptions {
   /** A place and a digest, or both in one: `NAME@DIGEST`. */
   readonly words: readonly string[]
-  /** Where to, in place of the output. */
+  /** The file to write to, in place of the output. */
   readonly file?: string | undefined
 }
 
 /**
- * Yields the blob's bytes as they come: only the end says that they were right. With `file` nothing is yielded; the
- * file appears when it is whole, and a transfer that broke goes on at the next call.
+ * Yields the blob's bytes as they come: they are known to be right only when the iteration has ended well. With `file`
+ * nothing is yielded; the file appears when it is complete, and a transfer that broke goes on at the next call.
  *
  * @throws ToolError `BLOB_UNKNOWN`, `SIZE_MISMATCH`, `DIGEST_MISMATCH`; `DIGEST_INVALID` and `USAGE` of status 2;
  * `PLACE_UNSUPPORTED` for a place that does not hold blobs by digest; those of the place

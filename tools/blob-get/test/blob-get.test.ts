@@ -18,7 +18,7 @@ async function get(store: string, words: string[], more: Partial<BlobGetOptions>
   return all
 }
 
-// A blob is seen there together with a manifest that names it.
+// In such a folder, a blob is seen only together with a manifest that names it.
 async function putInFolder(text: string): Promise<void> {
   const { write } = openPlace(text, { store: '/nowhere' })
   const mediaType = 'application/vnd.oci.image.manifest.v1+json'
@@ -78,7 +78,7 @@ t.test('a registry that breaks off: the next call goes on', async t => {
     const last = BLOB.length - 1
     const part = { 'content-length': last + 1 - from, 'content-range': `bytes ${from}-${last}/${last + 1}` }
     response.writeHead(headers.range === undefined ? 200 : 206, part)
-    // The first call gets five bytes and no more, however often it asks.
+    // The first call gets only five bytes, even if it tries again.
     if (ranges.length === 1) response.write(BLOB.subarray(0, 5), () => response.destroy())
     else if (ranges.length === 2) response.destroy()
     else response.end(BLOB.subarray(from))

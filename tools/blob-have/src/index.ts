@@ -7,11 +7,12 @@ import type { HaveRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 
 /**
- * Yields a `have` record for each blob of the store, in byte order of the digests, then for each that came in part.
- * A store that is not there has none. Contents are not read: whoever uses a blob checks it.
+ * Yields a `have` record for each blob of the store, in byte order of the digests, then for each blob of which only the
+ * first bytes came. A store that does not exist has none. Contents are not read, because they are checked when a blob
+ * is used.
  *
  * @param root - the store's folder
- * @throws ToolError `LAYOUT_INVALID`; the system's
+ * @throws ToolError `LAYOUT_INVALID`; the system's errors
  */
 export async function* blobHave(root: string): AsyncGenerator<HaveRecord, void, undefined> {
   const store = Store.openIfThere(root)

@@ -14,7 +14,7 @@ interface Lab {
   readonly dir: string
   readonly writer: RecordWriter
   put(place: string | undefined, records: AnyRecord[], more?: Partial<BlobPutOptions>): Promise<AnyRecord[]>
-  /** The names in a layout below the folder, empty when there is none. */
+  /** The names in a layout below the folder; empty if there is no layout. */
   names(layout: string): string[]
 }
 
@@ -344,7 +344,7 @@ t.test('a registry that is down', async t => {
   await t.rejects(put('127.0.0.1:1/a:1', writer.image('1', ['x'])), { code: 'ECONNREFUSED', status: 75 })
 })
 
-// A file as long as the blob, with other bytes.
+// A file of the same length as the blob, with other bytes.
 function same(dir: string, { size }: AnyRecord): string {
   fs.writeFileSync(`${dir}/same`, Buffer.alloc(Number(size), 'x'))
   return `${dir}/same`

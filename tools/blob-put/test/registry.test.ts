@@ -138,12 +138,14 @@ t.test('layers go to a registry before their image is whole', { skip: need('dock
   await t.rejects(send('cut', cut()), { code: 'INPUT_CUT' })
   t.equal(await tagged('cut'), 404, 'a stream that is cut publishes nothing')
   fs.writeFileSync(String(image[1]?.path), 'bad')
-  // Whoever is first: we while it goes, or the registry when it is there.
+  // Either side may notice first: we while sending, or the registry when all bytes are there.
   await t.rejects(send('bad', slow('bad')), { code: /^DIGEST_(MISMATCH|INVALID)$/ }, 'told with the image')
   t.equal(await tagged('bad'), 404)
 })
 
-/** A registry that believes everything: every byte of a body that it ever got, and how often a manifest came. */
+/**
+ * A registry that accepts everything. It returns all bytes of bodies that it ever got, and how often a manifest came.
+ */
 async function believer(t: Scope): Promise<{ host: string; got: () => string; manifests: () => number }> {
   let got = ''
   let manifests = 0

@@ -10,11 +10,12 @@ import { Store } from '@pipelayer/store'
 const PART_TYPES = new Set(['layer', 'config', 'blob', 'manifest', 'index'])
 
 /**
- * Passes records on, and before each that names a blob which the store lacks yields a `want` record, once for each
- * digest. The root of an image is always wanted: it is published by what comes. A store that is not there lacks all.
+ * Passes records on. Before a record that names a blob which the store lacks, it yields a `want` record, once for each
+ * digest. The root of an image is always wanted, because an import names an image only if its root comes. A store that
+ * does not exist lacks all blobs.
  *
  * @param root - the store's folder
- * @throws ToolError `LAYOUT_INVALID`; the system's
+ * @throws ToolError `LAYOUT_INVALID`; the system's errors
  */
 export async function* blobWant(
   records: AsyncIterable<AnyRecord>,
@@ -37,7 +38,7 @@ function wantOf(record: AnyRecord, store: Store | undefined): WantRecord | undef
   if (!PART_TYPES.has(type) || typeof image !== 'string' || !isDescriptor(record)) return undefined
   if (root !== true && store?.hasBlob(record.digest, record.size)) return undefined
   const offset = store?.partialBytes(record.digest) ?? 0
-  // More than there can be is another writer's mistake.
+  // A part that is longer than the blob comes from a faulty program.
   const isRest = offset > 0 && offset < record.size
   return { type: 'want', image, ...bare(record), ...(isRest && { offset }) }
 }

@@ -12,21 +12,24 @@ import { ToolError } from '@pipelayer/errors'
 import { checkConfig, type ImageConfig, isObject, type JsonObject } from '@pipelayer/oci'
 import { binaryOf, Rooted } from '@pipelayer/rootfs'
 
-/** What the caller wants of the container, beyond what the image says. */
+/** The wishes of the caller for the container, beyond what the image says. */
 export interface ContainerOptions {
-  /** In place of the image's CMD; its ENTRYPOINT stays. */
+  /** The command in place of the image's CMD; the ENTRYPOINT of the image stays. */
   readonly command?: readonly string[]
   readonly terminal?: boolean
   readonly network?: 'host' | 'none'
   readonly readOnly?: boolean
-  /** For a runtime started by this user, who is root in the container; undefined: for root. */
+  /**
+   * Makes the container for a runtime that this user starts, who is root inside. Undefined: for a runtime started by
+   * root.
+   */
   readonly rootless?: { readonly uid: number; readonly gid: number } | undefined
 }
 
 type Wish = Omit<ContainerRequest, 'rootfs'>
 
 /**
- * What the config of an image asks of a container. Spec: image-spec v1.1, conversion.md.
+ * Turns the config of an image into a request for a container. Spec: image-spec v1.1, conversion.md.
  *
  * @throws {ToolError} `COMMAND_MISSING`, `USER_UNKNOWN`, `USER_NOT_MAPPED`, `WORKDIR_INVALID`, `CONFIG_INVALID`
  */
@@ -79,7 +82,7 @@ function identityIn(
   }
 }
 
-// HOME comes from passwd only where the image does not set it.
+// HOME comes from passwd only if the image does not set it.
 function envOf(config: JsonObject, user: Identity, { terminal }: ContainerOptions): string[] {
   const given = texts(config, 'Env')
   const has = (name: string): boolean => given.some(entry => entry.startsWith(`${name}=`))
@@ -97,7 +100,8 @@ function hostFiles({ network = 'host' }: ContainerOptions): Mount[] {
   return [{ destination: source, type: 'bind', source, options: ['bind', 'ro', 'nosuid', 'nodev'] }]
 }
 
-// In a writable root a volume is the directory that is there; in a read-only one something writable has to be.
+// In a writable root, a volume is just the directory of the image. In a read-only one, something writable has to be
+// mounted there.
 function volumes(config: JsonObject, { readOnly }: ContainerOptions): Mount[] {
   if (!readOnly || !isObject(config.Volumes)) return []
   return Object.keys(config.Volumes).map(destination => ({
@@ -108,7 +112,10 @@ function volumes(config: JsonObject, { readOnly }: ContainerOptions): Mount[] {
   }))
 }
 
-/** The image's properties under the names of image-spec; its labels under theirs, and they win. */
+/**
+ * The properties of the image under the names of image-spec, and its labels under their own names; a label overrides a
+ * property.
+ */
 function annotations(image: ImageConfig, config: JsonObject): Record<string, string> {
   const ports = isObject(config.ExposedPorts) ? Object.keys(config.ExposedPorts).sort().join(',') : ''
   const implicit = {

@@ -1,5 +1,5 @@
 /**
- * bundle-gen: an image and its root filesystem to an OCI runtime bundle.
+ * bundle-gen: turns an image and its root filesystem into an OCI runtime bundle.
  *
  * @module
  */
@@ -12,21 +12,22 @@ import type { AnyRecord, BundleRecord, ConfigRecord } from '@pipelayer/records'
 import { type ContainerOptions, containerRequest } from './container.js'
 
 export interface BundleGenOptions extends ContainerOptions {
-  /** The folder that gets config.json; made where there is none. */
+  /** The folder for config.json; it is made if it does not exist. */
   readonly bundle: string
   /** The root filesystem; `rootfs` in the bundle unless said. */
   readonly rootfs?: string | undefined
-  /** Told of each symlink of the root filesystem that was replaced by a directory. */
+  /** Is called for each symlink of the root filesystem that was replaced by a directory. */
   readonly onWarning?: (message: string) => void
 }
 
 /**
- * Writes the bundle of the one image that comes by, after the stream is complete. Records pass through; a `bundle`
- * record follows them. config.json appears whole or not at all. Where the root filesystem has a symlink for /dev, /proc
- * or /sys, it gets a directory in its place: a runtime may write where the symlink leads on the host.
+ * Writes the bundle of the one image of the stream, when the stream is complete. Records pass through, and a `bundle`
+ * record follows them. config.json appears whole or not at all. If /dev, /proc or /sys is a symlink in the root
+ * filesystem, it is replaced by a directory, because a runtime may write to the path of the host that the symlink
+ * names.
  *
  * @throws {ToolError} `CONFIG_MISSING` without a config record, `CONFIG_AMBIGUOUS` with several that differ;
- * `ROOTFS_MISSING`; `MOUNT_POINT_INVALID` where /dev, /proc or /sys is a file; those of {@link containerRequest}
+ * `ROOTFS_MISSING`; `MOUNT_POINT_INVALID` if /dev, /proc or /sys is a file; those of {@link containerRequest}
  */
 export async function* bundleGen(
   records: AsyncIterable<AnyRecord>,

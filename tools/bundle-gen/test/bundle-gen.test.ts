@@ -1,4 +1,4 @@
-// Bundles: what an image's config becomes, what is refused, and that a runtime takes the result.
+// Bundles: what they contain for an image's config, what is refused, and that a runtime takes the result.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'

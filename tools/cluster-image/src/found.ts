@@ -24,12 +24,12 @@ export interface FoundCluster {
   readonly id: string
 }
 
-/** The full name: a short one is of docker.io/library, a missing tag is latest. */
+/** The full name: a short name belongs to docker.io/library, and a missing tag is `latest`. */
 export function fullName(name: string): string {
   return formatReference(withDefaultTag(parseNormalized(name)))
 }
 
-/** Every cluster image of the index, in its order; other images are passed over. */
+/** Every cluster image of the index, in its order; other images are skipped. */
 export function* clusters(store: Store): Generator<FoundCluster, void, void> {
   for (const entry of store.index().manifests) {
     const found = readEntry(store, entry)
@@ -38,9 +38,9 @@ export function* clusters(store: Store): Generator<FoundCluster, void, void> {
 }
 
 /**
- * The image of a name, or of the beginning of an id.
+ * Finds an image by its name, or by the beginning of its id.
  *
- * @throws ToolError `IMAGE_MISSING`, `ID_AMBIGUOUS`, `CLUSTER_IMAGE_INVALID` for an image that is none
+ * @throws ToolError `IMAGE_MISSING`, `ID_AMBIGUOUS`, `CLUSTER_IMAGE_INVALID` for an image that is no cluster image
  */
 export function findCluster(store: Store, name: string): FoundCluster {
   const [named] = nameOf(name) === undefined ? [] : store.resolve(String(nameOf(name)))
@@ -57,7 +57,7 @@ export function findCluster(store: Store, name: string): FoundCluster {
   return first
 }
 
-/** All entries whose id begins so. */
+/** All entries whose id begins with `prefix`. */
 export function byID(store: Store, prefix: string): readonly FoundCluster[] {
   return /^[0-9a-f]{4,64}$/.test(prefix) ? [...clusters(store)].filter(({ id }) => id.startsWith(prefix)) : []
 }
@@ -66,7 +66,7 @@ function nameOf(name: string): string | undefined {
   try {
     return fullName(name)
   } catch (error) {
-    // 64 hexadecimal digits are no name, but an id.
+    // A text of 64 hexadecimal digits is no name, but an id.
     if (error instanceof ToolError) return undefined
     throw error
   }
@@ -94,14 +94,14 @@ function readConfig(store: Store, { config }: Manifest): JsonObject | undefined 
   }
 }
 
-/** Of an index the first manifest: a cluster image is for one platform. */
+/** Reads a manifest, or the first manifest of an index, because a cluster image is for one platform. */
 function readManifest(
   store: Store,
   entry: Pick<Descriptor, 'digest' | 'mediaType'> | StoredDescriptor,
 ): Manifest | undefined {
   const digest = parseDigest(entry.digest)
   if (!store.hasBlob(digest)) return undefined
-  // OCI's name and Docker's for one type make no other image: whoever pulls it is warned.
+  // A manifest with Docker's name of a type in place of OCI's is the same image; img-pull warns about it.
   const warn = (): void => undefined
   const document = parseManifest(store.readBlob(digest), { mediaType: entry.mediaType, warn })
   if (document.kind === 'manifest') return document

@@ -21,7 +21,7 @@ export type { ClusterImageOptions } from './options.js'
 type Records = AsyncGenerator<AnyRecord, void, void>
 
 interface Command {
-  /** What follows the name of the command. */
+  /** The text after the name of the command. */
   readonly synopsis: string
   readonly describe: string
   readonly min: number
@@ -30,7 +30,7 @@ interface Command {
 }
 
 /**
- * Runs one command: the first word, with the names behind it.
+ * Runs one command: the first word, with the names after it.
  *
  * @throws ToolError `USAGE`; `IMAGE_MISSING`, `ID_AMBIGUOUS`, `CLUSTER_IMAGE_INVALID`; those of save, load and merge
  */
@@ -83,7 +83,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['check', { synopsis: 'DIR', describe: 'look at a root filesystem', min: 1, max: 1, run: check }],
 ])
 
-/** What `--help` says of the commands. */
+/** The commands for `--help`. */
 export const COMMAND_HELP: readonly CommandHelp[] = [...COMMANDS].map(([name, { synopsis, describe }]) => ({
   synopsis: `${name} ${synopsis}`.trimEnd(),
   describe,
@@ -187,7 +187,10 @@ async function* remove(names: readonly string[], options: ClusterImageOptions): 
 
 type Forced = Pick<ClusterImageOptions, 'force'>
 
-/** A name loses that name; an id its image, which with several names takes force. */
+/**
+ * The index entries that rm removes: a name removes only that name; an id removes its image, and needs force if the
+ * image has several names.
+ */
 function toRemove(store: Store, name: string, options: Forced): readonly FoundCluster[] {
   const found = findOrNothing(store, name, options)
   if (found === undefined) return []

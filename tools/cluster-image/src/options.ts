@@ -5,18 +5,18 @@ export interface ClusterImageOptions {
   readonly store: string
   readonly env: Readonly<Record<string, string | undefined>>
   readonly now: () => Date
-  /** What is read for the archive `-`. */
+  /** The input that is read for the archive `-`. */
   readonly stdin: Readable
   readonly signal?: AbortSignal
-  /** Of save. */
+  /** For save. */
   readonly output?: string | undefined
-  /** Of merge and load. */
+  /** For merge and load. */
   readonly tag?: string | undefined
-  /** Of load. */
+  /** For load. */
   readonly newIDs?: boolean
-  /** Of rm. */
+  /** For rm. */
   readonly force?: boolean
-  /** Of inspect: an image without a Clusterfile is an error. */
+  /** For inspect: an image without a Clusterfile is an error. */
   readonly clusterfile?: boolean
   /** RFC 3339. */
   readonly created?: string | undefined

@@ -4,7 +4,7 @@ import type { Store } from '@pipelayer/store'
 import { type FoundCluster, findCluster, fullName } from './found.js'
 import type { ClusterImageOptions } from './options.js'
 
-/** Writes config and manifest of an image whose layers are in the store, and names it. */
+/** Writes config and manifest of an image whose layers are in the store, and gives it a name. */
 export function putCluster(
   store: Store,
   { document, layers, name }: { document: ImageDocument; layers: readonly Descriptor[]; name: string },

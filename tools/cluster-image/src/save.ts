@@ -1,5 +1,5 @@
 /**
- * Cluster images as sealer's archives, out of the store and into it.
+ * Writes cluster images of the store as sealer's archives, and reads such archives into the store.
  *
  * @module
  */
@@ -27,9 +27,9 @@ import type { FoundCluster } from './found.js'
 import type { ClusterImageOptions } from './options.js'
 
 /**
- * Writes an archive: whole under its name, or not at all.
+ * Writes an archive. It gets its name only when it is complete.
  *
- * @throws ToolError `LAYERS_MISSING`, `LAYER_ID_MISMATCH` where sealer's form cannot hold a layer, the system's
+ * @throws ToolError `LAYERS_MISSING`, `LAYER_ID_MISMATCH` if sealer's form cannot hold a layer; the system's errors
  */
 export async function saveArchive(
   store: Store,
@@ -85,9 +85,10 @@ export interface LoadedArchive {
 }
 
 /**
- * Brings the layers of an archive into the store; nothing is named yet. Reads a compressed archive, too.
+ * Writes the layers of an archive, which may be compressed, into the store. Nothing gets a name yet.
  *
- * @throws ToolError `ARCHIVE_INVALID`, `LAYER_ID_MISMATCH`, `IMAGE_ID_MISMATCH`, `LAYERS_MISSING`; those of a broken tar
+ * @throws ToolError `ARCHIVE_INVALID`, `LAYER_ID_MISMATCH`, `IMAGE_ID_MISMATCH`, `LAYERS_MISSING`; those of a broken
+ * tar
  */
 export async function loadArchive(
   store: Store,

@@ -1,5 +1,5 @@
 /**
- * Records of cluster images as text.
+ * Shows records of cluster images as text.
  *
  * @module
  */
@@ -13,7 +13,10 @@ type Format = (typeof FORMATS)[number]
 
 const ID_SHOWN = 12
 
-/** Undefined for records as they are. `yaml` and `json` show documents; of what has none, a line. */
+/**
+ * Undefined if records are written as they are. `yaml` and `json` show documents, and a line for a record that has
+ * none.
+ */
 export function textForm(
   format: string,
   { clusterfile }: { readonly clusterfile: boolean },
@@ -43,7 +46,7 @@ function documentIn({ document }: AnyRecord): ImageDocument | undefined {
   return typeof document === 'object' && document !== null ? (document as ImageDocument) : undefined
 }
 
-/** Names come from images: nothing in them may steer a terminal. */
+/** The names come from images, so characters that control a terminal are escaped. */
 function line(record: AnyRecord): string {
   const { type, id, reference, created, size, diffID, createdBy, severity, message, digest } = record
   const cells =

@@ -31,10 +31,10 @@ export class ArchiveWriter {
   }
 
   /**
-   * A blob from the byte `offset` on, unless it was written before. What comes before is read too: all of it counts for
-   * the digest.
+   * Yields a blob from the byte `offset` on, unless it was written before. The bytes before `offset` are read too,
+   * because the digest covers all of them.
    *
-   * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH` at its end: the archive is broken then
+   * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH` when all of it was read: the archive is broken then
    */
   async *blob({ digest, size }: Descriptor, offset = 0): AsyncGenerator<Buffer, void, undefined> {
     if (this.#written.has(digest)) return
@@ -49,7 +49,7 @@ export class ArchiveWriter {
     yield padding(size - offset)
   }
 
-  /** Names an image: it will be in the index. */
+  /** Adds an image to the index that is written at the end. */
   name(descriptor: Descriptor, reference: string | undefined): void {
     this.#images.push({
       ...descriptor,

@@ -1,5 +1,5 @@
 /**
- * img-export: writes images of the store, or what of them is missing elsewhere, as an archive.
+ * img-export: writes images of the store as an archive, or only those of their blobs that another store lacks.
  *
  * @module
  */
@@ -18,14 +18,15 @@ export interface ImgExportOptions {
 }
 
 /**
- * Yields the bytes of an archive: the blobs of each image when its root record comes, the index last. Blobs that `have`
- * and `want` records tell to be at the reader already are left out; manifests never are.
+ * Yields the bytes of an archive: the blobs of each image when its root record comes, the index last. Blobs that the
+ * reader has already, according to `have` and `want` records, are left out; manifests never are.
  *
- * Blobs are read from the store alone, by their digest: records may have been on another machine, and their paths are
- * not believed. Memory: some hundred bytes for each blob.
+ * Blobs are read from the store alone, by their digest: records may come from another machine, so their paths are not
+ * trusted. Memory: some hundred bytes for each blob.
  *
- * @throws ToolError `IMAGE_MISSING`, `IMAGE_INCOMPLETE`, `BLOB_MISSING`, `CONFIG_EDITED`, `DIGEST_MISMATCH` for a blob that is
- * damaged or a reference that pins another digest: there is no index then; `IMAGES_FAILED` when some of several images are left out of an archive that is whole
+ * @throws ToolError `IMAGE_MISSING`, `IMAGE_INCOMPLETE`, `BLOB_MISSING`, `CONFIG_EDITED`, `DIGEST_MISMATCH` for a blob
+ * that is damaged or a reference that pins another digest: there is no index then; `IMAGES_FAILED` when some of several
+ * images are left out of an archive that is whole
  */
 export async function* imgExport(
   records: AsyncIterable<AnyRecord>,
@@ -64,7 +65,7 @@ class Export {
     this.archive.name(bare(record), record.reference)
   }
 
-  /** @throws ToolError when there is nothing to be read from the archive */
+  /** @throws ToolError if the archive would hold no image */
   check(): void {
     const [failure] = this.#failures
     const [open] = this.#parts.open()
@@ -76,7 +77,7 @@ class Export {
     throw failure ?? new ToolError('IMAGE_MISSING', 'there is nothing to export: no image came')
   }
 
-  /** @throws ToolError `IMAGES_FAILED` */
+  /** Throws at the end if some images were left out. @throws ToolError `IMAGES_FAILED` */
   confess(): void {
     const [first] = this.#failures
     if (first === undefined) return
@@ -84,7 +85,7 @@ class Export {
     throw new ToolError('IMAGES_FAILED', `${count} are not in the archive, one because: ${first.message}`)
   }
 
-  // One that cannot be exported costs itself only.
+  // If one image cannot be exported, the others still are.
   async #plan(root: ManifestRecord): Promise<readonly Part[] | undefined> {
     const image = this.#parts.take(root.image)
     try {
@@ -101,7 +102,7 @@ class Export {
     }
   }
 
-  // The indexes by which whoever reads the archive sees that a name pinned to one of them is true.
+  // The indexes that prove a pinned name: the reader of the archive finds in them the image that has the name.
   #proof({ reference = '', digest }: ManifestRecord): Descriptor[] {
     const proof = this.#store().proofOf(reference, digest) ?? []
     return proof.map(index => ({
@@ -111,7 +112,7 @@ class Export {
     }))
   }
 
-  // What is planned is asked of whoever will read the archive.
+  // Stands for the reader of the archive while images are planned: it knows which blobs that one has.
   #reader(): PlaceWriter {
     const has = async (descriptor: Descriptor): Promise<boolean> => this.#missing.has(descriptor)
     const refuse = (): never => {
@@ -120,13 +121,13 @@ class Export {
     return { hasBlob: has, hasManifest: has, putBlob: refuse, putManifest: refuse, publish: refuse }
   }
 
-  // Only once an image came: what is wrong above is told first.
+  // The store is opened when the first image has come, so that errors of the input are reported first.
   #store(): Store {
     this.#opened ??= Store.open(this.#root, { create: false })
     return this.#opened
   }
 
-  // Looked for at once: the archive must not break in the middle of an image.
+  // Blobs are looked for before anything is written, so that the archive does not break in the middle of an image.
   #opener({ digest, size }: Part): () => AsyncIterable<Buffer> {
     if (this.#store().hasBlob(digest, size)) return () => this.#store().openBlob(digest)
     const why = 'it is not in the store; img-pull brings it there'

@@ -2,15 +2,16 @@ import type { Descriptor } from '@pipelayer/oci'
 import type { AnyRecord } from '@pipelayer/records'
 
 /**
- * Which blobs the reader of the archive lacks, as `have` and `want` records tell: all without one; those that no `have`
- * names; once a `want` came, those alone that one names.
+ * Knows which blobs the reader of the archive lacks. Without `have` and `want` records it lacks all. With `have`
+ * records it lacks the blobs that they do not name. As soon as a `want` record came, it lacks only the blobs that such
+ * records name.
  */
 export class Missing {
   readonly #had = new Map<string, number>()
   readonly #begun = new Map<string, number>()
   readonly #wanted = new Set<string>()
 
-  /** Takes a record; true when it was for us. */
+  /** Takes a record; returns true if it was a `have` or `want` record. */
   add({ type, digest, size, partial, offset }: AnyRecord): boolean {
     if (type !== 'have' && type !== 'want') return false
     if (typeof digest !== 'string') return true

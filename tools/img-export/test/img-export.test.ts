@@ -12,9 +12,9 @@ import { imgExport } from '../src/index.js'
 interface Lab {
   readonly store: string
   readonly writer: RecordWriter
-  /** The archive's bytes, and what the export threw after them. */
+  /** The bytes of the archive, and the error that the export threw after them. */
   export(records: readonly AnyRecord[]): Promise<{ readonly bytes: Buffer; readonly error: unknown }>
-  /** By name: the content of each entry, in order. */
+  /** The content of each entry by its name, in order. */
   entries(records: readonly AnyRecord[]): Promise<Map<string, string>>
 }
 

@@ -8,33 +8,36 @@ import { type ReadEntry, type TarEvent, TarParser } from '@pipelayer/tar'
 import type { ImgImportOptions } from './options.js'
 import { StagedBlobs } from './staged-blobs.js'
 
-/** Names of some hundred thousand images; more is an attack on the memory. */
+/**
+ * The largest index.json, in bytes: it fits the names of some hundred thousand images. A larger one is an attack on
+ * memory.
+ */
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
-/** Smaller blobs are not worth a partial file. */
+/** If a smaller blob breaks off, its bytes are not kept. */
 const MIN_KEPT_BYTES = 256 * 1024
 const COPY_BYTES = 1024 * 1024
 
 type Blob = Extract<ArchiveContent, { kind: 'blob' }>
 
-/** Where the bytes of an entry go. */
+/** Receives the bytes of an entry. */
 interface Sink {
   write(bytes: Buffer): void
-  /** The entry is whole. */
+  /** Is called when the entry is complete. */
   end(): void
-  /** It will not be. */
+  /** Is called when the entry will not be completed. */
   leave(): void
 }
 
 /**
- * Reads one archive into a store. Entries may come in any order. What is there already is compared with what comes, and
- * written anew from the first byte on that differs: either the store's blob was damaged, or the archive is wrong, and the
- * digest tells.
+ * Reads one archive into a store. Entries may come in any order. A blob that the store has already is compared with the
+ * entry. If they differ, the blob is written anew from the first differing byte on: either the store's blob is damaged,
+ * or the archive is wrong, which the digest shows.
  */
 export class ArchiveReader {
-  /** What came, or was compared with what came: it is known to be right. */
+  /** Blobs that were read from the archive or compared with it, and so are known to be right. */
   readonly proven = new Set<Digest>()
   readonly #store: Store
-  /** Blobs that came, to be published by the caller once it knows the index. */
+  /** Blobs that were read. The caller publishes them when it knows the index. */
   readonly staged: StagedBlobs
   readonly #options: Pick<ImgImportOptions, 'signal' | 'warn'>
   #index: Buffer[] | undefined
@@ -47,8 +50,8 @@ export class ArchiveReader {
   }
 
   /**
-   * Returns index.json, once all blobs are in the store or {@link staged}. An archive that breaks leaves those that came
-   * in the store.
+   * Returns index.json, once all blobs are in the store or {@link staged}. If the archive breaks off, the blobs that
+   * came stay in the store.
    *
    * @throws ToolError `ARCHIVE_INCOMPLETE`, `ARCHIVE_INVALID`, `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of the parser
    */
@@ -142,21 +145,21 @@ export class ArchiveReader {
 }
 
 interface BlobSinkOptions {
-  /** Where in the blob the entry begins. */
+  /** The position in the blob where the entry begins. */
   readonly offset: number
   readonly warn: ImgImportOptions['warn']
-  /** Takes the blob when it is whole. */
+  /** Takes the blob when it is complete. */
   readonly staged: StagedBlobs
-  /** The blob is here, and right. */
+  /** Is called when the blob is in the store, and right. */
   done(): void
 }
 
 class BlobSink implements Sink {
   readonly #writer: BlobWriter
   readonly #options: BlobSinkOptions
-  /** Bytes that came before. */
+  /** How many bytes of the blob came earlier. */
   readonly #kept: number
-  /** Bytes of the entry that are among them. */
+  /** How many bytes of the entry are among those. */
   #skip: number
 
   constructor(writer: BlobWriter, options: BlobSinkOptions) {
@@ -172,7 +175,8 @@ class BlobSink implements Sink {
     if (kept.length > 0) this.#writer.write(kept)
   }
 
-  // What came before may have been torn by a power cut: the image lacks this blob then, the archive is not to blame.
+  // If the digest is wrong, the bytes that came earlier may have been damaged by a power cut. Then the archive is not
+  // to blame, and the image just lacks this blob.
   end(): void {
     try {
       this.#options.staged.hold(this.#writer)
@@ -191,7 +195,7 @@ class BlobSink implements Sink {
   }
 }
 
-/** Compares what comes with a blob that is there. Memory: a chunk's length. */
+/** Compares the entry with a blob of the store. Memory: the length of a chunk. */
 class ComparingSink implements Sink {
   readonly #store: Store
   readonly #expected: ExpectedBlob
@@ -199,7 +203,7 @@ class ComparingSink implements Sink {
   readonly #fd: number
   #isOpen = true
   #bytes = 0
-  /** Once they differ. */
+  /** The writer of the new blob, from the first difference on. */
   #writer: BlobWriter | undefined
 
   constructor(store: Store, expected: ExpectedBlob, done: () => void) {
@@ -219,13 +223,13 @@ class ComparingSink implements Sink {
     this.#writer.write(bytes)
   }
 
-  // What came before the difference is the same: it is taken from there.
+  // The bytes before the difference are copied from the store's blob.
   #sameSoFar(): BlobWriter {
     const writer = this.#store.blobWriter(this.#expected)
     const same = this.#bytes
     for (this.#bytes = 0; this.#bytes < same; ) {
       const chunk = this.#read(Math.min(COPY_BYTES, same - this.#bytes))
-      // Somebody cuts the file meanwhile: the digest will tell.
+      // The file was cut in the meantime, which the digest will show.
       if (chunk.length === 0) break
       writer.write(chunk)
       this.#bytes += chunk.length

@@ -10,13 +10,13 @@ export interface ArchivedImage {
   readonly name: string | undefined
 }
 
-/** By which containerd and Docker name an image in full. */
+/** The annotation by which containerd and Docker give the full name of an image. */
 const FULL_NAME = 'io.containerd.image.name'
 
 /**
  * The images that index.json of an archive lists.
  *
- * @param tag - the name of the only image
+ * @param tag - a name for the only image
  * @throws ToolError `LAYOUT_INVALID`; `REFERENCE_AMBIGUOUS`, `REFERENCE_INVALID` for the tag
  */
 export function imagesIn(index: Buffer, tag: string | undefined): readonly ArchivedImage[] {
@@ -28,7 +28,7 @@ export function imagesIn(index: Buffer, tag: string | undefined): readonly Archi
   throw new ToolError('REFERENCE_AMBIGUOUS', message)
 }
 
-// A name that is a tag alone, as skopeo writes it, tells no repository.
+// If the name is only a tag, as skopeo writes it, it does not tell the repository.
 function nameOf({ annotations = {} }: StoredDescriptor): string | undefined {
   const text = annotations[FULL_NAME] ?? annotations[REF_NAME]
   if (text === undefined || !/[/:]/.test(text)) return undefined

@@ -18,17 +18,17 @@ export type { ImgImportOptions } from './options.js'
 const TOOL = 'img-import'
 
 /**
- * Brings the blobs of an archive into the store, each checked before it has its name, also over those that are damaged
- * there. When the archive has ended well, the
- * images of which everything is there are named, all in one step, and a `reference` record tells each.
+ * Reads the blobs of an archive into the store. Each is checked before it gets its name, and replaces a damaged blob of
+ * the store. When the archive has ended well, all images of which every blob is there get their names in one step, and
+ * a `reference` record follows for each.
  *
- * What came of an archive that is cut stays, down to the first bytes of a blob: nothing is named, and the next archive
- * may leave it out.
+ * If an archive is cut, the blobs that came stay in the store, even the first bytes of a blob. Nothing gets a name, and
+ * the next archive may leave those blobs out.
  *
- * @param archive - an OCI layout in a tar; see `archive.ts` of the package images
+ * @param archive - an OCI layout in a tar; see `archive.ts` of the package image-streams
  * @throws ToolError `ARCHIVE_INCOMPLETE`, `ARCHIVE_INVALID`, `TAR_INVALID`, `TAR_TRUNCATED`, `DIGEST_MISMATCH`,
- * `BLOB_MISSING`, also `DIGEST_MISMATCH` for a name that pins another digest; of several images one that lacks a blob is a
- * `failed` record
+ * `BLOB_MISSING`, also `DIGEST_MISMATCH` for a name that pins another digest; if one of several images lacks a blob, it
+ * is a `failed` record
  */
 export async function* imgImport(
   archive: AsyncIterable<Buffer>,
@@ -51,7 +51,7 @@ export async function* imgImport(
   }
 }
 
-// What an archive holds beside its images is no more than a load on the store.
+// Blobs of the archive that belong to no image would only fill the store.
 async function namedIn(
   index: Buffer,
   { staged }: ArchiveReader,
@@ -64,7 +64,7 @@ async function namedIn(
     await staged.publishAll()
     throw error
   }
-  // A name may pin an index of which the archive gives one image: the index proves the name.
+  // A name may pin an index, of which the archive holds one image. The index is kept, because it proves the name.
   const pinned = images.flatMap(({ name }) => (name === undefined ? [] : (pinOf(name) ?? [])))
   const others = await staged.publishNamed(
     images.map(({ descriptor }) => descriptor),
@@ -96,7 +96,7 @@ function entryOf({ descriptor, name }: ArchivedImage): NamedEntry {
   return { descriptor: { ...bare(descriptor) }, name }
 }
 
-// What img-pull reads: an image without a name by its digest.
+// The reference by which img-pull reads the image; an image without a name is named by its digest.
 function referenceOf({ descriptor, name }: ArchivedImage): AnyRecord {
   return { type: 'reference', reference: `store:${name ?? descriptor.digest}`, ...bare(descriptor) }
 }

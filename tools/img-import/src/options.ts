@@ -1,10 +1,10 @@
-/** What img-import is asked for. */
+/** The options of img-import. */
 export interface ImgImportOptions {
-  /** The store's folder; made where there is none. */
+  /** The folder of the store; it is made if it does not exist. */
   readonly store: string
   /** The name of the only image, in place of its own. */
   readonly tag?: string | undefined
-  /** Read the layers that the store had and the archive has not; without it they count by their size. */
+  /** Also read the layers that the store has and the archive lacks; without it only their size is compared. */
   readonly verify?: boolean | undefined
   readonly signal?: AbortSignal
   readonly warn?: (message: string, code?: string) => void

@@ -3,15 +3,15 @@ import type { BlobWriter, ProvenBlob, StagedBlob } from '@pipelayer/layout'
 import { type Descriptor, isIndexType, isManifestType, MAX_DOCUMENT, parseManifest } from '@pipelayer/oci'
 import type { Store } from '@pipelayer/store'
 
-/** Small blobs that wait for the index at most: 100 bytes of memory each. */
+/** How many small blobs may wait for the index; each takes 100 bytes of memory. */
 const MAX_STAGED = 100_000
-/** Indexes in indexes. */
+/** How deep indexes may be nested. */
 const MAX_DEPTH = 4
 
 /**
- * Blobs of an archive, whole and checked, that wait until its end: only then the index says which of them an image needs,
- * and the others are left out. Small ones are flushed together: flushing each of 50,000 takes minutes, all of them a
- * second. Large ones wait as partial files of the store, so that a program that is killed here has not worked in vain.
+ * Holds complete and checked blobs of an archive until its end, when the index tells which of them an image needs; the
+ * others are dropped. Small blobs are flushed together: to flush 50,000 one by one takes minutes, all at once a second.
+ * Large blobs wait as partial files of the store, so that they are not lost if the program is killed.
  */
 export class StagedBlobs {
   readonly #store: Store
@@ -32,9 +32,9 @@ export class StagedBlobs {
   }
 
   /**
-   * Takes a large blob of which all is written.
+   * Takes a large blob that is completely written.
    *
-   * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: its file is gone
+   * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: its file is removed
    */
   hold(writer: BlobWriter): void {
     if (writer.isKept) {
@@ -43,7 +43,7 @@ export class StagedBlobs {
     } else this.add(writer.stage())
   }
 
-  /** Puts all of them into the store: of an archive that was cut nobody knows what is needed. */
+  /** Puts all blobs into the store: if an archive was cut, nobody knows which of them are needed. */
   async publishAll(): Promise<void> {
     this.#publishSmall()
     for (const held of this.#held.values()) (await this.#store.resumeProven(held))?.commit()
@@ -56,9 +56,9 @@ export class StagedBlobs {
   }
 
   /**
-   * Puts into the store what the images need, and the indexes that their names pin.
+   * Puts those blobs into the store that the images need, and the indexes that their names pin.
    *
-   * @returns how many blobs nothing names: they are gone
+   * @returns how many blobs no image needs; they are removed
    */
   async publishNamed(images: readonly Descriptor[], pinned: readonly string[]): Promise<number> {
     const named = new Set<string>()
@@ -86,7 +86,7 @@ export class StagedBlobs {
     for (const child of this.#childrenOf(digest, mediaType)) this.#collect(child, named, depth + 1)
   }
 
-  // What cannot be read names nothing here; who takes the image says what is wrong with it.
+  // A document that cannot be read names no blobs here; its error is reported when the image is checked.
   #childrenOf(digest: string, mediaType: string): readonly Descriptor[] {
     try {
       const staged = this.#held.get(digest) ?? this.#blobs.get(digest)

@@ -4,22 +4,22 @@ import { type Descriptor, isDocument, isIndexType, isManifestType, parseManifest
 import type { Store } from '@pipelayer/store'
 import type { ImgImportOptions } from './options.js'
 
-/** Indexes in indexes. */
+/** How deep indexes may be nested. */
 const MAX_DEPTH = 4
 
 export interface WholeOptions {
   readonly store: Store
   /** Blobs that are known to be right. */
   readonly proven: ReadonlySet<Digest>
-  /** Read the layers of the store as well, not the documents alone. */
+  /** Read layers of the store as well, not only documents. */
   readonly verify: boolean
-  /** Told of a document that has another name for its type than the descriptor. */
+  /** Is called if a document and its descriptor have different names for the same type. */
   readonly warn?: ImgImportOptions['warn']
 }
 
 /**
- * Looks for everything that an image names, and says of each blob that it is in use. A layer that the store had counts by its
- * size unless `verify` says otherwise; what is read and turns out to be damaged is set aside, and counts as missing.
+ * Looks for every blob that an image names, and marks each as used. For a layer that the store had before, only the
+ * size is compared, unless `verify` is set. A damaged blob is set aside and counts as missing.
  *
  * @throws ToolError `BLOB_MISSING`; those of `parseManifest`
  */

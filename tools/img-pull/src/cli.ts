@@ -28,7 +28,7 @@ runTool({
     imgPull(records, {
       references: args._,
       platforms: args.platform,
-      // Images are made for Linux, whatever this machine runs.
+      // Images are made for Linux, whatever system this machine runs.
       machine: platformOfNode({ platform: 'linux', arch: process.arch, endianness: os.endianness() }),
       allPlatforms: args['all-platforms'],
       noTag: args['no-tag'],

@@ -353,7 +353,7 @@ function deep(writer: ImageWriter, levels: number): ReturnType<ImageWriter['inde
   return descriptor
 }
 
-// Serves one image of a layout; of its blobs only a part, when asked to.
+// Serves one image of a layout; if asked to, only the first part of its blobs.
 async function serveLayout(
   t: Scope,
   { layout }: ImageWriter,

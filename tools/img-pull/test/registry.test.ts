@@ -15,7 +15,7 @@ const AMD64 = { os: 'linux', architecture: 'amd64' }
 const ARM64 = { os: 'linux', architecture: 'arm64' }
 const PPC = { os: 'linux', architecture: 'ppc64le' }
 
-/** Bytes of the heap that something still refers to: what is only not yet collected does not count. */
+/** How many bytes of the heap are still referenced; garbage that is not collected yet does not count. */
 function heapInUse(): number {
   v8.setFlagsFromString('--expose-gc')
   vm.runInNewContext('gc')()
@@ -33,7 +33,7 @@ class FakeRegistry {
   readonly blobs = new Map<string, Buffer>()
   readonly referrers = new Map<string, object[]>()
   readonly seen: string[] = []
-  /** In place of an answer. */
+  /** Returns a status to answer with in place of the content. */
   fault: ((url: string) => number | undefined) | undefined
   host = ''
   connections = 0

@@ -3,8 +3,8 @@ import { attempt } from '@pipelayer/errors'
 import type { RegistryLogin } from '@pipelayer/workload-images'
 
 /**
- * Writes credentials as Docker's config.json, readable by the user alone, replacing what was there as a whole. Of two for
- * one registry the last counts.
+ * Writes credentials as Docker's config.json, which only the user can read, and replaces an existing file as a whole.
+ * If a registry has two credentials, the last ones count.
  */
 export function writeAuthFile(file: string, logins: readonly RegistryLogin[]): void {
   const auths = Object.fromEntries(

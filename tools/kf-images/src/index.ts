@@ -1,5 +1,5 @@
 /**
- * kf-images: the container images that a cluster image has to carry.
+ * kf-images: lists the container images that a cluster image has to carry.
  *
  * @module
  */
@@ -20,18 +20,18 @@ import {
 import { writeAuthFile } from './auth-file.js'
 
 export interface KfImagesOptions {
-  /** What is read for the path `-`: one manifest. */
+  /** The input that is read for the path `-`: one manifest. */
   readonly stdin: Readable
   readonly env: Readonly<Record<string, string | undefined>>
   readonly warn: (message: string, code?: string) => void
   readonly signal?: AbortSignal
   /** Read manifests by sealer's line rule. */
   readonly isSealer?: boolean
-  /** The helm program, or `none`; that of `$PATH` unless said. */
+  /** The helm program, or `none`; the default is the one in `$PATH`. */
   readonly helm?: string | undefined
-  /** Goes into every record: `os/architecture[/variant]`. */
+  /** The platform in every record: `os/architecture[/variant]`. */
   readonly platform?: string | undefined
-  /** Where the credentials of lists go. */
+  /** The file that gets the credentials of image lists. */
   readonly authFile?: string | undefined
 }
 
@@ -40,7 +40,7 @@ const STDIN_LIMIT = 16 * 1024 * 1024
 /**
  * Yields a `reference` record for each image that the files name: see {@link imageReferences}.
  *
- * @throws ToolError `PLATFORM_INVALID`; what the system says of a path
+ * @throws ToolError `PLATFORM_INVALID`; the system's error for a path
  */
 export async function* kfImages(
   paths: readonly string[],

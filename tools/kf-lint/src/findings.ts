@@ -9,7 +9,7 @@ export function isFinding(record: AnyRecord): record is FindingRecord {
   return record.type === 'finding'
 }
 
-/** Whether a finding is at least as severe as `from`; nothing is for `never`. */
+/** Whether a finding is at least as severe as `from`; for `never`, no finding is. */
 export function isBad(record: AnyRecord, from: string): boolean {
   if (!isFinding(record)) return false
   const limit = (SEVERITIES as readonly string[]).indexOf(from)

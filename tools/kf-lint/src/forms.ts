@@ -1,5 +1,5 @@
 /**
- * Findings as text: for people, and as SARIF for what shows them beside the code.
+ * Shows findings as text for people, or as SARIF for programs that show them beside the code.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { sarifLog } from './sarif.js'
 
 export const FORMATS = ['records', 'text', 'sarif'] as const
 
-/** undefined for records. */
+/** Undefined if findings are written as records. */
 export function textForm(format: string): TextForm | undefined {
   if (format === 'text') return plainForm()
   return format === 'sarif' ? sarifForm() : undefined
 }
 
-/** `FILE:LINE: severity: message [Rule]`, and a last line that counts. */
+/** Writes `FILE:LINE: severity: message [Rule]`, and a last line with the numbers of findings. */
 function plainForm(): TextForm {
   const counts = new Map<Severity, number>()
   return {
@@ -43,7 +43,7 @@ function summary(counts: ReadonlyMap<Severity, number>): string {
   return parts.length === 0 ? 'no findings' : parts.join(', ')
 }
 
-/** One document, written when all findings are there. */
+/** Writes one document when all findings have come. */
 function sarifForm(): TextForm {
   const findings: FindingRecord[] = []
   return {

@@ -7,9 +7,9 @@ import { ToolError } from '@pipelayer/errors'
 const SIZE_LIMIT = 1024 * 1024
 
 /**
- * The patterns of `FILE.dockerignore`, else of `.dockerignore` in the context; none when there is neither.
+ * The patterns of `FILE.dockerignore`, else of `.dockerignore` in the context; none if there is neither.
  *
- * Without `options.file` and `options.context` nothing is read: records may come from another machine.
+ * Without `options.file` and `options.context` nothing is read, because records may come from another machine.
  */
 export async function readIgnore(
   file: string,

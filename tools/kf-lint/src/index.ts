@@ -1,5 +1,5 @@
 /**
- * kf-lint: the instructions of a Dockerfile or a Kubefile to what could be better in it.
+ * kf-lint: finds what could be better in a Dockerfile or a Kubefile.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
 import { findingRecord, isRule } from './findings.js'
 import { readIgnore } from './ignore.js'
 
-/** As kf-parse: a Dockerfile of real life has kilobytes. */
+/** The largest file in bytes. A real Dockerfile has kilobytes. */
 const SIZE_LIMIT = 64 * 1024 * 1024
 
 export const DIALECTS = ['dockerfile', 'kubefile', 'kubefile-classic'] as const
 
 export interface KfLintOptions {
-  /** What is read; `instruction` records unless said, stdin for `-`. */
+  /** The file to read, stdin for `-`; without it, `instruction` records are read. */
   readonly file?: string | undefined
   readonly stdin: Readable
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -30,21 +30,21 @@ export interface KfLintOptions {
   /** `NAME=VALUE`, or `NAME` for the value in `env`. */
   readonly buildArgs?: readonly string[]
   readonly platform?: string
-  /** Folder of `.dockerignore`; that of `file` unless said. Of records no ignore file is read unless said. */
+  /** The folder of `.dockerignore`; by default that of `file`. For records, no ignore file is read by default. */
   readonly context?: string | undefined
   readonly dialect?: (typeof DIALECTS)[number] | undefined
-  /** What findings call the file. */
+  /** The name of the file in findings. */
   readonly fileName?: string | undefined
 }
 
 /**
  * Yields a `finding` record for each place that breaks a rule, by line.
  *
- * Of a stream it takes the `instruction` records, of one file or of several behind one another; all others pass. What
- * a build would refuse is thrown after the findings that stand above it.
+ * From a stream it takes the `instruction` records, which may be those of several files one after the other; all other
+ * records pass. An error that a build would refuse is thrown after the findings that stand above it.
  *
  * @throws ToolError `USAGE` for an unknown rule; `DOCKERFILE_INVALID`, `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...`;
- * `CHECK_INVALID` for a wrong `# check=`; `FILE_TOO_LARGE` above 64 MiB; what the system says of a file
+ * `CHECK_INVALID` for a wrong `# check=`; `FILE_TOO_LARGE` above 64 MiB; the system's error for a file
  */
 export async function* kfLint(
   records: AsyncIterable<AnyRecord>,
@@ -98,7 +98,7 @@ function isInstruction(record: AnyRecord): record is InstructionRecord {
   return record.type === 'instruction'
 }
 
-/** Numbers that do not go up show that another file begins. */
+/** If the numbers of the records do not increase, another file begins. */
 function addTo(files: InstructionRecord[][], record: InstructionRecord): void {
   const current = files.at(-1)
   const before = current?.at(-1)
@@ -106,7 +106,7 @@ function addTo(files: InstructionRecord[][], record: InstructionRecord): void {
   else current.push(record)
 }
 
-/** The first error waits until all files are through. */
+/** The first error is thrown when all files have been linted. */
 async function* lintAll(
   files: readonly (readonly LintInstruction[])[],
   options: KfLintOptions,

@@ -12,7 +12,7 @@ import type { FindingRecord } from '@pipelayer/records'
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json'
 const LEVELS: Readonly<Record<Severity, string>> = { error: 'error', warning: 'warning', info: 'note' }
 
-/** @param error - what stopped the run before all rules were through */
+/** @param error - the error that stopped the run before all rules were checked */
 export function sarifLog(findings: readonly FindingRecord[], error: string | undefined): object {
   const failures = error === undefined ? [] : [{ level: 'error', message: { text: error } }]
   const invocation = {
@@ -50,7 +50,7 @@ function result({ rule, severity, message, file, line, endLine }: FindingRecord)
   const physicalLocation = { artifactLocation: { uri: uriOf(file ?? '-') }, ...region }
   return {
     ruleId: rule,
-    // A record of another linter may have a rule that is not in the table.
+    // A record of another linter may have a rule that our table lacks.
     ...(index < 0 ? {} : { ruleIndex: index }),
     level: LEVELS[severity],
     message: { text: message },
@@ -58,7 +58,10 @@ function result({ rule, severity, message, file, line, endLine }: FindingRecord)
   }
 }
 
-/** A relative path stays relative: the viewer knows the root. A colon in its first part would be a scheme. */
+/**
+ * A relative path stays relative, since the viewer knows the root. A colon in its first part is escaped, because it
+ * would look like a scheme.
+ */
 function uriOf(file: string): string {
   const path = file
     .replace(/\p{Surrogate}/gu, '\ufffd')

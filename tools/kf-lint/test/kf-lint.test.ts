@@ -1,4 +1,4 @@
-// The stage on files and records, the forms of its output, and the pages of the rules, whose examples are linted.
+// kf-lint on files and on records, the forms of its output, and the pages of the rules, whose examples are linted.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'

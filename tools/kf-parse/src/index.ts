@@ -1,5 +1,5 @@
 /**
- * kf-parse: a Dockerfile or a Kubefile to its instructions.
+ * kf-parse: turns a Dockerfile or a Kubefile into records of its instructions.
  *
  * @module
  */
@@ -16,12 +16,15 @@ import {
 import { dialectOfFile, parseKubefile } from '@pipelayer/kubefile'
 import type { InstructionRecord } from '@pipelayer/records'
 
-/** A Dockerfile of real life has kilobytes, with heredocs perhaps more; above this it is a disk image or /dev/zero. */
+/**
+ * The largest file in bytes. A real Dockerfile has kilobytes, perhaps more with heredocs; a larger file is a disk image
+ * or /dev/zero.
+ */
 const SIZE_LIMIT = 256 * 1024 * 1024
 
 /**
- * Bytes that the heredocs of one instruction may have in its record; the rest goes to the store. JSON may need six
- * characters for one byte, and a line of 16 Mi is refused.
+ * How many bytes the heredocs of one instruction may have in its record; the rest goes to the store. JSON may need six
+ * characters for one byte, and readers refuse a line of more than 16 Mi.
  */
 const HEREDOC_LIMIT = 1024 * 1024
 
@@ -29,17 +32,17 @@ export const DIALECTS = ['dockerfile', 'kubefile', 'kubefile-classic'] as const
 export type DialectName = (typeof DIALECTS)[number]
 
 export interface KfParseOptions {
-  /** What is read for the file `-`. */
+  /** The input that is read for the file `-`. */
   readonly stdin: Readable
-  /** By the file's name unless said: see {@link kfParse}. */
+  /** The dialect; by default it follows from the name of the file: see {@link kfParse}. */
   readonly dialect?: DialectName | undefined
-  /** What records and messages call the file; the file as given unless said. */
+  /** The name of the file in records and messages; by default the file as given. */
   readonly fileName?: string | undefined
-  /** Folder of the store for long heredocs; made when there is one. */
+  /** The folder of the store for long heredocs. It is made when there is a long heredoc. */
   readonly store?: string | undefined
-  /** Says where the store is, unless `store` does. */
+  /** The environment, which names the store if `store` does not. */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** Bytes of heredocs that stay in the record of one instruction: 1 MiB unless said. */
+  /** How many bytes of heredocs stay in the record of one instruction; 1 MiB unless said. */
   readonly heredocLimit?: number
 }
 
@@ -47,11 +50,11 @@ export interface KfParseOptions {
  * Reads `file` and yields an `instruction` record for each instruction, in order.
  *
  * A file named Kubefile or *.kubefile, any case, is a Kubefile, of the dialect that its words show; any other is a
- * Dockerfile. The whole file is checked before the first record goes out: a file that is wrong yields none.
- * Of a long heredoc the body goes to the store, and its digest into the record. Memory: the file, which may have 256 MiB.
+ * Dockerfile. The whole file is checked before the first record goes out: a file that is wrong yields none. The body of
+ * a long heredoc is put into the store, and its digest into the record. Memory: the file, which may have 256 MiB.
  *
- * @throws ToolError `DOCKERFILE_INVALID` or `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...`, `FILE_TOO_LARGE` above 256 MiB,
- * `STORE_UNKNOWN`, and what the system says when the file cannot be read or the store not be written
+ * @throws ToolError `DOCKERFILE_INVALID` or `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...`, `FILE_TOO_LARGE` above 256
+ * MiB, `STORE_UNKNOWN`, and the system's error if the file cannot be read or the store cannot be written
  */
 export async function* kfParse(
   file: string,
@@ -74,7 +77,7 @@ function dockerfile(source: Buffer, file: string, heredocLimit: number): readonl
   return list
 }
 
-/** Puts the bodies that are bytes into the store. Most files have none: then no store is opened. */
+/** Puts long bodies of heredocs into the store. Most files have none, and then no store is opened. */
 async function storeHeredocs(list: readonly Fields[], options: KfParseOptions): Promise<readonly Fields[]> {
   if (!list.some(({ heredocs }) => heredocs?.some(heredoc => heredoc.bytes !== undefined))) return list
   const { defaultStorePath, Store } = await import('@pipelayer/store')
@@ -89,7 +92,7 @@ async function storeHeredocs(list: readonly Fields[], options: KfParseOptions): 
   )
 }
 
-/** A stage begins with its FROM; what stands before the first is in stage -1. */
+/** A stage begins with its FROM; instructions before the first FROM are in stage -1. */
 function* records(list: readonly Fields[], dialect: DialectName): Generator<InstructionRecord, void, void> {
   let stage = -1
   for (const [index, fields] of list.entries()) {

@@ -1,4 +1,4 @@
-// The stage by tables: files and stdin, names and dialects, stages, bad input.
+// kf-parse by tables: files and stdin, names and dialects, stages, bad input.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
@@ -140,7 +140,7 @@ t.test('what is wrong with a file', async t => {
   await t.rejects(kfParse('-', { stdin: endless }).next(), { code: 'FILE_TOO_LARGE' }, 'not read to its end')
 })
 
-/** Chunks of a mebibyte. */
+/** The input in chunks of 1 MiB. */
 function* chunks(count: number): Generator<Buffer, void, void> {
   const chunk = Buffer.alloc(1024 * 1024, '#\n')
   for (let i = 0; i < count; i++) yield chunk

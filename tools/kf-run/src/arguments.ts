@@ -96,7 +96,7 @@ export const OPTIONS = {
   store: storeOption('the store'),
 } as const satisfies OptionTable
 
-/** What a command line asks kf-run for. The executor lies beside the program. */
+/** Reads the options of a command line. The file of the executor lies beside the program. */
 export function readArguments(
   args: Args<typeof OPTIONS>,
   { env, signal, info, output, warn, now }: ToolContext,
@@ -107,7 +107,7 @@ export function readArguments(
       context: args.context,
       contexts: args['build-context'],
       args: args['build-arg'],
-      // Empty is what an unset variable of a script gives: --target="$STAGE".
+      // A script with an unset variable passes an empty text: --target="$STAGE".
       target: args.target || undefined,
       platform: args.platform || undefined,
       created: args.created,

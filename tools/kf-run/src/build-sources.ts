@@ -13,10 +13,10 @@ import {
 import type { BuildContext } from '@pipelayer/steps'
 import { type BaseOptions, resolveBase } from './resolve-base.js'
 
-/** What names of a build stand for, and how that is reached. */
+/** The named contexts of a build, and the means to reach sources. */
 export interface SourceSetup {
   readonly context: ContextSource | undefined
-  /** By {@link contextName}, perhaps with `::PLATFORM` behind. */
+  /** Contexts by {@link contextName}, perhaps with `::PLATFORM` appended. */
   readonly contexts: ReadonlyMap<string, NamedContext>
   readonly folders: ContextFolders
   readonly files: FileDigests
@@ -25,28 +25,29 @@ export interface SourceSetup {
 }
 
 /**
- * The trees that a build reads besides its own stages: the context, named contexts, images. Each image once.
+ * The trees that a build reads besides its own stages: the context, named contexts, images. Each image is resolved
+ * once.
  *
- * Errors: `NOT_AN_IMAGE` where an image is wanted of a `--build-context` that holds files, `CONTEXT_MISSING` where files are
- * copied and no context was given, and those of {@link resolveBase}.
+ * Errors: `NOT_AN_IMAGE` if an image is wanted and the `--build-context` of that name holds files, `CONTEXT_MISSING` if
+ * files are copied and no context was given, and those of {@link resolveBase}.
  */
 export class BuildSources implements ClusterSources {
   readonly #setup: SourceSetup
   readonly #platform: Platform
   readonly #images = new Map<string, Promise<BaseImage>>()
 
-  /** @param platform - of images for which nothing else is said */
+  /** @param platform - the platform of images for which no other is given */
   constructor(setup: SourceSetup, platform: Platform) {
     this.#setup = setup
     this.#platform = platform
   }
 
-  /** Whether `--build-context` says what a name means; then no stage and no image is meant. */
+  /** Whether `--build-context` defines a name. Then the name means neither a stage nor an image. */
   has(name: string): boolean {
     return this.#named(name) !== undefined
   }
 
-  /** The files that FROM names: those of a build context that is no image. */
+  /** The files that FROM names, if it names a build context that is no image. */
   async files(text: string, platform?: string): Promise<Source | undefined> {
     const wanted = platform === undefined ? undefined : normalizePlatform(parsePlatform(platform))
     const named = this.#named(text, wanted)
@@ -54,7 +55,7 @@ export class BuildSources implements ClusterSources {
     return this.directory(await this.#setup.folders.open(named))
   }
 
-  /** The image that FROM names, or `--from` where no stage has the name. */
+  /** The image that FROM names, or that `--from` names if no stage has the name. */
   async image(text: string, platform?: string): Promise<BaseImage> {
     const key = `${platform ?? ''} ${text}`
     const known = this.#images.get(key) ?? this.#resolve(text, platform)
@@ -72,7 +73,7 @@ export class BuildSources implements ClusterSources {
     return await resolveBase(image, { ...this.#setup.places, platform: wanted })
   }
 
-  /** The context. It is missed only when something is asked of it: a heredoc needs none. */
+  /** The context. If there is none, this still succeeds, and only reading from it fails: a heredoc needs no context. */
   async context(): Promise<Source> {
     const folder = await this.folder()
     if (folder !== undefined) return this.directory(folder)
@@ -83,7 +84,7 @@ export class BuildSources implements ClusterSources {
     return { tree: { kind: 'context', dir: '', ignore: [] }, key: missed }
   }
 
-  /** The context as a directory; undefined where there is none. */
+  /** The context as a directory; undefined if there is none. */
   async folder(): Promise<BuildContext | undefined> {
     const { context, folders } = this.#setup
     return context === undefined ? undefined : await folders.open(context)
@@ -100,7 +101,7 @@ export class BuildSources implements ClusterSources {
     }
   }
 
-  // One for a platform comes before one for all.
+  // A context for one platform takes precedence over one for all.
   #named(name: string, platform: Platform = this.#platform): NamedContext | undefined {
     const { contexts } = this.#setup
     const plain = contextName(name)
@@ -108,7 +109,7 @@ export class BuildSources implements ClusterSources {
   }
 }
 
-// A name for what has no files: its config is that of FROM scratch.
+// An image without files, whose config is that of FROM scratch.
 function scratchImage(platform: Platform): BaseImage {
   const document = { ...scratchDocument(platform), rootfs: { type: 'layers', diff_ids: [] } }
   const config = parseConfig(Buffer.from(JSON.stringify(document)))

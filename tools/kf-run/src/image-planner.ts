@@ -13,10 +13,10 @@ import { BuildSources } from './build-sources.js'
 import type { BuildOptions, ClusterOptions, KfRunOptions, RegistryAccess, StepOptions } from './options.js'
 import type { PreparedBuild } from './prepare.js'
 
-/** What plans an image: of a Dockerfile, or of a Kubefile in one of its dialects. */
+/** Plans an image from a Dockerfile, or from a Kubefile in one of its dialects. */
 export type ImagePlanner = Pick<Builder, 'outer' | 'target' | 'chains'>
 
-/** What of the options of a build is about planning. */
+/** The options of a build that concern planning. */
 export type PlannerOptions = Pick<BuildOptions, 'target'> &
   ClusterOptions &
   RegistryAccess &
@@ -30,7 +30,7 @@ interface PlannedBuild {
 }
 
 /**
- * The planner that the instructions want, to be made once for each platform.
+ * Makes the planner for the kind of file that the instructions come from. One is needed for each platform.
  *
  * @throws {ToolError} those of {@link makePlan} and {@link classicPlan}
  */

@@ -21,20 +21,20 @@ export type { KfRunOptions } from './options.js'
 
 /** The runtimes that `--runtime` names. */
 export const RUNTIMES = ['auto', 'runc', 'crun', 'chroot'] as const
-/** What `--overlays` names. */
+/** The values of `--overlays`. */
 export const OVERLAYS = ['auto', 'kernel', 'fuse', 'none'] as const
 export const NETWORKS = ['host', 'none', 'default'] as const
 
-/** Fewer would make stages wait for each other that only wait for the network. */
+/** The least number of steps at a time. With fewer, stages that wait for the network would hold up the others. */
 const LEAST_PARALLEL = 4
 
 /**
- * Executes the instructions of a Dockerfile or a Kubefile: `layer` records of the base, a `snapshot` (or a known `layer`) for every
- * step that makes a layer, as it is done, and the `config` last; so for each platform. Records that are no instructions
- * go through first.
+ * Executes the instructions of a Dockerfile or a Kubefile. For each platform it yields the `layer` records of the base,
+ * a `snapshot` (or the `layer` that is known) for every step that makes a layer, as soon as it is done, and at last the
+ * `config`. Records that are no instructions pass through first.
  *
- * Nothing is executed before the input is complete. Finished steps stay in the store as the cache; an unfinished one,
- * its mounts and its container go with the generator, however it ends.
+ * Nothing is executed before the input is complete. Finished steps stay in the store as the cache; when the generator
+ * ends, for whatever reason, unfinished steps, their mounts and their containers are removed.
  *
  * @throws {ToolError} see {@link makePlan}, `RUN_FAILED`, `NOT_FOUND`, and those of places and stores
  */
@@ -74,7 +74,7 @@ export async function* kfRun(
   }
 }
 
-/** Opens the caches of other machines, and what finds and executes steps. */
+/** Opens the caches of other machines, and the scheduler that finds and executes steps. */
 async function openSteps(
   prepared: PreparedBuild,
   options: KfRunOptions,
@@ -125,7 +125,7 @@ function listenerOf({ say }: KfRunOptions): Listener {
   }
 }
 
-// All are under way before the first record of the first is taken; the records come image by image.
+// All images are built from the start; their records come image by image.
 async function* images(
   planners: readonly ImagePlanner[],
   {
@@ -145,7 +145,7 @@ async function* images(
   }
 }
 
-// FROM --platform may say so, or an index that names a child for a platform that its config does not.
+// This happens with FROM --platform, or if an index names a manifest for another platform than that of its config.
 function warnOfPlatform(
   { os, architecture }: Pick<Platform, 'os' | 'architecture'>,
   wanted: Platform | undefined,

@@ -2,53 +2,56 @@ import type { RuntimeName } from '@pipelayer/containers'
 import type { Listener } from '@pipelayer/scheduler'
 import type { OverlayName } from '@pipelayer/steps'
 
-/** What a build is asked for, as a command line says it. */
+/** The options of a build, as a command line gives them. */
 export interface KfRunOptions {
-  /** The store's folder. */
+  /** The folder of the store. */
   readonly store: string
-  /** What is built. */
+  /** The image that is built. */
   readonly build?: BuildOptions
   /** How steps are executed. */
   readonly steps: StepOptions
-  /** Which steps are not executed, because somebody has them. */
+  /** The caches that steps are taken from. */
   readonly cache?: CacheOptions
-  /** What holds for Kubefiles alone. */
+  /** Options for Kubefiles only. */
   readonly cluster?: ClusterOptions
-  /** How registries are asked. */
+  /** How registries are reached. */
   readonly registries?: RegistryAccess
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
   readonly now: Date
-  /** Who hears of the build. */
+  /** Receives the messages of the build. */
   readonly say?: Partial<Listener>
 }
 
 export interface BuildOptions {
-  /** Directory of the files that COPY and ADD take. */
+  /** The directory whose files COPY and ADD copy. */
   readonly context?: string | undefined
-  /** `NAME=DIR` or `NAME=PLACE`: what FROM, --from and mounts may name. */
+  /** `NAME=DIR` or `NAME=PLACE`: names for FROM, --from and mounts. */
   readonly contexts?: readonly string[]
   /** `NAME=value`, or `NAME` for the value of that environment variable. */
   readonly args?: readonly string[]
   /** Name or number of a stage; the last one unless said. */
   readonly target?: string | undefined
-  /** `os/architecture[/variant]`, or several with commas; of this machine unless said. */
+  /** `os/architecture[/variant]`, or several with commas; the default is this machine's platform. */
   readonly platform?: string | undefined
-  /** When steps were made, as in RFC 3339. */
+  /** The time of the steps, as in RFC 3339. */
   readonly created?: string | undefined
 }
 
 export interface StepOptions {
-  /** The program of the executor, for node. */
+  /** The file of the executor's program, for node. */
   readonly executor: string
   readonly network?: 'host' | 'none'
   readonly runtime?: RuntimeName
   readonly overlays?: OverlayName
-  /** Steps executed at the same time, where they do not need each other. */
+  /** How many steps are executed at the same time, if they do not need each other. */
   readonly parallel?: number | undefined
-  /** `ID`, for the agent of `$SSH_AUTH_SOCK`, `ID=SOCKET`, or `ID=KEY[,KEY...]`, files of private keys. */
+  /**
+   * `ID` stands for the agent of `$SSH_AUTH_SOCK`, `ID=SOCKET` for another one, and `ID=KEY[,KEY...]` for files of
+   * private keys.
+   */
   readonly ssh?: readonly string[]
-  /** What steps may ask for: `security.insecure`. */
+  /** The rights that steps may ask for: `security.insecure`. */
   readonly allow?: readonly string[]
   /** `id=ID,src=FILE` or `id=ID,env=NAME`. */
   readonly secrets?: readonly string[]
@@ -61,22 +64,25 @@ export interface CacheOptions {
   readonly from?: readonly string[]
   /** Places that the cache of this build is put to. */
   readonly to?: readonly string[]
-  /** Give each step as a snapshot, also one that is packed already. */
+  /** Write each step as a snapshot, even if it is packed already. */
   readonly snapshots?: boolean
 }
 
 export interface ClusterOptions {
-  /** RUN of a Kubefile works on this machine itself, as sealer's did. */
+  /** RUN of a Kubefile works on this machine itself, as with sealer. */
   readonly hostRun?: boolean
-  /** Bring no container images into a cluster image. */
+  /** Leave the container images out of a cluster image. */
   readonly bareImages?: boolean
 }
 
 export interface RegistryAccess {
-  /** Ask registries although the store has the image. */
+  /** Ask registries even if the store has the image. */
   readonly pull?: boolean
   /** Speak plain HTTP to registries that are not loopback. */
   readonly plainHttp?: boolean
-  /** How long a server may keep us waiting for one thing in all: see `Patience` of the registry's client. */
+  /**
+   * How many seconds a server may make us wait for one document or blob in all: see `Patience` of the registry's
+   * client.
+   */
   readonly timeoutSeconds?: number | undefined
 }

@@ -30,7 +30,7 @@ import type { SourceSetup } from './build-sources.js'
 import type { KfRunOptions, StepOptions } from './options.js'
 import { parseSsh } from './ssh-option.js'
 
-/** What all images of a build share: its options read and checked, store and context opened. */
+/** What all images of a build share: its checked options, its store and its context. */
 export interface PreparedBuild {
   readonly store: Store
   readonly cache: StepCache
@@ -42,7 +42,7 @@ export interface PreparedBuild {
   readonly runs: RunRules
   readonly sources: SourceSetup
   readonly remotes: RemoteSources
-  /** What the build alone needs of them: close it. */
+  /** Folders for the duration of the build. The caller closes them. */
   readonly temp: TempFolders
 }
 
@@ -108,7 +108,7 @@ function runRules(
   }
 }
 
-/** Mirrors, credentials and certificates of this machine, as for every tool that asks registries. */
+/** The mirrors, credentials and certificates of this machine, as in every tool that asks registries. */
 function placesOf(options: KfRunOptions, store: Store): SourceSetup['places'] {
   const { env, signal, say, registries: { pull = false, ...access } = {} } = options
   const inform = say?.info === undefined ? {} : { inform: say.info }
@@ -116,7 +116,7 @@ function placesOf(options: KfRunOptions, store: Store): SourceSetup['places'] {
   return { ...remoteOptions(access, { env, signal, warn }), store, pull, env, signal, ...inform }
 }
 
-/** Where the store remembers the digests of the files of a context. */
+/** The file in which the store remembers the digests of a context's files. */
 function digestsFile(store: Store, context: string | undefined): string | undefined {
   if (context === undefined) return undefined
   const name = createHash('sha256').update(path.resolve(context)).digest('hex')
@@ -141,7 +141,7 @@ function namedContext(text: string): [string, NamedContext] {
 }
 
 function allowance(text: string): string {
-  // The network of the host is what every RUN has, unless it is told otherwise.
+  // `network.host` is accepted, and means nothing: every RUN has the network of the host unless told otherwise.
   if (text === 'security.insecure' || text === 'network.host') return text
   throw invalid(`--allow ${text}: known are security.insecure and network.host`)
 }

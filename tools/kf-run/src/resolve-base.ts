@@ -9,21 +9,21 @@ import type { Store } from '@pipelayer/store'
 
 export interface BaseOptions extends RemoteOptions {
   readonly store: Store
-  /** Ask the registry although the store has the image. */
+  /** Ask the registry even if the store has the image. */
   readonly pull: boolean
   readonly platform: Platform
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
-  /** Told that a registry is asked although the store has an image of the name. */
+  /** Is called if a registry is asked although the store has an image of that name. */
   readonly inform?: (message: string) => void
 }
 
 /**
- * Finds an image, by reference or place, and brings its blobs into the store, where it keeps its name. Of a reference
- * whose image the store has for another platform, the registry is asked; the error then tells of both.
+ * Finds an image by reference or place, and brings its blobs into the store, where it keeps its name. If the store has
+ * the image of a reference only for another platform, the registry is asked; an error then names both.
  *
- * @throws {ToolError} those of {@link fetchImage}; `MANIFEST_UNKNOWN` and the like when it is nowhere; `PLATFORM_NOT_FOUND` when it
- * is there for other platforms alone: build for one of these, or say `FROM --platform`
+ * @throws {ToolError} those of {@link fetchImage}; `MANIFEST_UNKNOWN` and the like if no place has it;
+ * `PLATFORM_NOT_FOUND` if it exists only for other platforms: build for one of these, or write `FROM --platform`
  */
 export async function resolveBase(text: string, options: BaseOptions): Promise<BaseImage> {
   let missed: ToolError | undefined
@@ -46,14 +46,14 @@ export async function resolveBase(text: string, options: BaseOptions): Promise<B
   throw new ToolError('MANIFEST_UNKNOWN', `no image "${text}"`)
 }
 
-// Who reads that a registry cannot be reached has to know that the image is here, for another platform.
+// If the registry cannot be reached, the error also says that the store has the image for another platform.
 function afterMiss(missed: ToolError | undefined, error: unknown): unknown {
   if (missed === undefined || !(error instanceof ToolError)) return error
   const { code, message, status } = error
   return new ToolError(code, `${missed.message}; elsewhere: ${message}`, { status, cause: error })
 }
 
-// A bare reference is looked up in the store first; a place is taken at its word.
+// A plain reference is looked up in the store first; a place is asked directly.
 function candidates(text: string, options: BaseOptions): string[] {
   if (parsePlace(text).transport !== 'docker') return [text]
   if (options.pull || text.startsWith('docker://')) return [text]
@@ -67,7 +67,9 @@ function isDamaged(error: unknown): error is ToolError {
   return error instanceof ToolError && ['DIGEST_MISMATCH', 'SIZE_MISMATCH'].includes(error.code)
 }
 
-/** Reads the layers of a base, and fetches anew what is damaged. @throws {ToolError} `BLOB_DAMAGED`: pull the image again */
+/**
+ * Reads the layers of a base, and fetches damaged ones anew. @throws {ToolError} `BLOB_DAMAGED`: pull the image again
+ */
 async function mendLayers(
   text: string,
   layers: readonly BaseLayer[],

@@ -4,8 +4,8 @@ import { ToolError } from '@pipelayer/errors'
 import { type AgentSource, isKeyFile } from '@pipelayer/steps'
 
 /**
- * What `--ssh` says: `ID=SOCKET` of an agent, `ID=KEY[,KEY...]`, files of private keys, or `ID` for the agent of
- * `$SSH_AUTH_SOCK`.
+ * Parses `--ssh`: `ID=SOCKET` for the socket of an agent, `ID=KEY[,KEY...]` for files of private keys, or `ID` for the
+ * agent of `$SSH_AUTH_SOCK`.
  *
  * @throws {ToolError} `OPTION_INVALID`, system errors
  */

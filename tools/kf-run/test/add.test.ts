@@ -1,4 +1,4 @@
-// ADD of archives, and what an ignore file leaves of a context.
+// ADD of archives, and which files of a context an ignore file keeps.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -78,7 +78,7 @@ t.test('ADD of archives that were appended to, or lead out', { skip: skip || nee
   t.match(through.status, /[01]/)
 })
 
-/** Puts another name or type flag into the first header of a tar, and its checksum right. */
+/** Writes another name or type flag into the first header of a tar, and corrects its checksum. */
 function patchHeader(file: string, { name, flag }: { readonly name: string; readonly flag: string }): void {
   const bytes = fs.readFileSync(file)
   const header = bytes.subarray(0, 512)

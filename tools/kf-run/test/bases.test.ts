@@ -1,4 +1,4 @@
-// Base images: the PATH of one that has none, and one that is there for another platform.
+// Base images: the PATH if an image has none, and an image that exists for another platform.
 
 import path from 'node:path'
 import { Store } from '@pipelayer/store'
@@ -8,7 +8,7 @@ import { Lab } from './kit.js'
 
 const skip = need('root', 'busybox', 'unshare', 'setpriv')
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-/** Nobody listens on this port: asking a registry there fails at once, and sends nothing anywhere. */
+/** No server listens on this port, so that a request to a registry there fails at once. */
 const NOBODY = '127.0.0.1:1'
 
 interface Wanted {

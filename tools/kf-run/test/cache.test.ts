@@ -1,4 +1,4 @@
-// The cache of the built kf-run: packed steps, steps of other machines, steps at the same time.
+// The cache of the built kf-run: packed steps, steps of other machines, and steps that are executed at the same time.
 
 import fs from 'node:fs'
 import path from 'node:path'

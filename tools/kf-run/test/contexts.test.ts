@@ -1,4 +1,4 @@
-// What FROM and --from mean by a name that --build-context gives: files, an image of a layout, an image by another name.
+// The meaning of a name of --build-context in FROM and --from: files, an image of a layout, an image by another name.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -20,7 +20,7 @@ t.test('FROM names files', { skip }, async t => {
   fs.symlinkSync('own', path.join(root, 'link'))
   fs.writeFileSync(path.join(root, 'no'), '')
   fs.writeFileSync(path.join(root, '.dockerignore'), 'no\n')
-  // Docker 28.5.2: one layer of these five, all 0:0; modes and times as they are.
+  // Docker 28.5.2 makes one layer of these five, all owned by 0:0, with their modes and times.
   const files = [
     'add .dockerignore file 0644 0:0',
     'add bin dir 0755 0:0',

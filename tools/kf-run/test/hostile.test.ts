@@ -1,4 +1,4 @@
-// Steps that reach for the host, for each other, for secrets, or for everything there is.
+// Steps that try to reach the host, each other, secrets, or all resources.
 
 import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -108,7 +108,7 @@ t.test('a secret is nowhere but in the step', { skip }, async t => {
     ['chroot', 'false'],
   ]) {
     const step = `RUN ${mounts} [ "$(cat /run/secrets/a) $SEEN" = "${first.slice(0, 7)}-horse-battery ${second.slice(0, 6)}-of-the-barn" ] && ${end}`
-    // The words of the step would be found otherwise: it compares with what it puts together.
+    // The step puts the word together, because otherwise it would find the word in its own command line.
     const hidden = step
       .replace(`${first.slice(0, 7)}-`, '$(printf correct-)')
       .replace(`${second.slice(0, 6)}-`, '$(printf staple-)')
@@ -173,7 +173,7 @@ t.test('what a step leaves, and what it takes', { skip }, async t => {
     )
     t.match(content(seen.snapshots[1], 'e'), 'HOME=/mine', 'the image says where home is')
   }
-  // A disk that is full at once: the store is on a small one.
+  // The store is on a small disk that is full at once.
   const small = path.join(dir, 'small')
   fs.mkdirSync(small)
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', small])
@@ -196,7 +196,8 @@ t.test('a container that is killed while it is made', { skip }, async t => {
     const run = here.start(`${BUSYBOX}${'RUN true\n'.repeat(8)}`, '--runtime runc --no-cache')
     const ids: string[] = []
     const tmp = path.join(here.store, 'tmp')
-    // Asked for as often as can be: what the runtime has not written down yet is gone in a moment.
+    // The processes are looked for as often as possible, since containers that the runtime has not recorded yet exist
+    // only for a moment.
     while (!ids.some(id => id.endsWith(`-${1 + (time % 4)}`))) {
       for (const work of list(tmp)) ids.push(...list(path.join(tmp, work, 'runtime')))
       await setImmediate()
@@ -207,7 +208,7 @@ t.test('a container that is killed while it is made', { skip }, async t => {
     process.kill(shell, 'SIGKILL')
     await run.done
     await waitUntil('the work directory is gone', () => list(tmp).length === 0)
-    // Others' come and go meanwhile: find says so, and goes on.
+    // Other cgroups come and go meanwhile: find reports them, and goes on.
     const name = `${ids[0]?.replace(/\d+$/, '')}*`
     const found = spawnSync('find', ['/sys/fs/cgroup', '-name', name], { encoding: 'utf8' })
     t.equal(found.stdout, '', 'no cgroup is left')
@@ -243,7 +244,7 @@ t.test('accounts of an image that is hostile', { skip }, async t => {
   }
 })
 
-/** Whether a command line has these words. */
+/** Whether a process has these words in its command line. */
 function running(mark: string, program = 'sleep\0'): boolean {
   return fs.readdirSync('/proc').some(pid => {
     try {

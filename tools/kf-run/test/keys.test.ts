@@ -1,4 +1,5 @@
-// What makes a step another one: changes of the context, the Dockerfile and the options, each upon what the others left.
+// Which changes of the context, the Dockerfile and the options give a step a new key. Each change builds on the ones
+// before it.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -22,7 +23,7 @@ t.test('what is executed after a change', { skip }, async t => {
   here.file('d/b', 'b')
   here.file('one', '1')
   here.file('.dockerignore', 'ignored')
-  // Lines: 2 sh, 3 one, 4 d, 5 RUN of ARG A, 6 RUN
+  // The lines are: 2 sh, 3 one, 4 d, 5 RUN with ARG A, 6 RUN
   let text = `${BUSYBOX}COPY one /one\nCOPY d /d\nARG A\nRUN echo $A > /a\nRUN echo > /f\n`
   const set = (from: string, to: string): void => {
     text = text.replace(from, to)

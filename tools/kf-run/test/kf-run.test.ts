@@ -249,7 +249,7 @@ function descendants(pid: number): number[] {
   return childrenOfThreads(pid).flatMap(each => [each, ...descendants(each)])
 }
 
-// runc forks in any of its threads; /proc lists children by thread.
+// runc may start processes from any of its threads, and /proc lists the children of each thread separately.
 function childrenOfThreads(pid: number): number[] {
   try {
     const threads = fs.readdirSync(`/proc/${pid}/task`)

@@ -7,7 +7,7 @@ import { instructionFields, parseDockerfile } from '@pipelayer/dockerfile'
 import type { AnyRecord, SnapshotRecord } from '@pipelayer/records'
 import { type RunningPipe, startPipe } from '@pipelayer/testkit'
 
-/** What a run gave. */
+/** The result of a run. */
 export interface Run {
   readonly status: number
   readonly stderr: string
@@ -19,9 +19,9 @@ export interface Run {
 
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
-  /** A program that kf-run is started by. */
+  /** A program that starts kf-run. */
   readonly before?: string
-  /** Records in place of those of a Dockerfile. */
+  /** Records to use in place of those of a Dockerfile. */
   readonly input?: string
 }
 
@@ -39,7 +39,7 @@ export class Lab {
     fs.copyFileSync('/bin/busybox', path.join(this.context, 'sh'))
   }
 
-  /** Writes a file of the context, or with `->` a symlink. */
+  /** Writes a file of the context, or a symlink if the content begins with `->`. */
   file(name: string, content: string): void {
     const file = path.join(this.context, name)
     fs.mkdirSync(path.dirname(file), { recursive: true })
@@ -87,7 +87,7 @@ function recordsOf(dockerfile: string): string {
   return [...records, end].map(record => `${JSON.stringify(record)}\n`).join('')
 }
 
-/** What a step changed: `add bin/sh 0755 0:0`, or `delete x`; parents that did not change are left out. */
+/** The changes of a step: `add bin/sh 0755 0:0`, or `delete x`; parents that did not change are left out. */
 export function changes(snapshot: SnapshotRecord | undefined): string[] {
   const { upper = '', lowers = [] } = snapshot ?? {}
   return [...diffOverlay({ upper, lowers })]

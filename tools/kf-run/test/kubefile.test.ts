@@ -1,4 +1,4 @@
-// Kubefiles executed by the built kf-run: both dialects, what is recorded, where RUN runs, and what is refused.
+// Kubefiles executed by the built kf-run: both dialects, the records, where RUN works, and what is refused.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -21,7 +21,7 @@ async function run(here: Lab, text: string, args = '', dialect?: Dialect): Promi
   return await here.run('', `--no-images ${args}`, { input })
 }
 
-/** What the last step changed, names alone. */
+/** The names that the last step changed. */
 function names(done: Run): string[] {
   const last = done.snapshots.at(-1)
   return last === undefined ? [done.stderr] : changes(last).map(line => line.split(' ').slice(0, 3).join(' '))

@@ -1,4 +1,5 @@
-// COPY --link and ADD --link: a step that lies on nothing. What is below neither changes it nor its key.
+// COPY --link and ADD --link: such a step is executed on an empty root, so the files below it change neither the step
+// nor its key.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -9,14 +10,14 @@ import { changes, Lab, type Run } from './kit.js'
 
 const skip = need('root', 'busybox', 'runc', 'unshare', 'setpriv', 'tar')
 
-/** A base with a directory, symlinks to it and to nothing, a file, accounts; its names below /t. */
+/** A base with a directory, symlinks (one of them without a target), a file, and accounts; its names are below /t. */
 const BASE = `FROM scratch
 COPY sh /bin/busybox
 RUN ["/bin/busybox", "sh", "-c", "/bin/busybox --install -s /bin"]
 RUN mkdir -p /t/dir/inner /etc && chmod 700 /t/dir && chown 5:6 /t/dir && echo > /t/dir/inner/old && \
   ln -s dir /t/ln && ln -s /nowhere /t/gone && echo file > /t/file && echo joe:x:7:8::/:/bin/sh > /etc/passwd
 `
-/** Writes what /t is into /out. */
+/** Writes a list of all that is in /t into /out. */
 const LIST = `RUN cd /t && find . | sort | xargs stat -c '%n %F %a %u:%g %N' > /out\n`
 
 function lab(t: Scope): Lab {

@@ -1,4 +1,4 @@
-// Mounts of a RUN: their order, their modes, what is on their way; and the mount points that every container has.
+// Mounts of a RUN: their order, their modes, symlinks in their paths; and the mount points that every container has.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -79,7 +79,7 @@ t.test('the order of mounts', { skip }, async t => {
     const { status, stderr } = await here.run(`${BUSYBOX}${steps}\n`)
     t.match([status, stderr], [1, want], why)
   }
-  // What is mounted first may hold a symlink where the next one is to be mounted: it must not lead to the host.
+  // The tree that is mounted first holds a symlink where the second one is to be mounted. It must not lead to the host.
   const made = '/pipelayer-must-not-be-here'
   for (const runtime of RUNTIMES) {
     const nested = `--mount=from=evil,target=/x,rw ${tmpfs(`/x/out${made}`)}`

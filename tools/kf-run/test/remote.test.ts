@@ -1,4 +1,4 @@
-// ADD from the network: what appears in the image, with which name, mode and time; what the cache makes of it.
+// ADD from the network: the names, modes and times of the files in the image, and when the cache is used.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'

@@ -1,4 +1,4 @@
-// FROM: which image a name gives, and what happens where the store lies about it or is damaged.
+// FROM: which image a name gives, and what happens if the store has a wrong or damaged blob of it.
 
 import fs from 'node:fs'
 import path from 'node:path'

@@ -1,4 +1,4 @@
-// A base whose layer broke off: the next build goes on where the last one was killed.
+// The transfer of a base's layer breaks off: the next build goes on where the killed one stopped.
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
@@ -11,7 +11,7 @@ import t from 'tap'
 import { Lab } from './kit.js'
 
 const skip = need('root', 'busybox', 'tar', 'unshare', 'setpriv')
-/** Bytes of the layer that the first request for it gets. */
+/** How many bytes of the layer the first request for it gets. */
 const FIRST = 2 * 1024 * 1024
 
 interface Slow {
@@ -19,7 +19,7 @@ interface Slow {
   readonly layer: Descriptor
   /** The `range` of each request for the layer. */
   readonly ranges: (string | undefined)[]
-  /** Bytes of the layer that were given out. */
+  /** How many bytes of the layer were sent. */
   sent(): number
 }
 
@@ -29,7 +29,7 @@ function makeLayer(dir: string): Buffer {
   return execFileSync('tar', ['-c', '-C', dir, 'f'], { maxBuffer: 4 * FIRST })
 }
 
-/** A registry with one image. The first request for its layer gets a part of it, and then nothing more. */
+/** A registry with one image. The first request for its layer gets a part of it, and then hangs. */
 async function slowRegistry(t: Scope, bytes: Buffer): Promise<Slow> {
   const documents = new Map<string, { readonly mediaType: string; readonly bytes: Buffer }>()
   const keep = (mediaType: string, bytes: Buffer): Descriptor => {
@@ -79,7 +79,7 @@ t.test('kf-run is killed in the middle of a layer', { skip }, async t => {
     const text = dockerfile(`${host}/base:one`)
     const running = here.start(text, args)
     const partial = path.join(here.store, 'partial', `sha256-${encodedOf(layer.digest)}`)
-    // What the first run wrote is what the second must not ask for: it is killed when the store has it.
+    // The first run is killed when the store has the first part, which the second run must not ask for again.
     await waitUntil('the first part is in the store', () => {
       return (fs.statSync(partial, { throwIfNoEntry: false })?.size ?? 0) >= FIRST
     })

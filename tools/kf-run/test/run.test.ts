@@ -1,4 +1,4 @@
-// RUN: who runs it, what it sees, what is mounted for it, and how it fails.
+// RUN: its user, its environment and files, its mounts, and how it fails.
 import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'

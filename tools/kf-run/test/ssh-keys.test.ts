@@ -9,7 +9,7 @@ import t from 'tap'
 import { startKeyAgent } from '../../../packages/execution/executor/src/ssh-keys.js'
 import { parseSsh } from '../src/ssh-option.js'
 
-/** Length, and type: which keys are there? */
+/** The message that asks for the list of keys: its length and its type. */
 const LIST = Buffer.from([0, 0, 0, 1, 11])
 const env = { PATH: process.env.PATH ?? '' }
 

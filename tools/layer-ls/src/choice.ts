@@ -1,12 +1,12 @@
 /**
- * Which layers of an image are meant.
+ * Chooses the layers that a command line names.
  *
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
 import type { LayerRecord } from '@pipelayer/records'
 
-/** Holds what a command line says to what can be a layer. @throws ToolError `USAGE`, status 2 */
+/** Checks that each name on a command line can be that of a layer. @throws ToolError `USAGE`, status 2 */
 export function layerNames(given: readonly string[]): readonly string[] {
   const wrong = given.find(text => !/^(?:[1-9]\d*|\w+:\w+)$/.test(text))
   if (wrong === undefined) return given
@@ -14,7 +14,7 @@ export function layerNames(given: readonly string[]): readonly string[] {
   throw new ToolError('USAGE', message, { status: 2 })
 }
 
-/** Layers by number, from 1, base first, in each image of its own; or by digest or diffID. */
+/** Chooses layers by number, from 1, base first, separately in each image; or by digest or diffID. */
 export class LayerChoice {
   readonly #wanted: ReadonlySet<string>
   readonly #missing: Set<string>

@@ -1,5 +1,5 @@
 /**
- * layer-ls: the entries of layers, as records.
+ * layer-ls: lists the entries of layers as records.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { LayerChoice } from './choice.js'
 export interface LayerLsOptions {
   /** Opens blobs whose record has no path that leads to them. */
   readonly open: OpenBlob
-  /** Numbers from 1, base first, or digests; the other layers pass. None: all are listed. */
+  /** Numbers from 1, base first, or digests. Other layers pass through. If empty, all layers are listed. */
   readonly layers?: readonly string[]
   readonly onWarning?: (message: string) => void
   readonly signal?: AbortSignal
@@ -22,7 +22,7 @@ export interface LayerLsOptions {
 
 /**
  * Each `layer` becomes `layer-begin`, a `change` for each of its entries in the order of its tar, and `layer-end`;
- * other records pass. A file's bytes are named by where they lie in the blob.
+ * other records pass. The content of a file is given by its position in the blob.
  *
  * @throws ToolError `LAYER_NOT_FOUND`, `LAYER_INVALID`; those of listLayer, decompress and layerBlob
  */
@@ -39,7 +39,7 @@ export async function* layerLs(
   choice.finish()
 }
 
-/** Lists the tar in a file, plain or compressed, which is read twice: its digest comes first. */
+/** Lists the tar in a file, plain or compressed. The file is read twice, because its digest is needed first. */
 export async function* listFile(
   file: string,
   options: Omit<LayerLsOptions, 'open' | 'layers'> = {},
@@ -49,7 +49,7 @@ export async function* listFile(
   yield* closed({ type: 'layer-begin', image: '1', order: 'listed' }, listed)
 }
 
-/** Lists a tar that comes once, plain or compressed: its entries cannot say where their bytes lie. */
+/** Lists a tar that can be read only once, plain or compressed. Its entries do not say where their content is. */
 export async function* listStream(
   source: AsyncIterable<Buffer>,
   options: Omit<LayerLsOptions, 'open' | 'layers'> = {},

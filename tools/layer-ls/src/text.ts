@@ -1,5 +1,5 @@
 /**
- * Entries as lines for people, as `tar -tv` shows them.
+ * Shows entries as lines for people, as `tar -tv` does.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const LETTERS: Readonly<Record<EntryType, string>> = {
   fifo: 'p',
 }
 
-/** `mode owner/group size time path`; a whiteout has a line without these. Times are UTC. */
+/** Writes `mode owner/group size time path`; the line of a whiteout has only its path. Times are UTC. */
 export function textForm(format: string): TextForm | undefined {
   if (format !== 'text') return undefined
   return { record: textOf, end: () => '' }
@@ -59,7 +59,7 @@ function sizeOf({ type, size = 0, devmajor, devminor }: EntryFields): string {
   return text.padStart(10)
 }
 
-/** A time that no calendar has is shown as the seconds that it is. */
+/** A time that is outside the calendar is shown as a number of seconds. */
 function timeOf({ mtime }: EntryFields): string {
   const date = new Date(Math.floor(Number(mtime)) * 1000)
   if (Number.isNaN(date.getTime())) return mtime

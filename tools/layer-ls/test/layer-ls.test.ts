@@ -11,7 +11,7 @@ async function* each(...records: AnyRecord[]): AsyncGenerator<AnyRecord, void, v
   yield* records
 }
 
-/** A tar of GNU tar; what it holds is said by a shell script. */
+/** A tar made by GNU tar from a folder that a shell script fills. */
 function tarOf(top: string, name: string, script: string): string {
   const file = path.join(top, `${name}.tar`)
   const dir = path.join(top, `${name}.d`)

@@ -1,5 +1,5 @@
 /**
- * What the command line asks to be packed.
+ * Reads the command line: what is packed, and how.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface PackArguments {
   readonly created: string | undefined
 }
 
-/** What an option may be filled from. */
+/** The surroundings from which options get default values. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   now(): Date

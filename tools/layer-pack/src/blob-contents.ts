@@ -1,5 +1,5 @@
 /**
- * Files whose bytes lie in blobs of the store, or where a record says.
+ * Reads files whose content lies in blobs of the store, or where a record says.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { attempt } from '@pipelayer/errors'
 import { blobBytes } from '@pipelayer/layer-blob'
 import type { Store } from '@pipelayer/store'
 
-/** Costs nothing until a file is read. The caller closes it. */
+/** Nothing is opened until a file is read. The caller closes it. */
 export function blobContents(store: Store, signal: AbortSignal | undefined): BlobContents {
   return new BlobContents({
     open: (digest, hint) => blobBytes(digest, hint, one => store.openBlob(one)),
@@ -20,7 +20,7 @@ export function blobContents(store: Store, signal: AbortSignal | undefined): Blo
   })
 }
 
-/** A file without a name: whatever ends the process, nothing of it stays. */
+/** Opens a file without a name, so that nothing of it stays, however the process ends. */
 function tempFile(store: Store): number {
   const dir = store.tempDir('copy')
   return attempt(`make a temporary file in "${dir}"`, () => {

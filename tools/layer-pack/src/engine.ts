@@ -1,5 +1,5 @@
 /**
- * Whether this zlib gives the bytes that others give.
+ * Checks whether this zlib compresses to the same bytes as others.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { ToolError } from '@pipelayer/errors'
 import type { BlobSink } from '@pipelayer/packing'
 import type { LayerPackOptions } from './how.js'
 
-/** Looks once, while the first layer is packed: some 10 ms, half of them of another thread. */
+/** Checks once, while the first layer is packed. It takes some 10 ms, half of them in another thread. */
 export class Engine {
   readonly #options: LayerPackOptions
   #checked: Promise<void> | undefined
@@ -19,12 +19,12 @@ export class Engine {
   }
 
   /**
-   * A new blob of the store, which nobody sees before the engine has passed: its commit throws ToolError
-   * `ENGINE_UNKNOWN` under SOURCE_DATE_EPOCH; without it the user is told.
+   * Makes a new blob of the store, which is not visible before the engine was checked. If the check fails and
+   * SOURCE_DATE_EPOCH is set, its commit throws ToolError `ENGINE_UNKNOWN`; otherwise there is only a warning.
    */
   newBlob(): BlobSink {
     const checked = (this.#checked ??= this.#check())
-    // Not to be taken for one that nobody awaits where packing fails first.
+    // If packing fails first, nobody awaits the check, and its failure must not count as an unhandled rejection.
     checked.catch(() => undefined)
     const blob = this.#options.store.blobWriter()
     return {

@@ -1,5 +1,5 @@
 /**
- * How layers are packed.
+ * The options for packing layers.
  *
  * @module
  */
@@ -10,9 +10,12 @@ export interface LayerPackOptions {
   readonly store: Store
   readonly compress: CompressOptions
   readonly workers?: number
-  /** Take changes that do not match their `layer-end`, as a filter leaves them. They never enter the cache. */
+  /**
+   * Accept changes that do not match their `layer-end`, because a filter has altered them. Such layers never enter the
+   * cache.
+   */
   readonly filtered?: boolean
-  /** Real paths of the folders that files named by records may lie in; any, unless said. */
+  /** Real paths of the folders in which files named by records may lie. Without it, they may lie anywhere. */
   readonly sourceRoots?: readonly string[]
   readonly mtimeNs?: boolean
   readonly family?: 'oci' | 'docker'
@@ -22,7 +25,7 @@ export interface LayerPackOptions {
   readonly signal?: AbortSignal
 }
 
-/** The same, for the package that packs. */
+/** The same options for the package that packs. */
 export function howOf(options: LayerPackOptions): PackOptions {
   const { compress, workers, sourceRoots, mtimeNs, family, sourceDateEpoch, signal } = options
   return {

@@ -1,5 +1,5 @@
 /**
- * layer-pack: changes, a tree or a tar become a layer in the store.
+ * layer-pack: packs changes, a tree or a tar into a layer of the store.
  *
  * @module
  */
@@ -17,19 +17,20 @@ import { LayerReader } from './layer-reader.js'
 
 export type { LayerPackOptions } from './how.js'
 
-/** What a layer that comes from no stream says of itself. */
+/** The properties of a layer that does not come from a stream. */
 export interface Origin {
   readonly createdBy?: string
   readonly created?: string
 }
 
 /**
- * The records from `layer-begin` to `layer-end` become one `layer`, its blob being in the store; other records pass.
+ * Turns the records from `layer-begin` to `layer-end` into one `layer` record, whose blob is in the store; other
+ * records pass.
  *
- * A step that was packed in the same way before is known by its cacheKey; then no file is read. A layer that kf-run took
- * from its cache becomes the one that is asked for: see {@link knownLayer}.
+ * If a step was packed in the same way before, which its cacheKey shows, no file is read. A layer that kf-run took from
+ * its cache is packed in the form that is asked for: see {@link knownLayer}.
  *
- * @throws ToolError `LAYER_INCOMPLETE`, `RECORD_MISPLACED`, `CHANGES_MISMATCH` where a filter altered the changes;
+ * @throws ToolError `LAYER_INCOMPLETE`, `RECORD_MISPLACED`, `CHANGES_MISMATCH` if a filter altered the changes;
  *   those of packChanges; `ENGINE_UNKNOWN`; `STEP_PACKED`
  */
 export async function* layerPack(

@@ -1,5 +1,5 @@
 /**
- * Layers that kf-run took from its cache in place of snapshots.
+ * Handles layers that kf-run took from its cache, in place of snapshots.
  *
  * @module
  */
@@ -11,9 +11,10 @@ import type { LayerRecord } from '@pipelayer/records'
 import { howOf, type LayerPackOptions } from './how.js'
 
 /**
- * The same layer, packed as is asked for: as it is, as the store knows it, else made from the blob, whose tar is kept.
+ * Returns the layer in the encoding that is asked for: as it is, or as the store has it already, or packed anew from
+ * the same tar.
  *
- * @throws ToolError `STEP_PACKED` where other changes are asked for than those that were packed: run kf-run with
+ * @throws ToolError `STEP_PACKED` if other changes are asked for than those that were packed: run kf-run with
  *   --snapshots; those of packTar and layerBlob
  */
 export async function knownLayer(record: LayerRecord, options: LayerPackOptions): Promise<LayerRecord> {

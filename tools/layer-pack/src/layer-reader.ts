@@ -1,5 +1,5 @@
 /**
- * The records of one layer in a stream.
+ * Reads the records of one layer in a stream.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import {
   type LayerEndRecord,
 } from '@pipelayer/records'
 
-/** Reads from `layer-begin` to `layer-end`, and holds what it reads to what the end says. */
+/** Reads from `layer-begin` to `layer-end`, and compares the changes with the count and digest in the end record. */
 export class LayerReader {
   readonly #begin: LayerBeginRecord
   readonly #iterator: AsyncIterator<AnyRecord>
@@ -29,7 +29,7 @@ export class LayerReader {
   }
 
   /**
-   * The changes; ends where the layer does.
+   * Yields the changes up to the end of the layer.
    *
    * @throws ToolError `LAYER_INCOMPLETE`, `RECORD_MISPLACED`, `CHANGES_MISMATCH`
    */
@@ -50,7 +50,7 @@ export class LayerReader {
     }
   }
 
-  /** Reads to the end without using anything. Throws as {@link changes} does. */
+  /** Reads to the end of the layer and drops its changes. Throws as {@link changes} does. */
   async skip(): Promise<void> {
     for await (const _ of this.changes());
   }

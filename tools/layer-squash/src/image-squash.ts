@@ -1,5 +1,5 @@
 /**
- * One image on its way to fewer layers.
+ * Collects one image whose layers are squashed.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { LayerSquashOptions } from './options.js'
 
 const CREATED_BY = 'layer-squash'
 
-/** Its layers so far, applied in memory: about half a kilobyte for each entry. */
+/** The layers of the image so far, applied in memory. Memory: about half a kilobyte for each entry. */
 export class ImageSquash {
   readonly #image: string
   readonly #options: LayerSquashOptions
@@ -31,7 +31,7 @@ export class ImageSquash {
     this.#isAbove = 'from' in options.cut && options.cut.from === 1
   }
 
-  /** Applies a layer. True where it passes, since it lies below the cut. */
+  /** Applies a layer. Returns true if the layer is below the cut, so that its record passes. */
   async take(record: LayerRecord): Promise<boolean> {
     const isMerged = this.#isAbove
     this.#isMerged.push(isMerged)
@@ -47,7 +47,7 @@ export class ImageSquash {
     return !isMerged
   }
 
-  /** Base and whole. @throws ToolError `LAYER_NOT_FOUND`, `NOTHING_TO_SQUASH` */
+  /** The tree of the base, and that of the whole image. @throws ToolError `LAYER_NOT_FOUND`, `NOTHING_TO_SQUASH` */
   sides(): { readonly base: ImageTree; readonly tree: ImageTree } {
     const { cut } = this.#options
     if ('onto' in cut && !this.#isAbove)
@@ -60,7 +60,10 @@ export class ImageSquash {
     return { base: this.#base, tree: this.#tree }
   }
 
-  /** @throws ToolError `LAYERS_MISSING`, `DIFF_ID_MISMATCH`: a lost layer would be found by nobody after this */
+  /**
+   * Checks that all layers came, because no later program could find out. @throws ToolError `LAYERS_MISSING`,
+   * `DIFF_ID_MISMATCH`
+   */
   check(record: ConfigRecord): void {
     checkDiffIDs(record, this.#diffIDs)
   }
@@ -70,8 +73,9 @@ export class ImageSquash {
   }
 
   /**
-   * The steps of the merged layers stay in the history, as steps without a layer; the merged one follows them all.
-   * The layers' diffIDs go: manifest-gen puts in those that come.
+   * Returns the config of the squashed image. The steps of the merged layers stay in the history as steps without a
+   * layer, and an entry for the merged layer follows them. The diffIDs are removed: manifest-gen adds those of the new
+   * layers.
    */
   configOf(record: ConfigRecord): ConfigRecord {
     const { rootfs: _, history, ...rest } = record.config

@@ -1,5 +1,5 @@
 /**
- * layer-squash: the upper layers of an image become one, the base stays as it is.
+ * layer-squash: merges the upper layers of an image into one, and keeps the base as it is.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import type { Cut, LayerSquashOptions } from './options.js'
 
 export type { LayerSquashOptions } from './options.js'
 
-/** How many changes go by before signals are looked at. */
+/** After this many changes, signals are handled. */
 const PAUSE_EVERY = 1024
 
 /**
- * Of each image the layers below the cut pass as they are; those above it become `layer-begin`, one `change` for each
- * path that they change in the base, and `layer-end`; the config gets a history that says so. Other records pass.
+ * In each image, the layers below the cut pass as they are. Those above it become `layer-begin`, one `change` for each
+ * path that they change in the base, and `layer-end`; the config gets a history that fits them. Other records pass.
  *
  * @throws ToolError `NOTHING_TO_SQUASH`, `LAYER_NOT_FOUND`, `LAYERS_MISSING`, `DIFF_ID_MISMATCH`; those of layerBlob,
  *   listLayer and ImageTree
@@ -70,7 +70,7 @@ async function* merged(
   yield { type: 'layer-end', changes: digest.count, digest: digest.digest() }
 }
 
-/** @throws ToolError `USAGE`, status 2, unless just one of both is given */
+/** Reads the position of the cut from exactly one of two options. @throws ToolError `USAGE`, status 2 */
 export function cutOf(from: number | undefined, onto: string | undefined): Cut {
   if (from !== undefined && onto === undefined && from > 0) return { from }
   if (onto !== undefined && from === undefined) return { onto }

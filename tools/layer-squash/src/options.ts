@@ -1,11 +1,13 @@
 import type { OpenBlob } from '@pipelayer/layer-blob'
 
-/** The first layer that is merged, counted from 1, base first; or the last one that is kept, by digest or diffID. */
+/**
+ * The first layer that is merged, counted from 1, base first; or the digest or diffID of the last layer that is kept.
+ */
 export type Cut = { readonly from: number } | { readonly onto: string }
 
-/** What layer-squash is asked for. */
+/** The options of layer-squash. */
 export interface LayerSquashOptions {
-  /** Where the layers that become one begin. */
+  /** The position above which layers are merged. */
   readonly cut: Cut
   /** Opens blobs whose record has no path that leads to them. */
   readonly open: OpenBlob

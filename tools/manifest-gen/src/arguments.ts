@@ -1,5 +1,5 @@
 /**
- * What the command line says of the image.
+ * Reads the properties of the image from the command line.
  *
  * @module
  */
@@ -29,13 +29,13 @@ export interface DescribeArguments {
   readonly 'new-config': boolean
 }
 
-/** What an option may be filled from. */
+/** The surroundings from which options get default values. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
   now(): Date
 }
 
-/** @throws {ToolError} `PLATFORM_INVALID`, `TIME_INVALID`, and `USAGE` for a pair or a JSON array that is none */
+/** @throws {ToolError} `PLATFORM_INVALID`, `TIME_INVALID`, and `USAGE` for an invalid pair or JSON array */
 export function optionsOf(args: DescribeArguments, { env, now }: Surroundings): ManifestGenOptions {
   const media = args['media-types']
   const time = creationTime({ sourceDateEpoch: env.SOURCE_DATE_EPOCH, created: args.created, now: now() })

@@ -2,8 +2,9 @@ import { isObject } from '@pipelayer/oci'
 import type { ConfigRecord } from '@pipelayer/records'
 
 /**
- * The config of a cluster image that was built just now, with the name that it is built under: sealer's id depends on it, and is to
- * stay when the image gets other names. A name that it has stays, and so does every other config.
+ * Adds to the config of a newly built cluster image the name under which it is built. sealer's id depends on that name,
+ * and must not change when the image gets other names. A config that has a name already, and the config of any other
+ * image, is returned as it is.
  */
 export function withBuildName(record: ConfigRecord, name: string | undefined): ConfigRecord {
   const { config, digest } = record

@@ -18,26 +18,27 @@ import type { ImageParts } from './parts.js'
 export interface ConfigOptions {
   readonly edits: ConfigEdits
   readonly platform: Platform | undefined
-  /** Of an image that has no config yet. */
+  /** The platform of an image that has no config yet. */
   readonly defaultPlatform: Platform
-  /** RFC 3339: for what says no time of its own. */
+  /** RFC 3339, the time of images and steps that have no time of their own. */
   readonly created: string
   readonly author: string | undefined
-  /** Make a config where none came, even for layers that an image must have had one with. */
+  /** Make a config if none came, even if the layers come from an image that must have had one. */
   readonly newConfig: boolean
 }
 
 /** The config that an image gets. */
 export interface FinishedConfig {
   readonly document: ImageConfig
-  /** The bytes of an existing blob that says the same; undefined when a new one must be written. */
+  /** The bytes of an existing blob with the same content; undefined if a new one has to be written. */
   readonly kept: Buffer | undefined
   /** Base first. */
   readonly layers: readonly PackedLayer[]
 }
 
 /**
- * The config of an image: kept byte for byte while document, blob and layers agree, else written anew.
+ * Finds the config of an image. Its blob is kept byte for byte if document, blob and layers agree, and written anew
+ * otherwise.
  *
  * @throws {ToolError} `LAYERS_MISSING`, `CONFIG_MISSING`, `CONFIG_INVALID`, `DIFFID_MISSING`
  */
@@ -61,15 +62,18 @@ function build(document: JsonObject, layers: readonly LayerRecord[], options: Co
     rootfs: { type: 'layers', diff_ids: aligned.layers.map(diffIDOf) },
     ...(hasHistory(document) ? { history: aligned.history } : {}),
   }
-  // What others wrote is passed on as it is; what we write keeps to the specification.
+  // A config that another program wrote is passed on as it is, but one that we write must fulfil the specification.
   validateConfig(config)
   return { document: checkConfig(config), kept: undefined, layers: aligned.layers }
 }
 
-/** Existing configs may have a history that is short of their layers: while nothing changed, that is theirs to have. */
+/**
+ * Whether a history fits the layers. The history of an existing config may be too short; that is accepted while nothing
+ * has changed.
+ */
 function fits({ config }: ConfigRecord, layers: readonly LayerRecord[]): boolean {
   const rootfs = isObject(config.rootfs) ? config.rootfs : {}
-  // An artifact's config names no layers: there is nothing to compare.
+  // The config of an artifact names no layers, so there is nothing to compare.
   if (!Array.isArray(rootfs.diff_ids)) return true
   const diffIDs = layers.filter(isPacked).map(layer => layer.diffID)
   if (diffIDs.length < rootfs.diff_ids.length)
@@ -81,8 +85,8 @@ function fits({ config }: ConfigRecord, layers: readonly LayerRecord[]): boolean
 }
 
 function newDocument(parts: ImageParts, options: ConfigOptions): JsonObject {
-  // Layers of a build or of a pulled image had a config in their stream: without it an image would come out that
-  // forgot its command, its user and its history.
+  // Layers of a build or of a pulled image had a config in their stream. If it is missing, the new image would lose its
+  // command, its user and its history.
   const orphan = parts.layers.find(layer => layer.cacheKey !== undefined || layer.engine === undefined)
   if (orphan !== undefined && !options.newConfig)
     throw new ToolError(
@@ -138,7 +142,7 @@ function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'))
   } catch {
-    // The config of an artifact may be anything: it agrees with no document.
+    // The config of an artifact may be no JSON, and then agrees with no document.
     return undefined
   }
 }

@@ -19,7 +19,8 @@ interface Named {
 }
 
 /**
- * The bytes of a manifest or config that a record names: from its path if that holds them, else from the store.
+ * Reads the bytes of a manifest or config that a record names: from its path if that file has the digest, otherwise
+ * from the store.
  *
  * @throws {ToolError} `BLOB_UNKNOWN`
  */
@@ -27,7 +28,9 @@ export function readDocument({ digest, path }: Named, store: Layout): Buffer {
   return (path === undefined ? undefined : matching(path, digest)) ?? store.readBlob(digest)
 }
 
-/** The path is a hint: whatever is wrong with it, the store is asked next. */
+/**
+ * Returns the file's bytes if they have the digest. The path is only a hint, so every error just leads to the store.
+ */
 function matching(path: string, digest: string): Buffer | undefined {
   try {
     const bytes = readRegular(path, MAX_DOCUMENT)
@@ -37,7 +40,7 @@ function matching(path: string, digest: string): Buffer | undefined {
   }
 }
 
-/** Names of a family's documents. */
+/** The media types of a family's documents. */
 export function familyTypes(family: Family): {
   readonly manifest: string
   readonly index: string
@@ -53,7 +56,8 @@ export function familyTypes(family: Family): {
 }
 
 /**
- * A layer's descriptor in a family's words: one manifest speaks one family. What is no layer type stays.
+ * Changes the media type of a layer to that of a family (OCI or Docker), because a manifest has media types of one
+ * family. Other media types stay.
  *
  * @throws {ToolError} `MEDIA_TYPE_UNSUPPORTED` for a zstd layer in the Docker family
  */
@@ -79,7 +83,7 @@ export function manifestDocument(parts: {
   }
 }
 
-/** An index of manifests, in the order given: the first match wins where it is read. */
+/** An index of manifests in the given order: readers take the first that fits. */
 export function indexDocument(
   manifests: readonly Descriptor[],
   family: Family,
@@ -93,7 +97,7 @@ export function indexDocument(
   }
 }
 
-/** The entry of an index for a manifest. Its own `platform` is that of the config. */
+/** The entry of an index for a manifest. Its field `platform` is that of the config. */
 export function indexEntry(manifest: Descriptor, platform: Platform | undefined): Descriptor {
   const { mediaType, digest, size } = manifest
   return {

@@ -1,11 +1,11 @@
 import { ToolError } from '@pipelayer/errors'
 import { isObject, type JsonObject } from '@pipelayer/oci'
 
-/** What the options change in a config's `config` object. Spec: image-spec v1.1, config.md. */
+/** The changes that options make in a config's `config` object. Spec: image-spec v1.1, config.md. */
 export interface ConfigEdits {
   readonly cmd?: readonly string[]
   readonly entrypoint?: readonly string[]
-  /** `NAME=VALUE`: replaces the variable of that name, else is appended. */
+  /** `NAME=VALUE`: replaces the variable of that name, or is appended. */
   readonly env?: readonly string[]
   /** `KEY=VALUE`. */
   readonly labels?: readonly string[]
@@ -17,14 +17,14 @@ export interface ConfigEdits {
   readonly stopSignal?: string
 }
 
-/** A config document with the edits made; `document` itself stays as it is. */
+/** Makes the edits in a copy of a config document. */
 export function withEdits(document: JsonObject, edits: ConfigEdits): JsonObject {
   const old = isObject(document.config) ? document.config : {}
   const changed: Record<string, unknown> = {
     ...(edits.user === undefined ? {} : { User: edits.user }),
     ...(listed(edits.expose) ? { ExposedPorts: withKeys(old.ExposedPorts, edits.expose.map(port)) } : {}),
     ...(listed(edits.env) ? { Env: withVariables(old.Env, edits.env) } : {}),
-    // As in a Dockerfile: a new entrypoint leaves no old arguments behind.
+    // As in a Dockerfile, a new entrypoint removes the old arguments.
     ...(listed(edits.entrypoint) ? { Entrypoint: edits.entrypoint, Cmd: undefined } : {}),
     ...(listed(edits.cmd) ? { Cmd: edits.cmd } : {}),
     ...(listed(edits.volumes) ? { Volumes: withKeys(old.Volumes, edits.volumes) } : {}),
@@ -58,7 +58,7 @@ export function pairs(texts: readonly string[], option: string): Record<string, 
 /**
  * The words of a command given by options: one word each, or all of them in one JSON array.
  *
- * @throws {ToolError} `USAGE`, status 2, for what begins as a JSON array and is none of strings
+ * @throws {ToolError} `USAGE`, status 2, for a text that begins like a JSON array and is no array of strings
  */
 export function words(values: readonly string[], option: string): readonly string[] {
   const [only] = values
@@ -67,7 +67,7 @@ export function words(values: readonly string[], option: string): readonly strin
     const list: unknown = JSON.parse(only)
     if (Array.isArray(list) && list.every(word => typeof word === 'string')) return list
   } catch {
-    // Said below.
+    // The error below covers this case too.
   }
   throw new ToolError(
     'USAGE',

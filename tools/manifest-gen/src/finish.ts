@@ -24,11 +24,11 @@ export interface FinishedImage {
   readonly manifest: ManifestRecord
   readonly platform: Platform | undefined
   readonly family: Family
-  /** False where the manifest is the one that came in. */
+  /** False if the manifest is the one that came in. */
   readonly isNew: boolean
 }
 
-/** Writes what an image still lacks into the store: a config that changed, and a manifest that names it. */
+/** Writes the missing documents of an image into the store: a changed config, and a manifest that names it. */
 export function finishImage(parts: ImageParts, options: FinishOptions, store: Layout): FinishedImage {
   const finished = finishConfig(parts, options, store)
   const old = oldManifest(parts.manifest, store)
@@ -80,7 +80,7 @@ function oldManifest(record: ManifestRecord | undefined, store: Layout): Manifes
   return document.kind === 'manifest' ? document : undefined
 }
 
-/** True when the manifest that came in names just what a new one would: then its bytes stay. */
+/** Whether the manifest that came in is equal to a new one: then its bytes are kept. */
 function says(old: Manifest | undefined, wanted: object): boolean {
   if (old === undefined) return false
   const { mediaType, config, layers, annotations } = old
@@ -95,7 +95,7 @@ function says(old: Manifest | undefined, wanted: object): boolean {
   )
 }
 
-/** Docker's words only where nothing of the image speaks OCI's. */
+/** The image gets Docker's media types only if none of its parts has one of OCI's. */
 function familyFrom(parts: ImageParts, { layers }: FinishedConfig): Family {
   const types = [...layers.map(layer => layer.mediaType), parts.manifest?.mediaType, parts.config?.mediaType]
   const known = types.flatMap(type => (type === undefined ? [] : [familyOf(type)]))

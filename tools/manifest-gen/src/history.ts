@@ -14,10 +14,10 @@ export interface Aligned {
 /**
  * Pairs a history with the layers of its image, base first.
  *
- * Every entry that is not `empty_layer` takes the next layer record; where that says `empty` (the step changed
- * nothing), the entry becomes an `empty_layer`. Layers beyond the history get an entry of their own: they were added.
+ * Every entry that is not `empty_layer` takes the next layer record; if that record says `empty` (the step changed
+ * nothing), the entry becomes an `empty_layer`. Further layers were added later, and get entries of their own.
  *
- * @throws {ToolError} `LAYERS_MISSING` when there are fewer layers than the history needs: records were lost
+ * @throws {ToolError} `LAYERS_MISSING` if there are fewer layers than the history needs: records were lost
  */
 export function pairHistory(history: readonly HistoryEntry[], records: readonly LayerRecord[]): Aligned {
   const rest = [...records]
@@ -42,7 +42,7 @@ export function pairHistory(history: readonly HistoryEntry[], records: readonly 
   return { history: entries, layers }
 }
 
-/** True for a layer record with a blob, as against that of a step without changes. */
+/** Whether a layer record has a blob, unlike that of a step without changes. */
 export function isPacked(layer: LayerRecord): layer is PackedLayer {
   return layer.empty !== true
 }

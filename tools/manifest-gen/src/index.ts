@@ -12,22 +12,22 @@ export { type ConfigEdits, pairs, words } from './edits.js'
 export type { FinishOptions } from './finish.js'
 
 export interface ManifestGenOptions extends FinishOptions {
-  /** Gets the documents; need not hold the layers. */
+  /** The store that the documents are written to; it need not hold the layers. */
   readonly store: Layout
-  /** The reference of the image, or with `index` of the index. */
+  /** The reference of the image or, with `index`, of the index. */
   readonly tag?: string
   /** Join all images of the stream into one index. */
   readonly index: boolean
 }
 
 /**
- * Describes images: adds to the layers of each a config and a manifest, written to the store.
+ * Describes images: adds a config and a manifest to the layers of each, and writes them to the store.
  *
- * Layers pass as they come, `empty` ones end here. An image is closed by its root record, else by the end of the stream.
- * The root that gets the tag comes last: before the end nobody knows that there is no other, and a name that is not given
- * to one image alone is given to none.
- * Bytes of a config and of a manifest are kept while they say what the records say; a config whose document was edited
- * is written anew, and with it the manifest, and the index that listed it.
+ * Layers pass as they come; `empty` ones are dropped. An image is closed by its root record, or by the end of the
+ * stream. The root that gets the tag comes last, because only the end of the stream shows that there is no other image;
+ * with several images, the name is given to none. The bytes of a config and of a manifest are kept if they agree with
+ * the records. A config whose document was edited is written anew, and so are its manifest and the index that listed
+ * it.
  *
  * @throws {ToolError} `LAYERS_MISSING`, `CONFIG_MISSING`, `CONFIG_INVALID`, `DIFFID_MISSING`, `TAG_AMBIGUOUS`,
  *   `IMAGE_MISSING` (a tag and nothing to name), `MEDIA_TYPE_UNSUPPORTED`
@@ -43,21 +43,21 @@ export async function* manifestGen(
 
 type Records = Generator<AnyRecord, void, void>
 
-/** The `image` of the index that `--index` makes: a key that no producer gives. */
+/** The key `image` of the index that `--index` makes; no other program uses this key. */
 const JOINED = 'manifest-gen:index'
 
 class Describer {
   readonly #options: ManifestGenOptions
   readonly #open = new OpenImages()
   readonly #reference: string | undefined
-  /** Manifests that changed, by the image of their index, then by the digest they had. */
+  /** Manifests that changed, by the image of their index, then by their former digest. */
   readonly #changed = new Map<string, Map<string, Descriptor>>()
-  /** With `--index`: what it lists. */
+  /** With `--index`: the images that the index lists. */
   readonly #listed: FinishedImage[] = []
   #roots = 0
-  /** The root of the image that gets the tag: given out at the end, when it is known to be the only one. */
+  /** The root record of the image that gets the tag. It is yielded at the end, when it is known to be the only one. */
   #named: AnyRecord | undefined
-  /** An image of the stream that failed. */
+  /** The key of an image that failed. */
   #failed: string | undefined
 
   constructor(options: ManifestGenOptions) {
@@ -81,7 +81,7 @@ class Describer {
       case 'index':
         return yield* this.#index(record as ManifestRecord)
       case 'failed':
-        // What came of a failed image is void; nothing may be made of it.
+        // If an image has failed, its records are dropped, so that nothing is made of them.
         if (typeof record.image === 'string') {
           this.#failed = record.image
           this.#open.take((record as FailedRecord).image as string)
@@ -100,7 +100,7 @@ class Describer {
     else if (this.#named !== undefined) yield this.#onlyOne(this.#named)
   }
 
-  // The name would be that of whichever image was left.
+  // If one of several images has failed, the name must not go to the one that is left.
   #onlyOne(named: AnyRecord): AnyRecord {
     if (this.#failed === undefined) return named
     const message = `cannot give "${this.#reference}" to image ${named.image}: image ${this.#failed} of this stream failed`
@@ -145,9 +145,9 @@ class Describer {
     this.#changed.set(partOf, table.set(old?.digest ?? '', manifest))
   }
 
-  /** An index that came in stays as it is, unless a manifest that it lists has changed. */
+  /** An index that came in stays as it is, unless one of its manifests has changed. */
   *#index(record: ManifestRecord): Records {
-    // Joined with others, its manifests are listed and the old index is not needed.
+    // When images are joined into a new index, the old index is not needed.
     if (this.#options.index) return
     const fields = record.partOf === undefined ? this.#root(record) : {}
     const changed = this.#changed.get(record.image)

@@ -1,6 +1,6 @@
 import type { ConfigRecord, LayerRecord, ManifestRecord } from '@pipelayer/records'
 
-/** What has come of one image so far. Layers are in the order of the stream: base first. */
+/** The records of one image so far. Layers are in the order of the stream: base first. */
 export interface ImageParts {
   readonly image: string
   readonly layers: LayerRecord[]
@@ -13,7 +13,7 @@ export interface ImageParts {
 export class OpenImages {
   readonly #images = new Map<string, ImageParts>()
 
-  /** The parts of `image`, begun now if it is new. */
+  /** The parts of `image`; begins a new image if the key is new. */
   of(image: string, partOf?: string): ImageParts {
     let parts = this.#images.get(image)
     if (parts === undefined) {
@@ -24,14 +24,14 @@ export class OpenImages {
     return parts
   }
 
-  /** Ends an image: its parts, if any came. */
+  /** Ends an image, and returns its parts, if any came. */
   take(image: string): ImageParts | undefined {
     const parts = this.#images.get(image)
     this.#images.delete(image)
     return parts
   }
 
-  /** Ends all that are left. */
+  /** Ends all images that are left. */
   *rest(): Generator<ImageParts, void, void> {
     for (const image of [...this.#images.keys()]) {
       const parts = this.take(image)

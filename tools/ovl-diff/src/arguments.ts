@@ -1,5 +1,5 @@
 /**
- * What the command line asks to be compared.
+ * Reads the command line: what is compared.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface DiffArguments {
 }
 
 /**
- * The layer that the arguments name; undefined where they name none, and snapshots are read.
+ * The trees that the arguments name; undefined if they name none, so that snapshots are read.
  *
  * @throws ToolError `USAGE`, status 2
  */

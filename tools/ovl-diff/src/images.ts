@@ -1,5 +1,5 @@
 /**
- * What differs between two images, told from their layers without unpacking them.
+ * Compares two images by their layers, without unpacking them.
  *
  * @module
  */
@@ -22,8 +22,8 @@ const OF_IMAGES = new Set(['layer', 'config', 'manifest', 'index', 'blob'])
 const PAUSE_EVERY = 1024
 
 /**
- * The layer that makes the second image of the first, under the key of the second. What came of both images goes no
- * further, other records pass. Memory: about half a kilobyte for each entry of both.
+ * Yields the layer that turns the first image into the second, under the key of the second. The records of both images
+ * are dropped, other records pass. Memory: about half a kilobyte for each entry of both.
  *
  * @throws ToolError `IMAGES_COUNT`, `LAYERS_MISSING`, `DIFF_ID_MISMATCH`; those of layerBlob, listLayer and ImageTree
  */
@@ -81,7 +81,7 @@ class Image {
     else if (record.type === 'layer' && record.empty !== true) await this.#apply(record as LayerRecord)
   }
 
-  /** Files are hashed: equal ones may lie in different blobs. */
+  /** The contents of files are hashed, because equal files may lie in different blobs. */
   async #apply(record: LayerRecord): Promise<void> {
     const { open, onWarning, signal } = this.#options
     const { digest, path, tar } = layerBlob(record, open)

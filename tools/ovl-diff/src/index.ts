@@ -1,5 +1,5 @@
 /**
- * ovl-diff: what a build step changed.
+ * ovl-diff: finds the changes of a build step.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import { isSameMap, isWholeMap, ownIdMap } from '@pipelayer/rootfs'
 
 export { type DiffImagesOptions, diffTwoImages } from './images.js'
 
-/** Where one layer's changes lie: an overlay upper directory, or two trees. Paths are absolute. */
+/** The directories of one layer's changes: an overlay upper directory, or two trees. Paths are absolute. */
 export interface LayerSource {
   readonly image: string
   readonly upper?: string | undefined
-  /** Nearest first; without it nothing is known of what lies below. */
+  /** The lower directories, nearest first. Without them, nothing is known about the files below. */
   readonly lowers?: readonly string[] | undefined
-  /** Without it every entry of `after` is an addition. */
+  /** Without it, every entry of `after` is an addition. */
   readonly before?: string | undefined
   readonly after?: string | undefined
   readonly xattrs?: 'trusted' | 'user' | undefined
@@ -35,21 +35,25 @@ export interface LayerSource {
 }
 
 export interface OvlDiffOptions {
-  /** Every xattr but overlayfs's own. Such a layer has no cacheKey: it is not the one that the step's key stands for. */
+  /**
+   * Keep all xattrs except those of overlayfs. Such a layer gets no cacheKey, because the key of a step stands for the
+   * layer with fewer xattrs.
+   */
   readonly allXattrs?: boolean
   readonly onWarning?: (message: string) => void
-  /** Told once, where steps come packed and are not compared. */
+  /** Is called once if steps come packed and are therefore not compared. */
   readonly onInfo?: (message: string) => void
   readonly signal?: AbortSignal
 }
 
-/** How many changes go by before signals are looked at: the disk is read synchronously. */
+/** After this many changes, signals are handled, since the disk is read synchronously. */
 const PAUSE_EVERY = 256
 
 /**
- * Each `snapshot` becomes `layer-begin`, one `change` for each path, and `layer-end`; other records pass.
+ * Turns each `snapshot` into `layer-begin`, one `change` for each path, and `layer-end`; other records pass.
  *
- * @throws ToolError `SNAPSHOT_INVALID`; `SNAPSHOT_MAPPED` for trees that only a user namespace can read; `STEP_PACKED` where xattrs are asked for that a packed step lost: run kf-run
+ * @throws ToolError `SNAPSHOT_INVALID`; `SNAPSHOT_MAPPED` for trees that only a user namespace can read; `STEP_PACKED`
+ * if xattrs are asked for that a packed step has lost: run kf-run
  *   with --snapshots; those of diffOverlay and diffTrees
  */
 export async function* ovlDiff(
@@ -58,7 +62,7 @@ export async function* ovlDiff(
 ): AsyncGenerator<AnyRecord, void, void> {
   let isTold = false
   for await (const record of records) {
-    // The schema has seen to it that the fields are what they are called.
+    // The schema guarantees that the fields have these types.
     if (record.type === 'snapshot') {
       yield* diffLayer(record as unknown as LayerSource, options)
       continue
@@ -72,7 +76,7 @@ export async function* ovlDiff(
   }
 }
 
-// A layer that kf-run took from its cache.
+// Whether a record is a layer that kf-run took from its cache.
 function isPacked({ type, encoding }: AnyRecord): boolean {
   return type === 'layer' && encoding !== undefined
 }
@@ -132,8 +136,8 @@ function changesOf(source: LayerSource, options: OvlDiffOptions): Iterable<Chang
 }
 
 /**
- * The map from the ids that we see to those of the image; none in the namespace itself. Other files than our own can only
- * be read there, or by root.
+ * The map from the ids that this process sees to those of the image; undefined inside the user namespace itself. Files
+ * of other owners can only be read there, or by root.
  */
 function mapFromHere(idMap: IdMap): IdMap | undefined {
   const here = ownIdMap()

@@ -159,7 +159,7 @@ t.test('the program', isRoot, async t => {
 t.test('--images', isRoot, async t => {
   const top = tempDir(t, 'images')
   const env = { PIPELAYER_STORE: path.join(top, 'store') }
-  // The same file in both, in layers that are not: it is no change. The link brings its file along.
+  // The same file in two images, in layers that differ, is no change. A hard link brings its file along.
   const scripts = {
     a0: 'mkdir d; echo same > d/same; echo 1 > d/x; echo 2 > d/y; echo 3 > gone; ln -s d l',
     a1: 'mkdir d; touch d/.wh.y',

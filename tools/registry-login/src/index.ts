@@ -1,5 +1,5 @@
 /**
- * registry-login: keeps the credentials of a registry where all tools find them.
+ * registry-login: stores the credentials of a registry where all tools find them.
  *
  * @module
  */
@@ -11,31 +11,31 @@ import { type Credentials, eraseCredentials, Registry, storeCredentials } from '
 import { type Ask, askOnTerminal } from './terminal.js'
 
 export interface LoginOptions {
-  /** `h.example:5000`; `docker.io` is the Hub. */
+  /** `h.example:5000`; `docker.io` stands for Docker Hub. */
   readonly host: string | undefined
   readonly username?: string | undefined
   readonly passwordStdin?: boolean
   readonly logout?: boolean
   readonly remote: RemoteOptions
   readonly stdin: () => AsyncIterable<unknown>
-  /** Tells the user what was done. */
+  /** Is called with a text for the user. */
   readonly info: (message: string) => void
-  /** In place of the terminal. */
+  /** Asks the user, in place of the terminal. */
   readonly ask?: Ask
 }
 
 const MAX_PASSWORD_BYTES = 64 * 1024
 
 /**
- * Asks the registry whether it takes the credentials, and keeps them only then. Yields no records.
+ * Asks the registry whether it accepts the credentials, and stores them only then. Yields no records.
  *
- * @throws ToolError `USAGE` of status 2; `UNAUTHORIZED`, `DENIED`; those of `storeCredentials` and of the network. Nothing
- * was written then.
+ * @throws ToolError `USAGE` of status 2; `UNAUTHORIZED`, `DENIED`; those of `storeCredentials` and of the network.
+ * Nothing was written then.
  */
 export async function* registryLogin(options: LoginOptions): AsyncGenerator<AnyRecord, void, undefined> {
   const domain = domainOf(options.host ?? '')
   const where = credentialPlaces(options.remote.env ?? {})
-  // What was done is told on stderr: it is no matter for the next tool.
+  // The result is written to stderr, because it does not concern the next tool.
   yield* []
   if (options.logout) {
     const places = await eraseCredentials(where, domain)
@@ -49,14 +49,14 @@ export async function* registryLogin(options: LoginOptions): AsyncGenerator<AnyR
   options.info(`${domain} knows ${credentials.username}; kept in ${place}`)
 }
 
-// A host is what may stand before the first slash of a reference.
+// A host is the part of a reference before its first slash.
 function domainOf(host: string): string {
   const name = host.replace(/^(?:index|registry-1)\.docker\.io$/, 'docker.io')
   try {
     const { domain } = parseNormalized(`${name}/library/x`)
     if (domain === name && !name.includes('/')) return domain
   } catch {
-    // Below: the same complaint.
+    // The error below covers this case too.
   }
   throw usage(`expected HOST[:PORT], got ${JSON.stringify(host)}`)
 }
@@ -66,7 +66,7 @@ async function credentialsOf(options: LoginOptions, domain: string): Promise<Cre
   if (options.username === undefined && options.passwordStdin)
     throw usage('--password-stdin needs --username')
   const username = options.username ?? (await ask(`User name for ${domain}: `, { hidden: false }))
-  // A colon would end the user name where it is sent.
+  // When the credentials are sent, a colon ends the user name.
   if (username === '' || /[:\p{Cc}]/u.test(username))
     throw usage(`not a user name: ${JSON.stringify(username)}`)
   const password = options.passwordStdin
@@ -76,7 +76,7 @@ async function credentialsOf(options: LoginOptions, domain: string): Promise<Cre
   return { username, password }
 }
 
-// As `docker login` does: one line break at the end is not part of it.
+// As with `docker login`, one line break at the end is not part of the password.
 async function readPassword(stdin: AsyncIterable<unknown>): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0

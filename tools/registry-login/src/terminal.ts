@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import tty from 'node:tty'
 import { ToolError } from '@pipelayer/errors'
 
-/** Asks for one line; hidden, what is typed is not shown. */
+/** Asks for one line. With `hidden`, the typed text is not shown. */
 export type Ask = (question: string, how: { readonly hidden: boolean }) => Promise<string>
 
 const INTERRUPT = '\u0003'
@@ -11,7 +11,7 @@ const ERASE = new Set(['\u007f', '\b'])
 const ERASE_LINE = '\u0015'
 
 /**
- * Asks on the terminal itself, whatever stdin and stdout are.
+ * Asks on the terminal itself, even if stdin and stdout lead elsewhere.
  *
  * @throws ToolError `USAGE` of status 2 without a terminal; `STOPPED` for Ctrl-C and Ctrl-D
  */
@@ -39,7 +39,7 @@ function openTerminal(): { readonly input: tty.ReadStream; readonly output: numb
   }
 }
 
-/** @internal Reads keys up to the end of a line; `echo` gets what is to be shown. */
+/** @internal Reads keys up to the end of a line; `echo` gets the text to show. */
 export function readLine(input: NodeJS.ReadableStream, echo: (text: string) => void): Promise<string> {
   return new Promise((resolve, reject) => {
     let line = ''

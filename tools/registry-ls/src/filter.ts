@@ -8,7 +8,7 @@ export interface FilterOptions {
 }
 
 /**
- * What passes a glob and a regular expression, where they are given.
+ * A filter by a glob and by a regular expression, if they are given.
  *
  * @throws ToolError `USAGE` of status 2
  */
@@ -20,17 +20,17 @@ export function filterOf({ filter, match }: FilterOptions): Filter {
   return name => patterns.every(pattern => pattern.test(name))
 }
 
-/** The repositories, and the tags of them, that a listing of both shows. */
+/** The repositories and tags that a listing with tags shows. */
 export interface TagFilter {
-  /** False where no tag of the repository can pass. */
+  /** Returns false if no tag of the repository can pass. */
   readonly repository: Filter
-  /** Of `PATH:TAG`. */
+  /** Filters texts of the form `PATH:TAG`. */
   readonly tag: Filter
 }
 
 /**
- * What passes among the tags of many repositories. A glob is `PATH:TAG`, each side held to its own; without a colon it is
- * about the path, and all tags pass.
+ * A filter for the tags of many repositories. A glob `PATH:TAG` is matched separately against the path and the tag; a
+ * glob without a colon is matched against the path, and all tags pass.
  *
  * @throws ToolError `USAGE` of status 2
  */
@@ -39,16 +39,16 @@ export function tagFilterOf({ filter, match }: FilterOptions): TagFilter {
   const repository = filterOf({ filter: path })
   const tags = filterOf({ filter: tag })
   const whole = filterOf({ match })
-  // A path has no colon, and neither has a tag.
+  // Neither a path nor a tag contains a colon, so the first one separates them.
   return { repository, tag: name => tags(name.slice(name.indexOf(':') + 1)) && whole(name) }
 }
 
-/** True where a glob asks for a colon, which neither a path nor a tag has. */
+/** Whether a glob contains a colon that must match itself, although neither a path nor a tag has one. */
 export function hasColon(glob: string): boolean {
   return cutAtColon(glob).length > 1
 }
 
-// The first colon that is neither escaped nor in a set.
+// Splits at the first colon that is neither escaped nor in a set.
 function cutAtColon(glob: string): readonly string[] {
   for (const { 0: part, index } of glob.matchAll(/\\.|\[!?[^\]]+\]|:/gs))
     if (part === ':') return [glob.slice(0, index), glob.slice(index + 1)]

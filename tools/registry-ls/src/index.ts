@@ -1,5 +1,5 @@
 /**
- * registry-ls: lists what a registry has, as references.
+ * registry-ls: lists the images of a registry as references.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export interface RegistryLsOptions {
   readonly tags?: boolean
   readonly referrers?: boolean
   readonly artifactType?: string | undefined
-  /** A glob, and a regular expression; what is listed must pass both. */
+  /** A glob and a regular expression; a name is listed if it matches both. */
   readonly filter?: string | undefined
   readonly match?: string | undefined
   readonly remote: RemoteOptions
@@ -26,7 +26,7 @@ export interface RegistryLsOptions {
 
 const TOOL = 'registry-ls'
 
-/** For a terminal: a reference on each line; what failed is said on stderr. */
+/** The form for a terminal: one reference a line; failures are reported on stderr. */
 export const LINES = {
   record: ({ reference }: AnyRecord): string =>
     reference === undefined ? '' : `${printable(String(reference))}\n`,
@@ -34,11 +34,13 @@ export const LINES = {
 }
 
 /**
- * Yields `reference` records in the order of the registry, each as soon as its page is there. Memory: one page.
+ * Yields `reference` records in the order of the registry, each as soon as its page has come. Memory: one page.
  *
- * A name that cannot be one, and with `tags` a repository that cannot be listed, costs itself only: `failed`.
+ * An invalid name gives a `failed` record, and so does, with `tags`, a repository that cannot be listed; the listing
+ * goes on.
  *
- * @throws ToolError `USAGE` of status 2; `NAME_UNKNOWN`, `CATALOG_UNSUPPORTED`, `LISTING_INVALID`, `LISTING_ENDLESS`, `LINK_INVALID`; those of a refusal
+ * @throws ToolError `USAGE` of status 2; `NAME_UNKNOWN`, `CATALOG_UNSUPPORTED`, `LISTING_INVALID`, `LISTING_ENDLESS`,
+ * `LINK_INVALID`; those of a refusal
  */
 export async function* registryLs(options: RegistryLsOptions): AsyncGenerator<AnyRecord, void, undefined> {
   const subject = subjectOf(options)
@@ -64,7 +66,7 @@ async function* listRepositories(options: RegistryLsOptions, domain: string): As
 async function* listAllTags(options: RegistryLsOptions, domain: string): AsyncGenerator<AnyRecord> {
   const passes = tagFilterOf(options)
   for await (const path of repositories(options, domain)) {
-    // A repository that no tag can bring in is not asked, so its refusal does not matter.
+    // A repository none of whose tags can pass is not asked, so that its refusal does not matter.
     if (!passes.repository(path)) continue
     try {
       yield* listTags(options, { domain, path }, tag => passes.tag(`${path}:${tag}`))
@@ -126,7 +128,7 @@ function open({ remote }: RegistryLsOptions, domain: string, path: string): Repo
   return new Repository(sessionOptions({ ...remote, store: '' }, { domain, path }))
 }
 
-// What a registry says is a name need not be one.
+// A registry may return texts that are no valid names.
 function referenceTo(text: string): AnyRecord {
   try {
     return { type: 'reference', reference: formatReference(parseReference(text)) }

@@ -1,7 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
 import { parseNormalized } from '@pipelayer/reference'
 
-/** What the command line says about it. */
+/** The options that name the subject. */
 export interface SubjectOptions {
   readonly name: string
   readonly tags?: boolean
@@ -9,10 +9,10 @@ export interface SubjectOptions {
   readonly artifactType?: string | undefined
 }
 
-/** What is listed. */
+/** The registry, repository or image that is listed. */
 export interface Subject {
   readonly domain: string
-  /** Absent: the registry itself. */
+  /** If absent, the registry itself is listed. */
   readonly path?: string
   readonly tag?: string
   readonly digest?: string

@@ -41,7 +41,7 @@ export const OPTIONS = {
   'until-eof': { type: 'boolean', describe: 'stop when stdin ends' },
 } as const satisfies OptionTable
 
-/** What a command line asks for. @throws ToolError `USAGE`, `PLACE_INVALID`, status 2 */
+/** The options that a command line gives. @throws ToolError `USAGE`, `PLACE_INVALID`, status 2 */
 export function optionsOf(args: Args<typeof OPTIONS>, context: ToolContext): RegistryServeOptions {
   const { layout, folder, listen, htpasswd, 'tls-cert': cert, 'tls-key': key } = args
   const maxBlobBytes = args['max-blob-bytes']

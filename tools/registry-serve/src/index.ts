@@ -12,21 +12,21 @@ import { openStorage, type StorageKind } from './storage.js'
 
 export interface RegistryServeOptions {
   readonly dir: string
-  /** What `dir` holds; found out unless said. */
+  /** The kind of storage in `dir`; if absent, it is found out. */
   readonly kind?: StorageKind | undefined
-  /** `dir` is, or becomes, a store: a layout with what only our programs know. */
+  /** `dir` is a store, or becomes one: a layout with further folders that only our programs know. */
   readonly isStore?: boolean
-  /** `HOST:PORT`; port 0 is any that is free. */
+  /** `HOST:PORT`; with port 0, the system chooses a free one. */
   readonly listen: string
-  /** PEM files, both or none; read again when they change. */
+  /** PEM files, both or none. They are read again when they change. */
   readonly tls?: { readonly cert: string; readonly key: string }
   /** A file of `htpasswd -B`. */
   readonly htpasswd?: string
   readonly readOnly?: boolean
   readonly maxBlobBytes?: number
-  /** Uploads that are open at the same time, at most; the server's own limit unless said. */
+  /** How many uploads may be open at the same time; the default is the server's own limit. */
   readonly maxUploads?: number
-  /** Names, beside this machine's and its addresses, that a server without `htpasswd` answers to. */
+  /** Further names that a server without `htpasswd` answers to, besides this machine's name and addresses. */
   readonly names?: readonly string[]
   /** Hours. */
   readonly uploadExpiry: number
@@ -38,12 +38,12 @@ export interface RegistryServeOptions {
 }
 
 const HOUR_MS = 3_600_000
-/** Shorter than the time that a tool has to end after a signal. */
+/** This is shorter than the time that a tool has to end after a signal. */
 const GRACE_MS = 8000
 
 /**
- * Serves until the signal comes or the lifeline ends, then lets the requests that run come to their end, for up to
- * eight seconds. Its one record, `listening`, says where, as soon as it can be connected to.
+ * Serves until the signal comes or the lifeline ends, and then waits up to eight seconds for running requests. Its only
+ * record, `listening`, names the address as soon as clients can connect.
  *
  * @throws ToolError `ADDRESS_INVALID`, `EADDRINUSE`, `TLS_INVALID`, `HTPASSWD_INVALID`; those of the storage
  */
@@ -83,7 +83,7 @@ export async function* registryServe(
   }
 }
 
-// What a user may not see at first when others can connect.
+// Risks that a user may not notice when other machines can connect.
 function* risks(
   { tls, htpasswd, readOnly }: RegistryServeOptions,
   host: string,
@@ -98,7 +98,7 @@ function ended({ signal, lifeline }: RegistryServeOptions): Promise<void> {
   return new Promise(resolve => {
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (signal.aborted) resolve()
-    // What comes on it is thrown away: only its end matters.
+    // Data on the lifeline is thrown away: only its end matters.
     lifeline?.once('close', resolve).once('end', resolve).once('error', resolve).resume()
   })
 }

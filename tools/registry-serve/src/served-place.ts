@@ -1,30 +1,30 @@
 import { ToolError } from '@pipelayer/errors'
 import type { StorageKind } from './storage.js'
 
-/** What the operand names. */
+/** The place that the operand names. */
 export interface ServedPlace {
   readonly dir: string
-  /** Undefined where only the folder tells. */
+  /** Undefined if it has to be found out from the folder. */
   readonly kind: StorageKind | undefined
-  /** The local store, which has a lease. */
+  /** It is the local store, which has a lease. */
   readonly isStore?: boolean
 }
 
-/** Transports of places that are served, and what lies there. */
+/** The kind of storage, by the transport of a place. */
 const KINDS: ReadonlyMap<string, StorageKind> = new Map([
   ['oci', 'layout'],
   ['registry-fs', 'folder'],
 ])
 
-/** Places of other tools of ours, which hold no folder of images. */
+/** Transports of other tools that do not stand for a folder of images. */
 const FOREIGN = new Set(['docker', 'docker-archive'])
 
 /**
- * Reads the operand: `oci:DIR`, `registry-fs:DIR`, `store:` or a plain folder. All of a place is served, so no image is
- * named. A folder whose own name looks like a place is written `./oci:x`.
+ * Reads the operand: `oci:DIR`, `registry-fs:DIR`, `store:` or a plain folder. The whole folder is served, so no image
+ * is named. A folder whose own name looks like a place is written `./oci:x`.
  *
- * @param storePath - where `store:` is
- * @throws ToolError `PLACE_INVALID`, `USAGE`: the place and --layout or --folder say different things; status 2
+ * @param storePath - the folder that `store:` stands for
+ * @throws ToolError `PLACE_INVALID`, `USAGE`: the place contradicts --layout or --folder; status 2
  */
 export function servedPlace(
   text: string,
@@ -45,7 +45,7 @@ export function servedPlace(
 
 function named(text: string, dir: string): string {
   if (dir === '') throw invalid(text, 'it names no folder')
-  // As in other tools, the first colon would end the folder and begin the name of an image.
+  // As in other tools, the first colon ends the folder, and the name of an image follows.
   if (dir.includes(':')) throw invalid(text, 'all of the folder is served: leave the name of the image out')
   return dir
 }

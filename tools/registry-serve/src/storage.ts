@@ -17,11 +17,11 @@ export interface OpenedStorage {
 }
 
 /**
- * Opens what `dir` holds. Where it holds nothing yet, a layout is made, or the folder if that was said; a read-only
- * server makes nothing.
+ * Opens the storage in `dir`. If the folder is empty, a layout is made, or distribution's folder if that was asked for;
+ * a read-only server makes nothing.
  *
- * @throws ToolError `STORAGE_UNKNOWN`: it holds neither; `LAYOUT_MISSING`, `LAYOUT_INVALID`, `FOLDER_MISSING`; `FILE_INVALID`,
- * `FILE_TOO_LARGE`: a file of the layout is none
+ * @throws ToolError `STORAGE_UNKNOWN`: `dir` holds neither; `LAYOUT_MISSING`, `LAYOUT_INVALID`, `FOLDER_MISSING`;
+ * `FILE_INVALID`, `FILE_TOO_LARGE`: a file of the layout is no regular file, or too large
  */
 export function openStorage(
   dir: string,
@@ -37,10 +37,10 @@ export function openStorage(
   if (kind === 'folder') {
     return { kind, root, storage: new FolderStorage(DistributionFolder.open(root, { create })) }
   }
-  // The store has a lease that holds garbage collection off while it is served; a plain layout gets nothing of ours.
+  // A store has a lease, which holds off garbage collection while it is served. No such file is made in a plain layout.
   const isStore = options.isStore || fs.existsSync(path.join(root, 'lease'))
   const layout = isStore ? Store.open(root, { create }) : Layout.open(root, { create })
-  // Now, and not at the first request: who starts the server reads why.
+  // The index is read now, and not at the first request, so that the user sees an error at the start.
   layout.index()
   return { kind, root, storage: new LayoutStorage(layout) }
 }

@@ -1,5 +1,5 @@
 /**
- * What the command line says, as the options of the stage.
+ * Turns the command line into options.
  *
  * @module
  */
@@ -12,10 +12,13 @@ import { defaultStorePath, Store } from '@pipelayer/store'
 import { Selection } from '@pipelayer/unpacking'
 import type { UntarOptions } from './index.js'
 
-/** A layer of that many bytes is no mistake yet; a disk is rarely larger. */
+/** The default limit for the bytes of a layer. A layer of this size may still be meant; few disks are larger. */
 const MAX_BYTES = 256 * 2 ** 30
 const MAX_ENTRIES = 10_000_000
-/** More than deflate can do, 1032: what is over it was made to be. Holds from this many bytes out on. */
+/**
+ * The default limit for the ratio of compression. Deflate reaches 1032, so a higher ratio is an attack. It is checked
+ * when more than 1 GiB has come out.
+ */
 const MAX_RATIO = 1100
 const RATIO_FROM_BYTES = 2 ** 30
 
@@ -59,7 +62,7 @@ export const OPTIONS = {
   store: storeOption('where blobs without a path are'),
 } as const satisfies OptionTable
 
-/** What {@link OPTIONS} gave. */
+/** The values of {@link OPTIONS}. */
 export interface Arguments {
   readonly _: readonly string[]
   readonly into: boolean
@@ -106,7 +109,7 @@ export function optionsOf(args: Arguments, context: ToolContext): UntarOptions {
 }
 
 function refuseTogether(args: Arguments): void {
-  // What is written over in place has no layers of its own, and a tar lies nowhere.
+  // --into writes one tree in place, so there are no separate layers, and --to-tar makes no directory.
   const ways = (['into', 'overlay', 'to-tar'] as const).filter(name => args[name])
   if (ways.length > 1) throw usage(`${ways.map(name => `--${name}`).join(' and ')} exclude each other`)
   if (args['to-tar'] !== (args._.length === 0))

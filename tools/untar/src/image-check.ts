@@ -1,5 +1,5 @@
 /**
- * Whether all that came is one whole image.
+ * Checks whether the records of a stream are one complete image.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { LayerSource } from './layer-source.js'
 
 const OF_IMAGES = new Set(['layer', 'config', 'manifest', 'index', 'blob'])
 
-/** Watches the records of a stream; what a filter dropped is missed at the end. */
+/** Watches the records of a stream, and reports at the end what a filter dropped. */
 export class ImageCheck {
   readonly #store: () => Store
   readonly #digests: string[] = []
@@ -81,7 +81,7 @@ export class ImageCheck {
   }
 }
 
-/** Undefined where a build's config has none yet. */
+/** Undefined if the config comes from a build and has no diffIDs yet. */
 function diffIDsOf(config: ConfigRecord | undefined): readonly string[] | undefined {
   const rootfs: unknown = config?.config.rootfs
   const ids: unknown =

@@ -1,5 +1,5 @@
 /**
- * untar: layers become a root filesystem.
+ * untar: unpacks layers into a root filesystem.
  *
  * @module
  */
@@ -22,41 +22,44 @@ import { type LayerSource, layerOf, type Reader, tarFile, verifyLayer } from './
 import { overlayTarget, plainTarget, type Target } from './target.js'
 
 export interface UntarOptions {
-  /** The directory to be made. */
+  /** The directory that is made. */
   readonly target: string
-  /** Files to be unpacked in place of what records name: plain or compressed tars, lowest first. */
+  /** Files to unpack in place of the layers of records: plain or compressed tars, lowest first. */
   readonly tars?: readonly string[]
-  /** Take a directory that is not empty, and apply the layers to it in place, each after it was verified. */
+  /** Accept a directory that is not empty, and apply the layers to it in place, each after it was verified. */
   readonly into?: boolean
-  /** A directory for each layer, in overlay form, with this prefix of xattrs. */
+  /** Make a directory for each layer, in overlay form, with this prefix of xattrs. */
   readonly overlay?: XattrForm
-  /** Which entries of the layers; all of them unless given. */
+  /** The entries of the layers to unpack; all of them unless given. */
   readonly selection?: Selection
-  /** What a path is that a layer has twice: refused unless both are the same (default), or the last one. */
+  /**
+   * What to do if a layer has a path twice: by default it is refused unless both entries are the same; with `last`, the
+   * last one counts.
+   */
   readonly repeated?: 'same' | 'last'
-  /** Translates the ids of the image to those on disk. */
+  /** The map from the ids of the image to those on disk. */
   readonly idMap?: IdMap
-  /** What may come out of one layer; no limits unless given. */
+  /** Limits for the bytes of one layer; none unless given. */
   readonly limits?: TarLimits
-  /** Entries that one layer may have; no limit unless given. */
+  /** How many entries one layer may have; no limit unless given. */
   readonly maxEntries?: number
-  /** Where blobs are looked for that have no path; opened when one is needed. */
+  /** The store in which blobs without a path are looked for. It is opened when one is needed. */
   readonly store: () => Store
   readonly onWarning?: (message: string) => void
   readonly signal?: AbortSignal
-  /** Registers what is to be cleaned up when the process ends. */
+  /** Registers a function that cleans up when the process ends. */
   readonly onExit?: (clean: () => void) => () => void
-  /** File of the program of the threads; where there is none, all is done in this thread. */
+  /** The file of the program for threads; without it, everything is done in this thread. */
   readonly threadProgram?: string
 }
 
 /**
- * Unpacks the layers of one image as they come, in overlay form several at a time, and publishes the whole at the end of the stream. All records pass.
- * With `tars` no image is expected.
+ * Unpacks the layers of one image as they come, in overlay form several at a time. The result gets its name at the end
+ * of the stream. All records pass. With `tars`, no image is expected in the stream.
  *
  * @throws ToolError `MANY_IMAGES`, `NO_LAYERS`, `LAYER_MISMATCH`, `DIFF_ID_MISMATCH`, `CONFIG_MISSING`, `BLOB_UNKNOWN`,
  *   `SIZE_MISMATCH`, `DIGEST_MISMATCH`; those of applyLayer and RootfsStaging. Nothing is published then; with `into`,
- *   layers before the one that failed are there.
+ *   the layers before the one that failed are in the directory.
  */
 export async function* untar(
   records: AsyncIterable<AnyRecord>,
@@ -85,7 +88,7 @@ export async function* untar(
 
 const PROGRAM = fileURLToPath(new URL('layer-thread.cjs', import.meta.url))
 
-/** The records, but no longer than all layers can be unpacked: the next one may be long in coming. */
+/** Yields the records, but stops as soon as a layer fails, because the next record may be long in coming. */
 async function* untilFailure(
   records: AsyncIterable<AnyRecord>,
   unpacking: Unpacking,
@@ -98,7 +101,7 @@ async function* untilFailure(
       yield next.value
     }
   } finally {
-    // Not waited for: it may be what is long in coming.
+    // The end of the source is not awaited, because it may be long in coming.
     iterator.return?.().catch(() => {})
   }
 }
@@ -114,7 +117,7 @@ class Unpacking {
   #cause: Promise<unknown> | undefined
   #failure: { readonly error: unknown } | undefined
   #onFailure: (error: unknown) => void = () => {}
-  /** Resolves when all layers are whole, rejects as soon as one cannot be. */
+  /** Resolves when all layers are unpacked, and rejects as soon as one fails. */
   last: Promise<void> = Promise.resolve()
 
   constructor(options: UntarOptions) {
@@ -129,7 +132,7 @@ class Unpacking {
       overlay === undefined ? plainTarget(dir, this.#open, how) : overlayTarget(dir, overlay, how)
   }
 
-  /** Resolves when the next layer may be given; `whole` gets the diffIDs in order. */
+  /** Resolves when the next layer may be given; `whole` is called with the diffIDs in order. */
   async add(layer: LayerSource, whole: (diffID: string) => void): Promise<void> {
     const applied = this.#apply(layer).then(whole)
     this.last = Promise.all([this.last, applied]).then(() => {})
@@ -137,7 +140,7 @@ class Unpacking {
     if (!this.#target.isParallel) await applied
   }
 
-  /** What `next` gives, unless a layer fails before. */
+  /** The result of `next`, unless a layer fails before. */
   orFailure<T>(next: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#onFailure = reject
@@ -159,7 +162,7 @@ class Unpacking {
       this.#lost.add(result)
       return diffID
     } catch (caught) {
-      // Layers above fail with it: the first to hear of it is the one that it is about.
+      // If a layer fails, those above it fail too. The error of the first one is reported.
       this.#cause ??= explained(caught, layer, this.#options.store)
       throw await this.#cause
     }
@@ -180,7 +183,7 @@ class Unpacking {
   }
 }
 
-/** What the caller's rights did not allow, in all layers. */
+/** Collects what could not be set for lack of rights, over all layers. */
 class Lost {
   #devices = 0
   #xattrs = 0
@@ -192,7 +195,7 @@ class Lost {
     this.#owners += squashedOwners
   }
 
-  /** Undefined where nothing was. */
+  /** Undefined if nothing was lost. */
   text(): string | undefined {
     const lost = [
       this.#devices > 0 ? `${this.#devices} devices` : '',
@@ -233,7 +236,7 @@ function hintOf(code: string): string {
   return ' (--duplicates last takes the last one, as other programs do)'
 }
 
-// A blob of the store that is damaged counts as missing from now on, so that the next pull brings it again.
+// A damaged blob of the store counts as missing from now on, so that the next pull fetches it again.
 async function isSetAside({ name, blob }: LayerSource, open: () => Store): Promise<boolean> {
   const size = blob.expected?.size
   if (blob.expected === undefined || size === undefined) return false
@@ -241,13 +244,16 @@ async function isSetAside({ name, blob }: LayerSource, open: () => Store): Promi
     const store = open()
     return blob.file === store.blobPath(name) && !(await store.proveBlob({ digest: name, size }))
   } catch (error) {
-    // A store that may only be read keeps what it has; the error that is told is the one of the layer.
+    // In a read-only store the blob stays; the error of the layer is reported in any case.
     if (error instanceof ToolError) return false
     throw error
   }
 }
 
-/** A damaged blob fails in many ways, as a tar or as gzip: that it is damaged is what the user has to know. */
+/**
+ * Finds the reason of a failure. A damaged blob can fail in many ways, as a tar or as gzip, but the user has to know
+ * that it is damaged.
+ */
 async function causeOf(error: unknown, layer: LayerSource): Promise<unknown> {
   if (layer.blob.expected === undefined || !(error instanceof ToolError)) return error
   try {

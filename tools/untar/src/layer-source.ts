@@ -1,5 +1,5 @@
 /**
- * The bytes of layers, and the proof that they are what they should be.
+ * Gives the bytes of layers, and checks their digests.
  *
  * @module
  */
@@ -12,10 +12,10 @@ import type { LayerRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
 import type { HandedTar } from '@pipelayer/unpacking'
 
-/** Gives the tar of a blob: read in this thread or in another. */
+/** Gives the tar in a blob, which may be read in this thread or in another. */
 export type Reader = (blob: BlobFile) => HandedTar
 
-/** One layer that can be read, more than once. */
+/** A layer that can be read more than once. */
 export interface LayerSource {
   /** For messages: a digest, or a file. */
   readonly name: string
@@ -33,17 +33,17 @@ export function layerOf(record: LayerRecord, { store, limits }: SourceOptions): 
   if (digest === undefined)
     throw new ToolError('LAYER_INVALID', 'a layer record that is not empty has no digest')
   const expected = { digest: parseDigest(digest), ...(size === undefined ? {} : { size }) }
-  // The path is a hint: where it leads nowhere, the store has the blob or nobody.
+  // The path is only a hint. If it does not exist, the store must have the blob.
   const file = path !== undefined && fs.existsSync(path) ? path : fileInStore(store(), expected.digest)
   return { name: digest, blob: { file, expected, diffID, limits } }
 }
 
-/** A tar, plain or compressed, that nobody vouches for. */
+/** A tar, plain or compressed, whose digest is not known beforehand. */
 export function tarFile(file: string, limits: TarLimits): LayerSource {
   return { name: JSON.stringify(file), blob: { file, expected: undefined, diffID: undefined, limits } }
 }
 
-/** Reads a layer to its end and keeps nothing. @throws ToolError where it is damaged or no layer */
+/** Reads a layer to its end and drops it. @throws ToolError if it is damaged or no layer */
 export async function verifyLayer(layer: LayerSource, open: Reader): Promise<void> {
   const { tar, finish } = open(layer.blob)
   await checkTar(tar)

@@ -1,5 +1,5 @@
 /**
- * The two forms that layers are unpacked to.
+ * Unpacks layers in one of two forms.
  *
  * @module
  */
@@ -20,21 +20,24 @@ export interface Applied {
 
 /** Takes layers, lowest first. */
 export interface Target {
-  /** Whether the next layer may be given before this one is whole. What they resolve to comes in their order. */
+  /**
+   * Whether the next layer may be given before this one is complete. The promises still resolve in the order of the
+   * layers.
+   */
   readonly isParallel: boolean
   apply(layer: LayerSource): Promise<Applied>
-  /** Called once, after the last layer. */
+  /** To be called once, after the last layer. */
   finish(): void
-  /** Nothing is written any more when this resolves. */
+  /** When this resolves, nothing is written any more. */
   close(): Promise<void>
 }
 
 export interface TargetOptions extends ApplyOptions {
-  /** Of the thread that reads blobs or unpacks layers; without it all is done in this one. */
+  /** The program of the thread that reads blobs or unpacks layers; without it everything is done in this thread. */
   readonly program: string | undefined
 }
 
-/** One root filesystem. */
+/** Unpacks all layers into one root filesystem. */
 export function plainTarget(dir: string, open: Reader, options: ApplyOptions): Target {
   return {
     isParallel: false,
@@ -48,12 +51,12 @@ export function plainTarget(dir: string, open: Reader, options: ApplyOptions): T
   }
 }
 
-/** Layers that are unpacked at a time: with two of them the process takes 175 MB, and each more takes 30. */
+/** How many layers are unpacked at a time. With two of them the process takes 175 MB, and each more takes 30 MB. */
 const AT_A_TIME = 2
 
 /**
- * A directory for each layer, `0001-<start of its diffID>` and so on, lowest first; the file `lowers` lists them as
- * overlayfs wants them, nearest first.
+ * Unpacks each layer into a directory of its own, `0001-<start of its diffID>` and so on, lowest first; the file
+ * `lowers` lists them in the order of overlayfs, nearest first.
  */
 export function overlayTarget(dir: string, xattrs: XattrForm, options: TargetOptions): Target {
   const threads = new OverlayThreads({
@@ -82,7 +85,7 @@ export function overlayTarget(dir: string, xattrs: XattrForm, options: TargetOpt
   }
 }
 
-/** Layers get their names at the end: until then those above know them by number. */
+/** Renames the folders of layers at the end. Until then they have numbers, because layers above refer to them. */
 function nameLayers(dir: string, diffIDs: readonly string[]): void {
   const names = diffIDs.map((diffID, index) => `${numbered(index)}-${encodedOf(diffID).slice(0, 12)}`)
   for (const [index, name] of names.entries())

@@ -1,5 +1,5 @@
 /**
- * The whole image as one tar: layers unpacked, and what came of them packed.
+ * Writes a whole image as one tar: the layers are unpacked, and the resulting tree is packed.
  *
  * @module
  */
@@ -22,8 +22,9 @@ const PREFIX = 'untar'
 
 /**
  * Unpacks the image into a temporary directory, checked as {@link untar} checks it, then gives the tree as a tar:
- * sorted, hard links kept, with nanoseconds and all xattrs. The first byte comes when the image is known to be whole.
- * Who is not root cannot make what belongs to others: those entries are his in the tar too, and a warning counts them.
+ * sorted, hard links kept, with nanoseconds and all xattrs. The first byte comes when the image is known to be
+ * complete. A user who is not root cannot make files of other owners: in the tar, such entries belong to that user, and
+ * a warning gives their number.
  */
 export async function* untarToTar(
   records: AsyncIterable<AnyRecord>,
@@ -42,7 +43,7 @@ export async function* untarToTar(
   }
 }
 
-// Its name says which process made it, so that the next run removes what a killed one left.
+// The name of the folder has the id of the process, so that the next run can remove the folder of a killed one.
 function makeHolder(parent: string): string {
   for (const name of fs.readdirSync(parent))
     if (name.startsWith(`${PREFIX}.`) && isOrphan(name)) sweep(path.join(parent, name))
@@ -51,14 +52,14 @@ function makeHolder(parent: string): string {
   return holder
 }
 
-// Everybody makes such names in /tmp: only a directory of our own is ours to remove.
+// Any user can make such names in /tmp, so only directories that belong to us are removed.
 function sweep(holder: string): void {
   const stat = fs.lstatSync(holder, { throwIfNoEntry: false })
   if (stat?.isDirectory() !== true || stat.uid !== process.geteuid?.()) return
   try {
     fs.rmSync(holder, { recursive: true, force: true })
   } catch {
-    // Another run may be removing it; what nobody can remove is no reason to unpack nothing.
+    // Another run may be removing it too. If it cannot be removed, the image is unpacked all the same.
   }
 }
 
@@ -73,7 +74,7 @@ async function* tarOf(
     mtimeNs: true,
   }).then(
     layer => {
-      // Of an image without a file nothing was written.
+      // For an image without a file nothing was written yet.
       if (layer === undefined) bytes.end(END_BLOCKS)
     },
     (error: Error) => void bytes.destroy(error),
@@ -87,7 +88,7 @@ function sinkOf(bytes: PassThrough): BlobSink {
   return {
     async write(chunk) {
       size += chunk.length
-      // A copy: the packer may fill its chunk anew before the reader of stdout has taken it.
+      // The chunk is copied, because the packer may fill it anew before the reader of stdout has taken it.
       if (!bytes.write(Buffer.from(chunk))) await once(bytes, 'drain')
     },
     commit() {

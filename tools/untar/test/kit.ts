@@ -6,7 +6,7 @@ import { digestOf } from '@pipelayer/digest'
 import type { AnyRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 
-/** A store with an image of two layers: `a`, `d/b`; then `d/c`, and `a` gone. */
+/** A store with an image of two layers: the first has `a` and `d/b`; the second adds `d/c` and deletes `a`. */
 export function imageIn(top: string): {
   store: Store
   layers: AnyRecord[]

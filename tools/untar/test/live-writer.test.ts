@@ -12,7 +12,7 @@ const needsRoot = { skip: need('root') }
 
 async function* none(): AsyncGenerator<AnyRecord, void, void> {}
 
-/** Puts symlinks to argv[1] in place of the directories 0 to 63 of argv[2] as soon as they are there. */
+/** Replaces the directories 0 to 63 of argv[2] by symlinks to argv[1], as soon as they exist. */
 const WRITER = `
 import os, sys
 canary, into = sys.argv[1:]
@@ -47,7 +47,7 @@ t.test('a live writer leads nothing outside', needsRoot, async t => {
   await once(writer.stdout, 'data')
   for (let round = 0; round < 40; round++) {
     const options = { target: into, tars: [tar], into: true, store: () => Store.open('/nowhere') }
-    // What comes of it is the writer's affair, as long as it comes in there.
+    // The unpacking may fail or not, as long as nothing is written elsewhere.
     await collect(untar(none(), options)).catch(() => {})
     if (fs.statSync(canary).mode !== 0o40700) break
   }

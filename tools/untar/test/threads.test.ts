@@ -11,19 +11,23 @@ import { type UntarOptions, untar } from '../src/index.js'
 
 const needsRoot = { skip: need('root') }
 
-/** Shell scripts that make the trees of layers, lowest first; each is archived with what `members` prints. */
+/**
+ * Shell scripts that make the trees of layers, lowest first. Each tree is archived with the members that `members`
+ * prints.
+ */
 const LAYERS = [
   [
     'mkdir -p a/b c/d e f; chmod 711 a; chown 5:6 a/b; setfattr -n user.x -v 1 a',
     'echo 1 > a/b/file; echo 2 > c/d/file; ln -s c/d link; ln -s a/b/file a/sym; echo 3 > f/gone; chmod 755 .',
     'mknod dev c 1 3; members=.',
   ],
-  // Links to what lies below, parents that only lower layers describe, a parent that is a symlink there.
+  // Links to files of lower layers, parents that only lower layers describe, and a parent that is a symlink there.
   [
     'mkdir -p a/b c/d link f; echo 4 > a/b/new; ln a/b/new a/b/other; echo 5 > link/through; : > f/.wh.gone',
     'members="a/b/new a/b/other link/through f/.wh.gone"',
   ],
-  // The root as the layer below has it; opaque; a directory in place of a file and the other way round.
+  // The root as in the layer below; an opaque directory; a directory in place of a file, and a file in place of a
+  // directory.
   [
     'mkdir -p c/d e/n; : > c/.wh..wh..opq; echo 6 > c/own; echo 7 > e/n/x; mkdir -p a/b/file; echo 8 > a/b/file/in',
     'members="c/.wh..wh..opq c/own e/n/x a/b/file"',
@@ -31,7 +35,7 @@ const LAYERS = [
   ['mkdir -p a/b; : > a/.wh.b; echo 9 > a/z; mkdir g; members="a/.wh.b a/z g"'],
 ] as const
 
-/** Hard links whose targets lie in layers below: tar makes none across archives. */
+/** Hard links whose targets are in lower layers, which tar does not make across archives. */
 const LINKS = `
 import sys, tarfile
 t = tarfile.open(sys.argv[1], 'a')
@@ -40,7 +44,7 @@ for name, target in [('up', 'a/b/file'), ('sub/sym', 'a/sym'), ('sub/dev', 'dev'
 t.close()
 `
 
-/** Archives of {@link LAYERS}, each large enough that a thread takes it. */
+/** Archives of {@link LAYERS}, each so large that it is unpacked by a thread. */
 function archives(top: string): string[] {
   return LAYERS.map((lines, index) => {
     const [dir, file] = [path.join(top, `tree${index}`), path.join(top, `${index}.tar`)]
@@ -151,7 +155,7 @@ t.test('whoever stops while layers wait for one another waits for nothing', need
 
 t.test('small files are written by the thread that reads', needsRoot, async t => {
   const top = tempDir(t, 'threads')
-  // Modes, owners and xattrs that have to be set before or after the content, sparse, empty and large files.
+  // Modes, owners and xattrs that have to be set before or after the content; sparse, empty and large files.
   const script = [
     'mkdir -p t/{1..40}; for d in t/*; do for f in {1..30}; do head -c $((f * 211)) /dev/urandom > $d/$f; done; done',
     'chmod 4755 t/1/1; chmod 400 t/1/2; chown 7:8 t/1/3; chmod 6711 t/1/3; chmod 0 t/1/4; : > t/1/empty',

@@ -303,7 +303,7 @@ t.test('the thread that reads blobs', needsRoot, async t => {
     for await (const chunk of tar) hash.update(chunk)
     t.equal(`sha256:${hash.digest('hex')}`, want, `${name}: its bytes`)
     t.equal(finish(), want, `${name}: the digest`)
-    // Left early: what is under way is not taken for the next one's.
+    // If a reading is ended early, its remaining data must not be taken for that of the next one.
     for await (const _ of thread.open(blob(name)).tar) break
   }
   const read = async (job: BlobFile): Promise<void> => {

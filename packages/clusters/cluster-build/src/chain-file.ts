@@ -4,8 +4,8 @@ import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import { lgetxattr, readRegular } from '@pipelayer/sys'
 
 /**
- * Reads a file of a merged tree from the directories that overlayfs would merge, without a mount. A symlink on the way is
- * not followed: then nothing is found.
+ * Reads a file of a chain from the directories that overlayfs would merge, without a mount. A symlink in the path is
+ * not followed; the file then counts as missing.
  *
  * @param lowers - nearest first
  * @param name - plain names joined by `/`
@@ -22,7 +22,7 @@ export function readChainFile(lowers: readonly string[], name: string, limit: nu
   return undefined
 }
 
-/** The file of one directory; `hidden` where this directory takes away what lower ones have. */
+/** The file in one directory; `hidden` if this directory hides the file of the lower ones. */
 function look(lower: string, parts: readonly string[]): string | 'hidden' | undefined {
   let place = lower
   let isOpaque = false

@@ -29,12 +29,12 @@ import { addImagesStep, IMAGE_LIST } from './images-step.js'
 import { kubefileArgs } from './kubefile-args.js'
 import { type ClassicPlan, type KubefileRecord, valueOf } from './kubefile-plan.js'
 
-/** Where sealer looks for a name without a domain. */
+/** The registry in which sealer looks for a name without a domain. */
 const SEALER_REGISTRY = 'registry.cn-qingdao.aliyuncs.com/sealer-io'
 
 /**
  * Plans a Kubefile of the classic dialect, as sealer 0.7 builds it in lite mode: COPY and RUN make layers, CMD is
- * recorded, and the images that the new layers name come into `registry/` with the last one.
+ * recorded, and the last layer holds, in `registry/`, the container images that the new layers name.
  */
 export class ClassicBuilder {
   readonly outer: GlobalScope
@@ -47,7 +47,7 @@ export class ClassicBuilder {
     this.#plan = plan
     this.#request = request
     this.#args = kubefileArgs(plan.args, request.buildArgs)
-    // Undeclared ones are taken, too.
+    // Build arguments that no ARG declares are accepted too.
     this.outer = { buildArgs: new Map(), globals: new Map(), used: new Set() }
   }
 
@@ -89,7 +89,7 @@ export class ClassicBuilder {
     }
   }
 
-  // A name without a domain is one of this store, or sealer's.
+  // A name without a domain means an image of this store, or else one of sealer's registry.
   async #base(text: string): Promise<BaseImage> {
     if (!isShortName(text) || this.#request.sources.has(text)) return await this.#request.sources.image(text)
     try {
@@ -111,7 +111,7 @@ export class ClassicBuilder {
     this.#add(state, { layer, record })
   }
 
-  /** The destination is always a directory, and a directory keeps its own name below it. */
+  /** Plans COPY. The destination is always a directory, and a source directory keeps its own name below it. */
   async #copy(state: StageState, record: KubefileRecord): Promise<LayerStep> {
     const [written = '', dest = ''] = record.args
     const source = withArch(written, this.#request.platform.architecture)
@@ -135,7 +135,7 @@ export class ClassicBuilder {
     }
   }
 
-  // What .dockerignore says is for Dockerfiles. A list of passwords is for the build alone.
+  // .dockerignore does not apply, as it is for Dockerfiles. A list with passwords is left out of the image.
   async #context(): Promise<Source> {
     const { sources } = this.#request
     const folder = await sources.folder()
@@ -174,7 +174,7 @@ export class ClassicBuilder {
   }
 }
 
-/** A root filesystem is no container: nothing is said of how one would run. */
+/** The config of a root filesystem, which is no container: it has no fields that say how to run one. */
 function bareDocument(platform: Platform): ReturnType<typeof scratchDocument> {
   return { ...scratchDocument(platform), config: {} }
 }
@@ -183,7 +183,7 @@ function lineOf(record: KubefileRecord): string {
   return `${record.name} ${valueOf(record)}`
 }
 
-/** A reference without a domain, and no place. */
+/** Whether a text is a reference without a domain, and no place. */
 function isShortName(text: string): boolean {
   if (parsePlace(text).transport !== 'docker' || text.startsWith('docker://')) return false
   return parseNormalized(text).domain === 'docker.io' && !/^(?:index\.)?docker\.io\//.test(text)

@@ -2,12 +2,12 @@ import { ToolError } from '@pipelayer/errors'
 import type { Platform } from '@pipelayer/oci'
 import { readChainFile } from './chain-file.js'
 
-/** `metadata.annotations` of `kind: Image` that holds the cluster's default Clusterfile. */
+/** The field of `metadata.annotations` of `kind: Image` that holds the cluster's default Clusterfile. */
 const CLUSTERFILE = 'sea.aliyun.com/ClusterFile'
 const MAX_CLUSTERFILE = 1024 * 1024
 const MAX_METADATA = 1024 * 1024
 
-/** What sealer takes where an image has no etc/Clusterfile. */
+/** The Clusterfile that sealer uses if an image has no etc/Clusterfile. */
 const DEFAULT_CLUSTERFILE = `apiVersion: sealer.cloud/v2
 kind: Cluster
 metadata:
@@ -18,11 +18,11 @@ spec:
     user: root
 `
 
-/** What the root filesystem says of itself. */
+/** The properties of a cluster image that its root filesystem states. */
 export interface ClusterFacts {
   readonly clusterfile: string
   readonly platform: Platform
-  /** It has a Metadata file: a cluster can be made of it. */
+  /** It has a Metadata file, so a cluster can be made from it. */
   readonly isCluster: boolean
 }
 
@@ -43,7 +43,9 @@ export function clusterFacts(lowers: readonly string[], platform: Platform): Clu
   }
 }
 
-/** The fields that sealer's `kind: Image` has beside layers, names and ids: those are known when all is packed. */
+/**
+ * The fields of sealer's `kind: Image`, without layers, names and ids, which are known only when all layers are packed.
+ */
 export function imageFields(
   { clusterfile, platform }: ClusterFacts,
   config: { readonly args: ReadonlyMap<string, string>; readonly labels: Readonly<Record<string, string>> },

@@ -1,15 +1,15 @@
 import type { Chain, PlanRequest, Source, SourceFinder } from '@pipelayer/planning'
 import type { BuildContext, ImagesAction } from '@pipelayer/steps'
 
-/** What a cluster image is planned for, beside what every image is. */
+/** What a cluster image is planned for, besides what every image needs. */
 export interface ClusterRequest extends Omit<PlanRequest, 'sources'> {
   readonly sources: ClusterSources
   readonly cluster: ClusterRules
 }
 
-/** The sources of a build whose context is read as a directory, too. */
+/** The sources of a build whose context is also read as a directory. */
 export interface ClusterSources extends SourceFinder {
-  /** The context as a directory; undefined where there is none. */
+  /** The context as a directory; undefined if there is none. */
   folder(): Promise<BuildContext | undefined>
   /** A directory as a tree to copy from. */
   directory(context: BuildContext): Source
@@ -26,7 +26,7 @@ export interface ClusterRules {
   readonly trees: ClusterTrees
   /** RUN of a classic Kubefile works on this machine itself, as sealer's did. */
   readonly hostRun: boolean
-  /** Bring no container images into a cluster image. */
+  /** Leave the container images out of a cluster image. */
   readonly bareImages: boolean
   /** How container images are fetched from their registries. */
   readonly registries: Pick<ImagesAction, 'plainHttp' | 'timeoutSeconds' | 'store'>

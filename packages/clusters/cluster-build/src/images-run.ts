@@ -10,30 +10,30 @@ import { type CredentialSource, lookUp } from '@pipelayer/registry'
 import type { ImagesAction } from '@pipelayer/steps'
 import { findHelm, imageReferences, type RegistryLogin, scan } from '@pipelayer/workload-images'
 
-/** What is needed of the executor: where its chains are seen, and whom it tells. */
+/** The parts of the executor that are needed here: access to its chains, and its messages. */
 type Surroundings = Pick<ExecutorSetup, 'env' | 'warn' | 'inform' | 'openChain'>
 
-/** Images named in one message. */
+/** How many images one message names. */
 const MAX_NAMED = 20
-/** Who makes the records here: they are seen by nobody else. */
+/** The tool name in the records that are made here; no other program sees them. */
 const TOOL = 'cluster-build'
 
 interface Found {
   readonly references: readonly AnyRecord[]
-  /** Of the list of images. */
+  /** The logins of the list of images. */
   readonly logins: readonly RegistryLogin[]
 }
 
 /**
- * Brings the images that new layers name into `registry/` of a root filesystem: they are searched for, pulled and put to the
- * folder of a registry, several at a time. What the base has there is not fetched again.
+ * Puts the images that new layers name into `registry/` of a root filesystem: it searches for them, pulls them and puts
+ * them into that registry folder, several at a time. Images that the base has there are not fetched again.
  *
- * It happens in the process of the executor, because the root filesystem is mounted there alone. That process has the network of
- * the build and reads the credentials of the user; nothing of them is written. Blobs go from the registry to the folder as they
- * come, so the memory is that of {@link pullImages} and {@link putImages}, and the list of references. A build that is
- * stopped ends the executor.
+ * This runs in the process of the executor, because only there the root filesystem is mounted. That process has the
+ * network of the build and reads the credentials of the user, and writes them nowhere. Blobs go from the registry to
+ * the folder as they come, so the memory is that of {@link pullImages} and {@link putImages}, and the list of
+ * references. A build that is stopped ends the executor.
  *
- * @throws {ToolError} `IMAGES_FAILED` when one cannot be found or brought: all of them are named
+ * @throws {ToolError} `IMAGES_FAILED` if images cannot be found or fetched: it names all of them
  */
 export async function bringImages(setup: Surroundings, action: ImagesAction, target: string): Promise<void> {
   const { references, logins } = await findImages(setup, action)
@@ -50,11 +50,11 @@ export async function bringImages(setup: Surroundings, action: ImagesAction, tar
     keeps: 'nothing',
   })
   const put = putImages(pulled, { ...options, tool: TOOL, place: `registry-fs:${registry}` })
-  // Where a step works is nobody's place: images are named as the registry will have them.
+  // Messages name an image as the registry will have it, without the temporary folder of the step.
   await taken(put, message => message.replaceAll(`registry-fs:${registry}:`, ''))
 }
 
-/** What the new layers and the list of the context name. */
+/** The images that the new layers and the list of the context name. */
 async function findImages(setup: Surroundings, { fresh, list, platform }: ImagesAction): Promise<Found> {
   const chain = fresh.kind === 'chain' ? setup.openChain(fresh.lowers) : undefined
   const logins: RegistryLogin[] = []
@@ -81,9 +81,9 @@ async function* each(records: readonly AnyRecord[]): AsyncGenerator<AnyRecord, v
 }
 
 /**
- * Reads records to their end; gives the references among them.
+ * Reads records to their end, and returns the references among them.
  *
- * @param shown - makes a failure's message what the user is told
+ * @param shown - turns the message of a failure into the one for the user
  */
 async function taken(
   records: AsyncIterable<AnyRecord>,
@@ -100,7 +100,7 @@ async function taken(
   } catch (error) {
     if (!(error instanceof ToolError)) throw error
     cause = error
-    // That no image came is not news where each of them has failed.
+    // If each image failed, the error that no image came adds nothing.
     if (error.code !== 'IMAGE_MISSING' || failures.length === 0) failures.push(shown(error.message))
   }
   if (failures.length === 0) return references
@@ -113,21 +113,24 @@ async function taken(
   })
 }
 
-// The executor's warnings have no code beside them.
+// The executor's warnings carry no code.
 function warnBy({ warn }: Surroundings): (message: string, code?: string) => void {
   return (message, code) => warn(code === undefined ? message : `${message} [${code}]`)
 }
 
-/** How registries are reached: as everywhere in the build, the credentials of the image list before those of the user. */
+/**
+ * How registries are reached: as in the whole build, but the credentials of the image list come before those of the
+ * user.
+ */
 function placeOptions(
   setup: Surroundings,
   { plainHttp, timeoutSeconds, store }: ImagesAction,
   logins: readonly RegistryLogin[],
 ): PlaceOptions {
-  // Whoever stops the build ends this process.
+  // A build that is stopped ends this process, so the signal is never used.
   const { signal } = new AbortController()
   const remote = remoteOptions({ plainHttp, timeoutSeconds }, { env: setup.env, signal, warn: warnBy(setup) })
-  // Of two logins for one registry the last counts.
+  // If a registry has two logins, the last one counts.
   const auths = Object.fromEntries(logins.map(({ registry, ...login }) => [registry, login]))
   const credentials: CredentialSource = async (domain, path) =>
     (await lookUp({ auths }, domain, { path })) ?? (await remote.registries?.credentials?.(domain, path))

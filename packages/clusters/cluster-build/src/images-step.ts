@@ -7,13 +7,16 @@ import { readRegular } from '@pipelayer/sys'
 import { authorizedList } from '@pipelayer/workload-images'
 import type { ClusterRequest } from './cluster-request.js'
 
-/** `imageListWithAuth.yaml` of the context: images, and the credentials for them. */
+/** The file `imageListWithAuth.yaml` of the context, which holds images and the credentials for them. */
 export const IMAGE_LIST = 'imageListWithAuth.yaml'
 
-/** Bytes, as kf-images has them. */
+/** The largest size of that file in bytes, as in kf-images. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024
 
-/** Puts the last step upon a cluster image, unless its images are not wanted. It is of no instruction of the file. */
+/**
+ * Adds the last step to a cluster image, unless its container images are not wanted. No instruction of the file stands
+ * for this step.
+ */
 export async function addImagesStep(state: StageState, request: ClusterRequest): Promise<void> {
   if (request.cluster.bareImages) return
   const layer = await imagesStep(request, state.chain)
@@ -21,7 +24,7 @@ export async function addImagesStep(state: StageState, request: ClusterRequest):
   addStep(state, request.steps, { layer, title, place: title, located: error => error })
 }
 
-// It lies in the context, whoever that is of.
+// Reads the list of images. It lies in the context, which may belong to any user.
 function listText(file: string): string {
   return attempt(`read "${file}"`, () =>
     readRegular(file, MAX_LIST_BYTES, { noFollow: true }).toString('utf8'),
@@ -29,8 +32,8 @@ function listText(file: string): string {
 }
 
 /**
- * The last step of a cluster image: the container images that its own layers name come into its registry. The layer of
- * what they and other last changes bring is `BASE rootfs cache`, as sealer calls it.
+ * The last step of a cluster image puts the container images that its own layers name into its registry. sealer's name
+ * for the layer of these and other last changes is `BASE rootfs cache`.
  */
 async function imagesStep(request: ClusterRequest, chain: Chain): Promise<LayerStep> {
   const { cluster, sources } = request
@@ -41,7 +44,7 @@ async function imagesStep(request: ClusterRequest, chain: Chain): Promise<LayerS
   const key = {
     kind: 'images',
     platform,
-    // Without the credentials: who asks does not change what comes.
+    // The key has no credentials, because the images do not depend on who asks for them.
     ...(hasList ? { list: authorizedList(listText(list), list).images.map(image => image.reference) } : {}),
   }
   return {

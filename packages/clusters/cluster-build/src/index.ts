@@ -1,5 +1,5 @@
 /**
- * Plans cluster images: Kubefiles of both dialects, and the container images that come into their registry.
+ * Plans cluster images: Kubefiles of both dialects, and the container images that are put into their registry.
  *
  * @module
  */

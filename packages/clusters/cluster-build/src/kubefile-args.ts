@@ -1,12 +1,12 @@
 import type { KubefileRecord } from './kubefile-plan.js'
 
-/** The name that a build sets for itself. */
+/** The argument that a build sets itself. */
 const OWN = 'SOURCE_DATE_EPOCH'
 const NEXT_ARGUMENT = /,(?=[A-Za-z0-9_]+=)/
 
 /**
- * The ARGs of a classic Kubefile: one table for the whole file, wherever they stand. `--build-arg` overrides and adds;
- * it may hold several, `A=1,B=2`. One that was declared without a value and given none is absent.
+ * The ARGs of a classic Kubefile. They hold for the whole file, wherever they stand. `--build-arg` overrides them and
+ * may add others; one option may hold several, `A=1,B=2`. An ARG without a value is absent.
  */
 export function kubefileArgs(
   declared: readonly KubefileRecord[],

@@ -3,10 +3,10 @@ import type { KubefileFields } from '@pipelayer/kubefile'
 import { placeOf } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
 
-/** A record of a Kubefile, with all that its parser gives. */
+/** A record of a Kubefile, with all fields of its parser. */
 export type KubefileRecord = InstructionRecord & KubefileFields
 
-/** A Kubefile of the classic dialect: one FROM, and what stands behind it. */
+/** A Kubefile of the classic dialect: one FROM, and the instructions after it. */
 export interface ClassicPlan {
   readonly from: KubefileRecord
   readonly args: readonly KubefileRecord[]
@@ -15,9 +15,9 @@ export interface ClassicPlan {
 }
 
 /**
- * The records of a Kubefile; undefined where they are those of a Dockerfile.
+ * The records of a Kubefile; undefined if they are those of a Dockerfile.
  *
- * @throws {ToolError} `KUBEFILE_INVALID` where dialects are mixed
+ * @throws {ToolError} `KUBEFILE_INVALID` if dialects are mixed
  */
 export function kubefileRecords(records: readonly InstructionRecord[]): KubefileRecord[] | undefined {
   const first = records[0]?.dialect ?? 'dockerfile'
@@ -30,7 +30,10 @@ export function kubefileRecords(records: readonly InstructionRecord[]): Kubefile
   return first === 'kubefile' || first === 'kubefile-classic' ? (records as KubefileRecord[]) : undefined
 }
 
-/** @throws {ToolError} `KUBEFILE_INVALID` for what kf-parse does not make: no FROM, two of them, other words */
+/**
+ * @throws ToolError `KUBEFILE_INVALID` for records that kf-parse does not make: no FROM, two of them, unknown
+ * instructions
+ */
 export function classicPlan(records: readonly KubefileRecord[]): ClassicPlan {
   const [from, second] = records.filter(record => record.name === 'FROM')
   if (from === undefined) throw new ToolError('KUBEFILE_INVALID', 'no FROM came: there is nothing to build')
@@ -43,7 +46,7 @@ export function classicPlan(records: readonly KubefileRecord[]): ClassicPlan {
   return { from, args: records.filter(record => record.name === 'ARG'), steps }
 }
 
-/** What stands behind the keyword, its inner blanks kept: the `value` of a layer. */
+/** The text after the keyword, with its inner blanks: the `value` of a layer. */
 export function valueOf(record: Pick<InstructionRecord, 'raw'>): string {
   return record.raw.trim().replace(/^\S+\s*/, '')
 }

@@ -27,12 +27,15 @@ import type { ClusterRequest } from './cluster-request.js'
 import { addImagesStep, IMAGE_LIST } from './images-step.js'
 import type { KubefileRecord } from './kubefile-plan.js'
 
-/** The annotation of a manifest that says what is installed, and how. Spec: sealerio/sealer v0.11.0, pkg/define/image/v1 */
+/**
+ * The annotation of a manifest that says which applications are installed, and how. Spec: sealerio/sealer v0.11.0,
+ * pkg/define/image/v1
+ */
 const EXTENSION = 'sealer.image.extension'
 const APP_ROOT = 'application/apps'
 const MAX_FILES = 100_000
 
-/** Plans a Kubefile of the newer dialect: the Dockerfile that it means, then the images that it names. */
+/** Plans a Kubefile of the newer dialect: first the equivalent Dockerfile, then the images that it names. */
 export class NewerBuilder {
   readonly #records: readonly KubefileRecord[]
   readonly #request: ClusterRequest
@@ -89,7 +92,7 @@ export class NewerBuilder {
         index,
       }),
     )
-    // A list of passwords is for the build alone.
+    // A list with passwords is left out of the image.
     const own = folder && sources.directory({ ...folder, ignore: [...folder.ignore, IMAGE_LIST] })
     const plan = makePlan(records)
     checkStageUses(plan.stages)
@@ -101,7 +104,7 @@ export class NewerBuilder {
     return { meaning, builder }
   }
 
-  /** Applications that the base brings. */
+  /** The applications of the base. */
   async #inherited(): Promise<readonly Application[]> {
     const from = this.#records.findLast(record => record.name === 'FROM')
     const text = from === undefined ? '' : expandWord(from.args[0] ?? '', { env: this.#globals() })
@@ -162,7 +165,7 @@ function withContext(sources: SourceFinder, context: Source): SourceFinder {
   }
 }
 
-/** What lies under the names of the context. */
+/** Finds the files that a name of the context stands for. */
 function applicationSources(context: BuildContext | undefined): (name: string) => ApplicationSource {
   return name => {
     const full = path.join(context?.dir ?? '', path.posix.resolve('/', name))
@@ -183,9 +186,9 @@ function filesBelow(dir: string): string[] {
 }
 
 /**
- * Applications of a base, by its annotation; entries that are none are left out.
+ * Reads the applications of a base from its annotation. Entries that describe no application are left out.
  *
- * @throws {ToolError} `EXTENSION_INVALID` where it is no JSON
+ * @throws {ToolError} `EXTENSION_INVALID` if it is no JSON
  */
 function inheritedApplications(text: string | undefined): Application[] {
   if (text === undefined) return []

@@ -1,4 +1,4 @@
-// The container images that a root filesystem names come into its registry, in this process.
+// The container images that a root filesystem names are put into its registry, in this process.
 import fs from 'node:fs'
 import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
@@ -12,14 +12,14 @@ interface Lab {
   readonly host: string
   /** `registry/` of the root filesystem. */
   readonly registry: string
-  /** The authorization of each request for a manifest. */
+  /** The Authorization header of each request for a manifest. */
   readonly seen: (string | undefined)[]
   readonly said: string[]
   file(name: string, content: string): string
   bring(list?: string): Promise<void>
 }
 
-/** A registry that asks for a password and has `app` and `other`, each as `1`, and a new layer that names images. */
+/** A registry that asks for a password and has `app:1` and `other:1`, and a new layer that names images. */
 async function lab(t: Scope, password: string): Promise<Lab> {
   const documents = new Map<string, { readonly mediaType: string; readonly bytes: Buffer }>()
   const keep = (mediaType: string, content: Buffer | object): object => {

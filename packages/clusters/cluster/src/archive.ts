@@ -28,17 +28,17 @@ const DOCUMENT = 'image_metadata.yaml'
 const METADATA = 'Metadata'
 const IN_LAYER = /^(?:\.\/)?([0-9a-f]{64})(?:\/(.*))?$/s
 
-/** A layer to be written: its id and its tar. */
+/** A layer to write into the archive: its id and its tar. */
 export interface LayerTar {
   readonly id: string
   tar(): AsyncIterable<Buffer>
 }
 
 /**
- * The bytes of an archive. Memory is that of one entry's header.
+ * Yields the bytes of an archive. Memory: the header of one entry.
  *
- * @throws ToolError `LAYER_ID_MISMATCH` for a layer whose tar another program wrote in another way, so that an archive of
- * its entries does not give the layer back: nothing that can be loaded has come out by then
+ * @throws ToolError `LAYER_ID_MISMATCH` for a layer whose tar another program wrote in a different form, so that the
+ * archive could not give the layer back. The bytes up to there cannot be loaded.
  */
 export async function* archiveBytes(
   document: ImageDocument,
@@ -86,7 +86,7 @@ function* smallFile(name: string, text: string): Generator<Buffer, void, void> {
   yield Buffer.concat([content, padding(content.length)])
 }
 
-/** One layer of an archive, to be read before the next is asked for. */
+/** One layer of an archive. It has to be read before the next one is asked for. */
 export interface ArchivedLayer {
   /** The id that its folder claims: `sha256:` and 64 hexadecimal digits. */
   readonly id: string
@@ -95,10 +95,11 @@ export interface ArchivedLayer {
 }
 
 /**
- * Reads an archive front to back: layers, then what it says of itself. What reads a layer compares its digest with the id.
+ * Reads an archive from front to back: first its layers, then its document. The reader of a layer compares the layer's
+ * digest with its id.
  *
- * @throws ToolError `ARCHIVE_INVALID` for names outside of a layer's folder, links out of it, layers in pieces, no document or two;
- * those of the tar and of the document
+ * @throws ToolError `ARCHIVE_INVALID` for names outside of a layer's folder, links out of it, layers in pieces, no
+ * document or two; those of the tar and of the document
  */
 export async function* readArchive(
   source: AsyncIterable<Buffer>,
@@ -116,7 +117,7 @@ export async function* readArchive(
     done.add(id)
     const tar = layerTar(events, id, state)
     yield { id: `sha256:${id}`, tar }
-    // What was not read is passed over.
+    // The rest of a layer that was not read is skipped.
     for await (const _ of tar);
   }
   const text = state.texts.get(DOCUMENT)
@@ -125,7 +126,7 @@ export async function* readArchive(
 }
 
 interface State {
-  /** The entry that the reader stands before. */
+  /** The next entry, which is not read yet. */
   next: ReadEntry | undefined
   readonly texts: Map<string, string>
 }

@@ -1,5 +1,5 @@
 /**
- * The Clusterfile that an image brings along, and its Metadata.
+ * Reads the Clusterfile of an image and its Metadata.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const DEFAULT = {
 type Fields = Readonly<Record<string, unknown>>
 
 /**
- * The Clusterfile for an image: `etc/Clusterfile` of its root filesystem or a default, with the image's own name.
+ * The Clusterfile for an image: `etc/Clusterfile` of its root filesystem or a default, with the image's own name in it.
  *
  * @param text - of `etc/Clusterfile`; its first document of kind Cluster counts
  * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE`, `CLUSTERFILE_INVALID` when it has no Cluster
@@ -47,7 +47,7 @@ export function parseMetadata(text: string): Fields {
     const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''))
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
   } catch {
-    // Said below.
+    // The error below covers this case too.
   }
   throw new ToolError('METADATA_INVALID', 'Metadata is no JSON object')
 }

@@ -1,10 +1,11 @@
 /**
- * A cluster image as an OCI image: its config is sealer's own, `kind: Image` beside the fields of every image, and with the
- * `rootfs.diff_ids` that sealer leaves out.
+ * Turns a cluster image into an OCI image and back. The config is sealer's own, which has the fields of `kind: Image`
+ * beside those of every image, and the `rootfs.diff_ids` that sealer leaves out.
  *
- * Layers, their types and values are the history (`COPY a b`, `CMD x`, `BASE rootfs cache`), their ids are diffIDs. So the
- * image can be carried by every tool and registry, and the document, with its id, comes back from the config alone.
- * Images of sealer 0.9 and later are ordinary OCI images with an annotation of their manifest, {@link EXTENSION}.
+ * The types and values of the layers are the history (`COPY a b`, `CMD x`, `BASE rootfs cache`), and their ids are the
+ * diffIDs. So every tool and registry can carry the image, and the document with its id can be made from the config
+ * alone. Images of sealer 0.9 and later are ordinary OCI images with an annotation of their manifest,
+ * {@link EXTENSION}.
  *
  * @module
  */
@@ -23,20 +24,20 @@ import {
   withID,
 } from './document.js'
 
-/** The annotation by which a manifest is that of a cluster image of sealer 0.9 and later. */
+/** A manifest with this annotation is that of a cluster image of sealer 0.9 or later. */
 const EXTENSION = 'sealer.image.extension'
 const STEP = /^(COPY|ADD|RUN|CMD|BASE|CMDS|LAUNCH|APP|APPCMDS|CNI|CSI|KUBEVERSION)(?: (.*))?$/s
 
-/** What an image consists of, and what it is called here. */
+/** The parts of an image, and its name here. */
 export interface ClusterParts {
   readonly config: JsonObject
-  /** Of its manifest. */
+  /** The annotations of its manifest. */
   readonly annotations?: Readonly<Record<string, string>> | undefined
-  /** Of an image that does not say under which name it was built; what messages call it, too. */
+  /** The name of an image whose config does not say under which name it was built. Messages use it too. */
   readonly name: string
 }
 
-/** Whether an image is one of a cluster. */
+/** Whether an image is a cluster image. */
 export function isCluster({ config, annotations }: Omit<ClusterParts, 'name'>): boolean {
   return (config.kind === 'Image' && isObject(config.spec)) || annotations?.[EXTENSION] !== undefined
 }
@@ -44,7 +45,8 @@ export function isCluster({ config, annotations }: Omit<ClusterParts, 'name'>): 
 /**
  * The document of a cluster image, with its id.
  *
- * @throws ToolError `CLUSTER_IMAGE_INVALID` for an image that is none, or whose history and layers differ in number
+ * @throws ToolError `CLUSTER_IMAGE_INVALID` for an image that is no cluster image, or whose history does not fit its
+ * number of layers
  */
 export function documentOf({ config, annotations, name }: ClusterParts): ImageDocument {
   if (!isCluster({ config, annotations }))
@@ -56,7 +58,10 @@ export function documentOf({ config, annotations, name }: ClusterParts): ImageDo
   return withID(isComplete(document, config) ? document : built(document, { config, name }))
 }
 
-/** Layers are what the config says: a document that names others is of another image, and does not count. */
+/**
+ * Whether the document in a config has the layers of that config. If it names others, it belongs to another image and
+ * is ignored.
+ */
 function isComplete({ spec }: ImageDocument, { rootfs }: JsonObject): boolean {
   if (spec.layers === undefined) return false
   if (!isObject(rootfs) || !Array.isArray(rootfs.diff_ids)) return true
@@ -74,7 +79,7 @@ function emptyImage(config: JsonObject, extension: string | undefined): object {
   }
 }
 
-/** What a build leaves open is known now: the name, the layers, the Clusterfile with the name in it. */
+/** Adds the fields that a build leaves open: the name, the layers, and the Clusterfile with the name in it. */
 function built(document: ImageDocument, { config, name }: ClusterParts): ImageDocument {
   const { annotations = {}, name: own } = document.metadata
   const { args, labels } = document.spec.image_config
@@ -93,13 +98,13 @@ function built(document: ImageDocument, { config, name }: ClusterParts): ImageDo
 }
 
 /**
- * The config of a cluster image from its document: `documentOf` gives the same document back.
+ * Makes the config of a cluster image from its document; `documentOf` makes the same document from it again.
  *
  * @param created - RFC 3339
  */
 export function configOf(document: ImageDocument, created: string): ImageConfig {
   const { kind, metadata, spec } = document
-  // The id follows from the rest.
+  // The id is left out, because it is computed from the other fields.
   const { id: _, ...kept } = spec
   const { layers = [], platform, image_config } = spec
   const { architecture = 'amd64', os = 'linux', variant, os_version } = platform

@@ -10,12 +10,12 @@ import { createHash } from 'node:crypto'
 import { ToolError } from '@pipelayer/errors'
 import { formatYAML, valueOf, yamlDocuments } from '@pipelayer/yaml'
 
-/** A step: `id` is the diffID of its layer, absent for CMD and for steps that changed nothing. */
+/** A step. `id` is the diffID of its layer; CMD, and steps that changed nothing, have none. */
 export interface ClusterLayer {
   readonly id?: string
-  /** `COPY`, `RUN`, `CMD`, `BASE`, or empty where it is not known. */
+  /** `COPY`, `RUN`, `CMD`, `BASE`, or empty if it is not known. */
   readonly type?: string
-  /** What stands behind the keyword; of BASE `rootfs cache`. */
+  /** The text after the keyword; for BASE it is `rootfs cache`. */
   readonly value?: string
 }
 
@@ -31,7 +31,7 @@ type Texts = Readonly<Record<string, string>>
 export interface ImageDocument {
   readonly kind: 'Image'
   readonly metadata: {
-    /** As given to `-t`. */
+    /** The name as given to `-t`. */
     readonly name: string
     readonly creationTimestamp: null
     readonly annotations?: Texts
@@ -49,7 +49,7 @@ export interface ImageDocument {
 
 /** The annotation that holds the Clusterfile. */
 export const CLUSTERFILE = 'sea.aliyun.com/ClusterFile'
-/** The version whose form of the document this is. */
+/** The version of sealer whose form of the document this is. */
 export const SEALER_VERSION = 'v0.7.1'
 
 /** The document as YAML, as sealer writes it. */
@@ -57,7 +57,7 @@ export function formatDocument(document: ImageDocument): string {
   return formatYAML(document)
 }
 
-/** The digest of the document without its id, without `sha256:`: sealer's image id. */
+/** sealer's image id: the digest of the document without its id, without the prefix `sha256:`. */
 export function imageID(document: ImageDocument): string {
   const { id: _, ...spec } = document.spec
   return createHash('sha256')
@@ -75,8 +75,8 @@ const LAYER_ID = /^sha256:[0-9a-f]{64}$/
 /**
  * Reads a document.
  *
- * @param file - what messages call it
- * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE`, `CLUSTER_IMAGE_INVALID` for what is no `kind: Image`
+ * @param file - its name in messages
+ * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE`, `CLUSTER_IMAGE_INVALID` if it is no `kind: Image`
  */
 export function parseDocument(text: string, file: string): ImageDocument {
   const [node, more] = yamlDocuments(text, { file })
@@ -84,7 +84,7 @@ export function parseDocument(text: string, file: string): ImageDocument {
   return checkDocument(valueOf(node, file), file)
 }
 
-/** {@link parseDocument} of a value that was read already. */
+/** Does the same as {@link parseDocument} for a value that is parsed already. */
 export function checkDocument(value: unknown, file: string): ImageDocument {
   const document = objectOf(value)
   if (document.kind !== 'Image')
@@ -119,7 +119,7 @@ function layerOf(value: unknown, file: string): ClusterLayer {
   }
 }
 
-/** sealer 0.8 keeps those of the base apart: `{parent, current}`. */
+/** sealer 0.8 keeps the arguments of the base in a field of their own: `{parent, current}`. */
 function flatArgs(args: unknown): Texts | null {
   const { parent, current, ...own } = objectOf(args)
   if (typeof parent !== 'object' && typeof current !== 'object') return textsOf(args) ?? null

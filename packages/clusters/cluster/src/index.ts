@@ -1,5 +1,5 @@
 /**
- * sealer's cluster images: documents, archives, and how they are OCI images.
+ * sealer's cluster images: their documents, their archives, and their form as OCI images.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * Several cluster images made one.
+ * Merges several cluster images into one.
  *
- * The first is the base. Layers follow in order, each layer and each CMD once; arguments of later images win. Steps that made no
- * layer and are no CMD go, as sealer does it.
+ * The first is the base. Layers follow in order, each layer and each CMD once. If an argument occurs twice, that of the
+ * later image counts. Steps without a layer, except CMD, are dropped, as sealer does.
  *
  * Spec: sealerio/sealer v0.7.1, pkg/image/merge.go; the id is computed last here, not in between.
  *
@@ -15,8 +15,9 @@ import { clusterfileFor } from './clusterfile.js'
 import { CLUSTERFILE, type ClusterLayer, type ImageDocument, withID } from './document.js'
 
 /**
- * @param name - of the new image
- * @throws ToolError `PLATFORM_MISMATCH` when they are not all for one platform, `CLUSTERFILE_INVALID`, `USAGE` without documents
+ * @param name - the name of the new image
+ * @throws ToolError `PLATFORM_MISMATCH` if they are not all for one platform, `CLUSTERFILE_INVALID`, `USAGE` without
+ * documents
  */
 export function mergeDocuments(name: string, documents: readonly ImageDocument[]): ImageDocument {
   const [base] = documents

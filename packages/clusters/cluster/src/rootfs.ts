@@ -1,5 +1,5 @@
 /**
- * Whether a folder is the root filesystem of a cluster image.
+ * Checks whether a folder is the root filesystem of a cluster image.
  *
  * @module
  */
@@ -12,14 +12,16 @@ import { clusterfileFor, parseMetadata } from './clusterfile.js'
 
 export interface RootfsFinding {
   readonly rule: 'missing' | 'wrong-type' | 'invalid'
-  /** `error`: no cluster starts from it; `warning`: an image of applications alone does without. */
+  /**
+   * `error`: a cluster cannot be started from it. `warning`: an image that holds only applications may lack the file.
+   */
   readonly severity: 'error' | 'warning'
-  /** Below the root. */
+  /** The path below the root. */
   readonly file: string
   readonly message: string
 }
 
-/** What sealer's official base images hold, and what starting a cluster reads. */
+/** The files of sealer's official base images, and those that are read when a cluster starts. */
 const PARTS: readonly (readonly [file: string, type: 'dir' | 'file', purpose: string])[] = [
   ['bin', 'dir', 'kubeadm, kubectl and kubelet are copied from it'],
   ['cri', 'dir', 'the container runtime is installed from it'],
@@ -34,7 +36,13 @@ const PARTS: readonly (readonly [file: string, type: 'dir' | 'file', purpose: st
 
 const MAX_TEXT = 1024 * 1024
 
-/** What is missing or broken, in the order of {@link PARTS}; nothing when all is well. Symlinks are not followed. */
+/**
+ * The files that are missing or broken, in the order of {@link PARTS}. Symlinks are not followed.
+ *
+ * ```ts
+ * for (const { severity, message } of checkRootfs('rootfs')) console.log(`${severity}: ${message}`)
+ * ```
+ */
 export function checkRootfs(root: string): readonly RootfsFinding[] {
   const findings = PARTS.flatMap(([file, type, purpose]): RootfsFinding[] => {
     const stat = fs.lstatSync(path.join(root, file), { throwIfNoEntry: false })

@@ -56,7 +56,7 @@ status: {}
 t.test('documents', async t => {
   const document = parseDocument(SEED, 'f')
   t.equal(formatDocument(document), SEED, 'what was read is what is written')
-  // The digest of the text above: sha256sum.
+  // The digest of the text above, by sha256sum.
   t.equal(imageID(document), 'ea1a450199db2a37407fce3ad4feedf811bc898d1a9c94d54042f3d45abff87d', 'the id')
   const again = documentOf({ config: configOf(document, '1970-01-01T00:00:00Z'), name: 'x' })
   t.same(again, withID(document), 'and back from an OCI config')

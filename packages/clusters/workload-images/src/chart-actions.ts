@@ -1,6 +1,6 @@
 /**
- * The little of Helm's templates that can be told without rendering: paths into the values, `default`, `quote`, `printf` and what
- * leaves a text as it is.
+ * Evaluates the few actions of Helm's templates that need no rendering: paths into the values, `default`, `quote`,
+ * `printf`, and functions that leave a text as it is.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { ValueOfAction } from './template-lines.js'
 const WORD = /"(?:[^"\\]|\\.)*"|\S+/g
 const SAME = new Set(['quote', 'squote', 'trim', 'toString'])
 
-/** Undefined for every action that holds anything else, or a value below `enabled: false`. */
+/** The value of an action; undefined for every other kind of action, and for values below `enabled: false`. */
 export function actionsOf(values: YAMLNode | undefined, chart: ChartDescription): ValueOfAction {
   const term = (word: string): string | undefined => {
     if (word.startsWith('"')) return word.slice(1, -1)

@@ -1,5 +1,6 @@
 /**
- * Charts on disk: rendered by helm where there is one, else read for guesses.
+ * Finds the images of charts on disk: helm renders a chart if it is installed, otherwise the images are guessed from
+ * the chart's files.
  *
  * @module
  */
@@ -18,7 +19,7 @@ import { MAX_FILE, readText } from './text-file.js'
 
 const HELM_TIMEOUT_MS = 120_000
 const MAX_RENDERED = 64 * 1024 * 1024
-/** Of a chart's archive, inflated. Helm itself takes 100 MiB. */
+/** The largest size of a chart's archive, inflated, in bytes. Helm itself takes 100 MiB. */
 const MAX_ARCHIVE = 100 * 1024 * 1024
 const MAX_TEMPLATES = 10_000
 const TEMPLATE = /^templates\/.*\.(?:ya?ml|tpl)$/
@@ -45,7 +46,7 @@ export async function helmImages(
   return [...renderedImages(text, file)]
 }
 
-/** Guesses for a chart and for the charts that it holds, with the values that it gives them. */
+/** Guesses the images of a chart and of its subcharts, with the values that it gives them. */
 export function chartFolderImages(dir: string): readonly FoundImage[] {
   const texts = new Map<string, string>()
   for (const name of filesBelow(dir)) {
@@ -55,9 +56,9 @@ export function chartFolderImages(dir: string): readonly FoundImage[] {
 }
 
 /**
- * The same of a `.tgz`.
+ * Guesses the images of a chart in a `.tgz`.
  *
- * @throws ToolError `CHART_INVALID` for what is no archive, or one of more than 100 MiB
+ * @throws ToolError `CHART_INVALID` if it is no archive, or larger than 100 MiB
  */
 export async function chartArchiveImages(file: string): Promise<readonly FoundImage[]> {
   const texts = new Map<string, string>()

@@ -1,11 +1,11 @@
 /**
- * The charts of a chart, each with the values that it is rendered with.
+ * Finds the subcharts of a chart, each with the values that it is rendered with.
  *
- * A chart below `charts/` has its own values, over them those that the chart above gives it under its name or alias, over
- * their `global` that of the chart above. A dependency whose condition is false is left out.
+ * A chart below `charts/` has its own values. The values that the chart above gives it under its name or alias override
+ * them, and so does the `global` of the chart above. A dependency whose condition is false is left out.
  *
- * Spec: Helm, https://helm.sh/docs/chart_template_guide/subcharts_and_globals/ and /topics/charts/, "Chart dependencies";
- * tags and import-values are not read
+ * Spec: Helm, https://helm.sh/docs/chart_template_guide/subcharts_and_globals/ and /topics/charts/, "Chart
+ * dependencies"; tags and import-values are not read
  *
  * @module
  */
@@ -17,9 +17,9 @@ import { child, textOf } from './chart-values.js'
 import type { FoundImage } from './found.js'
 import { type FiledNode, merged } from './merge-values.js'
 
-/** Charts in charts. Helm has no limit; deeper is an attack. */
+/** How deep charts may be nested. Helm has no limit; deeper nesting is an attack. */
 const MAX_DEPTH = 10
-/** Of one chart and all below it: aliases may make of one many. */
+/** How many charts a chart may have in all. Aliases can make many from one. */
 const MAX_CHARTS = 200
 
 /** The file of a chart by its path below the chart's folder: `charts/a/values.yaml`. */
@@ -29,7 +29,7 @@ export interface ChartTexts {
 }
 
 /**
- * What a chart and those that it holds let guess, the chart itself first.
+ * Guesses the images of a chart and its subcharts; those of the chart itself come first.
  *
  * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE`, `CHART_INVALID` for charts nested deeper than ten levels or more
  *   than 200 of them
@@ -40,9 +40,9 @@ export function chartTreeImages(texts: ChartTexts): readonly FoundImage[] {
 }
 
 interface One {
-  /** Its folder: empty, or `charts/a/`. */
+  /** The path of its folder: empty, or `charts/a/`. */
   readonly root: string
-  /** What the chart above says of its values. */
+  /** The values that the chart above gives it. */
   readonly given: FiledNode | undefined
   readonly depth: number
 }
@@ -81,7 +81,7 @@ class ChartTree {
     return values === undefined || node === undefined ? undefined : { node, file: values.file }
   }
 
-  /** Read once: by way of aliases a chart may be used many times. */
+  /** Parses a file once: because of aliases, a chart may be used many times. */
   #document(name: string, file: ChartFile): YAMLNode | undefined {
     if (!this.#documents.has(name)) this.#documents.set(name, firstDocument(file))
     return this.#documents.get(name)
@@ -93,8 +93,8 @@ class ChartTree {
   }
 
   /**
-   * The charts below one, as often as it lists them; those that it does not list count once. Charts of Helm's first
-   * version list them in requirements.yaml.
+   * The subcharts of a chart, as often as it lists them; one that it does not list counts once. Charts of
+   * apiVersion v1 list them in requirements.yaml.
    */
   #held(root: string, description: YAMLNode | undefined): readonly Held[] {
     const all = [...dependencies(description), ...dependencies(this.#own(`${root}requirements.yaml`)?.node)]
@@ -117,7 +117,7 @@ class ChartTree {
 
 interface Held {
   readonly root: string
-  /** Under which the chart above gives it values. */
+  /** The key under which the chart above gives it values. */
   readonly key: string
   readonly condition: string
 }
@@ -138,7 +138,10 @@ function dependencies(description: YAMLNode | undefined): readonly Dependency[] 
   }))
 }
 
-/** The first path of a condition that the values have as true or false decides; without one the chart counts. */
+/**
+ * Whether a condition turns a chart off: the first of its paths that is true or false in the values decides. If none
+ * is, the chart is on.
+ */
 function isOff(values: YAMLNode | undefined, condition: string): boolean {
   for (const path of condition.split(',')) {
     const node = path

@@ -1,11 +1,12 @@
 /**
- * Images that the values of a chart seem to name: a guess, since what its templates make of them is not known.
+ * Guesses images from the values of a chart. They are guesses, because it is not known what the templates do with the
+ * values.
  *
  *     image: quay.io/a/b:1                          a text under a key that ends in "image"
  *     image: {registry: quay.io, repository: a/b, tag: 1, digest: sha256:...}
  *     anything: {repository: a/b, tag: 1}
  *
- * What lies below `enabled: false` is left out. A missing tag is the chart's appVersion; a missing registry is that of
+ * Values below `enabled: false` are left out. A missing tag is the chart's appVersion; a missing registry is that of
  * `global.imageRegistry` or `global.image`; an empty repository is the chart's own name.
  *
  * @module
@@ -28,11 +29,11 @@ const HAS_DOMAIN = /^(?:localhost|[^/]*[.:][^/]*)\//
 
 type MapNode = Extract<YAMLNode, { kind: 'map' }>
 
-/** Of large maps the values by their keys: a template may ask for each of them. */
+/** The values of large maps by their keys, because a template may ask for each of them. */
 const INDEXES = new WeakMap<MapNode, ReadonlyMap<string, YAMLNode>>()
 const MIN_INDEXED = 16
 
-/** The value of a key, the last one where it stands twice. */
+/** The value of a key; if the key occurs twice, the last value. */
 export function child(node: YAMLNode | undefined, name: string): YAMLNode | undefined {
   if (node?.kind !== 'map') return undefined
   if (node.pairs.length >= MIN_INDEXED) return indexOf(node).get(name)
@@ -49,7 +50,7 @@ function indexOf(node: MapNode): ReadonlyMap<string, YAMLNode> {
   return index
 }
 
-/** The text of a scalar; `''` for null and for what is no scalar. */
+/** The text of a scalar; `''` for null and for nodes that are no scalars. */
 export function textOf(node: YAMLNode | undefined): string {
   if (node?.kind !== 'scalar') return ''
   return node.plain && /^(?:~|null|)$/i.test(node.text) ? '' : node.text
@@ -62,11 +63,11 @@ export function isDisabled(node: YAMLNode): boolean {
 
 export interface ValuesOptions {
   readonly chart: ChartDescription
-  /** Keys of the charts below, whose values are theirs to read. */
+  /** Keys with the values of subcharts, which are read with those charts. */
   readonly below?: ReadonlySet<string>
 }
 
-/** In the order of the text, repeated ones included. Walks at most 100,000 nodes, 50 levels deep. */
+/** The images in the order of the text, including repeated ones. It reads at most 100,000 nodes, 50 levels deep. */
 export function* valuesImages(
   { node, file }: FiledNode,
   { chart, below = NONE }: ValuesOptions,
@@ -112,12 +113,12 @@ function* walk(
   }
 }
 
-/** Where a pair stands. */
+/** The position of a pair in the values. */
 interface PairPlace {
   readonly node: MapNode
   readonly context: Context
   readonly spot: Spot
-  /** The map is an image already: a text in it is a part of that. */
+  /** The map was taken as an image already, so that a text in it is a part of that image. */
   readonly isNamed: boolean
 }
 
@@ -127,7 +128,7 @@ function* pairImages(
 ): Generator<Named, void, void> {
   const isImage = key.kind === 'scalar' && IMAGE_KEY.test(key.text)
   if (isImage && value.kind === 'scalar') {
-    // In {registry, image, tag} the image is the repository.
+    // In {registry, image, tag}, `image` is the repository.
     const isPart = child(node, 'tag') !== undefined || child(node, 'registry') !== undefined
     const found =
       isPart && key.text === 'image' ? imageOf(node, context, spot.file) : plainImage(value, spot.file)
@@ -160,7 +161,7 @@ function hasRepository(node: MapNode): boolean {
 
 function plainImage(value: YAMLNode, around: string): Named | undefined {
   const reference = textOf(value)
-  // A word alone is more often a switch than an image.
+  // A single word is more often a switch than an image.
   return /[/:]/.test(reference) ? { reference, line: value.line, file: fileOf(value, around) } : undefined
 }
 

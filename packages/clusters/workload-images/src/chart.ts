@@ -12,7 +12,7 @@ import { manifestImages } from './manifest.js'
 import type { FiledNode } from './merge-values.js'
 import { templateImages } from './template-lines.js'
 
-/** A file of a chart: its text, and what records call it. */
+/** A file of a chart: its text, and its name in records. */
 export interface ChartFile {
   readonly text: string
   readonly file: string
@@ -21,12 +21,13 @@ export interface ChartFile {
 export interface ChartFiles {
   readonly chart: ChartFile
   readonly values: ChartFile | undefined
-  /** Those of `templates/`, in order. */
+  /** The files of `templates/`, in order. */
   readonly templates: readonly ChartFile[]
 }
 
 /**
- * What values and templates let guess, each reference once. It can miss images and name some that are never used.
+ * Guesses the images of a chart from its values and templates; each reference comes once. Some images may be missing,
+ * and some may never be used.
  *
  * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE` for `Chart.yaml` and `values.yaml`
  */
@@ -36,18 +37,18 @@ export function guessedImages({ chart, values, templates }: ChartFiles): readonl
   return chartImages({ description: firstDocument(chart), values: filed, templates })
 }
 
-/** A chart whose files were read. */
+/** A chart whose files are parsed. */
 export interface ParsedChart {
-  /** Of `Chart.yaml`. */
+  /** The content of `Chart.yaml`. */
   readonly description: YAMLNode | undefined
-  /** What it is rendered with. */
+  /** The values that the chart is rendered with. */
   readonly values: FiledNode | undefined
   readonly templates: readonly ChartFile[]
-  /** Keys of its values that are those of the charts below. */
+  /** Keys of its values that hold the values of subcharts. */
   readonly below?: ReadonlySet<string>
 }
 
-/** As {@link guessedImages}. */
+/** Does the same as {@link guessedImages} for a parsed chart. */
 export function chartImages({ description, values, templates, below }: ParsedChart): readonly FoundImage[] {
   const chart = describe(description)
   const actions = actionsOf(values?.node, chart)
@@ -62,7 +63,7 @@ function describe(node: YAMLNode | undefined): ChartDescription {
   return { name: textOf(child(node, 'name')), appVersion: textOf(child(node, 'appVersion')) }
 }
 
-/** The first document of a file, undefined where it has none. @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE` */
+/** The first document of a file; undefined if it has none. @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE` */
 export function firstDocument({ text, file }: ChartFile): YAMLNode | undefined {
   for (const document of yamlDocuments(text, { file })) return document
   return undefined
@@ -71,8 +72,9 @@ export function firstDocument({ text, file }: ChartFile): YAMLNode | undefined {
 const SOURCE = /^# Source: [^/\n]+\/(.+)$/gm
 
 /**
- * Images of what `helm template` wrote. It says where a document comes from, below the chart's folder, and so does `file`;
- * lines of it are lines of no file.
+ * Finds the images in the output of `helm template`. The output names the template that each document comes from, below
+ * the chart's folder, and `file` has that name. There are no line numbers, because lines of the output are not those of
+ * the template.
  *
  * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE`, with lines of what helm wrote
  */
@@ -93,7 +95,7 @@ export function* renderedImages(text: string, chart: string): Generator<FoundIma
   }
 }
 
-/** The last of a list by lines that stands in this line or above. */
+/** The last item of a list, sorted by lines, that stands in this line or above. */
 function lastUpTo<T extends { readonly line: number }>(list: readonly T[], line: number): T | undefined {
   let low = 0
   let high = list.length

@@ -1,5 +1,5 @@
 /**
- * Which files of a folder name images.
+ * Finds the files of a folder that may name images.
  *
  * @module
  */
@@ -8,24 +8,25 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { attempt } from '@pipelayer/errors'
 
-/** What a file is read as. A chart is a folder, or an archive of one. */
+/** The kind of a file. A chart is a folder, or an archive of one. */
 export type SourceKind = 'manifest' | 'list' | 'authorized-list' | 'chart' | 'chart-archive'
 
 export interface Source {
   readonly kind: SourceKind
-  /** The path given, and what lies below it. */
+  /** The given path, with the path below it appended. */
   readonly file: string
 }
 
 const LIST = 'imageList'
 const AUTHORIZED_LIST = 'imageListWithAuth.yaml'
-/** What makes a folder a root filesystem. */
+/** A folder with one of these is a root filesystem. */
 const ROOTFS_PARTS = ['manifests', 'charts', 'application', AUTHORIZED_LIST, path.join('images', 'shim')]
 
 /**
- * What is to be read below `file`: itself when it is no folder; one chart; of a root filesystem its `manifests/`, `charts/`
- * and `application/`, the lists of `images/shim/` and `imageListWithAuth.yaml`; of any other folder what `manifests/` may have.
- * Folders are walked in byte order; symlinks are not followed.
+ * The files to read below `file`. If it is no folder, that is the file itself. A chart is read as a whole. In a root
+ * filesystem, `manifests/`, `charts/` and `application/` are read, the lists in `images/shim/`, and
+ * `imageListWithAuth.yaml`. In any other folder, all files are read that could stand in `manifests/`. Folders are
+ * walked in byte order; symlinks are not followed.
  */
 export function* sourcesOf(file: string): Generator<Source, void, void> {
   if (!attempt(`read ${JSON.stringify(file)}`, () => fs.statSync(file)).isDirectory()) {
@@ -62,7 +63,7 @@ function* manifests(dir: string, top: string): Generator<Source, void, void> {
   }
 }
 
-/** Charts in charts are rendered with what holds them. */
+/** Finds charts. Charts inside of a chart are rendered together with it. */
 function* charts(dir: string, options: { readonly withManifests: boolean }): Generator<Source, void, void> {
   for (const name of entries(dir)) {
     const file = path.join(dir, name)
@@ -84,19 +85,19 @@ function kindOf(file: string): SourceKind | undefined {
   return /\.tgz$/i.test(name) ? 'chart-archive' : undefined
 }
 
-/** sealer's rule, and Helm's: the values and the templates may be missing. */
+/** Whether a folder is a chart, by the rule of sealer and Helm: values and templates may be missing. */
 function isChart(dir: string): boolean {
   return typeOf(path.join(dir, 'Chart.yaml')) === 'file'
 }
 
-/** `undefined` when there is nothing; symlinks and special files are `other`. */
+/** The type of a file; `undefined` if it does not exist; symlinks and special files are `other`. */
 function typeOf(file: string): 'file' | 'dir' | 'other' | undefined {
   const stat = fs.lstatSync(file, { throwIfNoEntry: false })
   if (stat === undefined) return undefined
   return stat.isFile() ? 'file' : stat.isDirectory() ? 'dir' : 'other'
 }
 
-/** Names in byte order; none where there is no folder. */
+/** Names in byte order; none if the folder does not exist. */
 function entries(dir: string): readonly string[] {
   if (typeOf(dir) !== 'dir') return []
   return attempt(`read the folder ${JSON.stringify(dir)}`, () => fs.readdirSync(dir)).sort((a, b) =>

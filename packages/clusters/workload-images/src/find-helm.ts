@@ -2,8 +2,8 @@ import fs from 'node:fs'
 import path from 'node:path'
 
 /**
- * The helm to run: the one named, else the first of `$PATH`; undefined for `none` and where there is none. Empty and relative
- * parts of `$PATH` are skipped: they would run what lies in the folder that is read.
+ * The helm program to run: the given one, or else the first in `$PATH`; undefined for `none`, and if there is none.
+ * Empty and relative parts of `$PATH` are skipped, because they could lead to a program in the folder that is read.
  */
 export function findHelm(
   named: string | undefined,

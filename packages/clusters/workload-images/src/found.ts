@@ -1,22 +1,23 @@
 /**
- * A reference and where it stands.
+ * A reference, and where it was found.
  *
  * @module
  */
 
 /**
- * What named the image: a list of containers of a pod; another field called `image`; a line that looks like one; a list of
- * images; a rendered chart; or, as a guess, a chart's values or an unrendered template.
+ * What names the image: `container`, the containers of a pod; `image`, another field of that name; `line`, a line that
+ * looks like one; `list`, a list of images; `chart`, a rendered chart; or, as guesses, `values` of a chart or an
+ * unrendered `template`.
  */
 export type FoundIn = 'container' | 'image' | 'line' | 'list' | 'chart' | 'values' | 'template'
 
 export interface FoundImage {
-  /** As written. Nobody has checked that it is a reference. */
+  /** As written. It may not be a valid reference. */
   readonly reference: string
   readonly file: string
-  /** From 1; absent where a program made the text. */
+  /** The line, from 1; absent if a program made the text. */
   readonly line?: number
   readonly foundIn: FoundIn
-  /** It may be wrong, and others may be missing: a chart was not rendered. */
+  /** The image is a guess, because a chart was not rendered: it may be wrong, and others may be missing. */
   readonly guess?: true
 }

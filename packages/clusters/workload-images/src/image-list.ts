@@ -1,5 +1,5 @@
 /**
- * Lists of images: one a line, and with credentials as YAML.
+ * Parses lists of images: plain ones with one image a line, and YAML lists with credentials.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import type { FoundImage } from './found.js'
 const QUOTED = /^(["'])(.*)\1$/
 
 /**
- * `imageList`: a reference a line. Blank lines and those that begin with `#` are skipped, and what stands behind ` #`;
- * one pair of quotes is taken off.
+ * `imageList`: a reference a line. Blank lines, lines that begin with `#`, and the text from ` #` on are skipped; one
+ * pair of quotes is removed.
  */
 export function* imageListImages(text: string, file: string): Generator<FoundImage, void, void> {
   for (const [index, line] of text

@@ -1,5 +1,5 @@
 /**
- * Which container images manifests, charts and lists of images name, with files and lines.
+ * Finds the container images that manifests, charts and lists of images name, with files and lines.
  *
  * @module
  */

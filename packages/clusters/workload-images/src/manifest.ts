@@ -1,5 +1,5 @@
 /**
- * Images of Kubernetes manifests, and of anything else in YAML or JSON.
+ * Finds the images in Kubernetes manifests, and in any other YAML or JSON.
  *
  * @module
  */
@@ -9,13 +9,18 @@ import { type YAMLNode, type YAMLPair, yamlDocuments } from '@pipelayer/yaml'
 import type { FoundImage } from './found.js'
 
 const POD_LISTS = new Set(['containers', 'initContainers', 'ephemeralContainers'])
-/** Aliases can make a small text large: nodes of one document. */
+/** How many nodes of one document are visited. Aliases can make a small text large. */
 const MAX_STEPS = 1_000_000
 const MAX_DEPTH = 200
 
 /**
- * Every text that stands under a key `image`, in the order of the text, repeated ones included: `container` for those of
+ * Finds every text under a key `image`, in the order of the text, repeated ones included: `container` for those of
  * `containers`, `initContainers` and `ephemeralContainers`, at any depth; `image` for the others.
+ *
+ * ```ts
+ * const text = 'spec: {containers: [{image: nginx:1}]}'
+ * const [image] = manifestImages(text, 'pod.yaml') // image.reference is 'nginx:1', image.foundIn 'container'
+ * ```
  *
  * @throws ToolError `YAML_INVALID` as `FILE:LINE:COLUMN: ...`, `YAML_TOO_LARGE`
  */
@@ -24,10 +29,10 @@ export function* manifestImages(text: string, file: string): Generator<FoundImag
     yield* new Walk(file).images(document, { depth: 0, foundIn: 'image' })
 }
 
-/** Where a node stands. */
+/** The position of a node. */
 interface Spot {
   readonly depth: number
-  /** What an `image` in it is. */
+  /** How an `image` in this node is reported. */
   readonly foundIn: 'container' | 'image'
 }
 
@@ -59,7 +64,7 @@ class Walk {
       if (isText(value)) yield { reference: value.text, file: this.#file, line: value.line, foundIn }
       return
     }
-    // What is merged stands for fields of this map itself.
+    // Merged fields count as fields of this map itself.
     const isPodList = POD_LISTS.has(name) && value.kind === 'list'
     yield* this.images(value, { depth, foundIn: name === '<<' ? foundIn : isPodList ? 'container' : 'image' })
   }

@@ -1,32 +1,32 @@
 /**
- * Values of a chart, laid over those of another file.
+ * Merges the values of a chart with those of another file.
  *
  * @module
  */
 
 import type { YAMLNode, YAMLPair } from '@pipelayer/yaml'
 
-/** Values and the file that they stand in, but for what {@link fileOf} says of single nodes. */
+/** Values and the file that they stand in; {@link fileOf} names the file of single nodes that come from another one. */
 export interface FiledNode {
   readonly node: YAMLNode
   readonly file: string
 }
 
-/** Maps of one chart's values that are merged, key by key, and how deep. Aliases can make a small text large. */
+/** How many maps of one chart's values are merged key by key, and how deep. Aliases can make a small text large. */
 const MAX_MERGED = 10_000
 const MAX_DEPTH = 50
 
-/** Where nodes stand that were laid into the values of another file. */
+/** The files of nodes that were merged into the values of another file. */
 const FILES = new WeakMap<YAMLNode, string>()
 
-/** The file of a node inside of `around`, which stands in `file`. */
+/** The file of a node inside values that stand in `file`. */
 export function fileOf(node: YAMLNode, file: string): string {
   return FILES.get(node) ?? file
 }
 
 /**
- * Maps are merged key by key, for all else `over` counts; its null takes the key away. Beyond 10,000 maps or 50
- * levels what stands in `over` is taken as a whole.
+ * Merges values: maps are merged key by key, and any other value is taken from `over`; a null in `over` removes the
+ * key. Beyond 10,000 maps or 50 levels, the value in `over` is taken as a whole.
  */
 export function merged(under: FiledNode | undefined, over: FiledNode | undefined): FiledNode | undefined {
   if (under === undefined || over === undefined) return over ?? under

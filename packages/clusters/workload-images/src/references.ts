@@ -6,22 +6,22 @@ import type { RegistryLogin } from './image-list.js'
 import type { ScanResult } from './scan.js'
 
 export interface ReferencesOptions {
-  /** The program that does this, for the `failed` records. */
+  /** The name of the program, for the `failed` records. */
   readonly tool: string
   readonly warn: (message: string, code?: string) => void
-  /** Goes into every record: `os/architecture[/variant]`. */
+  /** The platform in every record: `os/architecture[/variant]`. */
   readonly platform?: string | undefined
-  /** Takes the credentials that lists of images have. */
+  /** Is called with the credentials that lists of images contain. */
   readonly onLogin: (login: RegistryLogin) => void
 }
 
 /**
- * Yields a `reference` record for each image that was found, the first time that it is named, with `file`, `line`, `foundIn`
- * and, where a chart was not rendered, `guess: true`. Two spellings of one name, such as `nginx` and
+ * Yields a `reference` record for each image that was found, the first time that it is named, with `file`, `line`,
+ * `foundIn` and, where a chart was not rendered, `guess: true`. Two spellings of one name, such as `nginx` and
  * `docker.io/library/nginx:latest`, are one image.
  *
- * A file that cannot be read, and a container whose image is no reference, is a `failed` record; other fields called `image` may
- * hold anything, and what is no reference there is only warned of.
+ * A file that cannot be read gives a `failed` record, and so does a container whose image is no reference. Other fields
+ * called `image` may hold anything, so there is only a warning if one is no reference.
  *
  * ```ts
  * for await (const record of imageReferences(scan('manifests'), { tool, warn, onLogin })) console.log(record.reference)

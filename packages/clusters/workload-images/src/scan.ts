@@ -1,5 +1,5 @@
 /**
- * A file or folder read for the images that it names.
+ * Finds the images that a file or a folder names.
  *
  * @module
  */
@@ -16,30 +16,34 @@ import { templateImages } from './template-lines.js'
 import { readText } from './text-file.js'
 
 export interface ScanOptions {
-  /** Read manifests line by line as sealer does, JSON not at all. */
+  /** Read manifests line by line as sealer does, and JSON not at all. */
   readonly isSealer?: boolean
-  /** The helm program; without it charts are guessed at. */
+  /** The helm program; without it the images of charts are guessed. */
   readonly helm?: string | undefined
   readonly signal?: AbortSignal
 }
 
-/** `failure`: one file could not be read; the others are. */
+/** `failure`: one file could not be read; the other files are read all the same. */
 export type ScanResult =
   | { readonly type: 'image'; readonly image: FoundImage }
   | { readonly type: 'login'; readonly login: RegistryLogin }
   | { readonly type: 'failure'; readonly file: string; readonly error: ToolError }
 
 /**
- * What the files below `file` name, file by file, in the order of each.
+ * The images that the files below `file` name, file by file, in the order of the text.
  *
  * A file that cannot be read is one `failure`: `YAML_INVALID`, `YAML_TOO_LARGE`, `IMAGE_LIST_INVALID`, `CHART_INVALID`,
  * `FILE_TOO_LARGE`, `FILE_INVALID` or the system's code.
  *
- * @throws ToolError what the system says of `file` itself
+ * ```ts
+ * for await (const found of scan('manifests')) if (found.type === 'image') console.log(found.image.reference)
+ * ```
+ *
+ * @throws ToolError the system's error for `file` itself
  */
 export async function* scan(file: string, options: ScanOptions = {}): AsyncGenerator<ScanResult, void, void> {
   for (const source of sourcesOf(file)) {
-    // Files are read without waiting: a signal is heard between them, or not at all.
+    // Files are read synchronously, so signals are only handled between files.
     await setImmediate()
     options.signal?.throwIfAborted()
     try {
@@ -51,7 +55,9 @@ export async function* scan(file: string, options: ScanOptions = {}): AsyncGener
   }
 }
 
-/** The images of a manifest's text. A text with `{{` that is no YAML is a template: of that, guesses. */
+/**
+ * The images of a manifest's text. If a text with `{{` is no YAML, it is taken as a template, whose images are guesses.
+ */
 export function textImages(
   text: string,
   file: string,

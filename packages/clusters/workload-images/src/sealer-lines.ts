@@ -2,8 +2,8 @@
  * sealer's own rule: it reads lines, not YAML.
  *
  * Double quotes and commas are dropped, the line is cut at its first colon, the key without its blanks has to end in
- * `image` and to hold no `#`, and the value is what follows without any blank. So comments behind a value, templates and nested
- * maps give what is no reference; `initimage:` counts, `'image':` does not.
+ * `image` and to hold no `#`, and the value is what follows without any blank. So comments behind a value, templates
+ * and nested maps give texts that are no references; `initimage:` counts, `'image':` does not.
  *
  * Spec: sealerio/sealer v0.11.0, build/layerutils/utils.go; v0.7.1 keeps commas and blanks of the key
  *

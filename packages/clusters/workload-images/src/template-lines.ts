@@ -1,20 +1,23 @@
 /**
- * `image:` lines of a text with `{{ }}` in it, which is no YAML before it is rendered.
+ * Finds `image:` lines in a template: a text with `{{ }}`, which is YAML only after it is rendered.
  *
  * @module
  */
 
 import type { FoundImage } from './found.js'
 
-// Each pattern fails or matches in one pass: a template may come from anybody, and a line may have 16 MiB.
+// Each pattern matches or fails in one pass, because a template may come from anybody, and a line may have 16 MiB.
 const IMAGE_LINE = /^\s*(?:-\s+)?(["']?)image\1\s*:\s+(\S.*)$/
 const COMMENT = /\s#.*$/
 const QUOTES = /^(["'])(.*)\1$/
 
-/** The value of an action such as `.Values.image.tag`; `undefined` when it cannot be told. */
+/** Returns the value of an action such as `.Values.image.tag`, or `undefined` if it is not known. */
 export type ValueOfAction = (action: string) => string | undefined
 
-/** Lines whose every action has a value. All of them are guesses: whether a line is rendered at all is not known. */
+/**
+ * The lines in which every action has a known value. All of them are guesses, since it is not known whether a line is
+ * rendered at all.
+ */
 export function* templateImages(
   text: string,
   file: string,
@@ -44,7 +47,7 @@ function evaluated(value: string, valueOfAction: ValueOfAction): string | undefi
   return /[{}|>&*]/.test(bare) ? undefined : bare
 }
 
-/** An action without the dashes that take away white space around it. */
+/** The text of an action without the dashes that trim white space around it. */
 function inner(action: string): string {
   const start = action.startsWith('-') ? 1 : 0
   const end = action.endsWith('-') && action.length > start ? action.length - 1 : action.length

@@ -1,5 +1,5 @@
 /**
- * Small text files, as people write them.
+ * Reads small text files that people write.
  *
  * @module
  */
@@ -7,13 +7,15 @@
 import { attempt } from '@pipelayer/errors'
 import { readRegular } from '@pipelayer/sys'
 
-/** Bytes: the largest bundles of manifests have four million. */
+/** The largest size of a file in bytes. The largest bundles of manifests have four million. */
 export const MAX_FILE = 16 * 1024 * 1024
 
 /**
- * A regular file as UTF-8. The last part of the path is not followed when it is a symlink, and a FIFO is not waited for.
+ * Reads a regular file as UTF-8. If the last part of the path is a symlink, it is not followed, and opening a FIFO does
+ * not wait.
  *
- * @throws ToolError `FILE_TOO_LARGE` above 16 MiB, `FILE_INVALID` for what is no regular file, and the system's
+ * @throws ToolError `FILE_TOO_LARGE` above 16 MiB, `FILE_INVALID` for a file that is not regular, and the system's
+ * errors
  */
 export function readText(file: string): string {
   return attempt(`read ${JSON.stringify(file)}`, () =>

@@ -208,7 +208,7 @@ t.test('charts, rendered', async t => {
 
 t.test('texts made to take long', async t => {
   const many = 200_000
-  // Each took minutes or hours: time grew with the square of the length.
+  // Each of these texts once took minutes or hours, because the time grew with the square of the length.
   t.same([...templateImages(`image: ${'{{'.repeat(many)}`, 't')], [], 'braces that nothing closes')
   t.equal([...templateImages(`image: a${' '.repeat(many)}b`, 't')].length, 1, 'blanks inside of a value')
   t.same([...templateImages(`image: {{ ${'- '.repeat(many)}}}`, 't')], [], 'dashes in an action')

@@ -3,9 +3,9 @@ import type { Rooted } from '@pipelayer/rootfs'
 import { type Accounts, MAX_ACCOUNTS_BYTES } from './users.js'
 
 /**
- * The user and group files of a tree; a directory counts as absent.
+ * The texts of the user and group files of a tree. A directory in place of such a file counts as absent.
  *
- * @throws {ToolError} `ACCOUNTS_INVALID` where one is a pipe or a device: a runtime that opens it would wait, or read, for
+ * @throws {ToolError} `ACCOUNTS_INVALID` if one is a pipe or a device: a runtime that opens it would wait, or read, for
  * ever; `FILE_TOO_LARGE`
  */
 export function accountsIn(root: Rooted): Accounts {

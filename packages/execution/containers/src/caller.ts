@@ -1,5 +1,5 @@
 /**
- * As whom a build works: that decides how its trees are made, and who can read them.
+ * Finds out as which user a build works, which decides how its trees are made and who can read them.
  *
  * @module
  */
@@ -13,21 +13,21 @@ import { lgetxattr } from '@pipelayer/sys'
 import { findProgram } from './find-program.js'
 import { type IdRange, mapOf, parseSubIDs } from './id-map.js'
 
-/** Who builds. */
+/** The user that a build works as. */
 export type Caller =
   /** Root of the machine. */
   | { readonly kind: 'root' }
-  /** Root of a user namespace that somebody else made, with the map of that. */
+  /** Root of a user namespace that another program made, with the id map of that namespace. */
   | { readonly kind: 'inside'; readonly idMap: IdMap }
-  /** An ordinary user, who builds in a user namespace made for it. */
+  /** An ordinary user. The build makes a user namespace for itself. */
   | {
       readonly kind: 'user'
       readonly idMap: IdMap
-      /** Why no ids but one are mapped. */
+      /** Why only the user's own id is mapped. */
       readonly problem?: string
     }
 
-/** Finds out who we are. */
+/** Finds out which kind of caller this process has. */
 export function callerOf(env: { readonly PATH?: string | undefined }): Caller {
   const here = ownIdMap()
   const uid = process.geteuid?.() ?? 0
@@ -43,7 +43,7 @@ export function callerOf(env: { readonly PATH?: string | undefined }): Caller {
   return problem === undefined ? { kind: 'user', idMap } : { kind: 'user', idMap: single, problem }
 }
 
-/** The form of the trees of a caller: `root`, or `user-HASH` of the id map. */
+/** The name of the form in which a caller's trees are kept: `root`, or `user-HASH` of the id map. */
 export function formOf(caller: Caller): string {
   if (caller.kind === 'root') return 'root'
   return `user-${createHash('sha256').update(JSON.stringify(caller.idMap)).digest('hex').slice(0, 16)}`
@@ -53,7 +53,7 @@ function nameOfUser(): string | undefined {
   try {
     return userInfo().username
   } catch {
-    // A number without a name: containers start such users.
+    // The user has a number and no name: containers start processes of such users.
     return undefined
   }
 }
@@ -81,7 +81,8 @@ function problemOf(
   return undefined
 }
 
-// The owner of a program that is not ours to see gives no rights here: that of the machine, in a namespace.
+// If the owner of a program is not mapped here, it belongs to root of the machine, and its setuid bit gives no rights
+// in our namespace.
 function isPrivileged(program: string): boolean {
   const { mode, uid } = fs.statSync(program)
   if ((mode & 0o4000) !== 0) return uid === 0

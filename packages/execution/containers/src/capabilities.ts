@@ -1,4 +1,4 @@
-/** By their numbers. Spec: linux/capability.h. */
+/** Names of the capabilities; the position is the number. Spec: linux/capability.h. */
 const NAMES = [
   'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE',
   'NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN',
@@ -9,7 +9,7 @@ const NAMES = [
   .split(' ')
 
 /**
- * The capabilities that a process has, and so can give: in a container of somebody else's these are not all.
+ * The capabilities that a process has, and so can pass on. Inside another container these are not all.
  *
  * @param status - of /proc/PID/status
  */

@@ -1,6 +1,7 @@
 /**
- * A step without an OCI runtime: new namespaces, the usual mounts, chroot, the step's user, Docker's capabilities.
- * Weaker than a runtime: no device rules, no cgroup, and the host's mounts are behind the changed root.
+ * Runs a step without an OCI runtime: in new namespaces, with the usual mounts, by chroot, as the step's user, with
+ * Docker's capabilities. This isolates less than a runtime: there are no device rules and no cgroup, and only the
+ * changed root hides the host's mounts.
  *
  * @module
  */
@@ -14,16 +15,19 @@ import {
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 
-/** Variables that the loader of the programs on the way would obey: they are set behind them, in the image. */
+/**
+ * Variables that the dynamic loader obeys in the programs which start the step. They are set behind those programs, in
+ * the image.
+ */
 const LOADER =
   /^(LD_|GLIBC_TUNABLES$|GCONV_PATH$|LOCPATH$|NLSPATH$|MALLOC_|RES_OPTIONS$|HOSTALIASES$|LOCALDOMAIN$)/
 const SET_INSIDE = 'while [ "$1" != -- ]; do export "$1"; shift; done; shift; exec "$@"'
 
-/** The groups of root; where a user namespace has root alone, nobody may set them. */
+/** The groups of root. In a user namespace with one mapped id, no process may set groups. */
 const ROOT_GROUPS =
   'read -r may 2>/dev/null < /proc/self/setgroups || may=allow\n[ "$may" = deny ] && groups= || groups=--groups=0'
 
-/** Full names of the programs on the way: the step's own PATH must not choose them. */
+/** Full names of the programs that start the step, so that the step's own PATH does not choose them. */
 export type ChrootTools = Readonly<Record<(typeof CHROOT_TOOLS)[number], string>>
 export const CHROOT_TOOLS = ['unshare', 'setpriv', 'mount', 'mkdir', 'ln', 'sh'] as const
 
@@ -33,7 +37,7 @@ export interface ChrootCommand {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** What to start. Mount destinations in `request` are resolved already: real names below the root. */
+/** The command to start. Mount destinations in `request` must be resolved: real names below the root. */
 export function chrootCommand(request: ContainerRequest, tools: ChrootTools): ChrootCommand {
   const { args, env, cwd, user } = request.process
   const { uid, gid, groups } = user
@@ -42,7 +46,7 @@ export function chrootCommand(request: ContainerRequest, tools: ChrootTools): Ch
   const kept = CAPABILITY_NAMES.map(name => `+${name}`).join(',')
   const bounds = request.insecure ? [] : ['--bounding-set', `-all,${kept}`]
   const isRoot = uid === 0 && [gid, ...groups].every(id => id === 0)
-  // Groups while the right to set them is there; the user last, after the root is changed.
+  // Groups are set while the process still has the right to do so; the user is set last, after the root is changed.
   const group = [`--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups']
   const enter = [
     ...[tools.setpriv, ...bounds, '--inh-caps=-all'].map(quote),
@@ -67,9 +71,9 @@ export function chrootCommand(request: ContainerRequest, tools: ChrootTools): Ch
   }
 }
 
-// Mounts are made before the root is changed: a symlink on the way would lead to a place of the host. What is mounted
-// may hold one where the next mount is to be; nothing else runs meanwhile that could put one there.
-// In a shell of its own, so that the step's variables keep their values.
+// Mounts are made before the root is changed, when a symlink on the way would lead to a place of the host. A tree that
+// was mounted may contain such a symlink where the next mount is to be made; no process runs yet that could add one.
+// The function runs in a subshell, so that the step's variables keep their values.
 function placeFunction(rootfs: string, mkdir: string): string {
   return `place() (
   at=$2
@@ -88,10 +92,11 @@ function mountScript(request: ContainerRequest, { mount, mkdir, ln }: ChrootTool
     'set -e',
     placeFunction(request.rootfs, mkdir),
     ...['proc', 'sys', 'dev'].map(name => `place / ${below(name)}`),
-    // The kernel lets root of a user namespace read its host's name only.
+    // The kernel does not let root of a user namespace write the host name, only read it.
     `{ echo ${quote(request.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
     `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
-    // Without what is mounted in it, which would stay writable. Where we may not take that away, it comes along.
+    // /sys is bound without the mounts inside it, which would stay writable. If the kernel refuses to leave them out,
+    // they are bound as well.
     `${mount} --bind /sys ${below('sys')} 2>/dev/null || ${mount} --rbind /sys ${below('sys')}`,
     ...(request.insecure ? [] : guards(request, mount, below)),
     `${mount} -t tmpfs -o nosuid,mode=755,size=65536k tmpfs ${below('dev')}`,
@@ -107,7 +112,8 @@ function mountScript(request: ContainerRequest, { mount, mkdir, ln }: ChrootTool
   ].join('\n')
 }
 
-// Root of the machine could change the machine through these. Root of a user namespace cannot, and may not cover them.
+// Through these files root of the machine could change the machine. Root of a user namespace cannot, and may not mount
+// over them.
 function guards(request: ContainerRequest, mount: string, below: (name: string) => string): string[] {
   const otherwise = request.caller?.inUserNamespace === true ? ' 2>/dev/null || :' : ''
   const safe = 'nosuid,noexec,nodev'
@@ -141,7 +147,7 @@ function environment(entries: readonly string[]): Record<string, string> {
   )
 }
 
-/** A word of a shell's command. */
+/** Quotes a text as one word for a shell. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -7,7 +7,7 @@ import { HeldLine, runtimeProblem } from './runtime-log.js'
 import { type ContainerRequest, runtimeSpec } from './runtime-spec.js'
 import { type Output, openOutput } from './step-output.js'
 
-/** What `--runtime` may ask for; `auto` takes the first that works. */
+/** The values of `--runtime`; `auto` takes the first runtime that works. */
 export type RuntimeName = 'auto' | 'runc' | 'crun' | 'chroot'
 
 /** What runs a step: an OCI runtime, or chroot in new namespaces. */
@@ -15,7 +15,7 @@ export type Runtime =
   | { readonly kind: 'oci'; readonly program: string; readonly name: string }
   | { readonly kind: 'chroot'; readonly tools: ChrootTools }
 
-/** How a command ended: its status, 128 and the number more after a signal. */
+/** How a command ended: its exit status, or 128 plus the number of the signal that killed it. */
 export interface Ended {
   readonly status: number
   readonly signal?: NodeJS.Signals
@@ -24,20 +24,23 @@ export interface Ended {
 }
 
 export interface ContainerPlaces {
-  /** For the runtime's state; below it, so that whoever cleans up can ask the runtime to. */
+  /**
+   * The folder of the runtime's state. It has a folder for each container, by which the clean-up finds those that still
+   * exist.
+   */
   readonly state: string
-  /** In memory: a config may hold secrets. */
+  /** The folder of bundles. It lies in memory, because a config may hold secrets. */
   readonly bundles: string
-  /** For what runtime and step write. */
+  /** Where the output of the runtime and of the step goes. */
   readonly output: Output
 }
 
-/** Of the runtime itself: nothing of the user's or the step's. */
+/** The environment of the runtime itself: it has no variable of the user or of the step. */
 const PLAIN_ENV = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
 
 let count = 0
 
-/** Runs a container to its end, its output going where it is wanted as it comes. */
+/** Runs a container to its end, and passes its output on as it comes. */
 export async function runContainer(
   runtime: Runtime,
   request: ContainerRequest,
@@ -62,12 +65,12 @@ export async function runContainer(
   }
 }
 
-/** Runs a program to its end; without `output` it writes to our stderr. */
+/** Runs a program to its end. Without `output` it writes to our stderr. */
 export async function runProgram(
   command: ChrootCommand & { readonly cwd?: string },
   output?: Output,
 ): Promise<Ended> {
-  // stdout is the line to kf-run, which only the executor may write to.
+  // stdout carries the replies to kf-run, so only the executor may write to it.
   const { fd, close } = openOutput(output)
   try {
     return await endOf(command, fd)

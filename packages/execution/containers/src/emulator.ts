@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { errnoOf, ToolError } from '@pipelayer/errors'
 
-/** What begins the programs of an architecture. Spec: System V ABI, "ELF header": e_machine, class, byte order. */
+/** The first bytes of an architecture's programs. Spec: System V ABI, "ELF header": e_machine, class, byte order. */
 const PROGRAMS: Readonly<Record<string, readonly [machine: number, bits: 32 | 64, order: 'LE' | 'BE']>> = {
   '386': [3, 32, 'LE'],
   amd64: [62, 64, 'LE'],
@@ -19,10 +19,10 @@ const PROGRAMS: Readonly<Record<string, readonly [machine: number, bits: 32 | 64
 const BINFMT = '/proc/sys/fs/binfmt_misc'
 
 /**
- * Refuses to start what the kernel cannot: a program of another architecture without an emulator. Where the list of
- * emulators cannot be seen, as in most containers, nothing is refused.
+ * Throws if the kernel cannot start programs of an architecture, because no emulator is installed for it. If the list
+ * of emulators cannot be seen, as in most containers, it never throws.
  *
- * @param folder - where the kernel lists its handlers
+ * @param folder - the folder in which the kernel lists its handlers
  * @throws {ToolError} `EMULATOR_MISSING`: install one, or build on a machine of that architecture
  */
 export function checkEmulator(architecture: string, folder = BINFMT): void {
@@ -41,11 +41,11 @@ export function checkEmulator(architecture: string, folder = BINFMT): void {
   )
 }
 
-/** What to say of a RUN that failed where no list of emulators can be seen. */
+/** The hint for a RUN that failed, if the list of emulators cannot be seen. */
 export const EMULATOR_HINT =
   'install one (Debian: qemu-user-static), copy files only in stages of this platform, or build there'
 
-// Gone between being listed and being read: it handles nothing.
+// The handler was removed after it was listed, so it handles nothing.
 function read(folder: string, name: string): string {
   try {
     return fs.readFileSync(path.join(folder, name), 'latin1')
@@ -68,7 +68,7 @@ function handles(text: string, program: (typeof PROGRAMS)[string]): boolean {
   })
 }
 
-/** @param type - e_type: 2 of a program at a fixed place, 3 of one that can be moved */
+/** @param type - e_type: 2 for a program at a fixed address, 3 for one that can be moved */
 function header([machine, bits, order]: readonly [number, 32 | 64, 'LE' | 'BE'], type: number): Buffer {
   const head = Buffer.alloc(64)
   head.write('\x7fELF', 'latin1')

@@ -1,7 +1,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-/** The full name of a program, looked up as a shell would, and where administrators' programs are. */
+/**
+ * The full name of a program. It is looked up in the search path, as a shell does, and in the folders of
+ * administrators' programs.
+ */
 export function findProgram(name: string, searchPath: string | undefined): string | undefined {
   const dirs = [...(searchPath ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
   return dirs

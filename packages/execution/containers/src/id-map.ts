@@ -5,29 +5,29 @@
  */
 import type { IdMap } from '@pipelayer/records'
 
-/** Runs of ids: the first inside, the first outside, how many. */
+/** Rows of an id map: the first id inside, the first id outside, and how many. */
 export type IdRows = IdMap['uid']
 
-/** Ids of a parent namespace: the first, and how many. */
+/** A range of ids in the parent namespace: the first id, and how many. */
 export type IdRange = readonly [first: number, count: number]
 
-/** The kernel takes so many rows, in one write of less than a page. Spec: user_namespaces(7). */
+/** The kernel takes at most this many rows, in one write of less than a page. Spec: user_namespaces(7). */
 const MAX_ROWS = 340
 const MAX_BYTES = 4095
 
-/** The kernel has no id -1: it means "leave as it is". */
+/** How many ids there can be: the id -1 does not exist, because it means "leave as it is". */
 const MAX_COUNT = 2 ** 32 - 1
 
 export function holdsID(rows: IdRows, id: number): boolean {
   return rows.some(([inside, , count]) => id >= inside && id < inside + count)
 }
 
-/** What to do where an id is not mapped. */
+/** The hint for an id that is not mapped. */
 export const RANGES = '/etc/subuid and /etc/subgid give a user ranges of ids, root has all'
 
 /**
- * The ranges that a file names for a user: lines `WHO:FIRST:COUNT`, where WHO is the name or the number. What is no such
- * line counts for nobody. Spec: subuid(5).
+ * The ranges that a file names for a user: lines `WHO:FIRST:COUNT`, where WHO is the name or the number. Other lines
+ * are ignored. Spec: subuid(5).
  */
 export function parseSubIDs(
   text: string,
@@ -42,8 +42,9 @@ export function parseSubIDs(
 }
 
 /**
- * The map in which 0 is `own`, and 1 and above are the ranges, in order. Left out is what the kernel would refuse: ranges
- * that meet an earlier one or `own`, those that `parent`, the map of the namespace we are in, does not hold, and too many.
+ * The map in which `own` is 0, and the ranges, in order, are 1 and above. Ranges that the kernel would refuse are left
+ * out: those that overlap an earlier range or `own`, those that are not in `parent`, the map of the namespace we are
+ * in, and those beyond the largest number of rows.
  */
 export function mapOf(own: number, ranges: readonly IdRange[], parent: IdRows): IdRows {
   const rows: (readonly [number, number, number])[] = [[0, own, 1]]
@@ -60,7 +61,7 @@ export function mapOf(own: number, ranges: readonly IdRange[], parent: IdRows): 
   return rows
 }
 
-/** Bytes of the map as newuidmap writes it. */
+/** The length of the map in bytes, as newuidmap writes it. */
 function sizeOf(rows: IdRows): number {
   return rows.reduce((sum, row) => sum + row.join(' ').length + 1, 0)
 }

@@ -1,5 +1,6 @@
 /**
- * Scripts that run as root: as we are, or as root of a user namespace made for them.
+ * Runs shell scripts as root: either as the root that this process is, or as root of a user namespace that is made for
+ * the script.
  *
  * @module
  */
@@ -12,8 +13,9 @@ import { findProgram } from './find-program.js'
 import type { IdRows } from './id-map.js'
 
 /**
- * In a new namespace, where it is nobody yet: says its number, and waits until its ids are mapped. The script is begun
- * anew, since only a program that is started as root has root's rights. Ends when nobody is there to map them.
+ * Runs first in the new namespace, where its ids are not mapped yet: it prints its process id, waits until the ids are
+ * mapped, and then starts the shell anew, because only a program that is started as root gets root's capabilities. It
+ * ends if its parent ends before the ids are mapped.
  */
 const WAIT = `
 printf '%d\\n' "$$" >&3
@@ -28,14 +30,14 @@ export interface InsideOptions {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** A script that was started, and when it could begin. */
+/** A script that was started. */
 export interface Inside {
   readonly child: ChildProcess
   /** @throws {ToolError} `ID_MAP_FAILED`, status 75; then the script ends by itself */
   readonly entered: Promise<void>
 }
 
-/** Starts a shell's script with arguments, of a session of its own: a Ctrl-C is for its caller alone. */
+/** Starts a shell script with arguments, in a session of its own, so that only its caller gets the signal of Ctrl-C. */
 export function startInside(
   caller: Caller,
   [script, ...args]: readonly [script: string, ...args: string[]],
@@ -61,7 +63,7 @@ async function enter(
   searchPath: string | undefined,
 ): Promise<void> {
   const line = child.stdio[3] as Readable & Writable
-  // One that died before it asked is told of by its end.
+  // If the process died before it asked, the end of the process reports that.
   line.on('error', () => {})
   try {
     const pid = await firstLine(line)

@@ -1,5 +1,5 @@
 /**
- * Where the mounts of a step are in the root of its image, and in which order they are made.
+ * Finds the places of a step's mounts in the root of its image, and the order in which they are made.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import { binaryOf, cleanName, Rooted } from '@pipelayer/rootfs'
 import { type Mount, STANDARD_MOUNTS } from './runtime-spec.js'
 import { Stubs } from './stubs.js'
 
-/** Permission bits of a tmpfs where nothing was: every user may write, as in BuildKit's. */
+/** Permission bits of a tmpfs at a place that the image lacks: every user may write there, as with BuildKit. */
 const OPEN_TO_ALL = 0o1777
 
 /**
- * Puts a directory in the place of each symlink that a root filesystem has for a mount point of every container, for
- * good: a runtime may write where such a symlink leads on the host. A mount point that is missing is left to the runtime.
+ * Replaces symlinks at the mount points that every container has (such as `dev`) by directories, permanently: a runtime
+ * may write to the path of the host that such a symlink names. A mount point that is missing is left to the runtime.
  *
- * @param onReplaced - told of each symlink, as `dev` and what it named
- * @throws {ToolError} `MOUNT_POINT_INVALID` where something else has the name
+ * @param onReplaced - is called for each symlink with its name, such as `dev`, and its target
+ * @throws {ToolError} `MOUNT_POINT_INVALID` if the name belongs to neither a directory nor a symlink
  */
 export function replaceMountPoints(rootfs: string, onReplaced: (name: string, target: string) => void): void {
   const root = Rooted.open(rootfs)
@@ -35,17 +35,18 @@ export function replaceMountPoints(rootfs: string, onReplaced: (name: string, ta
 }
 
 /**
- * The mounts with the real names of their places as destinations; what the image lacks is made. Parents come first, so
- * that no mount hides another that lies in it; of two at one place the one that was written later is seen.
+ * Returns the mounts with real names as destinations, and makes the mount points that the image lacks. Parents come
+ * first, so that no mount hides another below it. If two mounts have the same place, the one that was written later is
+ * seen.
  *
- * @throws {ToolError} `MOUNT_INVALID` where one would cover the whole container, its devices or its processes
+ * @throws {ToolError} `MOUNT_INVALID` if one would cover the whole container, its devices or its processes
  */
 export function placeMounts(mounts: readonly Mount[], root: Rooted, stubs: Stubs): Mount[] {
   const found = mounts.map(mount => ({ ...mount, destination: realPlace(mount, root) }))
   return found.sort(byDestination).map(mount => makePlace(mount, root, stubs))
 }
 
-// What is below /dev appears on the tmpfs that the container gets there. Elsewhere the image has to have the place.
+// The container gets a tmpfs at /dev, where the runtime makes mount points. Elsewhere the image needs the mount point.
 function isDevice({ destination }: Mount): boolean {
   return destination.startsWith('/dev/')
 }
@@ -72,7 +73,7 @@ function makePlace(mount: Mount, root: Rooted, stubs: Stubs): Mount {
   }
   const stat = root.lstat(cleanName(target))
   const mode = stat?.isDirectory() ? Number(stat.mode & 0o7777n) : OPEN_TO_ALL
-  // runc 1.1 gives a tmpfs the mode of the directory below it, other runtimes the one that its options name.
+  // runc 1.1 gives a tmpfs the mode of the directory that it covers; other runtimes use the mode in its options.
   stubs.add({ target, kind: 'dir', mode })
   return withMode(mount, mode)
 }

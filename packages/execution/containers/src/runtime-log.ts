@@ -1,5 +1,5 @@
 /**
- * What an OCI runtime says about itself, kept apart from what the command in the container writes.
+ * Separates the messages of an OCI runtime from the output of the command in the container.
  *
  * @module
  */
@@ -7,16 +7,16 @@
 import fs from 'node:fs'
 import type { Output } from './step-output.js'
 
-/** Where it stands that something went wrong, which everybody knows who reads it. */
+/** Prefixes that only say that something went wrong, which is clear from the context. */
 const PREFIXES =
   /^(?:runc (?:run|create) failed: |unable to start container process: |error during container init: )+/
-/** runc writes its error to its log and to stderr. The command's own lines may look the same. */
+/** runc writes its error to its log and, as its last line, to stderr. A line of the command may look the same. */
 const LAST_LINE = 'runc run failed: '
 
 /**
- * The error in a runtime's log: a container that did not start.
+ * The error in the log of a runtime, if it could not start the container.
  *
- * @param file - one JSON object a line; it need not be there
+ * @param file - one JSON object a line; the file may be missing
  */
 export function runtimeProblem(file: string): string | undefined {
   if (!fs.existsSync(file)) return undefined
@@ -30,12 +30,12 @@ function errorIn(line: string): string | undefined {
     const { level, msg } = JSON.parse(line) as { readonly level?: unknown; readonly msg?: unknown }
     return level === 'error' && typeof msg === 'string' ? msg : undefined
   } catch {
-    // The runtime may have died while it wrote.
+    // The last line is incomplete if the runtime died while it wrote.
     return undefined
   }
 }
 
-/** Passes lines on, but for a last one that may be the runtime's: it waits until that is known. */
+/** Passes lines on, but holds back a last line that may be the runtime's until the runtime has ended. */
 export class HeldLine {
   readonly output: Output | undefined
   readonly #pass: ((lines: Buffer) => void) | undefined
@@ -47,7 +47,9 @@ export class HeldLine {
     this.output = taken === undefined ? output : { take: lines => this.#take(lines) }
   }
 
-  /** To be called when the runtime has ended: its own line is dropped, any other one passed on. */
+  /**
+   * To be called when the runtime has ended: drops the held line if the runtime wrote it, and passes it on otherwise.
+   */
   end({ isRuntimes }: { readonly isRuntimes: boolean }): void {
     if (this.#held !== undefined && !isRuntimes) this.#pass?.(this.#held)
     this.#held = undefined

@@ -16,15 +16,16 @@ export interface ProbeOptions {
   readonly work: string
 }
 
-/** What was found, and why not something better. */
+/** The runtime that was found, and why a better one was not taken. */
 export interface Probed {
   readonly runtime: Runtime
   readonly refused: readonly string[]
 }
 
 /**
- * Finds what can run a step here, by running `true` with it in the host's own tree: that a runtime is installed says
- * little (a crun that does not know the machine's cgroups, a container without the rights to nest).
+ * Finds a runtime that works here, by running `true` with each one on the host's own programs. That a runtime is
+ * installed is not enough: a crun may not know the machine's cgroups, and a container may lack the rights to run
+ * containers.
  *
  * @throws {ToolError} `NO_RUNTIME`
  */
@@ -80,10 +81,10 @@ async function problemOf(
   }
 }
 
-/** Where programs and their libraries are; the links among them stay links. */
+/** Folders of programs and their libraries. Symlinks among them stay symlinks. */
 const PROGRAM_DIRS = ['usr', 'bin', 'lib', 'lib32', 'lib64', 'libx32', 'sbin', 'nix', 'gnu']
 
-// A tree that shows the host's programs and nothing else of it. Returns what is to be unmounted.
+// Makes a tree that shows the host's programs and nothing else of the host. Returns the paths to unmount.
 function hostPrograms(rootfs: string): string[] {
   const bound: string[] = []
   fs.rmSync(rootfs, { recursive: true, force: true })

@@ -1,6 +1,6 @@
 /**
- * `config.json` of an OCI runtime bundle. Spec: runtime-spec v1.1, config.md and config-linux.md; what Docker 28
- * gives a container that asks for nothing.
+ * `config.json` of an OCI runtime bundle. Spec: runtime-spec v1.1, config.md and config-linux.md; the values are those
+ * that Docker 28 gives a container without options.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export interface Mount {
   readonly options: readonly string[]
 }
 
-/** The command that a container is made for. */
+/** The command that a container runs. */
 export interface ContainerProcess {
   readonly args: readonly string[]
   /** `NAME=value`. */
@@ -24,34 +24,37 @@ export interface ContainerProcess {
   readonly terminal?: boolean
 }
 
-/** As whom the runtime works; as root, unless said. */
+/** The rights of the runtime's own process; those of root, unless said. */
 export interface RuntimeCaller {
-  /** For a runtime without root's rights: a user namespace in which this user is root, and nobody else exists. */
+  /** The runtime works without root's rights, in a user namespace in which this user is root and no other id exists. */
   readonly rootless?: { readonly uid: number; readonly gid: number }
-  /** The runtime runs as root of a user namespace made before: what only the real root may do is left out. */
+  /**
+   * The runtime runs as root of a user namespace that exists already, so all that only root of the machine may do is
+   * left out.
+   */
   readonly inUserNamespace?: boolean
-  /** Group 5 exists, to which terminals belong; without a user namespace it does. */
+  /** Whether group 5 exists, to which terminals belong. Without a user namespace it does. */
   readonly ttyGroup?: boolean
 }
 
-/** What a container is to be. */
+/** The properties of a container. */
 export interface ContainerRequest {
   readonly process: ContainerProcess
   /** Absolute, or relative to the bundle. */
   readonly rootfs: string
   readonly readonlyRootfs?: boolean
   readonly hostname?: string
-  /** `host`: the network of whoever runs it. `none`: a network of its own without a way out. */
+  /** `host`: the network of the host. `none`: a network of its own without a connection. */
   readonly network: 'host' | 'none'
-  /** After the standard ones. */
+  /** They are made after the standard mounts. */
   readonly mounts?: readonly Mount[]
   readonly annotations?: Readonly<Record<string, string>>
-  /** These capabilities in place of Docker's, all devices; nothing is masked or read-only. */
+  /** Give the step these capabilities in place of Docker's, and all devices; nothing is masked or read-only. */
   readonly insecure?: { readonly capabilities: readonly string[] }
   readonly caller?: RuntimeCaller
 }
 
-/** Docker's default set. Inheritable stays empty: CVE-2022-27649. */
+/** Docker's default set. The inheritable set stays empty: CVE-2022-27649. */
 const CAPABILITIES = [
   'CAP_AUDIT_WRITE',
   'CAP_CHOWN',
@@ -69,10 +72,10 @@ const CAPABILITIES = [
   'CAP_SYS_CHROOT',
 ]
 
-/** The same for setpriv, which takes names without prefix. */
+/** The same names for setpriv, which takes them without their prefix. */
 export const CAPABILITY_NAMES: readonly string[] = CAPABILITIES.map(name => name.slice(4).toLowerCase())
 
-/** What a step must not see. */
+/** Paths that a step must not see. */
 export const MASKED_PATHS: readonly string[] = [
   '/proc/asound',
   '/proc/acpi',
@@ -87,7 +90,7 @@ export const MASKED_PATHS: readonly string[] = [
   '/sys/devices/virtual/powercap',
   '/sys/firmware',
 ]
-/** What a step must not change. */
+/** Paths that a step must not change. */
 export const READONLY_PATHS: readonly string[] = [
   '/proc/bus',
   '/proc/fs',
@@ -99,7 +102,7 @@ export const READONLY_PATHS: readonly string[] = [
 /** The standard mount points, in the order in which they are mounted. */
 export const STANDARD_MOUNTS: readonly string[] = ['/proc', '/dev', '/sys']
 
-/** Writes the config. No limits are set: raising one may need rights that the caller lacks. */
+/** Makes the content of `config.json`. It sets no limits, because raising one may need rights that the caller lacks. */
 export function runtimeSpec(request: ContainerRequest): Record<string, unknown> {
   return {
     ociVersion: '1.0.2',
@@ -124,7 +127,7 @@ function processOf({ process, insecure }: ContainerRequest): Record<string, unkn
     env,
     cwd,
     capabilities: { bounding: all, effective: few, permitted: few },
-    // setuid programs (su, sudo, ping) work in a build as they do in Docker's.
+    // setuid programs (su, sudo, ping) work in a build, as they do in Docker's builds.
     noNewPrivileges: false,
   }
 }
@@ -155,14 +158,14 @@ function standardMounts(request: ContainerRequest): Mount[] {
   ]
 }
 
-// Root of a user namespace has no cgroup of its own to show.
+// Root of a user namespace has no cgroup of its own that could be mounted.
 function cgroupMount(request: ContainerRequest): Mount {
   const options = ['nosuid', 'noexec', 'nodev', 'relatime', ...(request.insecure ? [] : ['ro'])]
   return { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options }
 }
 
-// A sysfs can only be mounted by who owns the network namespace: with the host's network and without root's rights
-// the one outside is shown.
+// Only the owner of a network namespace can mount a sysfs. With the host's network and without root's rights, the
+// host's /sys is bound instead.
 function sysMount(request: ContainerRequest, { own }: { readonly own: boolean }): Mount {
   const safe = ['nosuid', 'noexec', 'nodev', ...(request.insecure ? [] : ['ro'])]
   if (own && request.network === 'host')
@@ -195,7 +198,7 @@ function linuxOf(request: ContainerRequest): Record<string, unknown> {
   }
 }
 
-/** All are denied, then what Docker allows: making nodes, and the harmless ones. */
+/** First all devices are denied; then come those that Docker allows: making nodes, and the harmless devices. */
 const DEVICE_RULES = [
   { allow: false, access: 'rwm' },
   { allow: true, type: 'c', access: 'm' },

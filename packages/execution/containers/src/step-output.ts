@@ -2,25 +2,25 @@ import fs from 'node:fs'
 import { Socket } from 'node:net'
 import { pipe } from '@pipelayer/sys'
 
-/** Whole lines, with a newline between them. */
+/** Takes whole lines, with a newline between them. */
 export type TakeLines = (lines: Buffer) => void
 
-/** Where a program writes: to a file, or to whoever takes its lines. */
+/** The destination of a program's output: a file, or a function that takes its lines. */
 export type Output = { readonly log: string } | { readonly take: TakeLines }
 
-/** What a program is given to write to. */
+/** The file descriptors that a program gets for its output. */
 export interface OpenOutput {
   readonly fd: number
-  /** To be called when the program has ended; waits for the last line. */
+  /** To be called when the program has ended. It waits for the last line. */
   close(): Promise<void>
 }
 
-/** A longer line comes in pieces. */
+/** A longer line is passed on in pieces. */
 const MAX_LINE_BYTES = 64 * 1024
-/** How long something that a program left running may still write. */
+/** How long a process that the program left running may still write. */
 const GRACE_MS = 1_000
 
-/** Opens it; without one it is our stderr. */
+/** Opens the destination of the output; without one it is our stderr. */
 export function openOutput(output: Output | undefined): OpenOutput {
   if (output === undefined) return { fd: 2, close: async () => {} }
   if ('take' in output) return linePipe(output.take)
@@ -28,8 +28,8 @@ export function openOutput(output: Output | undefined): OpenOutput {
   return { fd, close: async () => fs.closeSync(fd) }
 }
 
-// One pipe for both of a program's outputs, so that their lines keep their order. It is not what our stderr is: that may
-// be the user's terminal, or a file that a step could read and cut.
+// Both outputs of a program go to one pipe, so that their lines keep their order. They do not go to our own stderr,
+// which may be the user's terminal, or a file that a step could read and truncate.
 function linePipe(take: TakeLines): OpenOutput {
   const { read, write } = pipe()
   const socket = new Socket({ fd: read, readable: true, writable: false })
@@ -66,7 +66,7 @@ export class LineSplitter {
     this.#rest = Buffer.from(rest)
   }
 
-  /** Gives what comes after the last newline. */
+  /** Passes on the bytes after the last newline. */
   end(): void {
     if (this.#rest.length > 0) this.#take(this.#rest)
     this.#rest = Buffer.alloc(0)

@@ -4,7 +4,7 @@ import { at, bytesOf, cleanName, type Rooted, timeOf } from '@pipelayer/rootfs'
 import { AT_FDCWD, lchownat, utimensat } from '@pipelayer/sys'
 
 export interface MountPoint {
-  /** As the container names it. */
+  /** The path in the container. */
   readonly target: string
   readonly kind: 'dir' | 'file'
   /** Permission bits of a directory that is made; 0755 unless said. */
@@ -14,7 +14,7 @@ export interface MountPoint {
 interface Stub {
   readonly real: string
   readonly kind: 'dir' | 'file'
-  /** The symlink of the image whose place it takes. */
+  /** The symlink of the image that the mount point replaces. */
   readonly link?: SetAside
 }
 
@@ -24,8 +24,9 @@ interface SetAside {
 }
 
 /**
- * Mount points that an image lacks: made before a step and taken away after it, with the times of the directories
- * they lie in, so that no layer shows them. Resolved inside the root, as the runtime does too.
+ * The mount points that an image lacks. They are made before a step and removed after it, and the times of their parent
+ * directories are restored, so that no layer shows them. Their names are resolved inside the root, as the runtime
+ * resolves them.
  */
 export class Stubs {
   readonly #root: Rooted
@@ -35,7 +36,7 @@ export class Stubs {
     this.#root = root
   }
 
-  /** Makes sure that a mount point is there. Returns where it really is. */
+  /** Makes a mount point if it is missing, and returns its real path. */
   add(point: MountPoint): string {
     const real = this.#root.resolve(cleanName(point.target))
     this.#make(real, point.kind, point.mode)
@@ -43,12 +44,13 @@ export class Stubs {
   }
 
   /**
-   * Makes sure that a mount point of every container is a directory of the root itself. Runtimes write there before
-   * they change the root: runc 1.1 makes and removes files in the folder of the host that an absolute symlink names.
+   * Makes sure that a mount point that every container has is a directory of the root itself. Runtimes write there
+   * before they change the root: if it is an absolute symlink, runc 1.1 makes and removes files in that folder of the
+   * host.
    *
-   * @param name - one component, such as `dev`; a symlink that has the name is there again after {@link remove}
-   * @returns what that symlink names
-   * @throws {ToolError} `MOUNT_POINT_INVALID` where something else has the name: build the image without it
+   * @param name - one component, such as `dev`; a symlink of that name is restored by {@link remove}
+   * @returns the target of that symlink
+   * @throws {ToolError} `MOUNT_POINT_INVALID` if the name belongs to something else: build the image without it
    */
   addStandard(name: string): string | undefined {
     const stat = this.#root.lstat(name)
@@ -73,8 +75,8 @@ export class Stubs {
   }
 
   /**
-   * Takes away what was made, and only while it is empty: what the step put there is the step's. Nothing is followed on
-   * the way: the step may have left a symlink to the host where a directory was (CVE-2024-23652).
+   * Removes the mount points that were made, if they are still empty: files that the step put there belong to the step.
+   * No symlink is followed: the step may have replaced a directory by a symlink to the host (CVE-2024-23652).
    */
   remove(): void {
     for (const stub of this.#made.reverse()) this.#drop(stub)

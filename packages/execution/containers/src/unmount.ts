@@ -1,7 +1,7 @@
 import { errnoOf, systemError } from '@pipelayer/errors'
 import { MNT_DETACH, umount2 } from '@pipelayer/sys'
 
-/** Takes a mount away, also when somebody still has a file open in it. */
+/** Unmounts, even if a process still has a file open in the mount. */
 export function unmount(target: string): void {
   try {
     umount2(target, 0)

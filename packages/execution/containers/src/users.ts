@@ -1,10 +1,13 @@
 import { ToolError } from '@pipelayer/errors'
 
-/** Who a process is, or who owns a file. */
+/** The user and groups of a process, or the owner of a file. */
 export interface Identity {
   readonly uid: number
   readonly gid: number
-  /** All groups: the first one too, without which what is forbidden to that group would be allowed. */
+  /**
+   * All groups, including the first one: without it, files that are forbidden to that group would be open to the
+   * process.
+   */
   readonly groups: readonly number[]
   /** From passwd; `/` where it has no such user. */
   readonly home: string
@@ -16,7 +19,7 @@ export interface Accounts {
   readonly group: string
 }
 
-/** Above this a passwd file is an attack on memory, not a list of users. */
+/** A larger passwd file is an attack on memory, not a list of users. */
 export const MAX_ACCOUNTS_BYTES = 4 * 1024 * 1024
 
 /** Ids fit into the kernel's signed 32 bits; a larger one would wrap to another user. */
@@ -41,8 +44,13 @@ interface GroupEntry {
 }
 
 /**
- * The user and groups that `user[:group]` stands for in an image, for a process. Names win over numbers, as a user
- * may have a number as name. A number without entry is taken as it is, with group 0. Empty stands for root.
+ * The user and groups that a process gets for `user[:group]` in an image. Names win over numbers, as a user may have a
+ * number as name. A number without entry is taken as it is, with group 0. An empty text stands for root.
+ *
+ * ```ts
+ * const accounts = { passwd: 'app:x:1000:1000::/home/app:/bin/sh', group: 'app:x:1000:\nlog:x:4:app' }
+ * processIdentity('app', accounts) // { uid: 1000, gid: 1000, groups: [4, 1000], home: '/home/app' }
+ * ```
  *
  * @throws {ToolError} `USER_UNKNOWN`, `USER_INVALID`
  */
@@ -62,9 +70,10 @@ export function processIdentity(spec: string, accounts: Accounts): Identity {
 }
 
 /**
- * The owner that `--chown=user[:group]` stands for, as BuildKit finds it. A number alone is user and group, a name alone
- * brings its group, a colon with nothing behind it group 0. A user that the image does not know is root, an unknown
- * group the one that comes with the user: `onUnknown` hears why. A number that is no id is a name.
+ * The owner that `--chown=user[:group]` stands for, as BuildKit finds it. A number alone stands for user and group. A
+ * name alone stands for the user and its group. A colon without text behind it stands for group 0. An unknown user
+ * becomes root, an unknown group becomes the user's own group, and `onUnknown` is called with the reason. A number that
+ * is too large for an id is taken as a name.
  */
 export function ownerIdentity(
   spec: string,
@@ -122,7 +131,7 @@ function checkID(text: string): number {
   return id
 }
 
-// Lines that are not as passwd(5) says, or whose ids do not fit, name nobody.
+// Lines that break the format of passwd(5), or whose ids are too large, are ignored.
 function parsePasswd(text: string): PasswdEntry[] {
   return text.split('\n').flatMap(line => {
     const [name = '', , uid = '', gid = '', , home = ''] = line.split(':')

@@ -3,10 +3,10 @@ import { showName } from '@pipelayer/records'
 import { cleanName, type Rooted } from '@pipelayer/rootfs'
 
 /**
- * Where a process's working directory really is in a root.
+ * The real path of a process's working directory in a root.
  *
- * One in /proc could lead out of the container, through a descriptor that a runtime leaves open (CVE-2024-21626); what
- * lies below the mount points of the system is refused.
+ * A working directory in /proc could lead out of the container, through a descriptor that a runtime leaves open
+ * (CVE-2024-21626). So directories below the mount points of the system are refused.
  *
  * @param cwd - a binary string
  * @throws {ToolError} `WORKDIR_INVALID`

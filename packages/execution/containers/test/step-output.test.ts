@@ -1,4 +1,4 @@
-// What a step writes, line by line.
+// The output of a step, line by line.
 
 import t from 'tap'
 import { LineSplitter } from '../src/step-output.js'

@@ -10,15 +10,15 @@ import { findOverlays, type OverlayMounter } from './overlay.js'
 
 export type Notify = (note: Note) => void
 
-/** What an executor is put together of, besides what it is asked for. */
+/** The parts of an executor that its program brings along. */
 export interface ExecutorParts {
-  /** File of the program of the threads that unpack layers; undefined where there is none. */
+  /** The file of the program for the threads that unpack layers; undefined if layers are unpacked without threads. */
   readonly layerThread?: string | undefined
   /** Brings the container images that a root filesystem names into its registry. */
   readonly bringImages: (setup: ExecutorSetup, action: ImagesAction, target: string) => Promise<void>
 }
 
-/** Where the executor works, and by what means: found out once. */
+/** The folders, runtimes and mounts that the executor works with. They are found out once. */
 export class ExecutorSetup {
   readonly work: string
   readonly form: TreeForm
@@ -27,7 +27,7 @@ export class ExecutorSetup {
   readonly #notify: Notify
   readonly parts: ExecutorParts
   readonly overlays: OverlayMounter
-  /** The ids that exist where we are. */
+  /** The ids that exist in the user namespace of the executor. */
   readonly ids: IdMap
   readonly #wanted: StartRequest['runtime']
   #runtime: Promise<Runtime> | undefined
@@ -70,7 +70,7 @@ export class ExecutorSetup {
     })
   }
 
-  /** In memory, for what may hold secrets. */
+  /** A folder in memory, for files that may hold secrets. */
   get memory(): string {
     return path.join(this.work, 'memory')
   }
@@ -93,24 +93,24 @@ export class ExecutorSetup {
     this.#notify({ note: 'info', message })
   }
 
-  /** Passes on what a step writes. */
+  /** The output of a step, which is passed on to kf-run. */
   outputOf(from: string): Output {
     return { take: lines => this.#notify({ note: 'output', from, message: lines.toString('latin1') }) }
   }
 
-  /** A new directory in the work directory, only ours. */
+  /** Makes a new directory in the work directory, which only we can read. */
   newDir(kind: string): string {
     const dir = path.join(this.work, `${kind}-${this.#count++}`)
     fs.mkdirSync(dir, { mode: 0o700 })
     return dir
   }
 
-  /** The name of a new file in memory, only ours. */
+  /** Returns the name for a new file in memory, which only we can read. */
   newSecretFile(): string {
     return path.join(this.memory, `secret-${this.#count++}`)
   }
 
-  /** What runs commands; found at the first RUN, and named then. */
+  /** The runtime that runs commands. It is looked for at the first RUN, and reported then. */
   runtime(): Promise<Runtime> {
     this.#runtime ??= this.#probe()
     return this.#runtime
@@ -129,7 +129,7 @@ export class ExecutorSetup {
     return runtime
   }
 
-  /** A chain as one tree to read, and what takes it away again. */
+  /** Shows a chain as one tree to read from, with a function that removes it again. */
   openChain(lowers: readonly string[]): { readonly dir: string; readonly close: () => void } {
     const [only] = lowers
     if (this.form === 'tree') {
@@ -142,7 +142,7 @@ export class ExecutorSetup {
   }
 }
 
-/** Steps of the cache lie in overlay form, and overlays cannot be mounted any more. Build with --no-cache. */
+/** The cache has steps in overlay form, and overlays cannot be mounted any more. The user can build with --no-cache. */
 export function overlayLost(): ToolError {
   return new ToolError(
     'OVERLAY_LOST',

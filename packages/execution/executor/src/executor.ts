@@ -1,7 +1,8 @@
 /**
- * The program that mounts, copies and runs: alone in its mount and pid namespace, so that all of it ends with it.
+ * The program that mounts, copies and runs commands. It has a mount and a pid namespace of its own, so that all mounts
+ * and processes end with it.
  *
- * It ends when its stdin does, whatever it is doing; the shell around it takes the work directory away.
+ * It ends when its stdin ends, whatever it is doing. The shell that started it then removes the work directory.
  *
  * @module
  */
@@ -23,11 +24,11 @@ import { unpackLayers } from './unpack-layers.js'
  * @param parts - `layerThread` is a program that calls `serveLayerThread`
  */
 export async function runExecutor(parts: ExecutorParts): Promise<void> {
-  // What is made takes its mode from what was asked, not from the caller's shell.
+  // The modes of new files come from the requests, and must not depend on the umask of the caller's shell.
   process.umask(0o022)
   closeInherited()
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })
-  // The pid namespace goes with us, and every mount and container in it.
+  // When this process ends, the kernel ends its pid namespace, and with it every mount and container.
   lines.on('close', () => process.exit(0))
   const session = new Session(parts)
   for await (const line of lines) void answer(session, JSON.parse(line) as Numbered<Request>)
@@ -39,7 +40,8 @@ async function answer(session: Session, { id, ...request }: Numbered<Request>): 
 
 const O_CLOEXEC = 0o2000000
 
-// What the caller of kf-run had open is no business of a step's. Node opens everything to be closed on exec.
+// Files that the caller of kf-run had open must not reach a step. Node itself opens files so that they are closed on
+// exec.
 function closeInherited(): void {
   for (const name of fs.readdirSync('/proc/self/fd')) {
     const fd = Number(name)

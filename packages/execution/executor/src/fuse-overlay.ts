@@ -11,8 +11,8 @@ const OPAQUE = ['trusted.overlay.opaque', 'user.overlay.opaque', 'user.fuseoverl
 const PRIVATE = 'user.fuseoverlayfs.'
 
 /**
- * Mounts by fuse-overlayfs, which serves the mount from the background until it is unmounted, or its process namespace
- * ends. Names in `data` are those of the folder `cwd`.
+ * Mounts by fuse-overlayfs, which serves the mount from the background until it is unmounted, or until its pid
+ * namespace ends. Names in `data` are relative to the folder `cwd`.
  *
  * @throws {ToolError} `FUSE_OVERLAY_FAILED`
  */
@@ -35,7 +35,7 @@ interface FuseMount {
   readonly cwd: string
 }
 
-/** Makes an upper directory that fuse-overlayfs wrote one as the kernel writes it, so that both can read it. */
+/** Rewrites an upper directory of fuse-overlayfs into the kernel's form, so that both can read it. */
 export function tidyUpper(upper: string, xattrs: 'trusted' | 'user'): void {
   const root = Rooted.open(upper)
   try {

@@ -1,5 +1,5 @@
 /**
- * Executes steps: alone in its mount and pid namespace, asked by the scheduler.
+ * Executes steps at the request of the scheduler, in a mount and pid namespace of its own.
  *
  * @module
  */

@@ -4,7 +4,8 @@ import type { InlineContent } from '@pipelayer/steps'
 import { openRegular } from '@pipelayer/sys'
 
 /**
- * The bytes that a Dockerfile has itself. What comes from the store is held to its digest, at the end: the step fails then.
+ * The bytes of a file whose content stands in the Dockerfile. If they come from the store, they are compared with their
+ * digest at the end, and the step fails if they differ.
  *
  * @throws {ToolError} `DIGEST_MISMATCH`, `SIZE_MISMATCH`
  */

@@ -5,8 +5,8 @@ import type { ExecutorSetup } from './executor-setup.js'
 import { copyTree, publishStep } from './step.js'
 
 /**
- * Lays a tree upon another, as an overlay mount shows them: directories merge, with the upper one's metadata; anything
- * else takes the place of what is there.
+ * Merges a tree into a lower one, with the result that an overlay mount would show: directories are merged and get the
+ * metadata of the upper one; any other entry replaces the entry of the same name.
  */
 export async function mergeStep(setup: ExecutorSetup, request: MergeRequest): Promise<void> {
   const dir = setup.newDir('step')
@@ -22,7 +22,7 @@ export async function mergeStep(setup: ExecutorSetup, request: MergeRequest): Pr
   }
 }
 
-// After this no name of the upper tree leads to a file or a symlink of the lower one.
+// Afterwards no name of the upper tree leads through a file or a symlink of the lower one.
 function makeWay(upper: Buffer, lower: Buffer): void {
   for (const entry of fs.readdirSync(upper, { withFileTypes: true, encoding: 'buffer' })) {
     const inUpper = below(upper, entry.name)

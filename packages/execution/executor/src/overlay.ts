@@ -6,12 +6,12 @@ import type { OverlayName } from '@pipelayer/steps'
 import { lgetxattr, mount } from '@pipelayer/sys'
 import { mountFuse, tidyUpper } from './fuse-overlay.js'
 
-/** An overlay to mount. Directories are absolute, lowers nearest first. */
+/** An overlay to mount. Names of directories are absolute; the nearest lower comes first. */
 export interface Overlay {
   readonly lowers: readonly string[]
   /** Without it the mount is read-only. */
   readonly upper?: string
-  /** On the file system of the upper, empty. */
+  /** An empty directory on the file system of the upper. */
   readonly work?: string
 }
 
@@ -19,8 +19,8 @@ export interface Overlay {
 const MAX_LOWERS = 500
 
 /**
- * Without the features that would leave marks in an upper that no layer can hold. `userxattr` takes no other word than
- * `nofollow` for redirects that are neither made nor followed.
+ * These options turn off the features that leave marks in an upper which no layer can hold. With `userxattr`,
+ * `nofollow` is the only value by which redirects are neither made nor followed.
  */
 const OPTIONS = {
   trusted: 'redirect_dir=off,metacopy=off,index=off,xino=off',
@@ -28,23 +28,23 @@ const OPTIONS = {
 } as const
 
 /**
- * Mounts overlays. Options must fit into a page and know escapes of their own, so directories go in as short names of
- * symlinks in a folder of ours, which is the working directory for that moment.
+ * Mounts overlays. Mount options must fit into a memory page and have escapes of their own. So each directory is given
+ * by the short name of a symlink in a folder of ours, which is the working directory during the mount.
  */
 export class OverlayMounter {
   readonly #folder: string
   readonly #empties: readonly string[]
   readonly #xattrs: 'trusted' | 'user'
-  /** The program of fuse-overlayfs, in place of the kernel. */
+  /** The program fuse-overlayfs, if it is used in place of the kernel. */
   readonly #fuse: string | undefined
   #count = 0
 
-  /** @param folder - a directory for symlinks, removed with the work directory */
+  /** @param folder - a directory for symlinks; it is removed with the work directory */
   constructor(folder: string, xattrs: 'trusted' | 'user', fuse?: string) {
     this.#folder = folder
     this.#xattrs = xattrs
     this.#fuse = fuse
-    // Two, because the kernel takes one directory twice for a loop.
+    // There are two empty directories, because the kernel refuses the same directory twice.
     this.#empties = ['empty0', 'empty1'].map(name => path.join(folder, name))
     for (const dir of this.#empties) {
       fs.mkdirSync(dir, { recursive: true })
@@ -74,9 +74,9 @@ export class OverlayMounter {
     }
   }
 
-  // Runs in the folder of names.
+  // The options are read while the folder of symlinks is the working directory.
   #data(overlay: Overlay): string {
-    // The kernel wants a lower, and two of them where nothing is written.
+    // The kernel needs one lower directory, and two of them if the mount is read-only.
     const least = overlay.upper === undefined ? 2 : 1
     const lowers = [...overlay.lowers, ...this.#empties.slice(0, Math.max(0, least - overlay.lowers.length))]
     const names = lowers.map((dir, index) => linked(String(index), dir))
@@ -87,22 +87,22 @@ export class OverlayMounter {
     return `lowerdir=${names.join(':')}${writing}`
   }
 
-  /** Whether a directory of an upper hides those below it. */
+  /** Whether a directory of an upper hides the directories below it. */
   isOpaque(dir: string): boolean {
     return lgetxattr(dir, `${this.#xattrs}.overlay.opaque`)?.toString('latin1') === 'y'
   }
 
-  /** To be called with an upper that was written to, when it is unmounted: it is then as the kernel would leave it. */
+  /** To be called after a written upper is unmounted. It gives the upper the form that the kernel would have left. */
   finish(upper: string): void {
     if (this.#fuse !== undefined) tidyUpper(upper, this.#xattrs)
   }
 }
 
-/** What mounts overlays here; without one, why, the kernel's reason first. */
+/** The overlay mounter that works here, or the reasons why none does, the kernel's reason first. */
 export interface FoundOverlays {
   readonly mounter: OverlayMounter
   readonly works: boolean
-  /** Why it is not the kernel. */
+  /** Why the kernel does not mount the overlays. */
   readonly problem?: string
 }
 
@@ -136,7 +136,10 @@ export function findOverlays(
   return { mounter: kernel, works: false, problem: `${problem}; ${other}` }
 }
 
-/** Why overlays cannot be mounted in `dir`; undefined when they can. Tries it: no list of file systems is complete. */
+/**
+ * Why overlays cannot be mounted in `dir`; undefined if they can. This mounts one, because no list of suitable file
+ * systems is complete.
+ */
 function overlayProblem(mounter: OverlayMounter, dir: string): string | undefined {
   const names = ['upper', 'work', 'merged', 'lower', 'lower/anew'].map(name => path.join(dir, name))
   const [upper = '', work = '', target = '', lower = ''] = names

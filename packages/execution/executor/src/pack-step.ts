@@ -7,9 +7,9 @@ import { Store } from '@pipelayer/store'
 import type { ExecutorSetup } from './executor-setup.js'
 
 /**
- * Packs the layer of a step as layer-pack does when nothing is said, and remembers it as that does.
+ * Packs the layer of a step as layer-pack does without options, and remembers it in the store as layer-pack does.
  *
- * Done here, and not in kf-run, because only here the ids of the files are those of the image.
+ * The executor does this, not kf-run, because only in its user namespace the files have the ids of the image.
  *
  * @throws {ToolError} those of packing and of the store
  */

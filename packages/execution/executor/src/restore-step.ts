@@ -6,7 +6,7 @@ import { copyRoot, copyTree, publishStep } from './step.js'
 import { applyBlob } from './unpack-layers.js'
 
 /**
- * Makes the folder of a step from the layer that it was packed into, as if it had been executed here.
+ * Makes the folder of a step from the layer that it was packed into, as if the step had been executed on this machine.
  *
  * @throws {ToolError} as {@link applyBlob}
  */

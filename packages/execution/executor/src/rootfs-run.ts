@@ -1,5 +1,6 @@
 /**
- * RUN in a root filesystem that need not be a whole system: that of a cluster image has programs in `bin/` and no shell.
+ * RUN in a root filesystem that may not be a whole system: a cluster image, for example, has programs in `bin/` and no
+ * shell.
  *
  * @module
  */
@@ -12,15 +13,15 @@ import type { RunAction } from '@pipelayer/steps'
 import type { ExecutorSetup } from './executor-setup.js'
 import { failed, HOSTNAME, runStep } from './run-step.js'
 
-/** What of this machine a step may read, and not change. */
+/** Folders of this machine that a step can read and not change. */
 const SYSTEM = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'etc', 'opt', 'nix']
-/** Where the root filesystem lies for a step that runs beside it. */
+/** The path of the root filesystem for a step that runs with the programs of this machine. */
 const ROOTFS = '/rootfs'
 
 /**
- * Runs a command in a root filesystem: as in any image where it has a shell; else with the programs of this machine, which
- * the step can read and not write, in the root filesystem as its working directory, its `bin` last on PATH. With
- * `programs: 'host'`, on this machine as it is.
+ * Runs a command in a root filesystem. If that has a shell, the command runs as in any image. Otherwise it runs with
+ * the programs of this machine, which it can read and not write; its working directory is the root filesystem, whose
+ * `bin` is last on PATH. With `programs: 'host'` the command always runs with the programs of this machine.
  *
  * @throws {ToolError} `RUN_FAILED`, and those of {@link runStep}
  */
@@ -99,7 +100,7 @@ function bind(destination: string, source: string, options: readonly string[]): 
   return { destination, type: 'bind', source, options: ['bind', ...options] }
 }
 
-/** On many machines /etc/resolv.conf leads into /run, which a step does not see. */
+/** On many machines /etc/resolv.conf is a symlink into /run, which a step does not see. */
 function copyResolver(root: string): void {
   const file = '/etc/resolv.conf'
   if (fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() !== true || !fs.existsSync(file)) return

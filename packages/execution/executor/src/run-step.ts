@@ -25,7 +25,7 @@ import type { ExecutorSetup } from './executor-setup.js'
 import { inlineBytes } from './inline-bytes.js'
 import { prepareMounts } from './step-mounts.js'
 
-/** BuildKit's: what a step writes its host's name into is then the same file. */
+/** BuildKit's host name, so that a step which writes the host name into a file gives the same file. */
 export const HOSTNAME = 'buildkitsandbox'
 const HOSTS = `127.0.0.1\tlocalhost ${HOSTNAME}\n::1\tlocalhost ip6-localhost ip6-loopback\n`
 const READ_ONLY = ['bind', 'ro', 'nosuid', 'nodev']
@@ -33,7 +33,8 @@ const READ_ONLY = ['bind', 'ro', 'nosuid', 'nodev']
 /**
  * Runs a command in a merged tree.
  *
- * @throws {ToolError} `RUN_FAILED` when it does not end with 0; `USER_UNKNOWN`, `OWNER_NOT_MAPPED`, `WORKDIR_INVALID`, `NO_RUNTIME`
+ * @throws {ToolError} `RUN_FAILED` if its exit status is not 0; `USER_UNKNOWN`, `OWNER_NOT_MAPPED`, `WORKDIR_INVALID`,
+ * `NO_RUNTIME`
  */
 export async function runStep(setup: ExecutorSetup, action: RunAction, target: string): Promise<void> {
   const root = Rooted.open(target)
@@ -71,7 +72,7 @@ function ownCapabilities(): string[] {
   return heldCapabilities(fs.readFileSync('/proc/self/status', 'utf8'))
 }
 
-/** A runtime would say that an argument is invalid. */
+/** Without this check, a runtime would only say that an argument is invalid. */
 function checkMapped({ uid, gid, groups }: Identity, ids: IdMap): void {
   const missing = holdsID(ids.uid, uid) ? [gid, ...groups].find(id => !holdsID(ids.gid, id)) : uid
   if (missing !== undefined)
@@ -81,13 +82,13 @@ function checkMapped({ uid, gid, groups }: Identity, ids: IdMap): void {
     )
 }
 
-/** A command that fails with less than this to write to most likely failed for that. */
+/** If a command fails with less free space than this, in bytes, the full disk is most likely the reason. */
 const FULL_BYTES = 1024 * 1024
 
 /**
- * What a step ended with, in words: the caller adds which step it was.
+ * The error for a command that failed. The caller adds which step it was.
  *
- * @param work - a directory on the file system that it wrote to
+ * @param work - a directory on the file system that the command wrote to
  */
 export function failed({ status, signal, problem }: Ended, work: string): ToolError {
   const number = status - 128
@@ -100,7 +101,7 @@ export function failed({ status, signal, problem }: Ended, work: string): ToolEr
           ? `ended with status ${status} (signal ${number})`
           : `ended with status ${status}`
   const { bavail, bsize, blocks } = fs.statfsSync(work)
-  // File systems that do not tell have no blocks at all.
+  // File systems that do not report their free space report 0 blocks.
   if (blocks === 0 || bavail * bsize >= FULL_BYTES) return new ToolError('RUN_FAILED', how)
   return new ToolError('RUN_FAILED', `${how}; the disk of the store is full`, { status: 75 })
 }
@@ -128,7 +129,7 @@ function hostFiles(setup: ExecutorSetup): Mount[] {
 
 async function script(setup: ExecutorSetup, action: RunAction): Promise<Mount[]> {
   if (action.script === undefined) return []
-  // Steps of several stages run at the same time: each has its own.
+  // Steps of several stages run at the same time, so each gets a folder of its own.
   const dir = setup.newSecretFile()
   fs.mkdirSync(dir)
   fs.chmodSync(dir, 0o755)

@@ -1,5 +1,5 @@
 /**
- * An agent's socket for a step: what it signs with stays outside.
+ * Gives a step a socket to an ssh agent. The private keys stay outside of the step.
  *
  * ```
  * message = length (4 bytes, big endian, of what follows), type (1 byte), contents
@@ -13,21 +13,24 @@ import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 
-/** Which keys are there, and a signature by one; no key is added or removed, and nothing is locked. */
+/**
+ * The types of messages that a step may send: list the keys, and sign with one. A step can add or remove no key, and
+ * lock nothing.
+ */
 const ALLOWED = new Set([11, 13])
 const FAILURE = Buffer.from([0, 0, 0, 1, 5])
 /** OpenSSH's own limit. */
 const MAX_MESSAGE_BYTES = 256 * 1024
 
 export interface AgentSocket {
-  /** Where the socket is to be. */
+  /** Where the socket is made. */
   readonly file: string
   readonly mode: number
   readonly uid: number
   readonly gid: number
 }
 
-/** Listens on a socket and passes on to `agent` what a step may ask. Returns what ends it. */
+/** Listens on a socket, and passes the allowed messages on to `agent`. Returns a function that ends it. */
 export async function serveAgent(agent: string, socket: AgentSocket): Promise<() => void> {
   const server = net.createServer(client => void relay(client, net.connect(agent)))
   const clients = new Set<net.Socket>()
@@ -45,7 +48,8 @@ export async function serveAgent(agent: string, socket: AgentSocket): Promise<()
   }
 }
 
-// The name of a socket may have 107 bytes, less than a store's folder may: so it is reached by its open parent.
+// The path of a socket may have 107 bytes, which the store's folder may exceed. So the socket is named relative to the
+// open descriptor of its parent.
 async function listen(server: net.Server, file: string): Promise<void> {
   const parent = fs.openSync(path.dirname(file), fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
   try {
@@ -59,7 +63,7 @@ async function listen(server: net.Server, file: string): Promise<void> {
 }
 
 async function relay(client: net.Socket, agent: net.Socket): Promise<void> {
-  // A broken connection is the step's to notice.
+  // The step itself notices a broken connection.
   for (const each of [client, agent]) each.on('error', () => {})
   const answers = messages(agent)
   try {
@@ -74,14 +78,14 @@ async function relay(client: net.Socket, agent: net.Socket): Promise<void> {
       client.write(value)
     }
   } catch {
-    // As above.
+    // The path may be too long here as well.
   } finally {
     client.destroy()
     agent.destroy()
   }
 }
 
-/** Whole messages; one that is too long ends the stream. */
+/** Splits a stream into whole messages. A message that is too long ends the stream. */
 async function* messages(socket: net.Socket): AsyncGenerator<Buffer, void> {
   let rest = Buffer.alloc(0)
   for await (const chunk of socket) {

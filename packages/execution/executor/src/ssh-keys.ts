@@ -7,7 +7,7 @@ import { ToolError } from '@pipelayer/errors'
 import { keyBytes } from '@pipelayer/steps'
 import type { ExecutorSetup } from './executor-setup.js'
 
-/** Nothing of ours asks for a passphrase. */
+/** Programs that we start must not ask for a passphrase. */
 const QUIET = { SSH_ASKPASS: '/bin/false', SSH_ASKPASS_REQUIRE: 'force' }
 
 export interface KeyAgent {
@@ -16,11 +16,12 @@ export interface KeyAgent {
 }
 
 /**
- * An agent that holds the keys of files, for one step; a child of ours, its socket in memory, so that it goes with us. The keys go
- * in by stdin: nothing is asked of the permissions of their files.
+ * Starts an agent that holds the keys of files, for one step. It is a child of this process and its socket lies in
+ * memory, so both end with this process. ssh-add gets the keys on stdin, because it would refuse key files that others
+ * can read.
  *
- * @throws {ToolError} `SSH_KEY_INVALID` for a key that ssh-add does not take, one with a passphrase among them;
- *   `SSH_MISSING` where there is no ssh-agent
+ * @throws {ToolError} `SSH_KEY_INVALID` for a key that ssh-add refuses, such as one with a passphrase;
+ *   `SSH_MISSING` if ssh-agent is not installed
  */
 export async function startKeyAgent(
   { memory, env }: Pick<ExecutorSetup, 'memory' | 'env'>,
@@ -28,7 +29,7 @@ export async function startKeyAgent(
 ): Promise<KeyAgent> {
   const [agentProgram, addProgram] = ['ssh-agent', 'ssh-add'].map(name => program(name, env.PATH))
   const dir = fs.mkdtempSync(path.join(memory, 'keys-'))
-  // The name of a socket may have 107 bytes, so it is reached by its open parent.
+  // The path of a socket may have 107 bytes, so it is named relative to the open descriptor of its parent.
   const parent = fs.openSync(dir, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY)
   const agent = spawn(agentProgram ?? '', ['-D', '-a', 'agent'], {
     cwd: dir,
@@ -49,7 +50,7 @@ export async function startKeyAgent(
   }
 }
 
-// It says where it listens when it does.
+// The agent prints the name of its socket as soon as it listens.
 async function listening(agent: ChildProcess): Promise<void> {
   const ended = once(agent, 'close').then(() => {
     throw new ToolError('SSH_MISSING', 'ssh-agent ended before it listened')
@@ -63,7 +64,7 @@ async function addKey(
   { file, dir }: { readonly file: string; readonly dir: string },
 ): Promise<void> {
   const env = { ...QUIET, SSH_AUTH_SOCK: 'agent' }
-  // Before the program: one that waits for a key that cannot be read would wait for ever.
+  // The key is read before ssh-add is started, which would otherwise wait for ever for a key that cannot be read.
   const key = keyBytes(file)
   const child = spawn(program, ['-q', '-'], { cwd: dir, env, stdio: ['pipe', 'ignore', 'pipe'] })
   let said = ''

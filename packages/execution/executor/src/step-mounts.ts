@@ -24,7 +24,7 @@ import { startKeyAgent } from './ssh-keys.js'
 /** The mounts of a step, ready for a runtime. */
 export interface Prepared {
   readonly mounts: readonly Mount[]
-  /** Secrets that go to variables. */
+  /** Secrets that are passed as variables. */
   readonly env: readonly (readonly [string, string])[]
   close(): void
 }
@@ -36,7 +36,7 @@ interface Place {
 }
 
 /**
- * Makes ready what `RUN --mount` asked for.
+ * Prepares the mounts that `RUN --mount` asked for.
  *
  * @throws {ToolError} `NOT_FOUND`, `SECRET_MISSING`, `SSH_MISSING`
  */
@@ -60,7 +60,7 @@ export async function prepareMounts(setup: ExecutorSetup, wanted: readonly StepM
 
 async function prepare(setup: ExecutorSetup, wanted: StepMount): Promise<Place> {
   if (wanted.type === 'tmpfs') {
-    // Its mode depends on what it is mounted on.
+    // A tmpfs gets no mode here: the mode depends on the directory that it covers.
     const options = ['nosuid', 'nodev', ...(wanted.size === undefined ? [] : [`size=${wanted.size}`])]
     return { mount: { destination: wanted.target, type: 'tmpfs', source: 'tmpfs', options } }
   }
@@ -69,7 +69,8 @@ async function prepare(setup: ExecutorSetup, wanted: StepMount): Promise<Place> 
   return wanted.type === 'cache' ? await cache(setup, wanted) : await bind(setup, wanted)
 }
 
-// From a context a copy is bound: without what .dockerignore leaves out, owned by root, and the user's files unharmed.
+// A context is copied, and the copy is bound. It lacks the files that .dockerignore excludes and belongs to root, and the
+// user's own files cannot be changed.
 async function bind(setup: ExecutorSetup, wanted: BoundTree): Promise<Place> {
   if (wanted.root.kind === 'context') {
     const source = await copied(setup, wanted.root, wanted.source)
@@ -92,7 +93,7 @@ async function bind(setup: ExecutorSetup, wanted: BoundTree): Promise<Place> {
   }
 }
 
-// Writes go to an upper that nobody reads.
+// Writes go to an upper directory that is thrown away.
 function scratchChain(setup: ExecutorSetup, lowers: readonly string[]): { dir: string; close: () => void } {
   if (setup.form === 'tree')
     throw new ToolError('NOT_SUPPORTED', 'a writable bind mount needs overlay mounts')
@@ -122,7 +123,8 @@ async function copied(setup: ExecutorSetup, root: SourceRoot, source: string): P
       const isDir = stat?.isDirectory() === true
       for (const entry of walkSource(tree.root, found.real, found.selection))
         if (entry.name !== '' || !isDir) await copier.entry(entry, join(isDir ? '' : 'file', entry.name))
-      // The directory itself is what the source is; the root of a context has no owner and mode that mean something.
+      // A mounted directory gets the metadata of its source; but the root of a context has no meaningful owner and
+      // mode.
       if (isDir && found.real !== '') describe(dir, tree.owner ?? stat, stat)
       return isDir ? dir : path.join(dir, 'file')
     } finally {
@@ -149,7 +151,7 @@ async function cache(setup: ExecutorSetup, wanted: BoundCache): Promise<Place> {
     wanted.sharing === 'shared'
       ? undefined
       : await lockFile(`${dir}.lock`, { wait: wanted.sharing === 'locked' })
-  // Somebody has the cache: a private one begins anew, and is gone with this build.
+  // Another step holds the cache. A private cache then starts empty, and is removed after this build.
   const place =
     wanted.sharing === 'private' && lock === undefined ? path.join(setup.newDir('cache'), id) : dir
   if (!fs.existsSync(place)) {
@@ -162,7 +164,7 @@ async function cache(setup: ExecutorSetup, wanted: BoundCache): Promise<Place> {
   }
 }
 
-/** As for BuildKit a cache that begins otherwise is another one: with other files, another owner or mode. */
+/** As with BuildKit, a cache with other first files, another owner or another mode is a different cache. */
 function cacheName({ id, origin, mode, uid, gid }: BoundCache): string {
   if (origin !== undefined) return JSON.stringify([id, origin.key])
   return mode === 0o755 && uid === 0 && gid === 0 ? id : JSON.stringify([id, { mode, uid, gid }])
@@ -179,7 +181,7 @@ async function seedCache(
   try {
     fs.renameSync(made, place)
   } catch (error) {
-    // Another step was faster; its cache is as good.
+    // Another step has made the cache meanwhile, which is as good.
     if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error
   }
 }
@@ -203,7 +205,7 @@ function secret(setup: ExecutorSetup, wanted: BoundSecret): Place {
   const content = secretBytes(wanted.id, wanted.from, setup.env)
   const env = wanted.env === undefined ? {} : { env: [wanted.env, content.toString('utf8')] as const }
   if (wanted.target === undefined) return env
-  // Of this step alone: another that runs at the same time may have the same secret.
+  // Each step gets a file of its own, because another step may use the same secret at the same time.
   const file = setup.newSecretFile()
   fs.writeFileSync(file, content, { mode: 0o600 })
   fs.chownSync(file, wanted.uid, wanted.gid)
@@ -219,7 +221,7 @@ async function agent(setup: ExecutorSetup, wanted: BoundAgent): Promise<Place> {
   const { id, from, target } = wanted
   const env = wanted.told ? { env: ['SSH_AUTH_SOCK', target] as const } : {}
   if (from === undefined) {
-    // As BuildKit does: the variable is there whether or not an agent was given.
+    // As with BuildKit, the variable is set even if no agent was given.
     if (!wanted.required) return env
     throw new ToolError('SSH_MISSING', `no agent for ssh "${id}" was given: --ssh ${id}`)
   }

@@ -25,8 +25,8 @@ import { runStep } from './run-step.js'
 import { transfer } from './transfer.js'
 
 /**
- * Executes one step and puts it into the store: worked on in the work directory, flushed, renamed. A step that fails
- * leaves nothing.
+ * Executes one step in the work directory, flushes it to disk, and renames it into the store. A step that fails leaves
+ * nothing.
  */
 export async function executeStep(setup: ExecutorSetup, request: StepRequest): Promise<void> {
   const dir = setup.newDir('step')
@@ -39,7 +39,7 @@ export async function executeStep(setup: ExecutorSetup, request: StepRequest): P
   }
 }
 
-/** Writes the note of a step whose content lies in `dir`, and puts it in its place. */
+/** Writes the note of a step whose content lies in `dir`, and renames the folder to its place in the store. */
 export function publishStep(dir: string, step: Pick<StepRequest, 'created' | 'createdBy' | 'dir'>): void {
   const note: StepNote = { created: step.created, createdBy: step.createdBy }
   fs.writeFileSync(path.join(dir, STEP_NOTE), JSON.stringify(note))
@@ -62,7 +62,7 @@ async function onOverlay(setup: ExecutorSetup, request: StepRequest, dir: string
   }
   setup.overlays.finish(upper)
   fs.rmdirSync(merged)
-  // The kernel leaves a folder without permissions in it.
+  // The kernel leaves a folder without permissions in the overlay's work directory.
   fs.rmSync(work, { recursive: true, force: true })
 }
 
@@ -75,9 +75,9 @@ async function onCopy(setup: ExecutorSetup, request: StepRequest, dir: string): 
   await act(setup, request.action, tree)
 }
 
-/** A whole tree with all that belongs to it, into a directory that is there. */
+/** Copies a whole tree with all metadata into a directory that exists. */
 export async function copyTree(from: string, to: string): Promise<void> {
-  // Not spawnSync: a stop has to be heard meanwhile.
+  // spawnSync would keep the process from hearing a request to stop.
   const child = spawn('cp', ['-a', '--reflink=auto', `${from}/.`, to], { stdio: ['ignore', 2, 2] })
   const ended = await new Promise<number | null>((resolve, reject) => {
     child.on('error', error => reject(systemError(error, 'run cp')))
@@ -87,7 +87,10 @@ export async function copyTree(from: string, to: string): Promise<void> {
     throw new ToolError('COPY_FAILED', `cannot copy the tree "${from}": cp ended with ${ended}`)
 }
 
-/** The root of a merged tree is the upper itself: it begins as the directory that it covers. */
+/**
+ * The root of a merged tree is the upper directory itself, so it starts with the metadata of the directory that it
+ * covers.
+ */
 export function copyRoot(lower: string | undefined, upper: string): void {
   if (lower === undefined) {
     fs.chmodSync(upper, 0o755)
@@ -108,7 +111,7 @@ async function act(setup: ExecutorSetup, action: Action, target: string): Promis
   if (action.root.kind === 'context') checkUnchanged(action, action.root)
 }
 
-// The key was made before the copy. What changed in between must not be found under it for ever.
+// The cache key was made before the copy. If the files have changed since, they must not be stored under that key.
 function checkUnchanged(action: TransferAction, context: Extract<SourceRoot, { kind: 'context' }>): void {
   const { expected } = action
   if (expected === undefined) return
@@ -123,7 +126,7 @@ function checkUnchanged(action: TransferAction, context: Extract<SourceRoot, { k
 function makeWorkdir(action: WorkdirAction, target: string, setup: ExecutorSetup): void {
   const root = Rooted.open(target)
   try {
-    // As that of --chown: a number is a group, too, and who is not there is root.
+    // As with --chown, a number stands for the group too, and an unknown user becomes root.
     const owner = ownerIdentity(action.user, accountsIn(root), why =>
       setup.warn(`USER ${action.user}: ${why}`),
     )
@@ -140,7 +143,10 @@ function makeWorkdir(action: WorkdirAction, target: string, setup: ExecutorSetup
   }
 }
 
-/** Renames what is whole to its place, after it is on the disk. Another build may have been faster: then its is kept. */
+/**
+ * Flushes a finished folder to disk and renames it to its place. If another build was faster, the folder of that build
+ * is kept.
+ */
 export function publish(dir: string, target: string): void {
   attempt(`write "${target}"`, () => {
     const fd = fs.openSync(dir, 'r')

@@ -62,7 +62,7 @@ class Transfer {
   readonly #owner: { readonly uid: number; readonly gid: number } | undefined
   readonly #mode: ModeChange | undefined
   readonly #copiers: Copier[] = []
-  /** Of the directory whose contents came last: what they were copied to takes its time. */
+  /** The time of the directory whose contents were copied last; their destination gets it. */
   #dirTimeNs: bigint | undefined
 
   constructor(action: TransferAction, context: TransferContext, target: Rooted) {
@@ -86,7 +86,7 @@ class Transfer {
     await this.#copy(this.#context.source, source, copier)
   }
 
-  /** A file of the web, or the files of a repository. */
+  /** Copies a file that was downloaded, or the files of a repository. */
   async fetched(source: FetchedSource): Promise<void> {
     const copier = this.#copier(CONTEXT_OWNER)
     if (source.kind === 'file') {
@@ -122,9 +122,9 @@ class Transfer {
   async #copy({ root }: SourceTree, source: FoundSource, copier: Copier): Promise<void> {
     const stat = root.lstat(source.real)
     const isDir = stat?.isDirectory() === true
-    // The root of a context has no time that means something.
+    // The time of a context's root has no meaning.
     this.#dirTimeNs = isDir && source.real !== '' && !this.#action.parents ? stat?.mtimeNs : undefined
-    // What is copied as itself takes its own name; of a directory, else, only what is in it is copied.
+    // A source that is copied as a whole keeps its own name. Of other directories, only the contents are copied.
     const isWhole = !isDir || (this.#action.keepsNames === true && source.name !== '')
     const place = this.#place(copier, { name: source.name, isDir: !isWhole })
     const skip = (name: string): void => this.#context.onWarning(`socket "${showName(name)}" left out`)
@@ -132,7 +132,7 @@ class Transfer {
       if (entry.name !== '' || isWhole) await copier.entry(entry, join(place, entry.name))
   }
 
-  /** Where a source goes, its parents made. */
+  /** The destination of a source, whose parents are made. */
   #place(copier: Copier, source: { readonly name: string; readonly isDir: boolean }): string {
     const isDirectory = source.isDir || this.#dest.isDirectory
     const real = this.#target.resolve(this.#dest.path)
@@ -185,10 +185,11 @@ class Transfer {
   }
 }
 
-/** What the engine's mkdir leaves of a mode: no special bits, and the usual umask of 022 off. */
+/** The bits that the engine's mkdir takes from a mode: no special bits, and none of those in the usual umask of 022. */
 const NEW_DIR_BITS = 0o755
 
-// Directories on the way take an octal mode, a symbolic one has nothing there to begin with.
+// Directories that are made on the way get the mode of an octal --chmod. A symbolic mode has no mode to start from
+// there.
 function isOctal(chmod: string | undefined): boolean {
   return chmod !== undefined && /^[0-7]+$/.test(chmod)
 }

@@ -8,14 +8,14 @@ import { applyLayer, applyLayerOverlay, OverlayThreads } from '@pipelayer/unpack
 import type { ExecutorSetup } from './executor-setup.js'
 import { copyTree, publish } from './step.js'
 
-/** Layers that are unpacked at a time: each takes 30 MB. */
+/** How many layers are unpacked at a time; each takes 30 MB of memory. */
 const AT_A_TIME = 2
 
 /**
- * Unpacks the layers of a chain that are not there yet, in overlay form several at a time. Each is published when it is
- * whole, lowest first.
+ * Unpacks the layers of a chain that are not in the store yet, in overlay form several at a time. Each gets its name
+ * when it is complete, the lowest one first.
  *
- * @throws {ToolError} `DIFF_ID_MISMATCH` when a blob holds another tar than the config says, `DIGEST_MISMATCH`
+ * @throws {ToolError} `DIFF_ID_MISMATCH` if a blob holds another tar than the config says, `DIGEST_MISMATCH`
  */
 export async function unpackLayers(setup: ExecutorSetup, request: UnpackRequest): Promise<void> {
   if (setup.form === 'overlay') return await unpackOverlays(setup, request.layers)
@@ -73,7 +73,9 @@ function blobOf({ blob, digest, size, diffID }: LayerBlobFile): BlobFile {
   return { file: blob, expected: { digest, size }, diffID, limits: {} }
 }
 
-/** It becomes the root of an image: open to all users in it, behind a parent that is not. */
+/**
+ * Makes the directory that becomes the root of an image. It is open to all users in the image, and its parent is not.
+ */
 function newRoot(setup: ExecutorSetup): string {
   const dir = setup.newDir('layer')
   fs.chmodSync(dir, 0o755)
@@ -91,7 +93,8 @@ async function unpack(setup: ExecutorSetup, layer: LayerToUnpack, below: readonl
 }
 
 /**
- * Unpacks a blob into `dir`, onto the directories below it: in overlay form its changes only, else onto a copy.
+ * Unpacks a blob into `dir`, onto the directories below it: in overlay form only its changes, otherwise onto a copy of
+ * them.
  *
  * @throws {ToolError} `DIFF_ID_MISMATCH`, `DIGEST_MISMATCH`
  */

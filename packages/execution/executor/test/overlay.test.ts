@@ -46,7 +46,7 @@ t.test('which one is taken', { skip: need('root', 'fuse-overlayfs') }, async t =
   const options = { xattrs: 'trusted', searchPath: process.env.PATH } as const
   const plain = findOverlays(path.join(dir, 'plain'), path.join(dir, 'names'), options)
   t.match(plain, { works: true, problem: undefined }, "the kernel's")
-  // No overlay can be written on another one, and there a removed file leaves no device either.
+  // No overlay can be written to if it lies on another overlay, where a removed file leaves no device either.
   for (const name of ['l', 'u', 'w', 'm']) fs.mkdirSync(path.join(dir, name))
   execFileSync('mount', [
     '-t',
@@ -59,7 +59,7 @@ t.test('which one is taken', { skip: need('root', 'fuse-overlayfs') }, async t =
   t.teardown(() => unmount(path.join(dir, 'm')))
   const none = findOverlays(path.join(dir, 'm/probe'), path.join(dir, 'm/names'), options)
   t.match(none, { works: false, problem: /; / }, 'neither, with both reasons')
-  // Mounts that are taken, and then lose what a directory made anew hides.
+  // These mounts succeed, but then do not hide the old contents of a directory that was made anew.
   fs.mkdirSync(path.join(dir, 'bare'))
   execFileSync('mount', ['-t', 'ramfs', 'ramfs', path.join(dir, 'bare')])
   t.teardown(() => unmount(path.join(dir, 'bare')))

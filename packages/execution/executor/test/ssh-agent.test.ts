@@ -1,4 +1,4 @@
-// What a step may ask an agent.
+// Which messages a step may send to an agent.
 import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -13,7 +13,7 @@ t.test('what a step may ask an agent', { skip: need('ssh-agent', 'ssh-add', 'ssh
   t.teardown(() => void agent.kill())
   await waitUntil('the agent listens', () => fs.existsSync(own))
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key])
-  // A name longer than that of a socket may be.
+  // The path is longer than that of a socket may be.
   const file = path.join(dir, 'd'.repeat(120), 'socket')
   fs.mkdirSync(path.dirname(file))
   const close = await serveAgent(own, { file, mode: 0o640, uid: 0, gid: 0 })

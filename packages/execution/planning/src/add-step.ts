@@ -1,7 +1,10 @@
 import { addHistory, type StageState } from './stage-state.js'
 import type { StepPlanner, WantedStep } from './step-planner.js'
 
-/** Puts a planned step upon a stage, with its line in the history: its time is filled in when it is done. */
+/**
+ * Adds a planned step to a stage, with its line in the history. The time in that line is filled in when the step is
+ * done.
+ */
 export function addStep(state: StageState, steps: StepPlanner, wanted: WantedStep): void {
   const planned = steps.plan(state.chain, wanted)
   state.chain = planned.chain

@@ -6,13 +6,13 @@ export interface BaseImage {
   readonly config: ImageConfig
   /** Lowest first. */
   readonly layers: readonly BaseLayer[]
-  /** Of its manifest. */
+  /** The annotations of its manifest. */
   readonly annotations: Readonly<Record<string, string>>
   /**
-   * For a layer that could not be unpacked: reads all of them, and fetches anew what is damaged.
+   * To be called when a layer could not be unpacked: reads all layers of the image, and fetches the damaged ones anew.
    *
-   * @returns false where nothing was wrong
-   * @throws {ToolError} `BLOB_DAMAGED` where nobody else is known to have it; those of the registry
+   * @returns false if no layer is damaged
+   * @throws {ToolError} `BLOB_DAMAGED` if no other place is known to have the blob; those of the registry
    */
   mend(): Promise<boolean>
 }
@@ -21,7 +21,7 @@ export interface BaseLayer {
   readonly descriptor: Descriptor
   readonly diffID: Digest
   readonly chainID: Digest
-  /** Of the blob in the store. */
+  /** The path of the blob in the store. */
   readonly path: string
   readonly from?: readonly string[]
 }

@@ -29,7 +29,10 @@ import { located, namesOf } from './step-place.js'
 import type { WantedStep } from './step-planner.js'
 import { planTransfer } from './transfer-request.js'
 
-/** Plans the stages of a build: those that the target needs, each once. Executing is left to who needs the steps. */
+/**
+ * Plans the stages of a build: those that the target needs, each once. The steps are executed by the caller, when it
+ * needs them.
+ */
 export class Builder {
   readonly #plan: Plan
   readonly #request: PlanRequest
@@ -53,7 +56,7 @@ export class Builder {
     return this.#outer
   }
 
-  /** The target, planned. */
+  /** The planned target. */
   async target(): Promise<StageState> {
     return await this.#stage(this.#plan.target)
   }
@@ -68,14 +71,15 @@ export class Builder {
     const known = this.#stages.get(plan.index)
     if (known) return known
     const state = this.#planStage(plan)
-    // Who asks for the stage hears of what is wrong with it; a stage that is planned ahead may not be asked for.
+    // The error is thrown to the caller that needs the stage. A stage that is planned ahead may never be needed.
     state.catch(() => {})
     this.#stages.set(plan.index, state)
     return state
   }
 
   async #planStage(plan: StagePlan): Promise<StageState> {
-    // Each stage begins in a turn of its own: a file may chain more of them than the stack has room for.
+    // Each stage begins in a turn of the event loop of its own, because a file may chain more stages than the stack can
+    // hold.
     await undefined
     this.#planAhead(plan)
     const state = await this.#begin(plan)
@@ -90,7 +94,7 @@ export class Builder {
     return state
   }
 
-  // Base images of stages that do not wait for each other are fetched at the same time.
+  // Starts to plan the stages that this stage copies from, so that their base images are fetched at the same time.
   #planAhead(plan: StagePlan): void {
     for (const { instruction, record } of plan.steps) {
       if (instruction.kind !== 'copy' || instruction.from === undefined) continue
@@ -99,7 +103,7 @@ export class Builder {
         const stage = this.#isNamed(from) ? undefined : findStage(this.#plan, from, plan.index)
         if (stage) void this.#stage(stage)
       } catch {
-        // Told when it is the turn of this step.
+        // The error is thrown when this step is planned.
       }
     }
   }
@@ -117,7 +121,7 @@ export class Builder {
     }
   }
 
-  // A named context takes the place of a stage, too.
+  // The name of a build context takes precedence over that of a stage.
   #isNamed(text: string): boolean {
     return this.#request.sources.has(text)
   }
@@ -150,7 +154,7 @@ export class Builder {
     return state
   }
 
-  /** Applies what needs no execution; gives what does. */
+  /** Applies an instruction that changes only the config, or returns the step that has to be executed. */
   async #planStep(state: StageState, step: Step): Promise<LayerStep | undefined> {
     const { instruction } = step
     const expand = expander(state, step)
@@ -200,7 +204,7 @@ export class Builder {
     return { createdBy: line, key: { ...action }, action: async () => timed }
   }
 
-  /** The tree that `--from` names: a stage, a build context, an image; without it the context. */
+  /** The tree that `--from` names: a stage, a build context or an image. Without `--from` it is the context. */
   async #source(state: StageState, from: string | undefined): Promise<Source> {
     if (from === undefined) return await this.#request.sources.context()
     const stage = this.#isNamed(from) ? undefined : findStage(this.#plan, from, state.stage)
@@ -218,7 +222,7 @@ export class Builder {
     addStep(state, this.#request.steps, wanted)
   }
 
-  // A command of another architecture needs an emulator. One that the cache has needs none.
+  // A command of another architecture needs an emulator, unless its step is found in a cache.
   #foreign(state: StageState, { instruction }: Step): Pick<WantedStep, 'check' | 'hint'> {
     const { architecture } = state.doc
     const { machine } = this.#request
@@ -238,7 +242,10 @@ export class Builder {
   }
 }
 
-/** All words of an instruction see the values from before it; but an ARG sees those that stand before it on its line. */
+/**
+ * The words of an instruction see the variables as they were before it; but each word of an ARG also sees the words
+ * before it.
+ */
 function expander(state: StageState, step: Step): Expander {
   const before = state.scope.values()
   const options = (): ExpandOptions => ({

@@ -7,7 +7,7 @@ import { declareArg, type GlobalScope } from './scope.js'
 import type { StageState } from './stage-state.js'
 import { checkStopSignal } from './stop-signal.js'
 
-/** How the words of an instruction are expanded: all of them with the values before it, those of ARG one by one. */
+/** Expands the words of an instruction with the variables before it; those of an ARG one after the other. */
 export interface Expander {
   word(text: string): string
   words(text: string): readonly string[]
@@ -45,7 +45,7 @@ export function applyConfig(
       return createdBy.label(pairs)
     }
     case 'expose': {
-      // A port that is named twice stands twice in the history, and ranges in the order of the words.
+      // A port that is named twice stands in the history twice. Ranges keep the order in which they are written.
       const ports = step.ports.flatMap(expand.words).flatMap(parsePorts)
       config.ExposedPorts = { ...config.ExposedPorts, ...emptyObjects(ports) }
       return createdBy.expose(ports)
@@ -86,7 +86,7 @@ function applyCommand(
       return createdBy.cmd(config.Cmd)
     case 'entrypoint':
       config.Entrypoint = argvOf(config, step)
-      // The base's CMD was arguments for another program.
+      // The CMD of the base holds arguments for the base's ENTRYPOINT, so it is dropped.
       if (!state.cmdSet) delete config.Cmd
       return createdBy.entrypoint(config.Entrypoint)
     case 'shell':
@@ -98,7 +98,7 @@ function applyCommand(
   }
 }
 
-/** The working directory that WORKDIR leads to: an absolute path stays as it is written, as for BuildKit. */
+/** The working directory after WORKDIR. An absolute path stays as it is written, as with BuildKit. */
 export function nextWorkdir(current: string | undefined, wanted: string): string {
   if (wanted === '') return current || '/'
   return path.posix.isAbsolute(wanted) ? wanted : path.posix.resolve('/', current ?? '/', wanted)
@@ -120,7 +120,8 @@ function expandPair(
   expand: Expander,
 ): { name: string; value: string } {
   const name = expand.word(pair.name)
-  // The engine takes it: no container starts with such an ENV, and the image specification forbids such a LABEL.
+  // BuildKit accepts an empty name. But no container starts with such an ENV, and the image specification forbids such
+  // a LABEL.
   if (name === '') throw new ToolError('NAME_EMPTY', `${pair.name} expands to an empty name`)
   return { name, value: expand.word(pair.value) }
 }

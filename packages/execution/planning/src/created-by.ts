@@ -2,16 +2,16 @@ import type { HealthcheckInstruction, Pair } from '@pipelayer/dockerfile'
 import { duration, plainList, quoteList, quoteRune } from './go-format.js'
 
 /**
- * `created_by` of a history entry, letter by letter as BuildKit writes it. Steps that changed the file system carry
- * the mark ` # buildkit`, but for WORKDIR. Spec: BuildKit, frontend/dockerfile/dockerfile2llb/convert.go.
+ * Makes the `created_by` of history entries, letter by letter as BuildKit writes them. Steps that changed the file
+ * system end in ` # buildkit`, except WORKDIR. Spec: BuildKit, frontend/dockerfile/dockerfile2llb/convert.go.
  */
 export const createdBy = {
-  /** `declared` are the stage's ARGs: `|2 A=1 B=2 /bin/sh -c make`. */
+  /** `declared` has the ARGs of the stage: `|2 A=1 B=2 /bin/sh -c make`. */
   run(argv: readonly string[], declared: readonly string[]): string {
     const args = declared.length === 0 ? [] : [`|${declared.length}`, ...declared]
     return `RUN ${[...args, ...argv].join(' ')} # buildkit`
   },
-  /** Of COPY and ADD, flags other than these three are not part of it. */
+  /** Flags of COPY and ADD other than these three do not appear in it. */
   transfer(step: TransferText): string {
     const words = [
       step.name,
@@ -49,12 +49,12 @@ export interface TransferText {
   readonly parents: boolean
   readonly chown?: string | undefined
   readonly chmod?: string | undefined
-  /** As expanded, not cleaned. */
+  /** With variables expanded, and not cleaned. */
   readonly sources: readonly string[]
   /** Names of heredocs. */
   readonly inline: readonly string[]
   readonly dest: string
 }
 
-/** `comment` of every entry that we add, so that our histories compare equal to BuildKit's. */
+/** The `comment` of every entry that we add. It is BuildKit's, so that histories compare equal. */
 export const HISTORY_COMMENT = 'buildkit.dockerfile.v0'

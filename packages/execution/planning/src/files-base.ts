@@ -3,7 +3,7 @@ import type { LayerStep, Source } from './layer-step.js'
 import type { StageState } from './stage-state.js'
 import { planTransfer, type TransferRequest } from './transfer-request.js'
 
-/** All that is in a context, to the root. */
+/** Copies the whole context to the root. */
 const ALL: CopyInstruction = {
   kind: 'copy',
   sources: ['.'],
@@ -14,7 +14,10 @@ const ALL: CopyInstruction = {
   excludes: [],
 }
 
-/** The first layer of a stage whose FROM names files, a directory of the user's: BuildKit takes them as the base's root. */
+/**
+ * The first layer of a stage whose FROM names a directory of the user: BuildKit takes its files as the root of the
+ * base.
+ */
 export async function filesBase(
   state: StageState,
   source: Source,

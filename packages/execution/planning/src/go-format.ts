@@ -1,11 +1,11 @@
 /**
- * Values as Go's fmt writes them. BuildKit puts them into the history of an image, and a history only compares
- * equal to one of BuildKit's when every quote and bracket does.
+ * Formats values as Go's fmt does. BuildKit writes histories with it, and ours compare equal to them only if every
+ * quote and bracket is the same.
  *
  * @module
  */
 
-/** What `%q` escapes by a letter of its own. */
+/** The characters that `%q` escapes by a letter. */
 const LETTERS: Readonly<Record<string, string>> = {
   '\x07': '\\a',
   '\b': '\\b',

@@ -1,6 +1,6 @@
 /**
- * Contents of heredocs on their way into a step. A short one travels with its instruction, a long one lies in the store;
- * what a step depends on is the content, whichever way it came.
+ * Passes the contents of heredocs into steps. A short content is part of its instruction's record, a long one is a blob
+ * of the store. The key of a step depends on the content alone, not on where it was kept.
  *
  * @module
  */
@@ -11,33 +11,33 @@ import { ToolError } from '@pipelayer/errors'
 import type { InlineContent } from '@pipelayer/steps'
 import type { Store } from '@pipelayer/store'
 
-/** Bytes up to which a content stands in keys and requests itself; of a longer one, its digest does. */
+/** A content of up to this many bytes is part of keys and requests. A longer one is represented by its digest. */
 export const INLINE_LIMIT = 1024 * 1024
 
-/** Bytes of a piece that cannot be cut: a long line, or the text of one `${...}`. */
+/** How many bytes a piece that cannot be cut may have: a long line, or the text of one `${...}`. */
 const PIECE_LIMIT = 16 * 1024 * 1024
 const NEWLINE = 0x0a
 
 export type BlobStore = Pick<Store, 'hasBlob' | 'blobPath' | 'openBlob' | 'putBlob' | 'putBytes'>
 
-/** A heredoc's body: as text, or in the store as it was written. */
+/** The body of a heredoc: as text, or as a blob of the store. */
 export interface Body extends Partial<HeredocText> {
   readonly stored?: StoredBody
-  /** Written `<<-`; of a text the tabs are gone. */
+  /** It was written `<<-`. In a text the tabs are removed already. */
   readonly chomp: boolean
 }
 
 export interface BodyUse {
   readonly store: BlobStore
-  /** What becomes of a text: variables expanded. Bytes that are no UTF-8 do not survive it. */
+  /** Changes the text, by expanding variables. Bytes that are not UTF-8 are lost by it. */
   readonly change?: (text: string) => string
   /** {@link INLINE_LIMIT} unless said. */
   readonly limit?: number
 }
 
 /**
- * The content that a body stands for. Of a long one only a piece is in memory at a time; one that is changed on its way
- * goes to the store as what it became.
+ * The content that a body stands for. Only a piece of a long content is in memory at a time. If a long content is
+ * changed, the result is put into the store.
  *
  * @throws {ToolError} `HEREDOC_MISSING`, `HEREDOC_TOO_WIDE`, `DIGEST_MISMATCH`, `SIZE_MISMATCH`
  */
@@ -62,7 +62,7 @@ export async function beginningOf(content: InlineContent, length: number, store:
   return Buffer.alloc(0)
 }
 
-/** What of a content stands in a cache key: nothing that says where it lies. */
+/** The part of a cache key that stands for a content. It does not depend on where the content is kept. */
 export function keyOfContent(
   content: InlineContent,
 ): Pick<StoredBody, 'digest'> | { readonly content: string } {
@@ -131,7 +131,7 @@ async function* changed(
   }
 }
 
-/** Line by line: a text of a megabyte, char by char, is mostly work for the garbage collector. */
+/** Changes a text line by line: to go through a megabyte character by character costs mostly garbage collection. */
 function changedLines(text: string, change: (text: string) => string): string {
   let start = 0
   const lines = [...endsOf(text), text.length].map(end => {
@@ -143,14 +143,14 @@ function changedLines(text: string, change: (text: string) => string): string {
   return lines.join('')
 }
 
-/** Where the last line ends that no escape and no `${` carries on into the next one. */
+/** The end of the last line that is complete: no escape and no `${` continues it on the next line. */
 function cutOf(bytes: Buffer): number {
   let last = 0
   for (const end of endsOf(bytes.toString('latin1'))) last = end
   return last
 }
 
-/** Behind each newline that no escape and no `${` carries on into the next line. */
+/** The positions behind those newlines that no escape and no `${` continues across. */
 function* endsOf(text: string): Generator<number> {
   let depth = 0
   for (const { 0: found, index } of text.matchAll(/\\[\s\S]|\$\{|\}|\n/g)) {

@@ -1,8 +1,8 @@
 import type { HistoryEntry } from './image-config.js'
 
 /**
- * The history of a base, with as many entries that are not empty as it has layers: missing ones are made up at the
- * end, where the newest layers are. Spec: image-spec v1.1, config.md, `history` may be absent.
+ * Completes the history of a base, so that it has one entry that is not empty for each layer. Missing entries are added
+ * at the end, where the newest layers are. Spec: image-spec v1.1, config.md, `history` may be absent.
  *
  * A base with more such entries than layers is left alone: manifest-gen refuses it, naming the numbers.
  */
@@ -13,12 +13,12 @@ export function completeHistory(history: readonly HistoryEntry[], layers: number
 }
 
 /**
- * Fills in the times that are missing, in the way of BuildKit: an entry without a layer takes the time of the layer
- * before it; before the first new layer, the time of that one. So the clock enters an image only by its steps, and
- * a rebuild that executes nothing gives the same image.
+ * Fills in missing times as BuildKit does: an entry without a layer takes the time of the layer before it, or, if it
+ * stands before the first new layer, the time of that layer. So the clock is read only when a step is executed, and a
+ * rebuild that executes nothing gives the same image.
  *
- * @param from - where the entries of this build begin
- * @param fallback - for a build without any time to take: the clock, read once
+ * @param from - the position of the first entry of this build
+ * @param fallback - the time of a build that has no other time: the clock, read once
  */
 export function fillTimes(history: readonly HistoryEntry[], from: number, fallback: string): HistoryEntry[] {
   const own = history.slice(from)

@@ -1,7 +1,9 @@
 import { DEFAULT_PATH } from '@pipelayer/containers'
 import type { HealthcheckInstruction } from '@pipelayer/dockerfile'
 
-/** `config` of an image's config, with what Docker adds to OCI's fields. Spec: image-spec v1.1, config.md. */
+/**
+ * The field `config` of an image's config, with the fields that Docker adds to OCI's. Spec: image-spec v1.1, config.md.
+ */
 export interface RuntimeConfig {
   User?: string
   ExposedPorts?: Record<string, object>
@@ -19,7 +21,7 @@ export interface RuntimeConfig {
   [field: string]: unknown
 }
 
-/** Times in nanoseconds, absent where the engine's default holds. */
+/** Times are in nanoseconds; an absent one means the engine's default. */
 export interface Healthcheck {
   readonly Test: readonly string[]
   readonly Interval?: number
@@ -69,8 +71,8 @@ export function scratchDocument(platform: TargetPlatform): ImageDocument {
 }
 
 /**
- * A copy of a base's config to build on: its own, whatever the base's is later. Null fields count as absent;
- * rootfs goes, because the layers of the new image say it.
+ * Copies the config of a base, to build on it; changes of the copy do not reach the base. Null fields count as absent.
+ * `rootfs` is left out, because it follows from the layers of the new image.
  */
 export function childDocument(
   base: Readonly<Record<string, unknown>>,
@@ -89,13 +91,13 @@ export function childDocument(
 }
 
 /**
- * Gives a config without PATH the default one, behind its other variables: programs are found without their
- * directories, and what expands `$PATH` keeps them. An empty PATH is one.
+ * Adds the default PATH to a config that has none, behind its other variables, so that programs are found by name, and
+ * a new PATH can be written with `$PATH`. An empty PATH is not replaced.
  *
  * Spec: moby/buildkit, dockerfile2llb/convert.go: an image that is built upon gets system.DefaultPathEnv.
  */
 export function ensurePath({ os, config }: Pick<ImageDocument, 'os' | 'config'>): void {
-  // Programs of Windows lie elsewhere, and its images say where.
+  // The programs of Windows lie in other directories, which Windows images name themselves.
   if (os === 'windows' || envOf(config).some(([name]) => name === 'PATH')) return
   setEnv(config, 'PATH', DEFAULT_PATH)
 }
@@ -108,7 +110,7 @@ export function envOf(config: RuntimeConfig): [string, string][] {
   })
 }
 
-/** Sets a variable where it stands, or at the end. */
+/** Sets a variable in its place, or at the end if it is new. */
 export function setEnv(config: RuntimeConfig, name: string, value: string): void {
   const env = config.Env ?? []
   const at = env.findIndex(entry => entry === name || entry.startsWith(`${name}=`))
@@ -119,7 +121,7 @@ export function shellOf(config: RuntimeConfig): readonly string[] {
   return config.Shell && config.Shell.length > 0 ? config.Shell : DEFAULT_SHELL
 }
 
-/** The argv of a command: shell form goes to the image's shell as one argument. */
+/** The arguments of a command. A command in shell form becomes one argument of the image's shell. */
 export function argvOf(
   config: RuntimeConfig,
   line: { readonly shell: boolean; readonly command: readonly string[] },

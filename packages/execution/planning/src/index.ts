@@ -1,5 +1,6 @@
 /**
- * Plans the stages of a Dockerfile: steps, their keys, what needs what. Nothing is executed here.
+ * Plans the stages of a Dockerfile: their steps, the keys of the steps, and which step needs which. Nothing is executed
+ * here.
  *
  * @module
  */

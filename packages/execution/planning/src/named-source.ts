@@ -2,7 +2,7 @@ import type { Source } from './layer-step.js'
 import type { PlanRequest } from './plan-request.js'
 import { baseChain, type Chain } from './stage-state.js'
 
-/** What `--from` names where no stage has the name: a build context, or an image. */
+/** The source that `--from` names if no stage has the name: a build context, or an image. */
 export async function namedSource(
   name: string,
   { sources, time }: Pick<PlanRequest, 'sources' | 'time'>,

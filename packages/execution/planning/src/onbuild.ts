@@ -5,8 +5,8 @@ import type { StagePlan, Step } from './plan.js'
 import type { StageState } from './stage-state.js'
 
 /**
- * The instructions that a base, an image or a stage, holds back for its children, to be executed right after FROM. They are taken out
- * of the config: a grandchild does not get them.
+ * The ONBUILD instructions of a base (an image or a stage), which are executed right after FROM in its children. They
+ * are removed from the config, so that children of a child do not execute them again.
  *
  * @throws {ToolError} `ONBUILD_INVALID`
  */

@@ -4,7 +4,7 @@ import type { BlobStore } from './heredoc-body.js'
 import type { SourceFinder } from './source-finder.js'
 import type { StepPlanner } from './step-planner.js'
 
-/** What an image is planned for, and what its plan may ask. One for each platform. */
+/** The image that is planned, and the interfaces that planning may ask. There is one request for each platform. */
 export interface PlanRequest {
   readonly platform: Platform
   readonly machine: BuildMachine
@@ -28,7 +28,7 @@ export interface BuildMachine extends Platform {
   readonly checkEmulator: (architecture: string) => void
 }
 
-/** What holds for every RUN, whatever its instruction says. */
+/** Rules for every RUN, whatever its instruction says. */
 export interface RunRules {
   readonly network: 'host' | 'none'
   /** What a Dockerfile may ask for: `security.insecure`. */
@@ -39,7 +39,7 @@ export interface RunRules {
   readonly cacheDir: string
 }
 
-/** Nanoseconds since 1970, for files that a step makes out of nothing. */
+/** Nanoseconds since 1970, for files that a step makes without a source. */
 export function timeNs({ created }: Pick<CreationTime, 'created'>): string {
   return String(BigInt(Date.parse(created)) * 1_000_000n)
 }

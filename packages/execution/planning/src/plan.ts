@@ -7,7 +7,7 @@ import {
 import { ToolError } from '@pipelayer/errors'
 import type { InstructionRecord } from '@pipelayer/records'
 
-/** One instruction, as written and as meant. */
+/** One instruction, as written and as parsed. */
 export interface Step {
   readonly record: InstructionRecord
   readonly instruction: Instruction
@@ -21,7 +21,7 @@ export interface StagePlan {
   readonly steps: readonly Step[]
 }
 
-/** A Dockerfile in its stages. Which of them are built is found while building: those that the target asks for. */
+/** The stages of a Dockerfile. While building it turns out which of them the target needs. */
 export interface Plan {
   /** ARGs before the first FROM. */
   readonly globals: readonly Step[]
@@ -31,6 +31,10 @@ export interface Plan {
 
 /**
  * Reads instruction records.
+ *
+ * ```ts
+ * makePlan(records, 'build').target.name // 'build'
+ * ```
  *
  * @param target - name or number of a stage; the last one unless said
  * @throws {ToolError} `NO_STAGE`, `TARGET_UNKNOWN`, `DOCKERFILE_INVALID`
@@ -57,9 +61,10 @@ export function placeOf(record: InstructionRecord): string {
 }
 
 /**
- * The stage before `before` that COPY or RUN names: by name, or by number. A name that a stage has never means an image.
+ * The stage that COPY or RUN names by its name or number; it must stand before the stage `before`. A name that any
+ * stage has never means an image.
  *
- * @throws {ToolError} `STAGE_UNKNOWN` where that stage does not stand before
+ * @throws {ToolError} `STAGE_UNKNOWN` if that stage does not stand before it
  */
 export function findStage(plan: Plan, name: string, before: number): StagePlan | undefined {
   const stage = stageNamed(plan.stages, name)
@@ -70,7 +75,7 @@ export function findStage(plan: Plan, name: string, before: number): StagePlan |
   return stage
 }
 
-/** The stage of a name, the last one where several have it; or of a number, in COPY. */
+/** The stage of a name (the last one, if several have it), or of a number, as in COPY. */
 export function stageNamed(stages: readonly StagePlan[], name: string): StagePlan | undefined {
   const named = stages.findLast(stage => stage.name === name.toLowerCase())
   return named ?? (/^\d+$/.test(name) ? stages[Number(name)] : undefined)

@@ -2,8 +2,8 @@ import { formatPlatform, type Platform } from '@pipelayer/oci'
 import type { PlanRequest } from './plan-request.js'
 
 /**
- * The ARGs that say what is built and where, by name: BUILDPLATFORM and TARGETPLATFORM, and each with OS, ARCH and
- * VARIANT. Spec: Dockerfile reference, "Automatic platform ARGs in the global scope".
+ * The values of the platform ARGs by name: BUILDPLATFORM and TARGETPLATFORM, and BUILD and TARGET each with OS, ARCH
+ * and VARIANT. Spec: Dockerfile reference, "Automatic platform ARGs in the global scope".
  */
 export function platformArgs({
   machine,

@@ -2,13 +2,13 @@ import { ToolError } from '@pipelayer/errors'
 import { lint, parseCheckOptions, RULES } from '@pipelayer/lint'
 import type { InstructionRecord } from '@pipelayer/records'
 
-/** Takes the place of the file's directive. Spec: moby/buildkit frontend/dockerui */
+/** The build argument that overrides the directive of the file. Spec: moby/buildkit frontend/dockerui */
 export const CHECK_ARG = 'BUILDKIT_DOCKERFILE_CHECK'
 
 /**
- * Honours `# check=...;error=true`: nothing is built of a file that breaks a rule of BuildKit's.
+ * Honours `# check=...;error=true`: a file that breaks a rule of BuildKit is not built.
  *
- * What breaks a rule without `error` is kf-lint's to tell. Stages that the target does not need count, too.
+ * Without `error`, broken rules are only reported by kf-lint. Stages that the target does not need are checked too.
  *
  * @throws {ToolError} `CHECK_INVALID` for a directive that is wrong, `CHECK_FAILED`
  */

@@ -1,5 +1,5 @@
 /**
- * From a RUN instruction to the command that is executed.
+ * Turns a RUN instruction into the command that is executed.
  *
  * @module
  */
@@ -11,19 +11,22 @@ import { quote } from './go-format.js'
 import { type BlobStore, type Body, beginningOf, contentOf } from './heredoc-body.js'
 import { type RuntimeConfig, shellOf } from './image-config.js'
 
-/** The argv of a RUN, and the script it is to find in the container, if its heredoc is one. */
+/** The arguments of a RUN, and, if its heredoc is a script of its own, that script. */
 export interface RunCommand {
   readonly argv: readonly string[]
   readonly script?: InlineContent & { readonly name: string }
 }
 
-/** Bytes that the kernel takes in one argument, without the zero at its end: MAX_ARG_STRLEN of Linux, linux/binfmts.h. */
+/**
+ * How many bytes the kernel takes in one argument, without the zero at its end: MAX_ARG_STRLEN of Linux,
+ * linux/binfmts.h.
+ */
 const ARGUMENT_LIMIT = 131_071
 const SCRIPT_MARK = '#!'
 
 /**
- * The command of a RUN. One heredoc as the whole command is the shell's input text, or a script of its own when it
- * begins with `#!`; heredocs inside a command are given back to the shell, which knows them too.
+ * The command of a RUN. If the whole command is one heredoc, its text is the command of the shell, or, if it begins
+ * with `#!`, a script of its own. Heredocs inside a command are passed to the shell, which knows them too.
  *
  * @throws {ToolError} `ARGUMENT_TOO_LONG`, and those of {@link contentOf}
  */
@@ -51,7 +54,7 @@ export async function runCommand(
   return checked({ argv: [...shell, textOf(content)] })
 }
 
-// The shell would expand `$N` in the name, and the file has it.
+// The name is quoted, because the shell would expand `$N` in it, and the name of the file has it unexpanded.
 function shellWord(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : quote(text)
 }
@@ -60,7 +63,7 @@ function isOnlyHeredoc(command: string): boolean {
   return /^\d*<<-?\s*[^<\s]+$/.test(command.trim())
 }
 
-// A text comes with its tabs, what is stored does, too.
+// The text in a record still has its tabs, and so has a stored one.
 function bodyOf(heredoc: Heredoc, { chomp }: { readonly chomp: boolean }): Body {
   const { digest, size, content, contentRaw } = heredoc
   if (digest !== undefined && size !== undefined) return { stored: { digest, size }, chomp }
@@ -69,7 +72,7 @@ function bodyOf(heredoc: Heredoc, { chomp }: { readonly chomp: boolean }): Body 
   return { chomp, content: '', contentRaw: Buffer.from(plain, 'latin1').toString('base64') }
 }
 
-// The shell drops tabs itself.
+// Tabs are not removed here, because the shell does that.
 async function reassembled(heredoc: Heredoc, store: BlobStore): Promise<string> {
   if (heredoc.digest === undefined) return `${heredoc.content ?? ''}${heredoc.name}`
   return `${textOf(await contentOf(bodyOf(heredoc, { chomp: false }), { store }))}${heredoc.name}`

@@ -17,13 +17,14 @@ export interface RunRequest {
   readonly plan: Pick<PlanRequest, 'runs' | 'buildArgs' | 'blobs'>
 }
 
-/** Finds the tree that a mount's `from` names; undefined is the context. */
+/** Finds the tree that the field `from` of a mount names; undefined stands for the context. */
 export type FindSource = (from: string | undefined) => Promise<Source>
 
 /**
- * From RUN to what is executed.
+ * Plans a RUN instruction.
  *
- * @throws {ToolError} `ARGUMENT_TOO_LONG`, `HEREDOC_MISSING`, `NOT_ALLOWED`, `NOT_SUPPORTED`, `MOUNT_INVALID`, `NOT_FOUND`
+ * @throws {ToolError} `ARGUMENT_TOO_LONG`, `HEREDOC_MISSING`, `NOT_ALLOWED`, `NOT_SUPPORTED`, `MOUNT_INVALID`,
+ * `NOT_FOUND`
  */
 export async function planRun(state: StageState, request: RunRequest, find: FindSource): Promise<LayerStep> {
   const { instruction, plan } = request
@@ -87,7 +88,7 @@ async function planMounts(
   )
 }
 
-// As with secrets: whether an agent was given must not decide what is in an image.
+// As with secrets, the key does not depend on whether an agent was given: that must not decide what is in an image.
 function planAgent(
   mount: SshMount,
   { number, told }: { readonly number: number; readonly told: boolean },
@@ -114,7 +115,8 @@ async function planMount(
     return { key, make: async locate => ({ ...bind, root: await locate(source.tree) }) }
   }
   if (mount.type === 'secret') {
-    // Neither its content nor whether it was given: a secret must not decide what is in an image.
+    // The key depends neither on the content of a secret nor on whether it was given: a secret must not decide what is
+    // in an image.
     const from = runs.secrets.get(mount.id)
     return { key: mount, make: async () => ({ ...mount, ...(from === undefined ? {} : { from }) }) }
   }

@@ -1,26 +1,26 @@
 import type { ArgInstruction } from '@pipelayer/dockerfile'
 import { CHECK_ARG } from './rule-check.js'
 
-/** ARGs that RUN gets without being declared, and that neither cache key nor history know. */
+/** ARGs that RUN gets without a declaration, and that are part of neither the cache key nor the history. */
 const PROXIES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'no_proxy', 'all_proxy']
 
-/** Build arguments that are for the build itself. */
+/** Build arguments that the build itself uses. */
 const OWN_ARGS = ['SOURCE_DATE_EPOCH', CHECK_ARG]
 
 /** The values that `--build-arg` gave, the ARGs before the first FROM, and which of them were asked for. */
 export interface GlobalScope {
   readonly buildArgs: ReadonlyMap<string, string>
-  /** ARGs before FROM and the platform's, for FROM lines and for a bare `ARG name` in a stage. */
+  /** The ARGs before FROM and the platform ARGs. FROM lines use them, and so does a bare `ARG name` in a stage. */
   readonly globals: Map<string, string>
-  /** Names of build arguments that an ARG has taken. */
+  /** Names of the build arguments that an ARG has used. */
   readonly used: Set<string>
 }
 
 /**
  * The variables of one stage, at one instruction.
  *
- * Of an ENV and an ARG of the same name the later one counts; an ARG without a value changes nothing.
- * Spec: BuildKit, dockerfile2llb/convert.go, dispatchArg: both go into one environment.
+ * If an ENV and an ARG have the same name, the later one counts; an ARG without a value changes nothing. Spec:
+ * BuildKit, dockerfile2llb/convert.go, dispatchArg: both go into one environment.
  */
 export class Scope {
   readonly #values: Map<string, string>
@@ -31,7 +31,7 @@ export class Scope {
     this.#args = new Set(args)
   }
 
-  /** A child stage starts with what its parent had at its end, ARGs included. */
+  /** A child stage starts with the variables that its parent had at its end, ARGs included. */
   clone(): Scope {
     return new Scope(this.#values, this.#args)
   }
@@ -40,18 +40,18 @@ export class Scope {
     return this.#values.get(name)
   }
 
-  /** What ENV says. */
+  /** Sets a variable of ENV. */
   set(name: string, value: string): void {
     this.#values.set(name, value)
   }
 
-  /** What ARG says. */
+  /** Declares a variable of ARG. */
   declare(name: string, value: string | undefined): void {
     this.#args.add(name)
     if (value !== undefined) this.#values.set(name, value)
   }
 
-  /** What a command sees, and what expansions see. */
+  /** The variables that a command gets, and that expansions use. */
   values(): Map<string, string> {
     return new Map(this.#values)
   }
@@ -103,7 +103,7 @@ export function proxyEnv(buildArgs: ReadonlyMap<string, string>): Map<string, st
   return env
 }
 
-/** Build arguments that no ARG took: probably a misspelling. */
+/** Build arguments that no ARG used, probably because they are misspelled. */
 export function unusedBuildArgs(outer: GlobalScope): string[] {
   const known = (name: string): boolean =>
     outer.used.has(name) || PROXIES.includes(name.toLowerCase()) || OWN_ARGS.includes(name)

@@ -6,53 +6,59 @@ import type { BaseImage } from './base-image.js'
 import { envOf, type HistoryEntry, type ImageDocument } from './image-config.js'
 import { Scope } from './scope.js'
 
-/** A step of a chain: known by its key before it is executed, which it is when somebody needs what it makes. */
+/** A step of a chain. Its key is known before it is executed, and it is executed when somebody needs its result. */
 export interface ChainStep {
   readonly cacheKey: Digest
   /** See {@link Chain.shared}. */
   readonly shared: Digest
-  /** What it was executed on. */
+  /** The chain that it was executed on. */
   readonly below: Chain
   readonly createdBy: string
   /** A linked step is executed on an empty root; this is the chain that it is then laid upon. */
   readonly onto?: Chain
-  /** Where a cache has it that was imported. */
+  /** The imported cache that has it, if one does. */
   readonly imported?: ImportedStep
-  /** Finds it or executes it: once, whoever asks and how often. */
+  /** Finds the step or executes it: once, however often this is called. */
   done(): Promise<DoneStep>
 }
 
-/** The file system that a stage reaches: a base, and steps upon it, oldest first. */
+/** The file system that a stage has reached: a base, and the steps upon it, oldest first. */
 export interface Chain {
   readonly base: BaseImage | undefined
   readonly steps: readonly ChainStep[]
-  /** Names the content: chains of different content never share it here. The key of the next step begins with it. */
+  /**
+   * Names the content: two chains of different content on this machine never have the same key. The key of the next
+   * step is made from it.
+   */
   readonly key: Digest
-  /** Names what it is made of, on every machine the same, whoever executed it and when. */
+  /**
+   * Names the inputs of the chain. It is the same on every machine, and does not depend on who executed the steps or
+   * when.
+   */
   readonly shared: Digest
-  /** The chainID of its layers, empty where it has none; undefined before all its steps are packed. */
+  /** The chainID of its layers; empty if it has none; undefined until all its steps are packed. */
   readonly content: Digest | undefined
 }
 
-/** What a cluster image says in its config besides what every image says, and in its manifest. */
+/** The fields that the config and the manifest of a cluster image have besides those of every image. */
 export interface ConfigExtras {
   readonly fields: Readonly<Record<string, unknown>>
   readonly annotations?: Readonly<Record<string, string>>
 }
 
-/** A stage while it is planned. */
+/** The state of a stage while it is planned. */
 export interface StageState {
   readonly stage: number
   readonly doc: ImageDocument
   readonly scope: Scope
   chain: Chain
-  /** Entries of the history that came with the base. */
+  /** How many entries of the history came with the base. */
   readonly inherited: number
-  /** Steps by the place of their history entry: what is to be filled in there is known when they are done. */
+  /** Steps by the position of their history entries. The times of those entries are known when the steps are done. */
   readonly timed: Map<number, ChainStep>
-  /** CMD was set in this stage: a later ENTRYPOINT leaves it. */
+  /** Whether CMD was set in this stage: then a later ENTRYPOINT keeps it. */
   cmdSet: boolean
-  /** What else the config and the manifest say, asked for when all steps are done. */
+  /** Further fields of the config and the manifest; it is called when all steps are done. */
   extras?: () => Promise<ConfigExtras>
 }
 
@@ -66,7 +72,7 @@ export function baseChain(base: BaseImage | undefined, time: CreationTime): Chai
   return { base, steps: [], key, shared: key, content: chainID ?? '' }
 }
 
-/** A chain with a step laid upon it that was planned on nothing, as the only one of `alone`. */
+/** Lays a linked step upon a chain. The step was planned on an empty root, as the only step of the chain `alone`. */
 export function laidUpon(
   below: Chain,
   step: ChainStep,
@@ -87,13 +93,16 @@ export function laidUpon(
   }
 }
 
-/** A stage on a base. */
+/** The state of a stage that begins on a base. */
 export function startStage(stage: number, doc: ImageDocument, chain: Chain): StageState {
   const scope = new Scope(envOf(doc.config))
   return { stage, doc, scope, chain, inherited: doc.history.length, timed: new Map(), cmdSet: false }
 }
 
-/** A stage on another: all that it had at its end, its ONBUILDs included. */
+/**
+ * The state of a stage that begins on another stage, with everything that the other had at its end, its ONBUILDs
+ * included.
+ */
 export function continueStage(stage: number, parent: StageState): StageState {
   return {
     ...parent,

@@ -1,6 +1,6 @@
 /**
- * Which stages a stage takes files of, checked before anything is built, also of stages that nobody needs.
- * Spec: moby/buildkit, dockerfile2llb/convert.go, validateCircularDependency.
+ * Checks from which stages each stage takes files, before anything is built, and also for stages that the target does
+ * not need. Spec: moby/buildkit, dockerfile2llb/convert.go, validateCircularDependency.
  *
  * @module
  */
@@ -15,7 +15,7 @@ interface Use {
 }
 
 /**
- * Refuses stages that need themselves, and numbers that no stage has.
+ * Throws if a stage needs itself, or if a number of a stage does not exist.
  *
  * @throws {ToolError} `STAGE_CIRCULAR`: take the files of another stage; `STAGE_UNKNOWN`
  */

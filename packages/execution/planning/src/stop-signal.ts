@@ -43,8 +43,8 @@ const NUMBER = /^[+-]?\d+$/
 const LARGEST = 2n ** 63n
 
 /**
- * Checks a signal as BuildKit does: one of Linux by name, in any case, with or without `SIG`, or any number but 0.
- * Whether a number is a signal, the machine that runs the container knows.
+ * Checks a signal as BuildKit does: it may be the name of a Linux signal, in any case, with or without `SIG`, or any
+ * number except 0. Whether a number is a signal depends on the machine that runs the container.
  *
  * @throws {@link ToolError} `SIGNAL_INVALID`
  */

@@ -26,8 +26,7 @@ export interface TransferRequest {
 }
 
 /**
- * From COPY or ADD to what is executed. Sources are looked for already here: a missing one is an error, whatever the
- * cache has.
+ * Plans COPY or ADD. Sources are looked up while planning: a missing one is an error, even if a cache has the step.
  *
  * @throws {ToolError} `NOT_FOUND`, `SOURCE_INVALID`, `CHECKSUM_INVALID`, `CHMOD_INVALID`, and those of
  * {@link RemoteFinder.find}
@@ -82,7 +81,8 @@ export async function planTransfer(state: StageState, request: TransferRequest):
   }
 }
 
-// As BuildKit does, --link is let be beside --chmod; and beside names, which are looked up in what lies below.
+// As with BuildKit, --link is ignored beside --chmod. It is also ignored beside names in --chown, which are looked up
+// in the chain below.
 function canLink({ chown, chmod }: Pick<TransferAction, 'chown' | 'chmod'>): boolean {
   return chmod === undefined && (chown === undefined || /^\d+(:\d+)?$/.test(chown))
 }
@@ -102,9 +102,9 @@ function given<K extends 'chown' | 'chmod'>(
 }
 
 interface PlacedRemote {
-  /** Among all sources. */
+  /** Its position among all sources. */
   readonly index: number
-  /** How many that are paths come before it. */
+  /** How many sources before it are paths. */
   readonly before: number
   readonly remote: Remote
 }
@@ -144,11 +144,12 @@ interface InlineFile {
   readonly content: InlineContent
 }
 
-// Quotes in a file are text; only variables mean something. Its name stays as it is written: `<<a$b` makes `a$b`.
+// In the content of a heredoc file, quotes have no meaning and variables are expanded. Its name stays as it is written:
+// `<<a$b` makes `a$b`.
 async function inlineFiles(state: StageState, request: TransferRequest): Promise<InlineFile[]> {
   const { instruction, plan } = request
   const env = state.scope.values()
-  // Without these two no text becomes another, and of a long one that is known sooner.
+  // A text without these two characters does not change, which is quickly found out for a long text.
   const change = (text: string): string =>
     /[$\\]/.test(text) ? expandWord(text, { env, quotes: 'ignore' }) : text
   const files: InlineFile[] = []

@@ -6,8 +6,9 @@
 //     ---
 //     one line for each step, as plan-text.ts writes it
 //
-// and after the steps what else is expected: `! CODE message` of an error, `images NAMES` that were asked for, `unused NAMES`
-// of build arguments, `config JSON` of fields of the config, and `- LINE` for each line of the history.
+// After the steps, a row may have further lines: `! CODE message` of an error, `images NAMES` of the images that were
+// asked for, `unused NAMES` of build arguments, `config JSON` of fields of the config, and `- LINE` for each line of
+// the history.
 
 import fs from 'node:fs'
 import type { PlanOptions } from './plan-kit.js'

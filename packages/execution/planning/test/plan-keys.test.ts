@@ -1,16 +1,16 @@
-// The keys of steps: which change, and which stay, when the Dockerfile or what it reads changes. What has a known key is in
-// a cache, everything else would be executed.
+// Which keys of steps change, and which stay, when the Dockerfile or the files that it reads change. A step whose key
+// stays is found in the cache; every other step would be executed.
 
 import t from 'tap'
 import { asImported, asKnown, type Planned, type PlanOptions, planOf } from './plan-kit.js'
 
-/** The steps of a plan that another plan does not have, by their numbers. */
+/** The numbers of the steps that `before` does not have. */
 function changed(plan: Planned, before: Planned): number[] {
   const known = new Set(before.steps.map(({ step }) => step.cacheKey))
   return plan.steps.flatMap(({ step }, index) => (known.has(step.cacheKey) ? [] : [index + 1]))
 }
 
-/** 1 of the stage `tools`, 2 to 7 of the target. */
+/** Step 1 is in the stage `tools`; steps 2 to 7 are in the target. */
 const FILE = `ARG V=1
 FROM base AS tools
 RUN tool
@@ -29,7 +29,7 @@ const FROM_TOOLS = [6, 7]
 t.test('what changes which keys', async t => {
   const context = { a: 'A', b: 'B', 'd/x': 'X', 'd/y': 'Y' }
   const all = [1, 2, 3, 5, 6, 7]
-  // A linked step is 4: what lies below it never changes it.
+  // Step 4 is linked, so the files below it never change it.
   const edits: readonly [why: string, from: string | RegExp, to: string, want: readonly number[]][] = [
     ['nothing', '', '', []],
     ['a comment', 'FROM base AS', '# comment\nFROM base AS', []],

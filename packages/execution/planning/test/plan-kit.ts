@@ -25,18 +25,18 @@ export type Files = Readonly<Record<string, string>>
 
 export interface PlanOptions {
   readonly target?: string
-  /** The one of the image; the machine is linux/amd64. */
+  /** The platform of the image; the machine is linux/amd64. */
   readonly platform?: string
   readonly args?: Readonly<Record<string, string>>
   /** The context holds `a`, `b`, `d/x` and `d/y` unless said. */
   readonly context?: Files
-  /** Those of --build-context that hold files. */
+  /** The contexts of --build-context that hold files. */
   readonly contexts?: Readonly<Record<string, Files>>
-  /** Fields of the config of an image, by its name. An image that is not named here is there, too, with an empty config. */
+  /** Fields of the configs of images, by the image's name. All other images exist too, with an empty config. */
   readonly images?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  /** What the layer of an image holds, by its name. */
+  /** The content of each image's layer, by the name of the image. */
   readonly layers?: Files
-  /** What addresses give. */
+  /** The content of each web address. */
   readonly web?: Files
   readonly secrets?: readonly string[]
   readonly agents?: readonly string[]
@@ -45,20 +45,20 @@ export interface PlanOptions {
   /** Other architectures whose programs the machine can start. */
   readonly emulators?: readonly string[]
   readonly allow?: readonly string[]
-  /** The cache of this store, and that of another machine. */
+  /** The steps in the cache of this store, and in the cache of another machine. */
   readonly known?: ReadonlyMap<Digest, PackedStep | undefined>
   readonly imported?: ReadonlyMap<string, PackedStep>
   readonly nonce?: string
 }
 
 export interface Planned {
-  /** One line for each step that the target needs, those of its stages in the order of the file. */
+  /** One line for each step that the target needs, in the order of the stages in the file. */
   readonly lines: readonly string[]
   readonly steps: readonly PlannedLine[]
   readonly doc: ImageDocument
-  /** `created_by` of the history; of entries without a layer in brackets. */
+  /** `created_by` of each entry of the history; in brackets if the entry has no layer. */
   readonly history: readonly string[]
-  /** Images that were asked for, with the platform where FROM says one. */
+  /** Images that were asked for, with their platform if FROM names one. */
   readonly images: readonly string[]
   readonly unused: readonly string[]
 }
@@ -85,7 +85,7 @@ export function recordsOf(dockerfile: string): InstructionRecord[] {
   })
 }
 
-/** Plans as kf-run does. Whatever is wrong with the file is thrown. */
+/** Plans a Dockerfile as kf-run does. Errors in the file are thrown. */
 export async function planOf(dockerfile: string, options: PlanOptions = {}): Promise<Planned> {
   const plan = makePlan(recordsOf(dockerfile), options.target)
   checkStageUses(plan.stages)
@@ -128,7 +128,7 @@ export async function planOf(dockerfile: string, options: PlanOptions = {}): Pro
   }
 }
 
-// The same linked step may lie in a chain twice.
+// The same linked step may be in a chain twice.
 function placeIn({ cacheKey, onto }: ChainStep): string {
   return `${cacheKey} ${onto?.key}`
 }
@@ -154,7 +154,7 @@ function stepKeys(
   })
 }
 
-// Of a cache, planning reads only what is known of the layer.
+// Planning reads only the layer of a cached step.
 function importedStep(packed: PackedStep | undefined): ImportedStep | undefined {
   return packed && ({ packed, name: 'cache' } as ImportedStep)
 }
@@ -248,7 +248,7 @@ function imageOf(name: string, wanted: string | undefined, options: PlanOptions)
   }
 }
 
-// As with a context on disk: a name without wildcards that is not there is an error, and the key is over what is asked for.
+// As with a context on disk, a missing name without wildcards is an error, and the key covers only the wanted files.
 function files(name: string, content: Files): Source {
   return {
     tree: { kind: 'context', dir: name, ignore: [] },
@@ -268,12 +268,12 @@ function filesOf(source: string, content: Files): [string, string][] {
   return found
 }
 
-/** All steps of a plan as a cache of this store: each was executed, and packed into a layer of its own. */
+/** The steps of a plan as a cache of this store, as if each had been executed and packed into a layer of its own. */
 export function asKnown({ steps }: Planned): ReadonlyMap<Digest, PackedStep> {
   return new Map(steps.map(({ step }) => [step.cacheKey, packedOf(step)]))
 }
 
-/** All steps of a plan as a cache that another machine wrote. */
+/** The steps of a plan as a cache that another machine wrote. */
 export function asImported({ steps }: Planned): ReadonlyMap<string, PackedStep> {
   const contentOf = (chain: Chain): Digest | undefined =>
     chain.steps.reduce<Digest | undefined>(

@@ -2,8 +2,9 @@
 //
 //     NUMBER WHAT on BELOW [as USER] [in DIR] [with NAME=VALUE ...] [needs TREE:PATH, MOUNT, ...]
 //
-// WHAT is a command, or the line that the history has. BELOW is `scratch`, `image NAME` or `step NUMBER`; of a linked step `nothing, laid on ...`.
-// What is usual is left out: the user root, the directory /, the variable PATH, the network of the host.
+// WHAT is a command, or the step's line in the history. BELOW is `scratch`, `image NAME` or `step NUMBER`, or for a
+// linked step `nothing, laid on ...`. Usual values are left out: the user root, the directory /, the variable PATH, the
+// network of the host.
 
 import type { Action, FetchedSource, SourceRoot, StepMount } from '@pipelayer/steps'
 

@@ -1,4 +1,5 @@
-// Plans of Dockerfiles: the steps, in order, what each lies on and needs. Nothing is executed.
+// Plans of Dockerfiles: their steps in order, with what each step is executed on and what it needs. Nothing is
+// executed.
 
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
@@ -38,7 +39,7 @@ t.test('records that kf-parse does not write', async t => {
   )
 })
 
-/** What a row expects, as it is: the steps, and of the rest what the row asks for. */
+/** The actual lines to compare with a row: all steps, and of the other lines those that the row has. */
 async function linesOf({ file, options, want }: PlanCase): Promise<string[]> {
   try {
     const planned = await planOf(file, options)

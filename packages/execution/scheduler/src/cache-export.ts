@@ -17,24 +17,24 @@ import type { Store } from '@pipelayer/store'
 import { packedLayer } from './step-packing.js'
 import type { StepScheduler } from './step-scheduler.js'
 
-/** Where a cache goes to. */
+/** A place that a cache is written to. */
 export interface Export {
-  /** As `--cache-to` names them. */
+  /** The names that `--cache-to` gives. */
   readonly names: readonly string[]
   readonly open: (name: string) => Place
   readonly scheduler: StepScheduler
   readonly info: (message: string) => void
 }
 
-/** A step, and the cache that has its blob where the store does not. */
+/** A step, and the cache that has its blob if the store does not. */
 interface ExportedStep extends SharedStep {
   readonly origin?: Place
 }
 
 /**
- * Puts the steps of a build to the places of `--cache-to`, those of stages that are in no image too. What layer-pack has
- * not packed yet is packed now. Steps that nobody needed, and that neither the store nor an imported cache has, are left
- * out.
+ * Puts the steps of a build to the places of `--cache-to`, including the steps of stages that are in no image. Steps
+ * that layer-pack has not packed yet are packed now. Steps that were not executed, and that neither the store nor an
+ * imported cache has, are left out.
  *
  * @throws {ToolError} those of packing and of the places
  */

@@ -11,7 +11,7 @@ import { isOrphan } from '@pipelayer/sys'
 export interface ExecutorOptions {
   /** The program: `node SCRIPT`. */
   readonly script: string
-  /** A new directory on the file system of the store, only ours: it is removed when the executor ends. */
+  /** A new directory on the file system of the store, which only we can read. It is removed when the executor ends. */
   readonly work: string
   readonly runtime: StartRequest['runtime']
   readonly overlays: StartRequest['overlays']
@@ -22,8 +22,8 @@ export interface ExecutorOptions {
 }
 
 /**
- * Takes away what an executor leaves: containers that the runtime still knows, cgroups of those that were killed before
- * it had written them down, the work directory.
+ * Removes what an executor has left behind: containers that the runtime still knows, cgroups of containers that were
+ * killed before the runtime had recorded them, and the work directory.
  */
 const CLEAN = `
 for state in "$WORK"/runtime/*; do
@@ -41,9 +41,10 @@ done
 rm -rf -- "$WORK"`
 
 /**
- * Survives a SIGKILL of kf-run, waits for the executor, and cleans up: in the user namespace where there is one, since
- * only its root may remove the files of other ids. Killing the shell kills the executor (pdeathsig); killing the
- * executor, which is process 1 of its namespace, kills all that runs and unmounts all that it mounted.
+ * A shell that survives a SIGKILL of kf-run, waits for the executor, and cleans up. If there is a user namespace, it
+ * runs inside, since only the root of that namespace may remove files of other ids. Killing the shell kills the
+ * executor (pdeathsig); killing the executor, which is process 1 of its namespace, kills all that runs and unmounts all
+ * that it mounted.
  */
 const AROUND = `
 setpriv --pdeathsig KILL "$@"
@@ -53,7 +54,7 @@ exit $status`
 
 const IN_NAMESPACES = ['unshare', '-mpf', '--kill-child', '--mount-proc', process.execPath]
 
-/** The one child that mounts and runs. Started at the first step that the cache does not have. */
+/** The child process that mounts and runs. It is started at the first step that the cache does not have. */
 export class ExecutorChild {
   readonly #child: ChildProcess
   readonly #entered: Promise<void>
@@ -82,13 +83,13 @@ export class ExecutorChild {
     this.#lines = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })
     this.#lines.on('line', line => this.#take(JSON.parse(line) as Note | Numbered<Reply>))
     this.#lines.on('close', () => this.#lost())
-    // A write to one that died is told by its end.
+    // If the process has died, its end is reported, so a failed write need not be.
     this.#child.stdin?.on('error', () => {})
     this.#stop = () => this.#child.stdin?.destroy()
     options.signal.addEventListener('abort', this.#stop)
   }
 
-  /** Starts it, and finds out how it can keep trees apart. */
+  /** Starts the child, and finds out in which form it can keep trees. */
   static async start(options: ExecutorOptions): Promise<{ executor: ExecutorChild; form: TreeForm }> {
     await sweep(options)
     const executor = new ExecutorChild(options)
@@ -108,9 +109,9 @@ export class ExecutorChild {
   }
 
   /**
-   * Sends a request and waits for its reply. Others may be under way.
+   * Sends a request and waits for its reply. Other requests may be under way.
    *
-   * @throws {ToolError} as the executor replied; `EXECUTOR_DIED` when it is gone
+   * @throws {ToolError} as the executor replied; `EXECUTOR_DIED` if it has ended
    */
   async ask(request: Request): Promise<{ readonly form?: TreeForm }> {
     this.#options.signal.throwIfAborted()
@@ -128,12 +129,12 @@ export class ExecutorChild {
     throw new ToolError(reply.code, reply.message, { status: reply.status })
   }
 
-  /** Ends it and waits until its mounts and its work directory are gone. */
+  /** Ends the child, and waits until its mounts and its work directory are gone. */
   async close(): Promise<void> {
     this.#options.signal.removeEventListener('abort', this.#stop)
     this.#child.stdin?.end()
     await this.#ended
-    // What the shell did not come to do, because it was killed too.
+    // The shell was killed before it could clean up, so it is done here.
     const { work } = this.#options
     if (fs.existsSync(work)) await clean(work, this.#options)
   }
@@ -165,7 +166,9 @@ export class ExecutorChild {
   }
 }
 
-/** What killed builds of a user left, and only its namespace may remove. */
+/**
+ * Removes what killed builds of an ordinary user have left behind, which only root of the user namespace may remove.
+ */
 async function sweep(options: ExecutorOptions): Promise<void> {
   if (options.caller.kind !== 'user') return
   const folder = path.dirname(options.work)
@@ -178,13 +181,13 @@ async function clean(work: string, { caller, env }: Pick<ExecutorOptions, 'calle
     const { child, entered } = startInside(caller, [CLEAN], options)
     await Promise.all([once(child, 'close'), entered])
   } catch {
-    // Told by whoever wanted to build.
+    // A build that cannot make a namespace reports that itself.
   }
   try {
-    // No shell, no namespace: then nothing was made in one, and it is ours.
+    // Without a shell or a namespace nothing was made inside one, so all files are our own.
     fs.rmSync(work, { recursive: true, force: true })
   } catch {
-    // The next build tries again.
+    // The next build tries to remove it again.
   }
 }
 

@@ -3,8 +3,8 @@ import { contentDir, type EncodedLayer, usualLayer } from '@pipelayer/step-cache
 import type { StepScheduler } from './step-scheduler.js'
 
 /**
- * The layer of a step: as it was packed before, else packed now, by the executor. Nothing where the step is not here, or
- * only as a layer that was packed another way.
+ * The layer of a step. If the step was not packed before, the executor packs it now. The result is undefined if the
+ * store does not have the step, or has it only as a layer that was packed in another way.
  *
  * @throws {ToolError} those of packing
  */

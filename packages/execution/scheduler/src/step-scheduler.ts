@@ -15,23 +15,23 @@ import { type DoneStep, type StepCache, type StepImports, usualLayer } from '@pi
 import type { Store } from '@pipelayer/store'
 import type { StepTrees } from './step-trees.js'
 
-/** What a build's steps are found and executed with. */
+/** What the steps of a build are found and executed with. */
 export interface SchedulerOptions {
   readonly store: Store
   readonly cache: StepCache
   readonly trees: StepTrees
   readonly imports: StepImports
   readonly time: CreationTime
-  /** Steps executed at the same time, where they do not need each other. */
+  /** How many steps are executed at the same time, if they do not need each other. */
   readonly parallel: number
-  /** Makes every key a new one, so that every step is executed anew. */
+  /** If set, it is part of every key, so that every step is executed anew. */
   readonly nonce?: string
   readonly info: (message: string) => void
 }
 
 /**
- * The steps of a build: from the cache of the store, from one that was imported, else executed, once somebody needs
- * them. Steps that do not lie on each other are executed at the same time.
+ * Provides the results of a build's steps: from the cache of the store, from an imported cache, or by executing them
+ * when somebody needs them. Steps that do not depend on each other are executed at the same time.
  */
 export class StepScheduler implements StepPlanner {
   readonly store: Store
@@ -84,19 +84,19 @@ export class StepScheduler implements StepPlanner {
       info(`${wanted.title} (cached in ${origin.imported.name})`)
       return this.#memo(() => this.#fetch(origin), wanted)
     }
-    // Stages and platforms may have steps in common: each is executed once.
+    // Stages and platforms may have steps in common, so each step is executed once.
     const execute = (): Promise<DoneStep> => this.#execute(below, wanted, origin)
     const done = this.#missing.get(origin.cacheKey) ?? this.#memo(execute, wanted)
     this.#missing.set(origin.cacheKey, done)
     return done
   }
 
-  /** What a step gives, or the first thing that went wrong in the build. */
+  /** The result of a step, or the first error of the build. */
   async done(step: ChainStep): Promise<DoneStep> {
     return await Promise.race([step.done(), this.#failure])
   }
 
-  /** Ends what is under way, and waits for it. */
+  /** Ends the steps that are executed, and waits for them. */
   async close(): Promise<void> {
     await this.trees.close()
   }
@@ -121,7 +121,7 @@ export class StepScheduler implements StepPlanner {
         this.#fail(found)
         throw found
       })
-      // Whoever waits for it hears of it; that nobody may yet is no accident.
+      // The caller that needs the step gets the error. It is no unhandled rejection if no caller needs it yet.
       done.catch(() => {})
       return done
     }

@@ -21,11 +21,11 @@ interface Running {
 /** The directories of a chain, nearest first. */
 interface Found {
   readonly lowers: readonly string[]
-  /** It is one whole tree, or nothing. */
+  /** It is one whole tree, or has no directories. */
   readonly isWhole: boolean
 }
 
-/** Who hears of a build. */
+/** Receives the messages of a build. */
 export interface Listener {
   readonly info: (message: string) => void
   readonly warn: (message: string) => void
@@ -40,7 +40,7 @@ export interface TreeOptions {
   readonly say: Listener
 }
 
-/** The trees of chains on disk. What is missing is unpacked by the executor, which is started when something is. */
+/** The trees of chains on disk. Missing ones are unpacked by the executor, which is started for the first of them. */
 export class StepTrees {
   readonly #options: TreeOptions
   readonly #cache: StepCache
@@ -53,7 +53,10 @@ export class StepTrees {
     this.#cache = options.cache
   }
 
-  /** How trees are kept, and the executor that keeps them so. @throws {ToolError} `STOPPED` after {@link close} */
+  /**
+   * Starts the executor, and returns it with the form in which it keeps trees. @throws {ToolError} `STOPPED` after
+   * {@link close}
+   */
   start(): Promise<Running> {
     if (this.#isClosed) throw new ToolError('STOPPED', 'the build has ended')
     this.#running ??= ExecutorChild.start({
@@ -71,7 +74,7 @@ export class StepTrees {
     else info(note.message)
   }
 
-  /** Ends the executor. Safe to call when there is none. */
+  /** Ends the executor, if it was started. */
   async close(): Promise<void> {
     this.#isClosed = true
     const running = await this.#running?.catch(() => undefined)
@@ -82,7 +85,7 @@ export class StepTrees {
     return tree.kind === 'context' ? tree : { kind: 'chain', lowers: await this.lowers(tree.chain) }
   }
 
-  /** The directories of a chain, nearest first, all of them there. */
+  /** The directories of a chain, nearest first. All of them exist when this returns. */
   async lowers(chain: Chain): Promise<readonly string[]> {
     return (await this.#find(chain)).lowers
   }
@@ -92,17 +95,17 @@ export class StepTrees {
     for (const step of chain.steps.toReversed()) {
       const folder = await this.folder(step)
       const whole = folder.form === 'tree' ? await this.#whole(step, folder) : undefined
-      // A whole tree needs nothing below it.
+      // A whole tree holds the files of everything below it.
       if (whole !== undefined) return { lowers: [...lowers, whole], isWhole: lowers.length === 0 }
       const dir = contentDir(folder)
-      // The same linked step may lie in a chain twice. The nearer one shows all that the other would.
+      // The same linked step may be in a chain twice. The nearer directory hides the other one completely.
       if (!lowers.includes(dir)) lowers.push(dir)
     }
     const base = await this.#base(chain)
     return { lowers: [...lowers, ...base.lowers], isWhole: base.isWhole && lowers.length === 0 }
   }
 
-  /** The whole tree that a step in tree form ends; of a linked step undefined where what is below is not in that form. */
+  /** The whole tree up to a step in tree form; undefined for a linked step on a chain that is not in that form. */
   async #whole(step: ChainStep, folder: StepFolder): Promise<string | undefined> {
     const { onto, cacheKey, createdBy } = step
     const tree = contentDir(folder)
@@ -117,7 +120,7 @@ export class StepTrees {
     return contentDir({ dir, form: 'tree' })
   }
 
-  /** Where a step lies; one of which only the layer is here is unpacked. */
+  /** The folder of a step. If only its layer is in the store, the layer is unpacked. */
   async folder(step: ChainStep): Promise<StepFolder> {
     const { cacheKey, folder, created } = await step.done()
     if (folder) return folder
@@ -147,7 +150,7 @@ export class StepTrees {
 
   async #base(chain: Chain): Promise<Found> {
     if (chain.base === undefined) return { lowers: [], isWhole: true }
-    // Where nothing is to be unpacked, nothing has to be started to find out the form: it shows.
+    // If nothing has to be unpacked, the form shows on disk, and the executor need not be started to find it out.
     const form = this.#formOnDisk(chain) ?? (await this.start()).form
     const layers = this.#layersOf(chain, form)
     const dirs = layers.map(layer => layer.dir).reverse()
@@ -168,14 +171,14 @@ export class StepTrees {
     return (['overlay', 'tree'] as const).find(isHere)
   }
 
-  /** @param base - the image whose layers are read: what is damaged of it is fetched anew, and the request made again */
+  /** @param base - the image whose layers are read; its damaged layers are fetched anew, and the request is repeated */
   async #once(dir: string, request: Request, base?: BaseImage): Promise<void> {
     const { executor } = await this.start()
     const ask = async (): Promise<unknown> => {
       try {
         return await executor.ask(request)
       } catch (error) {
-        // A damaged blob fails in many ways, as gzip or as a tar: the files are read to know.
+        // A damaged blob can cause many errors, such as those of gzip or tar, so the files are read and checked.
         if (!(error instanceof ToolError) || !(await base?.mend())) throw error
         return await executor.ask(request)
       }

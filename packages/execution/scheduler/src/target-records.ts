@@ -5,13 +5,13 @@ import { contentDir, layerFields, usualLayer } from '@pipelayer/step-cache'
 import { packedLayer } from './step-packing.js'
 import type { StepScheduler } from './step-scheduler.js'
 
-/** Which image, and in which form its steps go down the pipe. */
+/** The image, and the form in which its steps are written as records. */
 export interface RecordsRequest {
   /** The key of the image in the stream. */
   readonly image: string
   readonly scheduler: StepScheduler
   readonly caller: Caller
-  /** Give each step as a snapshot, also one that is packed already. */
+  /** Write each step as a snapshot, even if it is packed already. */
   readonly snapshots: boolean
 }
 
@@ -19,8 +19,8 @@ export interface RecordsRequest {
  * The records of an image: `layer` for each layer of its base, then one for each step as soon as it is done, in order,
  * and `config` last.
  *
- * All steps are asked for at once: they are executed whether or not somebody has taken the records of those before.
- *
+ * All steps are asked for at once, so they are executed even while the reader has not taken the records of earlier
+ * steps.
  */
 export async function* targetRecords(
   state: StageState,
@@ -59,8 +59,9 @@ function* baseRecords(base: BaseImage | undefined, image: string): Generator<Any
 }
 
 /**
- * What goes down the pipe for a step: the layer it was packed into, else where its changes lie and on what. Those of an
- * ordinary user are packed here: others' files in them can only be read where they were made.
+ * The record of a step: the layer that it was packed into, or else a snapshot with its directories and those below it.
+ * Steps of an ordinary user are packed first, because files of other ids can only be read in the user namespace where
+ * they were made.
  */
 async function stepRecord(
   step: ChainStep,
@@ -91,7 +92,7 @@ async function stepRecord(
   const folder = await scheduler.trees.folder(step)
   const lowers = await scheduler.trees.lowers(step.below)
   const [before] = lowers
-  // Whoever reads it in the namespace itself does not need it, but may read it elsewhere.
+  // A reader in the same namespace does not need the id map, but the records may be read elsewhere.
   const idMap = caller.kind === 'root' ? {} : { idMap: caller.idMap }
   const where =
     folder.form === 'overlay'

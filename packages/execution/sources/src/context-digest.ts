@@ -19,16 +19,16 @@ export interface DigestOptions {
   /** SOURCE_DATE_EPOCH, in seconds since 1970. */
   readonly epoch?: number | undefined
   /**
-   * What is known of contents already: instructions that take the same file have it read once, and of a tree that did not
-   * change since an earlier build nothing is read.
+   * The digests of files that are known already: a file that several instructions copy is read once, and a tree that
+   * has not changed since an earlier build is not read at all.
    */
   readonly files?: FileDigests
 }
 
 /**
- * A digest over what a COPY or ADD from a context will read: names, owners, modes, link targets, contents; not the
- * times, so that a fresh clone finds its cache. Under SOURCE_DATE_EPOCH layers are to be equal whatever the clock of
- * a file said, so min(mtime, epoch) is part of it.
+ * A digest over the files that a COPY or ADD from a context will read: names, owners, modes, link targets, contents;
+ * but no times, so that a fresh clone finds its steps in the cache. With SOURCE_DATE_EPOCH, layers have the time
+ * min(mtime, epoch) for each file, so that time is part of the digest.
  *
  * @throws {ToolError} `NOT_FOUND`
  */
@@ -52,7 +52,7 @@ export function contextDigest(
   }
 }
 
-/** What the files of {@link contextDigest} are, without a look into them; see {@link treeState}. */
+/** The state of the files of {@link contextDigest}, found without reading them; see {@link treeState}. */
 export function contextState(
   context: BuildContext,
   action: Wanted,
@@ -67,7 +67,7 @@ export function contextState(
   }
 }
 
-/** What each source of an instruction stands for. */
+/** The files that each source of an instruction stands for. */
 type Sources = readonly (readonly FoundSource[])[]
 
 function foundSources(root: Rooted, context: BuildContext, action: Wanted): Sources {
@@ -109,7 +109,7 @@ function digestIn(root: Rooted, sources: Sources, options: TreeHasherOptions): s
 interface TreeHasherOptions {
   readonly epoch: number | undefined
   readonly files: FileDigests
-  /** Owners count: the files of an archive have some. */
+  /** Include owners, since the files of an archive have them. */
   readonly owners: boolean
 }
 

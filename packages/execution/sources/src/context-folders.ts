@@ -9,7 +9,7 @@ import type { RemoteSetup, RemoteSources } from './remote-sources.js'
 import type { TempFolders } from './temp-folders.js'
 import { unpackArchive } from './unpack-archive.js'
 
-/** Makes directories of contexts that are none, each once: stages and platforms share them. */
+/** Makes directories of contexts that are not directories, each once: stages and platforms share them. */
 export class ContextFolders {
   readonly #setup: RemoteSetup
   readonly #remotes: RemoteSources
@@ -25,7 +25,7 @@ export class ContextFolders {
   /**
    * The files of a context.
    *
-   * @throws {ToolError} `CONTEXT_INVALID` where a file is no tar; those of git, http and unpacking
+   * @throws {ToolError} `CONTEXT_INVALID` if a file is no tar; those of git, http and unpacking
    */
   async open(source: ContextSource): Promise<BuildContext> {
     const known = this.#open.get(source) ?? this.#make(source)
@@ -72,14 +72,14 @@ export class ContextFolders {
       const dir = this.#temp.make()
       const onWarning = (message: string): void => this.#setup.onWarning?.(message)
       const isArchive = await unpackArchive(fd, { onWarning, directory: () => dir })
-      // An ordinary user cannot give files away: all of them are that user's, which is root in the build.
+      // An ordinary user cannot give files to other owners: all of them belong to that user, who is root in the build.
       return isArchive ? { dir, ignore: [], keepsOwners: process.geteuid?.() === 0 } : undefined
     } finally {
       fs.closeSync(fd)
     }
   }
 
-  // What comes through a pipe is read twice: to see that it is a tar, and to unpack it.
+  // Data from a pipe is copied to a file, because it is read twice: to see that it is a tar, and to unpack it.
   async #seekable(file: string): Promise<string> {
     if (fs.statSync(file).isFile()) return file
     const copy = path.join(this.#temp.make(), 'archive')

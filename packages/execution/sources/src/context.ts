@@ -8,24 +8,28 @@ import { Rooted } from '@pipelayer/rootfs'
 import type { BuildContext } from '@pipelayer/steps'
 import { readRegular } from '@pipelayer/sys'
 
-/** A context, as it is asked for. */
+/** A context, as the command line names it. */
 export type ContextSource =
   | ({ readonly kind: 'dir' } & BuildContext)
-  /** A tar, compressed or not: a file, or what can be read once. */
+  /** A tar, compressed or not: a file, or a pipe that can be read only once. */
   | { readonly kind: 'archive'; readonly file: string }
   | { readonly kind: 'git'; readonly ref: GitRef }
-  /** An archive is unpacked where `unpack` says so; another file is the one file of the context, named `context`. */
+  /**
+   * A file of the web. If `unpack` is set, an archive is unpacked; any other file is the only file of the context,
+   * named `context`.
+   */
   | { readonly kind: 'http'; readonly address: string; readonly unpack: boolean }
 
 export type NamedContext = ContextSource | { readonly kind: 'image'; readonly image: string }
 
-/** A .dockerignore of more bytes than this is none. */
+/** A .dockerignore of more bytes is ignored. */
 const MAX_IGNORE_BYTES = 16 * 1024 * 1024
 
 /**
- * What `--context` stands for: a directory, a tar, a git repository, a file of the web. What is on the disk wins.
+ * Finds out what `--context` stands for: a directory, a tar, a git repository or a file of the web. If a file or
+ * directory of that name exists, it is taken.
  *
- * @param dockerfile - as the records name it; `-` and names that are not there have no file beside them
+ * @param dockerfile - the name in the records; no ignore file is looked for beside `-` or a name that does not exist
  * @throws {ToolError} `GIT_REF_INVALID`, system errors
  */
 export function readContext(text: string, dockerfile: string | undefined): ContextSource {
@@ -35,8 +39,8 @@ export function readContext(text: string, dockerfile: string | undefined): Conte
 }
 
 /**
- * What `--build-context NAME=VALUE` stands for: as {@link readContext}, else an image: `docker-image://NAME`,
- * `oci-layout://DIR[:TAG][@DIGEST]`, a place.
+ * Finds out what `--build-context NAME=VALUE` stands for: a context as for {@link readContext}, or an image:
+ * `docker-image://NAME`, `oci-layout://DIR[:TAG][@DIGEST]`, a place.
  */
 export function readNamedContext(value: string): NamedContext {
   const [, scheme, rest = ''] = /^(docker-image|oci-layout):\/\/(.*)$/s.exec(value) ?? []
@@ -48,7 +52,7 @@ export function readNamedContext(value: string): NamedContext {
   )
 }
 
-// A digest beats the tag before it.
+// If there is both a tag and a digest, the digest counts.
 function layoutPlace(text: string): string {
   const at = text.lastIndexOf('@')
   if (at < 0 || !isDigest(text.slice(at + 1))) return `oci:${text}`
@@ -57,7 +61,7 @@ function layoutPlace(text: string): string {
   return `oci:${colon < 0 ? named : named.slice(0, colon)}:${text.slice(at)}`
 }
 
-/** Names of images that mean the same are one name: `debian`, `debian:latest`, `docker.io/library/debian`. */
+/** One form for all names of the same image: `debian`, `debian:latest`, `docker.io/library/debian`. */
 export function contextName(text: string): string {
   try {
     return familiar(parseNormalized(text)).replace(/:latest$/, '')
@@ -79,8 +83,8 @@ function remoteContext(text: string, { unpack }: { readonly unpack: boolean }): 
   return /^https?:\/\//.test(text) ? { kind: 'http', address: text, unpack } : undefined
 }
 
-// Patterns come from the file beside the Dockerfile, named as it with `.dockerignore` behind, else from `.dockerignore`
-// in the context.
+// Patterns come from the file beside the Dockerfile that has its name with `.dockerignore` appended, if it exists,
+// otherwise from `.dockerignore` in the context.
 function openContext(dir: string, dockerfile: string | undefined): ContextSource {
   const real = attempt(`open the context "${dir}"`, () => fs.realpathSync(dir))
   const beside = dockerfile === undefined || dockerfile === '-' ? undefined : besideText(dockerfile, real)
@@ -88,7 +92,7 @@ function openContext(dir: string, dockerfile: string | undefined): ContextSource
   return { kind: 'dir', dir: real, ignore: text === undefined ? [] : parseIgnore(text) }
 }
 
-// The Dockerfile is named relative to where kf-parse ran, which is where we run, or relative to the context.
+// The Dockerfile is named relative to the folder where kf-parse ran, which is ours too, or relative to the context.
 function besideText(dockerfile: string, context: string): Buffer | undefined {
   for (const base of [process.cwd(), context]) {
     const file = `${path.resolve(base, dockerfile)}.dockerignore`

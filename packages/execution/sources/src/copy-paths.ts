@@ -1,35 +1,35 @@
 /**
- * How COPY and ADD read their paths: pure rules, no file is looked at. Paths are binary strings.
- * Spec: BuildKit, dockerfile2llb/convert_copy.go; fsutil, copy/copy.go.
+ * The rules by which COPY and ADD read their paths. No file is looked at here. Paths are binary strings. Spec:
+ * BuildKit, dockerfile2llb/convert_copy.go; fsutil, copy/copy.go.
  *
  * @module
  */
 import { cleanName } from '@pipelayer/rootfs'
 
-/** Where a destination points: an absolute name in the image, and whether it was written as a directory. */
+/** The destination of a copy: an absolute name in the image, and whether it was written as a directory. */
 export interface Destination {
   /** Without leading slash, clean; empty for the root. */
   readonly path: string
-  /** Written with a trailing `/` or `/.`, or as `.` or nothing. */
+  /** It was written with a trailing `/` or `/.`, or as `.`, or is empty. */
   readonly isDirectory: boolean
 }
 
-/** A destination relative to `workdir`. */
+/** Reads a destination, relative to `workdir`. */
 export function destination(dest: string, workdir: string): Destination {
   const isDirectory = dest === '' || dest === '.' || /(^|\/)\.?$/.test(dest)
   const path = cleanName(dest.startsWith('/') ? dest : `${workdir}/${dest}`)
   return { path, isDirectory: isDirectory || path === '' }
 }
 
-/** A source: where to begin without wildcards, and the pattern for what is below. */
+/** A source: its path up to the first wildcard, and the pattern for the rest. */
 export interface SourcePattern {
   /** Clean, without leading slash. */
   readonly base: string
-  /** Matched against names relative to `base`; undefined where the source has no wildcard. */
+  /** The pattern for names relative to `base`; undefined if the source has no wildcard. */
   readonly wildcard?: string
-  /** Of --parents: only what matches is copied, with its path below `base`. */
+  /** With --parents: the pattern of the names that are copied, with their paths below `base`. */
   readonly include?: string
-  /** A wildcard stands in the source, so that no match is no error. */
+  /** The source has a wildcard, so that it is no error if nothing matches. */
   readonly optional: boolean
 }
 
@@ -51,7 +51,7 @@ function splitWildcard(source: string): SourcePattern {
   return { base: parts.slice(0, first).join('/'), wildcard: parts.slice(first).join('/'), optional: true }
 }
 
-/** Whether Go's filepath.Match would see more than a plain name. */
+/** Whether Go's filepath.Match would treat a name as a pattern. */
 export function hasWildcard(name: string): boolean {
   return /^(?:\\.|[^\\*?[])*[*?[]/s.test(name)
 }

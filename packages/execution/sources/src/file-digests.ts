@@ -6,35 +6,35 @@ import { openRegular } from '@pipelayer/sys'
 import type { TreeState } from './tree-state.js'
 
 const CHUNK = 1 << 20
-/** How many trees, and files that were not asked for, are remembered for other builds of the same context. */
+/** How many trees, and files that this build did not use, are remembered for other builds of the same context. */
 const MAX_TREES = 100
 const MAX_OTHERS = 200_000
-/** How many files are looked for in the text. */
+/** How many files are searched for in the text of the notes; after that, a map of all is made. */
 const MAX_SEARCHES = 8
 const TREE_LINE = /^[0-9a-f]{64} sha256:[0-9a-f]{64}$/
-/** A file that changed less than this ago may change again without any of its times showing it. */
+/** A file that changed more recently than this, in nanoseconds, may change again without a change of its times. */
 const SETTLED_NS = 2_000_000_000n
 const LINE = /^\d+:\d+:\d+:-?\d+:-?\d+ [0-9a-f]{64}$/
 
 /**
- * The contents of files as digests, each read once as long as its inode does not change: neither size nor times, of which
- * nobody can set the ctime. With a `file` that is remembered for the next build too.
+ * Gives the digests of files. A file is not read again while its inode stays the same in size and times; programs
+ * cannot set the ctime. With `file`, the digests are remembered for later builds.
  */
 export class FileDigests {
   readonly #file: string | undefined
   readonly #buffer = Buffer.allocUnsafe(CHUNK)
-  /** What an earlier build left, as it was read, and by key. */
+  /** The notes of an earlier build, as text and by key. */
   #notes: string | undefined
   #earlier: ReadonlyMap<string, string> | undefined
   #asked = 0
-  /** What this build asked for. */
+  /** The digests that this build asked for. */
   readonly #known = new Map<string, string>()
-  /** Of these, what no file may remember yet. */
+  /** Those of them that must not be written to the notes yet. */
   readonly #fresh = new Set<string>()
   #hasNew = false
-  /** Digests of whole trees by their state, the latest last. */
+  /** Digests of whole trees by their state; the latest is the last. */
   #trees: Map<string, string> | undefined
-  /** States of what this build asked for, by digest. */
+  /** The states of the trees that this build asked for, by digest. */
   readonly #states = new Map<string, string>()
   #hasNewTrees = false
 
@@ -45,7 +45,7 @@ export class FileDigests {
   /** @param file - the path of a regular file; it is opened, never followed */
   of(file: Buffer, { dev, ino, size, mtimeNs, ctimeNs }: fs.BigIntStats): string {
     const key = `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
-    // What has just changed is never written down.
+    // A file that has just changed is never written to the notes.
     const isFresh = BigInt(Date.now()) * 1_000_000n - ctimeNs < SETTLED_NS
     const known = this.#known.get(key) ?? (isFresh ? undefined : this.#remembered(key))
     if (known !== undefined) {
@@ -59,38 +59,38 @@ export class FileDigests {
     return digest
   }
 
-  /** Whether there is a next build to remember anything for. */
+  /** Whether digests are remembered for later builds. */
   get remembers(): boolean {
     return this.#file !== undefined
   }
 
-  /** The digest of a tree of this state. */
+  /** The digest of the tree that has this state. */
   tree(state: TreeState): Digest | undefined {
     this.#trees ??= new Map(linesOf(notesOf(this.#treesFile()), TREE_LINE).map(pair))
     const digest = this.#trees.get(state.digest)
     if (digest === undefined) return undefined
-    // What is used goes last: a big tree must outlive many edits of a small one.
+    // A tree that is used moves to the end, so that a big tree outlasts many edits of a small one.
     this.#trees.delete(state.digest)
     this.#trees.set(state.digest, digest)
     this.#states.set(digest, state.digest)
     return parseDigest(digest)
   }
 
-  /** Remembers the digest of a tree whose state was this before it was read. */
+  /** Remembers the digest of a tree that had this state before it was read. */
   keepTree(state: TreeState, digest: Digest): void {
-    // Of what has just changed neither we nor the executor can say by its state that it did not change again.
+    // If a tree has just changed, an equal state does not prove that it has not changed again.
     if (BigInt(Date.now()) * 1_000_000n - (BigInt(state.changed) + 1n) * 1_000_000_000n < SETTLED_NS) return
     this.#trees?.set(state.digest, digest)
     this.#states.set(digest, state.digest)
     this.#hasNewTrees = true
   }
 
-  /** The state that what has this digest had in this build, where it shows every later change. */
+  /** The state of the tree with this digest in this build, if that state shows every later change. */
   stateOf(digest: Digest): string | undefined {
     return this.#states.get(digest)
   }
 
-  /** Remembers what this build read. A file that cannot be written costs the next build time, nothing else. */
+  /** Writes the notes. If that fails, the next build reads the files again, and nothing else happens. */
   save(): void {
     if (this.#file === undefined) return
     if (this.#hasNew) save(this.#file, this.#lines())
@@ -102,7 +102,8 @@ export class FileDigests {
     return this.#file === undefined ? undefined : `${this.#file}.trees`
   }
 
-  // Files of a tree that was known as a whole were not asked for, and will be when one of them changes.
+  // Notes of other files are kept: files of a tree that was known as a whole were not asked for, but will be when one
+  // of them changes.
   #lines(): string[] {
     const known = [...this.#known].filter(([key]) => !this.#fresh.has(key))
     const others = this.#states.size === 0 ? [] : [...this.#map()].filter(([key]) => !this.#known.has(key))
@@ -110,7 +111,7 @@ export class FileDigests {
   }
 
   #remembered(key: string): string | undefined {
-    // For the few files of an edit a map of all would take longer than the rest of the build's plan.
+    // For the few files of a small edit, a map of all notes would take longer than the rest of planning.
     if (this.#asked++ >= MAX_SEARCHES) return this.#map().get(key)
     const notes = this.#text()
     const at = notes.indexOf(`\n${key} `) + 1
@@ -123,7 +124,7 @@ export class FileDigests {
     return this.#earlier
   }
 
-  // A newline stands before each line.
+  // The text of the notes, with a newline before each line.
   #text(): string {
     this.#notes ??= `\n${notesOf(this.#file)}`
     return this.#notes
@@ -142,12 +143,12 @@ export class FileDigests {
   }
 }
 
-// What a power cut tore is no line.
+// Lines that are damaged, as by a power cut, are dropped.
 function linesOf(notes: string, form: RegExp): string[] {
   return notes.split('\n').filter(line => form.test(line))
 }
 
-/** Notes that cannot be read cost the reading of the files. */
+/** If the notes cannot be read, the files are read instead. */
 function notesOf(file: string | undefined): string {
   if (file === undefined) return ''
   try {
@@ -181,6 +182,6 @@ function discard(file: string): void {
   try {
     fs.rmSync(file, { force: true })
   } catch {
-    // Its folder is none: it was never made.
+    // The folder does not exist yet.
   }
 }

@@ -2,14 +2,14 @@ import fs from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ofdLock } from '@pipelayer/sys'
 
-/** How often what somebody else holds is asked for again. */
+/** How often a lock that another process holds is tried again. */
 const RETRY_MS = 200
 
 /**
- * Takes a file for ourselves, made where there is none; it is free again when the descriptor is closed, or its process
- * ends.
+ * Locks a file for this process, and makes the file if it is missing. The lock ends when the descriptor is closed or
+ * the process ends.
  *
- * @returns the descriptor; undefined while somebody holds it, unless `wait`
+ * @returns the descriptor; undefined if another process holds the lock, unless `wait`
  */
 export async function lockFile(
   file: string,

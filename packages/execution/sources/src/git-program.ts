@@ -6,9 +6,9 @@ import { DEFAULT_RETRY, type RetryOptions } from '@pipelayer/registry'
 export interface GitEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal?: AbortSignal | undefined
-  /** `totalMs`: how long a server of http may be slower than 16 KiB a second. */
+  /** `totalMs`: how long an HTTP server may be slower than 16 KiB a second. */
   readonly retry?: Partial<RetryOptions> | undefined
-  /** Value of an Authorization header for a host, as the user's secrets have it. */
+  /** The value of the Authorization header for a host, if the user's secrets have one. */
   readonly authorization?: ((host: string) => string | undefined) | undefined
 }
 
@@ -17,21 +17,24 @@ export interface GitCall {
   /** `GIT_DIR` and its like. */
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
-  /** What `origin` stands for: in no argument list, and in no file. */
+  /** The address of `origin`. It is passed in neither the argument list nor a file. */
   readonly remote?: string
-  /** Protocols that may be spoken; none unless said. */
+  /** Protocols that git may use; none unless said. */
   readonly protocols?: string
 }
 
-/** Protocols of repositories of others. Never `file` or `ext`: a submodule would read our disk, or run commands. */
+/**
+ * Protocols for repositories of others. `file` and `ext` are never allowed: a submodule could read our disk, or run
+ * commands.
+ */
 export const REMOTE_PROTOCOLS = 'https:http:ssh:git'
 
-/** Of the user's environment git gets these of its own variables, which say how to reach a host. */
+/** The variables of git that are taken from the user's environment; they say how to reach a host. */
 const KEPT = new Set(['GIT_SSH', 'GIT_SSH_COMMAND', 'GIT_SSL_CAINFO', 'GIT_SSL_CAPATH'])
-/** Names of commits and of references, .gitmodules: more output than this is an attack on memory. */
+/** Output of git is lists of names and .gitmodules. More than this many bytes is an attack on memory. */
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 
-/** In place of every configuration file: nothing runs, nothing asks, nothing is remembered. */
+/** This configuration replaces every configuration file: git runs no hooks, asks nothing, and remembers nothing. */
 const CONFIG: Readonly<Record<string, string>> = {
   'core.hooksPath': '/dev/null',
   'core.fsmonitor': 'false',
@@ -51,13 +54,13 @@ const CONFIG: Readonly<Record<string, string>> = {
 /**
  * Runs git and gives its stdout.
  *
- * @throws {ToolError} `GIT_MISSING`; `GIT_FAILED`, status 75, with git's last line and without passwords
+ * @throws {ToolError} `GIT_MISSING`; `GIT_FAILED`, status 75, with the last line of git's output, without passwords
  */
 export async function git(call: GitCall, options: GitEnvironment): Promise<Buffer> {
   const program = findProgram('git', options.env.PATH)
   if (program === undefined)
     throw new ToolError('GIT_MISSING', 'git is not installed: a git repository cannot be fetched without it')
-  // What is checked out takes its mode from the repository, not from the caller's shell.
+  // The modes of files come from the repository, and must not depend on the umask of the caller's shell.
   const child = spawn('/bin/sh', ['-c', 'umask 022; exec "$@"', 'sh', program, ...call.args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(call, options),
@@ -117,7 +120,7 @@ function configOf({ remote }: GitCall, { authorization, retry }: GitEnvironment)
   if (remote !== undefined) config.push(['remote.origin.url', remote])
   const url = remote !== undefined && URL.canParse(remote) ? new URL(remote) : undefined
   const header = url?.protocol.startsWith('http') ? authorization?.(url.host) : undefined
-  // For this origin alone: a redirect elsewhere does not see it.
+  // The header is set for this origin only: a redirect to another host does not get it.
   if (header !== undefined) config.push([`http.${url?.origin}/.extraHeader`, `Authorization: ${header}`])
   const fields = config.flatMap(([key, value], index) => [
     [`GIT_CONFIG_KEY_${index}`, key],
@@ -136,7 +139,7 @@ function failed({ args, remote }: GitCall, stderr: string): ToolError {
   })
 }
 
-/** A remote without what may be a secret: over http the name can be a token too. */
+/** The address of a remote without its secrets: over HTTP the user name can be a token too. */
 export function shownRemote(remote: string): string {
   return withoutAccounts(remote)
 }

@@ -6,33 +6,33 @@ import type { Store } from '@pipelayer/store'
 import { lockFile } from './file-lock.js'
 import { type GitCall, type GitEnvironment, git, REMOTE_PROTOCOLS, shownRemote } from './git-program.js'
 
-/** A commit, named in full. */
+/** The full name of a commit. */
 export const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i
 
 export interface GitOptions extends GitEnvironment {
   readonly store: Store
 }
 
-/** Which commit of a repository. */
+/** The commit of a repository that is wanted. */
 export interface GitWanted {
-  /** What git is given: no query, no fragment. */
+  /** The address for git, without query and fragment. */
   readonly remote: string
-  /** Branch, tag, full name or commit; the default branch unless said. */
+  /** A branch, a tag, a full reference name or a commit; the default branch unless said. */
   readonly ref?: string | undefined
-  /** The commit, or how it begins, that the reference has to be. */
+  /** The commit that the reference must lead to, or the beginning of its name. */
   readonly checksum?: string | undefined
 }
 
-/** A reference, found. */
+/** The commit that a reference leads to. */
 export interface GitCommit {
   readonly commit: string
-  /** Full name, where a reference led to it. */
+  /** The full name of the reference, if one led to the commit. */
   readonly name?: string
 }
 
 /**
- * Asks a repository which commit a reference is now. A commit that is named in full is believed: its name is a hash of
- * what it holds.
+ * Asks a repository which commit a reference is now. The full name of a commit needs no question: it is a hash of the
+ * content.
  *
  * Tags come before branches of the same name.
  *
@@ -82,7 +82,7 @@ function checked(
   )
 }
 
-/** What was fetched of a remote: a bare repository in the store, ours alone while it is held. */
+/** A bare repository in the store, with everything that was fetched from a remote. It is locked while it is used. */
 export class GitRepository {
   readonly dir: string
   readonly #remote: string
@@ -94,7 +94,7 @@ export class GitRepository {
     this.#options = options
   }
 
-  /** Runs `work` while nobody else of ours uses the repository. */
+  /** Runs `work` while no other build uses the repository. */
   static async use<T>(
     remote: string,
     options: GitOptions,
@@ -113,11 +113,12 @@ export class GitRepository {
     }
   }
 
-  /** Brings a commit with all that it holds, and as little else as the server allows. */
+  /** Fetches a commit with all of its files, and as little else as the server allows. */
   async fetch({ commit, name }: GitCommit): Promise<void> {
     if (await this.#has(commit)) return
     const all = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']
-    // By its hash; by its name, where the server gives no hashes; all, where it knows no shallow clones.
+    // The commit is asked for by its hash; then by its name, if the server does not give hashes; then all is fetched,
+    // if the server knows no shallow clones.
     const ways = [
       ['--depth=1', '--no-tags', 'origin', commit],
       ...(name === undefined ? [] : [['--depth=1', '--no-tags', 'origin', name]]),
@@ -139,7 +140,7 @@ export class GitRepository {
     )
   }
 
-  /** Runs git on the repository; it reaches no network. */
+  /** Runs git on the repository without network access. */
   async local(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Buffer> {
     return await git({ args, env: { GIT_DIR: this.dir, ...env }, cwd: this.dir }, this.#options)
   }
@@ -155,7 +156,7 @@ export class GitRepository {
       await git({ args: ['init', '--quiet', '--bare', '--', this.dir], cwd: '/' }, this.#options)
       await this.local(['config', 'uploadpack.allowAnySHA1InWant', 'true'])
     }
-    // Left by one that was killed: nobody else is here.
+    // These files were left by a build that was killed: no other build uses the repository now.
     for (const name of fs.readdirSync(this.dir))
       if (name.endsWith('.lock')) fs.rmSync(path.join(this.dir, name), { force: true })
   }

@@ -7,15 +7,15 @@ import { git, shownRemote } from './git-program.js'
 import { type GitCommit, type GitOptions, GitRepository } from './git-repository.js'
 
 export interface CheckoutOptions extends GitOptions {
-  /** Bring the folder `.git` too. */
+  /** Also write the folder `.git`. */
   readonly keepGitDir?: boolean | undefined
-  /** Check submodules out, those of submodules too; done unless false. */
+  /** Check out submodules, and the submodules of those; done unless false. */
   readonly submodules?: boolean | undefined
-  /** `commit` (the default) gives every file the time of the commit; `checkout` that of now. */
+  /** `commit` (the default) gives every file the time of the commit; `checkout` gives it the current time. */
   readonly mtime?: string | undefined
 }
 
-/** Submodules of submodules: deeper than this is a loop. */
+/** How deep submodules may be nested; more is a loop. */
 const MAX_DEPTH = 10
 
 /**
@@ -51,7 +51,8 @@ async function checkout(wanted: Checkout, options: CheckoutOptions): Promise<voi
   })
   if (modules.length > 0 && depth >= MAX_DEPTH)
     throw new ToolError('GIT_SUBMODULE_INVALID', `submodules of ${shownRemote(remote)} lie too deep`)
-  // One after the other, and with no repository held: a repository may be a submodule of itself.
+  // Submodules are fetched one after the other, while no repository is locked: a repository may be a submodule of
+  // itself.
   for (const module of modules) {
     const inner = openModule(dir, module.path)
     const from = absoluteRemote(module.url, remote)
@@ -69,7 +70,7 @@ async function writeTree(repository: GitRepository, commit: string, dir: string)
   }
 }
 
-// A repository of its own, which knows where it came from, but no password.
+// Makes a repository of its own, which knows its address but no password.
 async function clone(repository: GitRepository, wanted: Checkout, options: GitOptions): Promise<void> {
   const { dir, remote } = wanted
   const call = async (args: readonly string[]): Promise<void> => {
@@ -99,7 +100,7 @@ async function submodulesOf(repository: GitRepository, commit: string): Promise<
   })
   if (links.length === 0) return []
   const urls = await moduleURLs(repository, commit)
-  // git too leaves a link alone that .gitmodules does not know.
+  // As git does, a submodule that .gitmodules does not list is skipped.
   return links.flatMap(link => {
     const url = urls.get(link.path)
     return url === undefined ? [] : [{ ...link, url }]
@@ -128,7 +129,7 @@ function fieldsAt0(bytes: Buffer): string[] {
     .filter(field => field !== '')
 }
 
-// The tree is a stranger's: a name on the way may be a symlink that leads elsewhere.
+// The tree is not trusted: a symlink on the way may lead elsewhere.
 function openModule(dir: string, name: string): string {
   const inside = subdirectory(dir, name)
   if (inside === undefined || fs.readdirSync(inside).length > 0)
@@ -136,7 +137,7 @@ function openModule(dir: string, name: string): string {
   return inside
 }
 
-/** A directory below `dir`, reached without `..` and without a symlink; undefined where there is none. */
+/** A directory below `dir`, reached without `..` and without symlinks; undefined if there is none. */
 export function subdirectory(dir: string, name: string): string | undefined {
   const parts = name.split('/').filter(part => part !== '' && part !== '.')
   if (parts.includes('..') || name.includes('\0')) return undefined
@@ -150,7 +151,7 @@ export function subdirectory(dir: string, name: string): string | undefined {
   }
 }
 
-/** The address of a submodule; one that begins with `./` or `../` goes on from that of its parent. */
+/** The address of a submodule. If it begins with `./` or `../`, it is relative to the address of the parent. */
 export function absoluteRemote(url: string, parent: string): string {
   let base = parent.replace(/\/+$/, '')
   let rest = url

@@ -8,44 +8,44 @@ import type { Store } from '@pipelayer/store'
 
 export interface HttpSourceOptions {
   readonly store: Store
-  /** For proxies. */
+  /** The environment, for proxies. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal?: AbortSignal
-  /** How often and how long it is tried. */
+  /** How often and how long a request is tried. */
   readonly retry?: Partial<RetryOptions> | undefined
-  /** What the file has to be: a digest that names any known algorithm. */
+  /** The digest that the file must have, of any known algorithm. */
   readonly checksum?: string | undefined
   readonly onWarning?: ((message: string) => void) | undefined
 }
 
-/** A file of the web in the store. */
+/** A file of the web that is in the store. */
 export interface HttpFile {
   /** sha256. */
   readonly digest: Digest
   /** Bytes. */
   readonly size: number
-  /** Of the blob. */
+  /** The path of the blob. */
   readonly path: string
-  /** Seconds since 1970, as Last-Modified says; 0 where the server does not say. */
+  /** Seconds since 1970, as Last-Modified says; 0 if the server does not say. */
   readonly mtime: number
 }
 
-/** More than this is no source of a build: 16 GiB. */
+/** The largest size of a source, in bytes: 16 GiB. */
 const MAX_BYTES = 16 * 1024 ** 3
 
-/** What an address gave before: kept, so that the server is only asked whether it is still so. */
+/** What an address gave before. It is kept, so that the server is only asked whether that has changed. */
 interface Remembered {
   readonly etag?: string
   readonly digest: string
   readonly size: number
   readonly mtime: number
-  /** A digest of another algorithm, that it was held to. */
+  /** The digest of another algorithm that the file was compared with. */
   readonly checksum?: string
 }
 
 /**
- * Brings a file of the web into the store as a blob. One that came before from this address is asked for by its ETag;
- * one of a known checksum is not asked for at all.
+ * Brings a file of the web into the store as a blob. If the address gave a file before, the server is asked whether its
+ * ETag is still the same. If the file's checksum is given and known, the server is not asked at all.
  *
  * @throws {ToolError} `CHECKSUM_INVALID`, `CHECKSUM_MISMATCH`, `SIZE_INVALID`, and those of `download`
  */
@@ -68,7 +68,7 @@ export async function fetchHttp(address: string, options: HttpSourceOptions): Pr
       onRetry: failure => onWarning?.(`${failure.message}; trying again`),
     },
     async answer => {
-      // Some servers send all of it again, under the same tag.
+      // Some servers send the whole file again under the same ETag.
       const isSame = answer.status === 304 || (etag !== undefined && answer.header('etag') === etag)
       if (known === undefined || !isSame) return await take(address, answer, options)
       answer.body.cancel()
@@ -79,7 +79,7 @@ export async function fetchHttp(address: string, options: HttpSourceOptions): Pr
   return fileOf(store, found)
 }
 
-/** The name that an address gives to its file: the last part of its path, as BuildKit's ADD takes it. */
+/** The name of an address's file: the last part of its path, as in BuildKit's ADD. */
 export function httpFileName(address: string): string {
   const parts = (URL.canParse(address) ? new URL(address).pathname : '').split('/')
   const name =
@@ -125,7 +125,10 @@ function fileOf(store: Store, { digest, size, mtime }: Remembered): HttpFile {
   return { digest: digest as Digest, size, mtime, path: store.blobPath(digest as Digest) }
 }
 
-/** `http/<hash of the address>.json` in the store: no address stands there, for it may hold a signature. */
+/**
+ * The file `http/<hash of the address>.json` in the store. The address itself is not written, because it may hold a
+ * signature.
+ */
 class HttpMemory {
   readonly #store: Store
   readonly #file: string
@@ -135,7 +138,7 @@ class HttpMemory {
     this.#file = path.join(store.folder('http'), `${createHash('sha256').update(address).digest('hex')}.json`)
   }
 
-  /** Undefined where nothing is known, or its blob is gone. */
+  /** Undefined if nothing is known about the address, or if the blob is gone. */
   read(): Remembered | undefined {
     try {
       const found: unknown = JSON.parse(fs.readFileSync(this.#file, 'utf8'))
@@ -143,7 +146,7 @@ class HttpMemory {
         ? found
         : undefined
     } catch (error) {
-      // A damaged note costs a download, not the build.
+      // A damaged note only means that the file is downloaded again.
       if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
       throw error
     }
@@ -178,7 +181,7 @@ function decoded(text: string): string {
   }
 }
 
-/** An address for messages: no credentials, no query. */
+/** An address for messages, without credentials and query. */
 export function shown(address: string): string {
   if (!URL.canParse(address)) return JSON.stringify(address.slice(0, 200))
   const url = new URL(address)

@@ -1,5 +1,5 @@
 /**
- * What COPY, ADD and contexts read: directories, archives, git repositories, files of the web.
+ * The sources of COPY, ADD and contexts: directories, archives, git repositories, files of the web.
  *
  * @module
  */

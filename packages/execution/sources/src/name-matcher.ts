@@ -1,12 +1,12 @@
 import { ignoreMatcher } from '@pipelayer/dockerfile'
 
-/** Patterns as .dockerignore has them, for names that are binary strings. */
+/** Matches names, as binary strings, against the patterns of .dockerignore. */
 export interface NameMatcher {
   /** Whether the name, or a directory above it, matches. */
   readonly matches: (name: string) => boolean
-  /** Whether a file that does not match comes without its content, see `IgnoreMatcher`. */
+  /** Whether a file that does not match is copied without its content, see `IgnoreMatcher`. */
   readonly empties: (name: string) => boolean
-  /** Some pattern takes names back, so that below what matches something may not. */
+  /** Some pattern begins with `!`, so that names below a matching directory may not match. */
   readonly hasNegation: boolean
 }
 
@@ -20,7 +20,7 @@ export function nameMatcher(patterns: readonly string[]): NameMatcher {
   }
 }
 
-/** A binary string as text: patterns are text, and `?` stands for a character, not a byte. */
+/** A binary string as text, since patterns are text, and their `?` stands for a character, not a byte. */
 export function textOf(binary: string): string {
   return Buffer.from(binary, 'latin1').toString('utf8')
 }

@@ -10,19 +10,19 @@ import { type CheckoutOptions, checkoutCommit, subdirectory } from './git-source
 import { fetchHttp, httpFileName } from './http-source.js'
 import type { TempFolders } from './temp-folders.js'
 
-/** What reaching the network takes: the user's proxies and tokens, and where what is fetched is kept. */
+/** What is needed to reach the network: the user's proxies and tokens, and a folder for what is fetched. */
 export interface RemoteSetup {
   readonly store: Store
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
   /** How often and how long a server is tried. */
   readonly retry?: Partial<RetryOptions> | undefined
-  /** Tokens for git hosts are among them. */
+  /** The user's secrets; tokens for git hosts are among them. */
   readonly secrets: ReadonlyMap<string, SecretSource>
   readonly onWarning?: ((message: string) => void) | undefined
 }
 
-/** Fetches files of the web and git repositories, for the length of one build. */
+/** Fetches files of the web and git repositories, during one build. */
 export class RemoteSources {
   readonly #setup: RemoteSetup
   readonly #trees = new Map<string, Promise<string>>()
@@ -34,7 +34,7 @@ export class RemoteSources {
   }
 
   /**
-   * Finds a source: asks a repository for a commit, brings a file that no checksum names.
+   * Finds a source: asks a repository for a commit, or fetches a file that has no checksum.
    *
    * @throws {ToolError} those of {@link resolveCommit} and {@link fetchHttp}
    */
@@ -46,7 +46,7 @@ export class RemoteSources {
   /**
    * The files of a repository in a folder of this build.
    *
-   * @throws {ToolError} `GIT_SUBDIR_INVALID` where the subdirectory is none, or lies behind a symlink
+   * @throws {ToolError} `GIT_SUBDIR_INVALID` if the subdirectory does not exist, or lies behind a symlink
    */
   async tree(ref: GitRef, request: RemoteRequest = {}): Promise<string> {
     const { found, options } = await this.#resolve(ref, request)
@@ -56,7 +56,7 @@ export class RemoteSources {
   async #http(address: string, { checksum, unpack = false }: RemoteRequest): Promise<Remote> {
     const options = { ...this.#setup, checksum }
     const name = binaryOf(httpFileName(address))
-    // With a checksum nothing is fetched for the key alone: the cache may have the step.
+    // With a checksum, the file is not fetched just to make the key, since the cache may have the step.
     const early = checksum === undefined ? await fetchHttp(address, options) : undefined
     return {
       key: early
@@ -122,7 +122,7 @@ export class RemoteSources {
   }
 }
 
-/** What `fetch-by-commit` asks for: the commit as it is named, whatever the reference beside it is now. */
+/** The commit that `fetch-by-commit` asks for: the one that is named, whatever the reference beside it is now. */
 function fullCommit({ remote, ref }: GitRef, checksum: string | undefined): string {
   const commit = checksum ?? ref ?? ''
   if (COMMIT.test(commit)) return commit
@@ -135,7 +135,10 @@ function remoteOf(ref: GitRef): string {
   return ref.looksLocal ? `https://${ref.remote}` : ref.remote
 }
 
-/** As BuildKit: `GIT_AUTH_HEADER` is the header, `GIT_AUTH_TOKEN` a token; with `.HOST` behind, for that host. */
+/**
+ * As with BuildKit, the secret `GIT_AUTH_HEADER` is the header, and `GIT_AUTH_TOKEN` is a token; with `.HOST` appended,
+ * they are for that host only.
+ */
 function gitHeader(
   host: string,
   secrets: RemoteSetup['secrets'],

@@ -10,24 +10,24 @@ import { join, type Selection, sortedNames, walkSource } from './source-walk.js'
 /** A tree to copy from. */
 export interface SourceTree {
   readonly root: Rooted
-  /** What .dockerignore takes away; names below it do not exist. */
+  /** The names that .dockerignore excludes. They and all names below them do not exist for a copy. */
   readonly ignored: NameMatcher
-  /** Who all of it belongs to, whatever the disk says: a context's files are root's. */
+  /** The owner of all files, whatever the disk says: the files of a context belong to root. */
   readonly owner?: { readonly uid: number; readonly gid: number }
 }
 
-/** One thing to copy. */
+/** One file or directory to copy. */
 export interface FoundSource {
-  /** As it was named or matched, clean; gives the name of a file below a directory. */
+  /** The clean name by which it was given or matched. A file that is copied into a directory gets its last part. */
   readonly name: string
   readonly real: string
   readonly selection: Selection
 }
 
 /**
- * What a source stands for, in byte order.
+ * The files that a source stands for, in byte order.
  *
- * @throws {ToolError} `NOT_FOUND` where a name without wildcards is not there, or is ignored
+ * @throws {ToolError} `NOT_FOUND` if a name without wildcards does not exist, or is ignored
  */
 export function findSources(
   tree: SourceTree,
@@ -44,7 +44,7 @@ export function findSources(
       throw notFound(name, tree)
     }
     if (pattern.include !== undefined) checkIncluded(tree, found, pattern)
-    // Patterns of --exclude are for what is in a directory: a file that is a source itself is copied.
+    // The patterns of --exclude apply to the contents of a directory. A file that is itself a source is copied.
     return [found]
   })
 }
@@ -78,7 +78,10 @@ function checkIncluded(tree: SourceTree, found: FoundSource, pattern: SourcePatt
   if (!isVisible(tree, wanted, tree.root.resolve(wanted))) throw notFound(wanted, tree)
 }
 
-/** Whether a name is in the tree and not ignored; an ignored directory is, while something below it is not. */
+/**
+ * Whether a name exists in the tree and is not ignored. An ignored directory counts as existing if something below it
+ * is not ignored.
+ */
 function isVisible(tree: SourceTree, name: string, real: string): boolean {
   const stat = tree.root.lstat(real)
   if (!stat) return false
@@ -91,13 +94,13 @@ function isVisible(tree: SourceTree, name: string, real: string): boolean {
   return false
 }
 
-// A wildcard that matches nothing is no error; one that matches a symlink to nothing is.
+// A wildcard that matches nothing is no error, but one that matches a symlink without a target is.
 function isDangling(tree: SourceTree, name: string, real: string): boolean {
   const isLink = tree.root.lstat(name)?.isSymbolicLink() === true
   return isLink && tree.root.lstat(real) === undefined && !tree.ignored.matches(cleanName(name))
 }
 
-/** The names that a pattern with wildcards matches, part by part: no wildcard crosses a slash. */
+/** The names that match a pattern with wildcards. It is matched part by part, so that no wildcard crosses a slash. */
 function expandWildcard(tree: SourceTree, pattern: SourcePattern): string[] {
   let names = [pattern.base]
   for (const part of (pattern.wildcard ?? '').split('/'))

@@ -3,10 +3,10 @@ import type { BuildContext } from '@pipelayer/steps'
 import { nameMatcher } from './name-matcher.js'
 import type { SourceTree } from './source-find.js'
 
-/** Files of a context belong to root, as those that a client sends to an engine do. */
+/** The files of a context belong to root, as do those that a client sends to an engine. */
 export const CONTEXT_OWNER = { uid: 0, gid: 0 }
 
-/** Opens the directory of a context, to copy from, for as long as `work` runs. */
+/** Opens the directory of a context, to copy from it, while `work` runs. */
 export async function withDirectory<T>(
   context: BuildContext,
   work: (tree: SourceTree) => Promise<T>,
@@ -19,7 +19,7 @@ export function contextTree(root: Rooted, { ignore, keepsOwners }: BuildContext)
   return { root, ignored: nameMatcher(ignore), ...(keepsOwners ? {} : { owner: CONTEXT_OWNER }) }
 }
 
-/** Opens a directory for as long as `work` runs. */
+/** Opens a directory while `work` runs. */
 export async function reading<T>(dir: string, work: (root: Rooted) => Promise<T>): Promise<T> {
   const root = Rooted.open(dir)
   try {

@@ -5,12 +5,12 @@ import { at, type Rooted } from '@pipelayer/rootfs'
 
 /** One entry of a source tree, names as binary strings. */
 export interface SourceEntry {
-  /** `enter` and `leave` frame the contents of a directory. */
+  /** `enter` and `leave` come before and after the contents of a directory. */
   readonly kind: 'enter' | 'leave' | 'leaf'
-  /** Below the walk's start; empty for the start itself. */
+  /** The name below the start of the walk; empty for the start itself. */
   readonly name: string
   readonly stat: fs.BigIntStats
-  /** Reaches the entry itself while the event is handled; an l-call does not follow it. */
+  /** Names the entry itself while the event is handled; lstat, lchown and the like do not follow it. */
   readonly path: Buffer
   /** A file that is copied without its content. */
   readonly emptied?: true
@@ -18,22 +18,22 @@ export interface SourceEntry {
 
 /** Which entries of a tree belong to a copy. */
 export interface Selection {
-  /** By name below the root of the tree: what .dockerignore takes away. */
+  /** By name below the root of the tree: whether .dockerignore excludes it. */
   readonly ignored?: (name: string) => boolean
-  /** By name below the root of the tree: files of which .dockerignore leaves the name and takes the content. */
+  /** By name below the root of the tree: whether .dockerignore keeps the file but not its content. */
   readonly emptied?: (name: string) => boolean
-  /** By name below the walk's start. */
+  /** By name below the start of the walk: whether it is wanted. */
   readonly chosen?: (name: string) => boolean
-  /** No name below an entry that is left out can come back in, so that whole directories can be skipped. */
+  /** No name below an excluded entry is included again, so that whole directories can be skipped. */
   readonly prunes: boolean
-  /** Told of sockets, which are passed over: no layer can hold one. */
+  /** Is called for each socket. Sockets are skipped, because no layer can hold them. */
   readonly onSkip?: (name: string) => void
 }
 
 interface Frame {
   readonly entry: SourceEntry
   readonly fd: number
-  /** `enter` went out; a directory that is left out itself only appears above something that is not. */
+  /** The event `enter` was sent. An excluded directory is only sent before an entry in it that is included. */
   entered: boolean
 }
 
@@ -117,7 +117,7 @@ class Walk {
   }
 }
 
-/** Whether an entry belongs to the copy; a directory that does not may hold some that do. */
+/** Whether an entry is copied. An excluded directory may still hold entries that are copied. */
 export function isIncluded(start: string, name: string, { ignored, chosen }: Selection): boolean {
   if (name === '') return true
   return !ignored?.(join(start, name)) && (chosen?.(name) ?? true)
@@ -125,7 +125,7 @@ export function isIncluded(start: string, name: string, { ignored, chosen }: Sel
 
 /** The names in an open directory, in byte order, as binary strings. */
 export function sortedNames(fd: number): string[] {
-  // Code units of a binary string are its bytes.
+  // In a binary string each code unit is one byte, so this is byte order.
   return fs.readdirSync(at(fd), { encoding: 'latin1' }).sort()
 }
 

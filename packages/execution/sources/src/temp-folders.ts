@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { Store } from '@pipelayer/store'
 
-/** Directories in the store for one build: what was checked out or unpacked. */
+/** Directories in the store for one build, which hold checked out or unpacked files. */
 export class TempFolders {
   readonly #store: Store
   #parent: string | undefined
@@ -13,7 +13,7 @@ export class TempFolders {
     this.#store = store
   }
 
-  /** A new, empty directory, as open as the root of an image is; its parent is for us alone. */
+  /** Makes a new, empty directory. It is as open as the root of an image is; its parent is accessible to us alone. */
   make(): string {
     this.#parent ??= this.#store.tempDir('source')
     const dir = path.join(this.#parent, String(this.#count++))
@@ -25,7 +25,7 @@ export class TempFolders {
   /** Removes all of them. */
   close(): void {
     if (this.#parent === undefined) return
-    // An archive may hold directories that its owner must not write to.
+    // An archive may hold directories that their owner must not write to.
     spawnSync('chmod', ['-R', 'u+rwX', '--', this.#parent], { stdio: 'ignore' })
     fs.rmSync(this.#parent, { recursive: true, force: true })
     this.#parent = undefined

@@ -5,23 +5,24 @@ import { fileState, STATE_WORDS } from '@pipelayer/sys'
 import type { FoundSource } from './source-find.js'
 import { isIncluded, join, sortedNames } from './source-walk.js'
 
-/** What the files of a copy are, without a look into them. */
+/** The state of the files of a copy, found without reading them. */
 export interface TreeState {
-  /** Equal at two times: no name, content, or metadata changed between them. */
+  /** If it is equal at two times, no name, content or metadata has changed in between. */
   readonly digest: string
-  /** Seconds since 1970 of the newest change. */
+  /** The time of the newest change, in seconds since 1970. */
   readonly changed: number
 }
 
-/** Entries whose state is hashed at once. */
+/** How many entries are hashed at once. */
 const BATCH = 512
 const { S_IFMT, S_IFDIR } = fs.constants
 
 /**
- * The state of all that would be copied: one statx for each file, an eighth of what a digest over names and remembered
- * contents takes. Undefined where the system cannot say it, or something went away meanwhile.
+ * The state of all files that would be copied. It takes one statx for each file, an eighth of the time that a digest
+ * over names and remembered contents takes. It is undefined if the system cannot tell the state, or if a file is
+ * removed in the meantime.
  *
- * @param about - what else the answer shall depend on
+ * @param about - further text that the result depends on
  */
 export function treeState(root: Rooted, found: readonly FoundSource[], about: string): TreeState | undefined {
   const walk = new StateWalk(root, about)
@@ -41,7 +42,7 @@ class StateWalk {
     this.#hash.update(`${about.length} ${about}`)
   }
 
-  /** False where the state of something is not known. */
+  /** Returns false if the state of a file is not known. */
   source(source: FoundSource): boolean {
     this.#flush()
     this.#hash.update(`${JSON.stringify([source.name, source.real])}\n`)
@@ -69,7 +70,7 @@ class StateWalk {
     } finally {
       fs.closeSync(fd)
     }
-    // No name is empty: it ends its directory.
+    // No name is empty, so an empty one marks the end of a directory.
     this.#names += '\0'
     return true
   }

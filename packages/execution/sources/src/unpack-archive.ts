@@ -8,20 +8,21 @@ import { applyLayer } from '@pipelayer/unpacking'
 const CHUNK = 256 * 1024
 
 export interface UnpackOptions {
-  /** Called when it is an archive: makes the directory that it is unpacked into, absolute. */
+  /** Is called if the file is an archive: makes the directory to unpack into, and returns its absolute path. */
   readonly directory: () => string
   readonly onWarning: (message: string) => void
-  /** Of all that is unpacked, whatever the archive says. */
+  /** The owner of everything that is unpacked, whatever the archive says. */
   readonly owner?: { readonly uid: number; readonly gid: number }
 }
 
 /**
- * Unpacks a file when it is a tar, compressed or not: its content decides, not its name. Names in it stay inside the
- * directory. False when it is none; then nothing was done.
+ * Unpacks a file if its content, whatever its name, is a tar, compressed or not. Names in the archive cannot leave the
+ * directory. Returns false and does nothing if the file is no tar.
  */
 export async function unpackArchive(fd: number, options: UnpackOptions): Promise<boolean> {
   if (!(await isArchive(fd))) return false
-  // `tar --append` writes a name again: the last one counts, as for tar itself. It is no layer: nothing in it is hidden.
+  // `tar --append` writes a name again, and the last one counts, as for tar itself. The archive is no layer: whiteouts
+  // have no meaning in it.
   const { onWarning, owner } = options
   await applyLayer(inflate(fd), options.directory(), {
     onWarning,
@@ -32,8 +33,8 @@ export async function unpackArchive(fd: number, options: UnpackOptions): Promise
 }
 
 /**
- * Whether the content inflates and begins with the header of a tar entry. An entry that we refuse is one, too: what is
- * meant to be unpacked must not become a file without a word.
+ * Whether the content can be decompressed and begins with the header of a tar entry. A header that we refuse counts
+ * too: a broken archive must fail, and must not be copied as a file.
  */
 async function isArchive(fd: number): Promise<boolean> {
   let head = Buffer.alloc(0)
@@ -45,13 +46,14 @@ async function isArchive(fd: number): Promise<boolean> {
     }
     return false
   } catch (error) {
-    // Content that is no archive is copied. A program that is missing is no statement about the content.
+    // Content that is no archive is copied. But that a program for decompression is missing says nothing about the
+    // content.
     if (!(error instanceof ToolError) || error.code === 'COMPRESSION_UNSUPPORTED') throw error
     return error.code === 'TAR_INVALID' && head.length >= BLOCK_SIZE && isHeader(head.subarray(0, BLOCK_SIZE))
   }
 }
 
-// What comes behind the first entry is not parsed.
+// Only the first entry is parsed.
 function hasEntry(events: Iterable<{ readonly type: string }>): boolean {
   for (const { type } of events) if (type === 'entry') return true
   return false

@@ -1,4 +1,4 @@
-// What stands for the files of a context in a key, and what of it is remembered.
+// The digest that represents the files of a context in a key, and which parts of it are remembered.
 
 import fs from 'node:fs'
 import path from 'node:path'

@@ -1,12 +1,12 @@
 /**
- * A build cache as an OCI artifact: a manifest whose layers are those of the steps, and whose config says which step
- * each of them is of.
+ * A build cache as an OCI artifact. The layers of its manifest are those of the steps, and its config says to which
+ * step each layer belongs.
  *
  * ```
  * {"version": 1, "steps": [{
- *   "key":      what the step is made of: the same on every machine,
- *   "on":       the chainID of the layers below it, empty where there are none,
- *   "layer":    the digest of its blob, absent where the step changed nothing,
+ *   "key":      the key of the step's inputs, which is the same on every machine,
+ *   "on":       the chainID of the layers below it, empty if there are none,
+ *   "layer":    the digest of its blob, absent if the step changed nothing,
  *   "diffID", "engine", "encoding", "created": as layer-pack made it
  * }]}
  * ```
@@ -37,7 +37,7 @@ export interface SharedStep extends EncodedLayer {
   readonly on: Digest
 }
 
-/** The config and the manifest of a cache. Blobs that several steps have are listed once. */
+/** Makes the config of a cache. */
 export function cacheConfig(steps: readonly SharedStep[]): Buffer {
   const rows = steps.map(({ key, on, encoding, packed: { blob, diffID, engine, created } }) => ({
     key,
@@ -65,7 +65,7 @@ export function cacheManifest(config: Descriptor, steps: readonly SharedStep[]):
 }
 
 /**
- * Reads the config of a cache. A blob is what the manifest says of it: a row names it only.
+ * Reads the config of a cache. The config only names a blob; its media type and size come from the manifest.
  *
  * @throws {ToolError} `CACHE_INVALID`
  */

@@ -2,8 +2,12 @@ import { ToolError } from '@pipelayer/errors'
 import { parsePlace } from '@pipelayer/places'
 
 /**
- * The place of a cache, as `--cache-from` and `--cache-to` say it: a place of ours, or what docker build takes,
+ * The place of a cache, as `--cache-from` and `--cache-to` name it: a place, or a text that docker build takes:
  * `type=registry,ref=NAME` and `type=local,src=DIR` or `dest=DIR`.
+ *
+ * ```ts
+ * cachePlace('type=local,src=/srv/cache', 'from') // 'oci:/srv/cache:latest'
+ * ```
  *
  * @throws {ToolError} `OPTION_INVALID`, status 2
  */

@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from '@pipelayer/digest'
 
-/** What is known of the layer of a step: as layer-pack made it. Without a blob the step changed nothing. */
+/** The layer of a step, as layer-pack made it. Without a blob, the step changed nothing. */
 export interface PackedStep {
   readonly created: string
   readonly blob?: { readonly mediaType: string; readonly digest: Digest; readonly size: number }
@@ -8,7 +8,7 @@ export interface PackedStep {
   readonly engine?: string
 }
 
-/** Reads what layer-pack left in the store, or what a cache says; undefined where it is no layer. */
+/** Reads the note of layer-pack in the store, or the entry of a cache; undefined if it describes no layer. */
 export function packedStep(record: Readonly<Record<string, unknown>>): PackedStep | undefined {
   const { created, empty, mediaType, digest, size, diffID, engine } = record
   if (typeof created !== 'string' || Number.isNaN(Date.parse(created))) return undefined

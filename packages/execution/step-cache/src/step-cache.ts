@@ -15,17 +15,17 @@ export interface StepFolder {
 
 /** A step that is in the store. */
 export interface DoneStep {
-  /** Names the content: no two steps of different content in this store share it. */
+  /** Names the content: two steps of different content in this store never have the same key. */
   readonly cacheKey: Digest
   readonly created: string
-  /** Absent where only the layer is here that the step was packed into. */
+  /** Absent if the store has only the layer that the step was packed into. */
   readonly folder?: StepFolder
 }
 
 /**
  * The executed steps in the store: `steps/FORM/<key>` for steps in overlay form, `steps/FORM-tree/<key>` for whole
- * trees. Beside a step, `<key>.current` names the one that took its place under --no-cache: that has a key of its own,
- * so that what was packed of the old one is not taken for it.
+ * trees. Beside a step, `<key>.current` names the step that replaced it in a build with --no-cache. That step has a key
+ * of its own, so that the packed layer of the old step is not used for it.
  */
 export class StepCache {
   readonly #store: Store
@@ -36,12 +36,12 @@ export class StepCache {
     this.#form = form
   }
 
-  /** Where a step of this key lies, or would. */
+  /** Where the step of this key is, or would be. */
   dir(key: Digest, form: TreeForm): string {
     return this.#store.stepPath(formName(this.#form, form), key)
   }
 
-  /** Where the unpacked layer on top of a chain lies, or would. */
+  /** Where the unpacked top layer of a chain is, or would be. */
   layerDir(chainID: Digest, form: TreeForm): string {
     return this.#store.layerPath(formName(this.#form, form), chainID)
   }
@@ -73,7 +73,7 @@ export class StepCache {
     return found
   }
 
-  /** Lets a key lead to a step that was executed anew. */
+  /** Makes a key lead to a step that was executed anew. */
   replace(key: Digest, by: Digest, form: TreeForm): void {
     const link = `${this.dir(key, form)}.current`
     const temporary = `${link}.${process.pid}`
@@ -111,14 +111,14 @@ export class StepCache {
       this.#store.touch(dir)
       return { cacheKey: key, folder: { dir, form }, created }
     } catch (error) {
-      // A damaged note costs an execution, not the build.
+      // A damaged note only means that the step is executed again.
       if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
       throw error
     }
   }
 }
 
-/** What a step left: its upper directory, or the whole tree. */
+/** The content of a step's folder: its upper directory, or the whole tree. */
 export function contentDir({ dir, form }: StepFolder): string {
   return path.join(dir, form === 'overlay' ? UPPER : TREE)
 }

@@ -9,14 +9,14 @@ import { cachePlace } from './cache-place.js'
 import type { PackedStep } from './packed-step.js'
 import { usualEncoding } from './usual-layer.js'
 
-/** A step that somebody else executed. */
+/** A step that another machine executed. */
 export interface ImportedStep {
   readonly packed: PackedStep
   readonly encoding: string
-  /** The cache, as it was named. */
+  /** The cache, as the command line named it. */
   readonly name: string
   readonly place: Place
-  /** Brings its layer into the store. @throws {ToolError} `DIGEST_MISMATCH` and what the place throws */
+  /** Fetches its layer into the store. @throws {ToolError} `DIGEST_MISMATCH` and the errors of the place */
   fetch(): Promise<void>
 }
 
@@ -26,26 +26,27 @@ interface OpenCache {
   readonly steps: ReadonlyMap<string, SharedStep>
 }
 
-/** The caches of a build: which are asked, and what for. */
+/** The imported caches of a build. */
 export interface ImportOptions {
-  /** As `--cache-from` names them. */
+  /** The names that `--cache-from` gives. */
   readonly names: readonly string[]
   readonly open: (name: string) => Place
-  /** Where layers come to. */
+  /** The store that layers are fetched into. */
   readonly store: Store
   readonly time: CreationTime
   readonly signal: AbortSignal
   readonly warn: (message: string) => void
 }
 
-/** Layers fetched at the same time. */
+/** How many layers are fetched at the same time. */
 const PARALLEL = 3
 
 /**
- * The caches of `--cache-from`. A cache that is not there, or cannot be read, costs a warning: a first build has none.
+ * The caches of `--cache-from`. If a cache does not exist or cannot be read, there is only a warning, since the first
+ * build has none.
  *
- * A step is taken only where its key is the one that is asked for, and where what lies below is, digest by digest, what
- * lay below it when it was executed.
+ * A step is taken only if its key is the wanted one, and if the layers below it have the same digests as when it was
+ * executed.
  */
 export class StepImports {
   readonly #caches: readonly OpenCache[]
@@ -57,10 +58,10 @@ export class StepImports {
     this.#options = options
   }
 
-  /** Opens the caches and reads what steps they have. @throws {ToolError} what {@link cachePlace} throws */
+  /** Opens the caches, and reads which steps they have. @throws {ToolError} those of {@link cachePlace} */
   static async open(options: ImportOptions): Promise<StepImports> {
     const names = options.names.map(text => cachePlace(text, 'from'))
-    // All at a time: one that is gone is asked again and again before it is given up.
+    // All caches are opened at the same time, because a server that does not answer is tried again and again.
     const caches = await Promise.all(names.map(name => openCache(name, options)))
     return new StepImports(
       caches.filter(cache => cache !== undefined),
@@ -68,7 +69,10 @@ export class StepImports {
     )
   }
 
-  /** @param on - the chainID of the layers below; undefined where they are not known yet: then nothing is found */
+  /**
+   * @param on - the chainID of the layers below; while it is undefined, because they are not known yet, nothing is
+   * found
+   */
   find(key: Digest, on: Digest | undefined): ImportedStep | undefined {
     if (on === undefined) return undefined
     for (const { place, name, steps } of this.#caches) {

@@ -2,13 +2,13 @@ import type { CreationTime } from '@pipelayer/oci'
 import { encodingOf, isSameTar } from '@pipelayer/packing'
 import type { PackedStep } from './packed-step.js'
 
-/** A layer, and the name of how it was packed. */
+/** A layer, and the name of the encoding that it was packed in. */
 export interface EncodedLayer {
   readonly encoding: string
   readonly packed: PackedStep
 }
 
-/** How layer-pack packs a step of this build when nothing else is said. */
+/** The name of the encoding that layer-pack uses for a step of this build without options. */
 export function usualEncoding({ epoch }: Pick<CreationTime, 'epoch'>): string {
   return encodingOf({
     compress: { format: 'gzip' },
@@ -16,7 +16,10 @@ export function usualEncoding({ epoch }: Pick<CreationTime, 'epoch'>): string {
   })
 }
 
-/** Of the layers of a step the usual one, else one that holds the same tar: layer-pack makes of it what is asked. */
+/**
+ * The layer of a step in the usual encoding, or else one that holds the same tar: layer-pack can make any encoding from
+ * it.
+ */
 export function usualLayer(
   all: ReadonlyMap<string, PackedStep>,
   time: Pick<CreationTime, 'epoch'>,

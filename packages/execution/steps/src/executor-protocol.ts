@@ -1,44 +1,44 @@
 /**
- * What kf-run and its executor say to each other: one JSON object a line. Any number of requests are worked on at a time,
- * each answered by one reply; notes come in between. Names of files are binary strings.
+ * The messages between kf-run and its executor: one JSON object a line. Any number of requests may be under way; each
+ * is answered by one reply, and notes may come in between. Names of files are binary strings.
  *
  * @module
  */
 import type { RuntimeName } from '@pipelayer/containers'
 import type { CacheMount, SecretMount, SshMount, TmpfsMount } from './mounts.js'
 
-/** The directory that COPY and ADD read, and what of it is not there for them. */
+/** The directory that COPY and ADD read, and the patterns of the files in it that do not exist for them. */
 export interface BuildContext {
   /** Absolute. */
   readonly dir: string
   readonly ignore: readonly string[]
-  /** Files keep the owners that an archive gave them; else all belongs to root. */
+  /** Files keep the owners that an archive gave them; otherwise all files belong to root. */
   readonly keepsOwners?: boolean
 }
 
 /** Trees that can be copied from or bound. */
 export type SourceRoot =
   /**
-   * A directory of the user's: what .dockerignore's patterns match is not there, and all belongs to root, but where an
-   * archive said to whom.
+   * A directory of the user. Files that .dockerignore matches do not exist, and all files belong to root, unless an
+   * archive names other owners.
    */
   | ({ readonly kind: 'context' } & BuildContext)
-  /** A stage or an image: directories as in `lowerdir`. */
+  /** A stage or an image: directories in the order of `lowerdir`. */
   | { readonly kind: 'chain'; readonly lowers: readonly string[] }
 
 export interface WorkdirAction {
   readonly kind: 'workdir'
   readonly path: string
-  /** `user[:group]`, of directories that are made; empty for root. */
+  /** `user[:group]`, the owner of directories that are made; empty for root. */
   readonly user: string
   readonly timeNs: string
 }
 
-/** What ADD took from the network, in the store or in a folder of this build. */
+/** A source that ADD fetched from the network: a blob of the store, or a folder of this build. */
 export type FetchedSource =
   | {
       readonly kind: 'file'
-      /** How many of `sources` come before it. */
+      /** How many paths of `sources` come before it. */
       readonly before: number
       readonly path: string
       readonly name: string
@@ -49,7 +49,7 @@ export type FetchedSource =
   /** A directory; its contents are copied. */
   | { readonly kind: 'tree'; readonly before: number; readonly dir: string }
 
-/** Bytes that a Dockerfile has itself: in base64, or of a long one the blob of the store. */
+/** Bytes that stand in the Dockerfile itself: in base64, or, if there are many, as a blob of the store. */
 export type InlineContent =
   | { readonly content: string }
   | { readonly digest: string; readonly size: number; readonly path: string }
@@ -57,7 +57,7 @@ export type InlineContent =
 export interface TransferAction {
   readonly kind: 'transfer'
   readonly root: SourceRoot
-  /** As written, variables expanded. */
+  /** With variables expanded, otherwise as written. */
   readonly sources: readonly string[]
   readonly fetched?: readonly FetchedSource[]
   readonly inline: readonly (InlineContent & { readonly name: string })[]
@@ -69,15 +69,15 @@ export interface TransferAction {
   readonly excludes: readonly string[]
   /** Unpack sources that are tars. */
   readonly unpack: boolean
-  /** A directory is copied as itself, below the destination, not its contents: as a Kubefile's COPY does. */
+  /** Copy a directory itself below the destination, not only its contents, as COPY in a Kubefile does. */
   readonly keepsNames?: boolean
-  /** What the files of a context were when the key of the step was made. */
+  /** The state of the context's files when the key of the step was made. */
   readonly expected?: ExpectedFiles
-  /** Nanoseconds since 1970, of what has no source: directories on the way, heredocs. */
+  /** The time of files without a source, such as directories on the way and heredocs, in nanoseconds since 1970. */
   readonly timeNs: string
 }
 
-/** A digest over them, and where that shows every change, their state: it is compared first. */
+/** A digest over the files, and their state, if it shows every change. The state is compared first. */
 export interface ExpectedFiles {
   readonly digest: string
   readonly state?: string
@@ -100,56 +100,56 @@ export interface BoundSecret extends SecretMount {
 }
 
 export interface BoundCache extends CacheMount {
-  /** Where all caches are. */
+  /** The folder of all caches. */
   readonly dir: string
-  /** The tree that a new one begins with, and what stands for it. */
+  /** The tree that a new cache starts with, and the key that represents it. */
   readonly origin?: { readonly root: SourceRoot; readonly key: string }
 }
 
-/** An agent's own socket, or files of private keys, for which one is started. */
+/** The socket of an agent, or files of private keys, for which an agent is started. */
 export type AgentSource = { readonly socket: string } | { readonly keys: readonly string[] }
 
 export interface BoundAgent extends SshMount {
   readonly target: string
   /** Absent when none was given. */
   readonly from?: AgentSource
-  /** The step is told of this one, by SSH_AUTH_SOCK. */
+  /** SSH_AUTH_SOCK of the step names this one. */
   readonly told: boolean
 }
 
 export type StepMount = BoundTree | BoundCache | TmpfsMount | BoundSecret | BoundAgent
 
-/** Where a script that a RUN brings as a heredoc lies while it runs. */
+/** Where the script of a RUN's heredoc is while the step runs. */
 export const SCRIPT_DIR = '/dev/pipes'
 
 export interface RunAction {
   readonly kind: 'run'
-  /** The name of its output, as `Dockerfile:3`. */
+  /** The name of the step in its output, as `Dockerfile:3`. */
   readonly place?: string
   readonly argv: readonly string[]
   readonly env: readonly (readonly [string, string])[]
   readonly cwd: string
   readonly user: string
   readonly network: 'host' | 'none'
-  /** All capabilities and devices, nothing masked. */
+  /** Give the step all capabilities and devices, with nothing masked. */
   readonly insecure?: true
   /** A script to be found under /dev/pipes. */
   readonly script?: InlineContent & { readonly name: string }
   readonly mounts: readonly StepMount[]
-  /** For a root filesystem that need not have a shell, see {@link runInRootfs}; else its own programs are run. */
+  /** The root filesystem may have no shell, see {@link runInRootfs}. Absent: the programs of the image are run. */
   readonly programs?: 'any' | 'host'
 }
 
-/** Brings the container images that a root filesystem names into its registry. */
+/** Puts the container images that a root filesystem names into its registry. */
 export interface ImagesAction {
   readonly kind: 'images'
-  /** What is searched: the layers of this build without the base. */
+  /** The tree that is searched for names: the layers of this build without the base. */
   readonly fresh: SourceRoot
   /** `imageListWithAuth.yaml` of the context. */
   readonly list?: string
   readonly platform: string
   readonly plainHttp: boolean
-  /** How long a registry may keep us waiting for one thing; as places have it, unless said. */
+  /** How many seconds a registry may make us wait for one document or blob; the default is that of places. */
   readonly timeoutSeconds?: number
   /** The folder of the store. */
   readonly store: string
@@ -160,20 +160,20 @@ export type Action = WorkdirAction | TransferAction | RunAction | ImagesAction
 export interface StepRequest {
   readonly op: 'step'
   readonly lowers: readonly string[]
-  /** Where the step appears when it is done. */
+  /** Where the step is put when it is done. */
   readonly dir: string
   readonly created: string
   readonly createdBy: string
   readonly action: Action
 }
 
-/** Unpacks a chain: lowest first. What is there already is left alone. */
+/** Unpacks the layers of a chain, lowest first. Layers that are unpacked already are left alone. */
 export interface UnpackRequest {
   readonly op: 'unpack'
   readonly layers: readonly LayerToUnpack[]
 }
 
-/** A blob of the store, and what it must be. */
+/** A blob of the store, with the digests that it must have. */
 export interface LayerBlobFile {
   /** Its path. */
   readonly blob: string
@@ -186,7 +186,7 @@ export interface LayerToUnpack extends LayerBlobFile {
   readonly dir: string
 }
 
-/** Makes the folder of a step from the layer that it was packed into; without a layer it changed nothing. */
+/** Makes the folder of a step from the layer that it was packed into. Without a layer the step changed nothing. */
 export interface RestoreRequest {
   readonly op: 'restore'
   readonly lowers: readonly string[]
@@ -196,10 +196,10 @@ export interface RestoreRequest {
   readonly layer?: LayerBlobFile
 }
 
-/** Makes a whole tree of a step that lies on nothing and of what it was laid upon. */
+/** Makes a whole tree from a linked step and the chain that it is laid upon. */
 export interface MergeRequest {
   readonly op: 'merge'
-  /** Whole trees. */
+  /** Both are whole trees. */
   readonly tree: string
   readonly below: string
   readonly dir: string
@@ -207,7 +207,7 @@ export interface MergeRequest {
   readonly createdBy: string
 }
 
-/** Packs what a step changed, in the usual way, and remembers it in the store. */
+/** Packs the changes of a step in the usual encoding, and remembers the layer in the store. */
 export interface PackRequest {
   readonly op: 'pack'
   readonly store: string
@@ -227,16 +227,16 @@ export interface StartRequest {
   readonly xattrs: 'trusted' | 'user'
   readonly runtime: RuntimeName
   readonly overlays: OverlayName
-  /** Of kf-run, for secrets and for finding programs. */
+  /** The environment of kf-run, for secrets and for finding programs. */
   readonly env: Readonly<Record<string, string>>
 }
 
-/** What lays the trees of steps on each other; with none, each step is a whole copy. */
+/** How the trees of steps are laid upon each other; with `none`, each step is a whole copy. */
 export type OverlayName = 'auto' | 'kernel' | 'fuse' | 'none'
 
 export type Request = StartRequest | UnpackRequest | RestoreRequest | MergeRequest | StepRequest | PackRequest
 
-/** How the executor keeps trees apart: overlay mounts, or whole copies. */
+/** How the executor keeps trees: as directories for overlay mounts, or as whole copies. */
 export type TreeForm = 'overlay' | 'tree'
 
 export type Note =
@@ -254,11 +254,11 @@ export type Reply =
       readonly code: string
       readonly message: string
       readonly status: 1 | 2 | 75
-      /** A bug, not an error that a user can understand. */
+      /** Is there for a bug of the program, as opposed to an error that a user can understand. */
       readonly stack?: string
     }
 
-/** What a step's folder holds: `upper` or `tree`, and this beside it. */
+/** The note in the folder of a step, beside `upper` or `tree`. */
 export interface StepNote {
   readonly created: string
   readonly createdBy: string

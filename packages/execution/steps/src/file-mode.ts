@@ -5,11 +5,15 @@ export type ModeChange = (mode: number, isDirectory: boolean) => number
 
 const CLAUSE = /^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$/
 const ACTION = /([-+=])([ugo]|[rwxXst]*)/g
-/** Where the three bits of a class stand. */
+/** The position of the three bits of each class. */
 const SHIFT: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 }
 
 /**
- * What `--chmod` asks for: octal up to 07777, or symbolic as in chmod(1), with no umask.
+ * Parses the mode of `--chmod`: octal up to 07777, or symbolic as in chmod(1), with no umask.
+ *
+ * ```ts
+ * parseMode('u+x')(0o644, false) // 0o744
+ * ```
  *
  * @throws {ToolError} `CHMOD_INVALID`
  */
@@ -65,7 +69,8 @@ function permission(what: string, { mode, isDirectory }: Current): number {
   return (what.includes('r') ? 4 : 0) | (what.includes('w') ? 2 : 0) | (execute ? 1 : 0)
 }
 
-// `=` also clears the special bits of its classes; those of a directory only chmod's explicit forms touch.
+// `=` also clears the special bits of its classes. Those of a directory are kept: chmod changes them only where the
+// mode names them.
 function classMask(who: string, { isDirectory }: Pick<Current, 'isDirectory'>): number {
   let mask = 0
   for (const name of who) mask |= 7 << (SHIFT[name] ?? 0)

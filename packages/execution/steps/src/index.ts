@@ -1,5 +1,5 @@
 /**
- * What a step of a build is: its actions, mounts, secrets and keys, as planning, cache and executor all know it.
+ * Describes a step of a build: its actions, mounts, secrets and key, which planning, cache and executor share.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { attempt } from '@pipelayer/errors'
 
-/** More than this is no key. */
+/** The largest size of a key file, in bytes. */
 const MAX_KEY_BYTES = 64 * 1024
 
 /** Whether a file looks like a private key, in OpenSSH's form or a PEM. @throws {ToolError} the system's */

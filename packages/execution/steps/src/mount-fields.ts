@@ -15,9 +15,9 @@ export type MountType = 'bind' | 'cache' | 'tmpfs' | 'secret' | 'ssh'
 
 export interface MountFields {
   readonly type: MountType
-  /** By the longest of a key's names; those that are yes or no are apart. */
+  /** Values by the longest name of their key; keys that are only yes or no are separate fields. */
   readonly values: ReadonlyMap<string, string>
-  /** Undefined where neither `ro` nor `rw` is said. */
+  /** Undefined if neither `ro` nor `rw` was given. */
   readonly readonly: boolean | undefined
   readonly required: boolean
 }
@@ -30,9 +30,9 @@ const FULL: Readonly<Record<string, string>> = {
   ro: 'readonly',
   rw: 'readwrite',
 }
-/** Keys that no type refuses, though they may mean nothing for it. */
+/** Keys that every type accepts, even if they mean nothing for it. */
 const COMMON = new Set(['from', 'source', 'target', 'id', 'env', 'sharing'])
-/** Keys that only these types have. */
+/** Keys that only these types accept. */
 const OWN: Readonly<Record<string, readonly MountType[]>> = {
   size: ['tmpfs'],
   required: ['secret', 'ssh'],
@@ -64,7 +64,7 @@ export function mountFields(text: string, expand: (value: string) => string): Mo
       else readonly = key === 'readonly' ? set : !set
     } else if (COMMON.has(key) || key in OWN) values.set(key, value)
     else throw invalidMount(text, `there is no ${JSON.stringify(key)}`)
-    // The owner and the mode may come before the type, the others not.
+    // The owner and the mode may come before the type, but these keys must not.
     if ((key === 'size' || key === 'required') && !OWN[key]?.includes(type))
       throw meaningless(text, key, type)
   }

@@ -1,5 +1,5 @@
 /**
- * `RUN --mount=...`, as text. Spec: Dockerfile reference, "RUN --mount".
+ * Parses the text of `RUN --mount=...`. Spec: Dockerfile reference, "RUN --mount".
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { invalidMount, type MountFields, mountFields } from './mount-fields.js'
 export interface BindMount {
   readonly type: 'bind'
   readonly target: string
-  /** Stage, image or build context; absent: the context. */
+  /** A stage, an image or a build context; if absent, the context. */
   readonly from?: string
   readonly source: string
-  /** Writes are allowed and thrown away. */
+  /** Writes are allowed, and lost after the step. */
   readonly writable: boolean
 }
 
@@ -22,11 +22,11 @@ export interface CacheMount {
   readonly target: string
   readonly id: string
   readonly readonly: boolean
-  /** `locked` makes others wait; `private` gives them another one. */
+  /** With `locked` others wait for the cache; with `private` they get another one. */
   readonly sharing: 'shared' | 'private' | 'locked'
-  /** Stage, image or build context that a new cache begins with; absent: with nothing. */
+  /** A stage, an image or a build context whose files a new cache starts with; if absent, the cache starts empty. */
   readonly from?: string
-  /** In `from`. */
+  /** The path in `from`. */
   readonly source: string
   readonly mode: number
   readonly uid: number
@@ -43,7 +43,7 @@ export interface TmpfsMount {
 export interface SecretMount {
   readonly type: 'secret'
   readonly id: string
-  /** Where the file appears; absent when it only goes to `env`. */
+  /** Where the file appears; absent if the secret only goes to `env`. */
   readonly target?: string
   readonly env?: string
   readonly required: boolean
@@ -52,11 +52,11 @@ export interface SecretMount {
   readonly gid: number
 }
 
-/** The socket of an agent for ssh. */
+/** The socket of an ssh agent. */
 export interface SshMount {
   readonly type: 'ssh'
   readonly id: string
-  /** Absent: `/run/buildkit/ssh_agent.N`, by its number among those of the step. */
+  /** If absent: `/run/buildkit/ssh_agent.N`, where N is its number among the ssh mounts of the step. */
   readonly target?: string
   readonly required: boolean
   readonly mode: number
@@ -68,6 +68,11 @@ export type RunMount = BindMount | CacheMount | TmpfsMount | SecretMount | SshMo
 
 /**
  * Reads one `--mount`; a relative target is below `workdir`.
+ *
+ * ```ts
+ * parseMount('type=tmpfs,target=tmp,size=64m', '/src')
+ * // { type: 'tmpfs', target: '/src/tmp', size: 67108864 }
+ * ```
  *
  * @throws {ToolError} `MOUNT_INVALID`
  */
@@ -126,7 +131,7 @@ function cache(text: string, { values, readonly }: MountFields, target: string):
   }
 }
 
-// A relative target is another cache than the absolute one that it leads to; `/p/` and `//p` are `/p`.
+// A relative target names another cache than the absolute path that it leads to; `/p/` and `//p` are the same as `/p`.
 function cacheID(target: string): string {
   return path.posix.join(target).replace(/(.)\/$/, '$1')
 }
@@ -175,7 +180,7 @@ function owner(
   return { mode: number('mode', 8, mode), uid: number('uid', 10, 0), gid: number('gid', 10, 0) }
 }
 
-/** As docker's units are: `64m`, `1.5GiB`, `100 mb`; all of them powers of 1024. */
+/** The units are Docker's: `64m`, `1.5GiB`, `100 mb`; all of them are powers of 1024. */
 const SIZE = /^(\d{1,15}(?:\.\d{1,15})?) ?([kmgtp]?)i?b?$/i
 
 function bytesOf(text: string, size: string): number {

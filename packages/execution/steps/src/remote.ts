@@ -1,22 +1,22 @@
 import type { FetchedSource } from './executor-protocol.js'
 
-/** A source of the network, found but perhaps not fetched yet. */
+/** A source in the network that was found, but may not be fetched yet. */
 export interface Remote {
-  /** Stands for it in a cache key. */
+  /** Represents the source in a cache key. */
   readonly key: unknown
-  /** Fetches what is missing. `before` is its place among the other sources. */
+  /** Fetches what is missing. `before` is its position among the other sources. */
   readonly fetch: (before: number) => Promise<FetchedSource>
 }
 
-/** What ADD says of a source. */
+/** The flags of ADD that concern such a source. */
 export interface RemoteRequest {
   readonly checksum?: string | undefined
   readonly keepGitDir?: boolean | undefined
   readonly unpack?: boolean | undefined
 }
 
-/** Finds sources of the network. */
+/** Finds sources in the network. */
 export interface RemoteFinder {
-  /** Asks a repository for a commit, brings a file that no checksum names. */
+  /** Asks a repository for a commit, or fetches a file that has no checksum. */
   find(source: string, request: RemoteRequest): Promise<Remote>
 }

@@ -4,16 +4,20 @@ import { systemError, ToolError } from '@pipelayer/errors'
 import { readNamed } from '@pipelayer/sys'
 import type { SecretSource } from './executor-protocol.js'
 
-/** More than this is no secret: 500 KiB, as BuildKit has it. */
+/** The largest size of a secret, in bytes: 500 KiB, as with BuildKit. */
 const MAX_SECRET_BYTES = 500 * 1024
 
 const KEYS = ['id', 'src', 'source', 'env', 'type']
 
 /**
- * What `--secret` says: `id=ID,src=FILE` or `id=ID,env=NAME`; with `id=ID` alone it is the variable of that name, else the
- * file. Where `type=env` stands, `src` is the name of a variable.
+ * Parses `--secret`: `id=ID,src=FILE` or `id=ID,env=NAME`. With `id=ID` alone, the secret is the variable of that name,
+ * or else the file. With `type=env`, `src` is the name of a variable.
  *
- * @throws {ToolError} `OPTION_INVALID`, `SECRET_MISSING` where there is no such file
+ * ```ts
+ * parseSecret('id=token,env=TOKEN', process.env) // ['token', { env: 'TOKEN' }]
+ * ```
+ *
+ * @throws {ToolError} `OPTION_INVALID`, `SECRET_MISSING` if there is no such file
  */
 export function parseSecret(
   text: string,
@@ -50,7 +54,7 @@ function invalid(text: string): ToolError {
 /**
  * The bytes of a secret.
  *
- * @throws {ToolError} `SECRET_MISSING` where its variable is not set, `SECRET_TOO_LARGE`, system errors
+ * @throws {ToolError} `SECRET_MISSING` if its variable is not set, `SECRET_TOO_LARGE`, system errors
  */
 export function secretBytes(
   id: string,

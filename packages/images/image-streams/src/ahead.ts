@@ -5,20 +5,21 @@ import { origins } from './put.js'
 import type { BlobSource } from './source.js'
 import type { Uploads } from './uploads.js'
 
-/** Transfers at a time, while others still make what comes next. */
+/** How many transfers run at a time. The programs before this one still make layers meanwhile. */
 const PARALLEL = 2
 
 export interface PutAheadOptions {
   /** Where the image of the stream goes. */
   readonly place: Place
   readonly source: Pick<BlobSource, 'opener'>
-  /** Of the run: what is put here is not put again. */
+  /** The uploads of this run: a blob that the run has put is not put again. */
   readonly uploads: Uploads
 }
 
 /**
  * Puts the layers of an image while the rest of it is still being made. No manifest names them yet, so nothing is
- * published; whatever fails is put again when the image is, and told then.
+ * published. A failure is not reported here: the layer is put again together with its image, and a second failure is
+ * reported then.
  */
 export class PutAhead {
   readonly place: Place
@@ -33,7 +34,7 @@ export class PutAhead {
     this.#options = options
   }
 
-  /** Begins with a layer whose bytes are here; others wait for their manifest. */
+  /** Starts to put a layer whose bytes are on this machine. Other layers wait for their manifest. */
   add(record: AnyRecord): void {
     const { type, digest, path } = record
     if (type !== 'layer' || typeof digest !== 'string' || typeof path !== 'string') return
@@ -45,12 +46,12 @@ export class PutAhead {
     )
   }
 
-  /** Begins with no other: now the image itself is put. */
+  /** Starts no further transfer, because the image itself is put now. */
   stop(): void {
     this.#isOver = true
   }
 
-  /** Ends what is under way, and waits for it. */
+  /** Aborts the transfers that run, and waits for them. */
   async close(): Promise<void> {
     this.#isOver = true
     this.#abort.abort()

@@ -1,12 +1,15 @@
 import type { Name } from '@pipelayer/places'
 import type { AnyRecord } from '@pipelayer/records'
 
-/** So much longer than an index took to be written it is left alone: names cost a twentieth of the time. */
+/**
+ * After an index was written, it is not written again for this many times the duration of the write, so that names cost
+ * a twentieth of the time.
+ */
 const REST_FACTOR = 20
-/** Records that wait for a name to be written; beyond, it is written at once. */
+/** How many records may wait for their names to be written; when there are more, the names are written at once. */
 const MAX_HELD = 1000
 
-/** A record, and, of the root of an image, the name that has to be written before it goes out. */
+/** A record, and the name that has to be written before it is passed on, if the record is the root of an image. */
 export interface Closing {
   readonly record: AnyRecord
   readonly name?: Name | undefined
@@ -16,8 +19,9 @@ export interface Closing {
  * Writes the names of images, and passes their records on, each root after its name is written.
  *
  * An index is replaced as a whole, which for thousands of names, one by one, would take time in proportion to their
- * square. So names that come fast are written together, and what follows them waits; names that come slowly are written
- * at once. Where the source fails, what was complete is named. A crash costs the names that were held, not the blobs.
+ * square. So names that come fast are written together, and the records after them wait; names that come slowly are
+ * written at once. If the source fails, the images that were complete still get their names. In a crash, only the names
+ * that were not written yet are lost, not the blobs.
  *
  * @param now - a clock that never goes back, in milliseconds
  */
@@ -39,7 +43,7 @@ export async function* named(
       isOver = result.done === true
       if (result.done) break
       next = records.next()
-      // Its failure is seen when its turn comes.
+      // A failure is reported when it is this record's turn.
       next.catch(() => undefined)
       yield* batch.take(result.value)
     }
@@ -57,14 +61,14 @@ class Batch {
   readonly #now: () => number
   #held: AnyRecord[] = []
   #names: Name[] = []
-  /** When the next write is due. */
+  /** The time at which the next write is due. */
   #due = 0
 
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** What comes, or undefined when names have to be written before. */
+  /** The result of `next`, or undefined if names have to be written before it comes. */
   async unlessDue<T>(next: Promise<T>): Promise<T | undefined> {
     if (this.#names.length === 0) return next
     let timer: NodeJS.Timeout | undefined

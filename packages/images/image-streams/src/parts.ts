@@ -2,13 +2,13 @@ import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
 import type { AnyRecord, ConfigRecord, ManifestRecord } from '@pipelayer/records'
 
-/** A blob that a record named: what it is, and where it may lie. */
+/** A blob that a record named, with its descriptor and where it may lie. */
 export interface Part extends Descriptor {
   readonly path?: string
   readonly from?: readonly string[]
 }
 
-/** What came of one image. */
+/** The records of one image. */
 export interface ImageParts {
   readonly key: string
   partOf?: string
@@ -43,7 +43,7 @@ export class PartsInStream {
     return true
   }
 
-  /** The image, all that is part of it, and forgets them. */
+  /** Returns a closed image with all its parts, and forgets them. */
   take(key: string): ClosedImage {
     const members = [...this.#images.values()].filter(image => this.#belongs(image, key))
     const blobs = new Map(members.flatMap(image => [...image.blobs]))
@@ -54,7 +54,7 @@ export class PartsInStream {
     return { blobs, configs, manifests }
   }
 
-  /** Images that came without a root, apart from those that failed. */
+  /** Keys of the images that no root record closed, without those that failed. */
   open(): string[] {
     return [...this.#images.keys()].filter(key => !this.#hasFailed(key))
   }
@@ -73,7 +73,7 @@ export class PartsInStream {
 
   #belongs(image: ImageParts, root: string): boolean {
     let current: ImageParts | undefined = image
-    // A chain of partOf that closes upon itself ends here too.
+    // The bound also ends a chain of `partOf` that is a circle.
     for (let depth = 0; current !== undefined && depth < 16; depth++) {
       if (current.key === root || current.partOf === root) return true
       current = current.partOf === undefined ? undefined : this.#images.get(current.partOf)

@@ -14,29 +14,36 @@ import { takesMany, targetOf } from './target.js'
 import { Uploads } from './uploads.js'
 
 export interface PutImagesOptions extends PlaceOptions {
-  /** The program that does this, for the records that it makes. */
+  /** The name of the program, for the records that it makes. */
   readonly tool: string
-  /** Where to: see `target.ts`. Without it, each image goes where its reference says. */
+  /** The place to put images to: see `target.ts`. Without it, each image goes where its reference says. */
   readonly place?: string | undefined
   /** Put nothing, and say what would be put. */
   readonly dryRun?: boolean
 }
 
-/** Images at a time. */
+/** How many images are put at a time. */
 const PARALLEL = 8
-/** What a damaged blob comes to, here or at the registry. */
+/** The errors of a damaged blob, whether it is damaged here or at the registry. */
 const WRONG_BYTES = new Set(['DIGEST_INVALID', 'DIGEST_MISMATCH', 'SIZE_MISMATCH'])
-/** Failures of a disk: no other image would fare better. */
+/** Failures of a disk, which every other image would meet as well. */
 const FATAL = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOSPC', 'EROFS'])
 
 /**
- * Puts images to a place, several at a time, and passes the records on in their order; a root record then says where its
- * image was put.
+ * Puts images to a place, several at a time, and passes the records on in their order; a root record then says where
+ * its image was put.
  *
- * A root record is held back. Its image is published when the stream has ended well, or, where each gets a name of its own,
- * when the next image shows that there are several. One of several that fails costs itself only.
+ * A root record is held back. Its image is published when the stream has ended well, or, if each image gets a name of
+ * its own, as soon as the next image shows that there are several. If one of several images fails, the others are put
+ * all the same.
  *
- * @throws ToolError of status 2, before a record is read, for a place that cannot be; `IMAGE_INCOMPLETE`, `IMAGE_MISSING`, `PLACE_TAKEN`, `PLACE_MISSING`; those of {@link putImage}
+ * ```ts
+ * const options = { tool: 'mine', place: 'oci:out', store: '/srv/store' }
+ * for await (const record of putImages(pulled, options)) console.log(record.type)
+ * ```
+ *
+ * @throws ToolError of status 2, before a record is read, for a place that cannot be; `IMAGE_INCOMPLETE`,
+ * `IMAGE_MISSING`, `PLACE_TAKEN`, `PLACE_MISSING`; those of {@link putImage}
  */
 export async function* putImages(
   records: AsyncIterable<AnyRecord>,
@@ -69,13 +76,13 @@ function checkPlace(options: PutImagesOptions): void {
   }
 }
 
-/** A record that passes, or an image whose root came. */
+/** A record that is passed on, or an image that its root record has closed. */
 type Item = { readonly record: AnyRecord } | Job
 
 interface Job {
   readonly root: ManifestRecord
   readonly image: ClosedImage
-  /** There is no other in the stream: its failure is the failure of all. */
+  /** It is the only image of the stream, so its failure is the failure of the whole run. */
   readonly isAlone: boolean
 }
 
@@ -83,12 +90,15 @@ class StreamPut {
   readonly #options: PutImagesOptions
   readonly #source: BlobSource
   readonly #parts = new PartsInStream()
-  /** By target: the digest of the image that goes there. */
+  /** The digest of the image that goes to a target, by target. */
   readonly #taken = new Map<string, string>()
   readonly #uploads = new Uploads()
   readonly #ahead: PutAhead | undefined
   #roots = 0
-  /** The last image that refers to another: registries without an API keep lists of them, which two must not edit. */
+  /**
+   * The last image that refers to another one. Registries without the referrers API keep such images in a list, which
+   * must not be edited by two at a time.
+   */
   #referrer: Promise<unknown> = Promise.resolve()
 
   constructor(options: PutImagesOptions) {
@@ -99,14 +109,14 @@ class StreamPut {
 
   run(records: AsyncIterable<AnyRecord>): AsyncGenerator<Closing, void, undefined> {
     const isLight = (item: Item): boolean => 'record' in item
-    // A plan says what becomes of each blob, the first time and the next: that depends on the order.
+    // A plan says for each blob whether it is put for the first time, which depends on the order of the images.
     const count = this.#options.dryRun ? 1 : PARALLEL
     return sideBySide(this.#items(records), { count, isLight }, item =>
       'record' in item ? passed(item) : item.isAlone ? this.#put(item) : this.#putOneOfMany(item),
     )
   }
 
-  /** @throws ToolError when there is nothing to be found at the place */
+  /** @throws ToolError when the place does not exist */
   check(): void {
     const [open] = this.#parts.open()
     if (open !== undefined) {
@@ -124,7 +134,7 @@ class StreamPut {
     await this.#source.close()
   }
 
-  // To a registry only: elsewhere a blob is a file, copied in no time.
+  // Only for registries. At other places a blob is a file, and copying it takes next to no time.
   #putAhead(): PutAhead | undefined {
     const { place: text, dryRun } = this.#options
     if (text === undefined || dryRun || takesMany(text)) return undefined
@@ -151,7 +161,8 @@ class StreamPut {
     if (held !== undefined) yield this.#job(held, { isAlone: this.#roots === 1 })
   }
 
-  // Nothing is put before the end: of two images the name would be that of the one which came first, or was left.
+  // Nothing is put before the stream has ended: if it has two images, it would depend on chance which one gets the
+  // name.
   async *#itemsOfOneName(records: AsyncIterable<AnyRecord>): AsyncGenerator<Item, void, undefined> {
     const roots: ManifestRecord[] = []
     for await (const record of records) {
@@ -217,7 +228,7 @@ class StreamPut {
     }
   }
 
-  // A blob of the store that is damaged counts as missing from now on, so that the next pull or build brings it again.
+  // A damaged blob of the store counts as missing from now on, so that the next pull or build fetches it again.
   async #mended(error: unknown, { blobs }: ClosedImage): Promise<unknown> {
     if (!(error instanceof ToolError) || !WRONG_BYTES.has(error.code)) return error
     const store = storeIfThere(this.#options.store)
@@ -253,7 +264,7 @@ class StreamPut {
     const { place } = this.#options
     const text = targetOf(place, root)
     const other = this.#taken.get(text)
-    // One image under two spellings of its name is no conflict, nor are images without one.
+    // One image under two spellings of its name is no conflict. Images without a name are none either.
     const isFree = takesMany(place) && (root.reference === undefined || other === root.digest)
     if (other !== undefined && !isFree) {
       const why = 'its name without the domain is that of another image'
@@ -288,7 +299,7 @@ function publishedRecord(root: ManifestRecord, published: Published): AnyRecord 
   }
 }
 
-// Of another type than what is put: no tool takes a plan for a part of an image.
+// The records are of type `plan`, not of the type of what is put, so that no tool takes a plan for a part of an image.
 function* planRecords(
   { put, there }: Planned,
   place: string,

@@ -7,9 +7,9 @@ import type { ClosedImage, Part } from './parts.js'
 import { type BlobSource, inline, type OpenOptions } from './source.js'
 import type { Uploads } from './uploads.js'
 
-/** Transfers at a time. */
+/** How many transfers run at a time. */
 const PARALLEL = 5
-/** Indexes in indexes. */
+/** How deep indexes may be nested in indexes. */
 const MAX_DEPTH = 4
 
 export interface PutOptions {
@@ -18,19 +18,19 @@ export interface PutOptions {
   readonly source: Pick<BlobSource, 'opener'>
   /** Where it goes. */
   readonly place: Pick<Place, 'traits' | 'text' | 'write'>
-  /** Only look. */
+  /** Only find out what would be put. */
   readonly dryRun?: boolean | undefined
-  /** Of the run. */
+  /** The uploads of the run. */
   readonly uploads: Uploads
 }
 
-/** What became of an image: where it is, or, of a dry run, what would be done. */
+/** The result for one image: where it is, or, in a dry run, what would be done. */
 export type Put = Published | Planned
 
 export interface Planned {
-  /** What is to be put: blobs first, manifests in their order, the named one last. */
+  /** The blobs and manifests that have to be put: blobs first, then manifests in their order, the named one last. */
   readonly put: readonly Part[]
-  /** What is there already. */
+  /** The blobs and manifests that the target has already. */
   readonly there: readonly Descriptor[]
 }
 
@@ -40,12 +40,12 @@ interface Document {
   readonly document: Manifest | Index
 }
 
-/** What has to be done, all of it known to be possible before anything is done. */
+/** All that has to be done for an image. It is checked to be possible before any of it is done. */
 interface Plan {
   readonly blobs: Map<string, { readonly part: Part; readonly open: () => AsyncIterable<Buffer> }>
   /** Children before their index. */
   readonly manifests: Document[]
-  /** What the target has. */
+  /** The blobs and manifests that the target has. */
   readonly there: Map<string, Descriptor>
 }
 
@@ -70,7 +70,7 @@ class ImagePut {
   readonly #options: PutOptions
   readonly #how: OpenOptions
   readonly #limit: Limit = limitTo(PARALLEL)
-  /** What was read already. */
+  /** The configs that were read already. */
   readonly #configs = new Map<string, Buffer>()
   readonly #plan: Plan = { blobs: new Map(), manifests: [], there: new Map() }
 
@@ -151,7 +151,8 @@ class ImagePut {
     })
   }
 
-  // Documents are for people and filters; bytes are what is put. Where the two differ, an edit would be lost.
+  // People and filters edit the document in the record, but the blob is what is put. If the two differ, the edit would
+  // be lost.
   async #checkConfig(image: string, config: Descriptor): Promise<void> {
     const record = this.#options.image.configs.get(image)
     if (record === undefined) return
@@ -173,7 +174,7 @@ class ImagePut {
     return readDocument(part, this.#options.source.opener(part, this.#how))
   }
 
-  // The first failure stops the others, and is told when they have stopped.
+  // The first failure stops the other tasks, and is thrown when they have stopped.
   async #all<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
     let stopped = false
     const runs = items.map(item => this.#limit(async () => (stopped ? undefined : work(item))))
@@ -187,7 +188,7 @@ class ImagePut {
   }
 }
 
-/** Places that hold a blob, the one that this run knows first. */
+/** The places that hold a blob. The one where this run has put it comes first. */
 export function origins({ from = [] }: Part, known: string | undefined): readonly string[] {
   return known === undefined ? from : [known, ...from]
 }

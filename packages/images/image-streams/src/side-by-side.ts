@@ -1,24 +1,33 @@
-/** Results of one item that wait for their turn; an item that has more waits too. */
+/** How many results of one item may wait for their turn; an item with more results is stopped until some are read. */
 const MAX_WAITING = 200
 
-/** How many items that are light count as much as one that is not. */
+/** How many light items count as much as one other item. */
 const LIGHT_ITEMS = 64
 
 export interface SideBySideOptions<I> {
-  /** Items at a time. */
+  /** How many items are worked on at a time. */
   readonly count: number
-  /** An item that costs next to nothing: some more of them may wait. */
+  /** Tells whether an item costs next to nothing. More of such items may wait. */
   readonly isLight?: (item: I) => boolean
 }
 
-/** Turns an item into what comes of it. `signal` aborts when nobody wants it any more. */
+/** Turns an item into its results. `signal` aborts when nobody reads the results any more. */
 export type Work<I, O> = (item: I, signal: AbortSignal) => AsyncIterable<O>
 
 /**
- * Works on several items at a time, and yields what comes of them in the order of the items, as if it were one after the
- * other. What an item throws is thrown when its turn comes; whatever ends this, nothing runs any more afterwards.
+ * Works on several items at a time, and yields their results in the order of the items, as if it worked on one after
+ * the other. An error of an item is thrown when it is that item's turn. When the iteration has ended, for whatever
+ * reason, no work runs any more.
  *
- * Memory: of each item but the one whose turn it is, up to 200 results.
+ * Memory: up to 200 results for each item that waits for its turn.
+ *
+ * ```ts
+ * // `urls` is an AsyncIterable<string>
+ * const texts = sideBySide(urls, { count: 4 }, async function* (url, signal) {
+ *   yield await (await fetch(url, { signal })).text()
+ * })
+ * for await (const text of texts) console.log(text)
+ * ```
  */
 export async function* sideBySide<I, O>(
   items: AsyncIterable<I>,
@@ -46,7 +55,7 @@ export async function* sideBySide<I, O>(
   }
 }
 
-// What reading throws is told after what came before it.
+// An error of the source is thrown after the results of the items before it.
 async function readAll<I, O>(
   items: AsyncIterable<I>,
   lane: Lane<O>,
@@ -63,10 +72,10 @@ async function readAll<I, O>(
   }
 }
 
-/** How something ended: well, or by an error. */
+/** How a piece of work ended: well, or with an error. */
 type Outcome = { readonly error?: unknown }
 
-/** Wakes the one who waits. */
+/** Wakes the task that waits for it. */
 class Bell {
   #wake: (() => void) | undefined
 
@@ -81,7 +90,7 @@ class Bell {
   }
 }
 
-/** The items at work, in their order. */
+/** The items that are worked on, in their order. */
 class Lane<O> {
   readonly #limit: number
   readonly #waiting: Channel<O>[] = []
@@ -96,7 +105,7 @@ class Lane<O> {
     this.#limit = limit
   }
 
-  /** Waits until there is room for one more; false when nobody wants it. */
+  /** Waits until one more item may be started; false when nobody reads the results any more. */
   async hasRoom(): Promise<boolean> {
     while (this.#weight >= this.#limit && !this.#isClosed) await this.#room.wait()
     return !this.#isClosed
@@ -113,7 +122,7 @@ class Lane<O> {
     this.#news.ring()
   }
 
-  /** The next in order; undefined when there is none any more. */
+  /** The next item in order; undefined when there is none any more. */
   async next(): Promise<Channel<O> | undefined> {
     for (;;) {
       this.#current = this.#waiting.shift()
@@ -138,7 +147,7 @@ class Lane<O> {
   }
 }
 
-/** Results of one item on their way from its work to whoever reads. */
+/** The results of one item, on their way from its work to the reader. */
 class Channel<O> {
   readonly weight: number
   #results: O[] = []
@@ -151,7 +160,7 @@ class Channel<O> {
     this.weight = weight
   }
 
-  /** Runs the work to its end; never throws: the reader is told. */
+  /** Runs the work to its end. It never throws: an error is passed to the reader. */
   async fill(source: AsyncIterable<O>): Promise<void> {
     try {
       for await (const result of source) {
@@ -180,7 +189,7 @@ class Channel<O> {
     }
   }
 
-  /** Nobody reads any more. */
+  /** To be called when nobody reads any more. */
   stop(): void {
     this.#isStopped = true
     this.#room.ring()

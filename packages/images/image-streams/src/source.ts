@@ -9,12 +9,12 @@ import { openRegular } from '@pipelayer/sys'
 import type { Part } from './parts.js'
 
 const READ_BYTES = 1024 * 1024
-/** Places kept open: each image of thousands may come from a repository of its own. */
+/** How many places are kept open. Each of thousands of images may come from a repository of its own. */
 const MAX_PLACES = 32
 
 export interface OpenOptions {
   readonly signal: AbortSignal
-  /** The bytes leave this machine: nothing goes out that was not read through and found right. */
+  /** The bytes leave this machine, so they are read through and checked before the first of them is given out. */
   readonly leaves?: boolean | undefined
 }
 
@@ -28,12 +28,13 @@ export class BlobSource {
   }
 
   /**
-   * How to open a blob. The digest decides, wherever the bytes go, and whoever takes them checks them. Where they leave this
-   * machine they are checked before as well: a record may come from anywhere, name any file of the user's as the path
-   * of a blob, and the registry that is to get it. Only the store's own file of the digest needs no such reading.
+   * Returns a function that opens a blob. The place that takes the bytes always compares them with the digest. Bytes
+   * that leave this machine are also checked before the first one is sent: a record may come from anybody, and may name
+   * a private file of the user as the path of a blob, together with a registry to send it to. Only the store's own file
+   * for the digest needs no such check.
    *
    * @throws ToolError `BLOB_MISSING` when there is neither a file nor a place; `SIZE_MISMATCH` for a file of another
-   * size; what is opened throws `DIGEST_MISMATCH` before the first byte where the bytes would leave
+   * size; the opened blob throws `DIGEST_MISMATCH` before its first byte if the bytes would leave this machine
    */
   opener(part: Part, { signal, leaves = false }: OpenOptions): () => AsyncIterable<Buffer> {
     const { path, data, from = [] } = part
@@ -52,7 +53,7 @@ export class BlobSource {
     this.#places.clear()
   }
 
-  // What lies in the store under a digest was that blob when it was written, and is no other file of the user's.
+  // The store checked this file against its digest when it wrote it, so it is no other file of the user.
   #isOwn(path: string, digest: string): boolean {
     const { store } = this.#options
     if (!isDigest(digest)) return false
@@ -60,7 +61,7 @@ export class BlobSource {
     return path === own && fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
   }
 
-  // The next place is asked only where nothing has come from the one before.
+  // The next place is asked only if the one before has not sent any byte.
   async *#first(
     places: readonly string[],
     part: Part,
@@ -70,7 +71,8 @@ export class BlobSource {
       let bytes = 0
       try {
         const { read, traits } = this.#place(text)
-        // A folder of somebody else's may have a link in it in place of a blob. A registry's bytes were elsewhere anyway.
+        // In a folder that somebody else controls, a link may stand in place of a blob. The bytes of a registry were
+        // never private to this machine.
         const isFolder = traits.isLocal && !traits.isStore
         const open = (): AsyncIterable<Buffer> => (isDocument(part) ? document(read, part) : read.blob(part))
         if (leaves && isFolder) await drained(verified(open(), part))
@@ -89,7 +91,7 @@ export class BlobSource {
 
   #place(text: string): Place {
     const place = this.#places.get(text) ?? openPlace(text, this.#options)
-    // The one that was asked longest ago stands first. A blob that still comes from it is not cut off.
+    // The place that was used longest ago stands first. If a blob is still being read from it, it is not cut off.
     this.#places.delete(text)
     this.#places.set(text, place)
     if (this.#places.size > MAX_PLACES) this.#places.delete(this.#places.keys().next().value ?? '')
@@ -99,7 +101,7 @@ export class BlobSource {
 
 async function drained(source: AsyncIterable<Buffer>): Promise<void> {
   for await (const _ of source) {
-    // It is proven on the way.
+    // The bytes are checked while they are read.
   }
 }
 
@@ -107,17 +109,17 @@ function isDocument({ mediaType }: Part): boolean {
   return isManifestType(mediaType) || isIndexType(mediaType)
 }
 
-// Registries keep manifests apart from blobs.
+// Registries keep manifests apart from blobs, so they are asked for by another request.
 async function* document(reader: PlaceReader, { digest }: Part): AsyncGenerator<Buffer, void, undefined> {
   yield (await reader.resolve(digest)).bytes
 }
 
-/** @internal The bytes that a descriptor carries itself. */
+/** @internal The bytes that a descriptor carries in its own field `data`. */
 export async function* inline(data: string): AsyncGenerator<Buffer, void, undefined> {
   yield Buffer.from(data, 'base64')
 }
 
-// A path is a hint. A device or a pipe must not hang us, and nothing but a file is a blob.
+// The path in a record is a hint. Only a regular file can be a blob: a device or a pipe would make us wait for ever.
 function isThere(path: string, { digest, size }: Part): boolean {
   try {
     const found = fs.statSync(path)
@@ -132,7 +134,8 @@ function isThere(path: string, { digest, size }: Part): boolean {
   }
 }
 
-// One file, whatever the path names later: it is read through, then again from its start.
+// The file stays open, so that both readings (the check, then the content) are of the same file even if the path is
+// replaced.
 async function* provenFile(
   path: string,
   part: Part,
@@ -143,7 +146,7 @@ async function* provenFile(
     throw systemError(error, `read "${path}"`)
   })
   try {
-    // The path may name something else by now: what is no file may have no end.
+    // The path may name something else by now, such as a device, which has no end.
     if (!(await handle.stat()).isFile())
       throw new ToolError('BLOB_MISSING', `cannot put blob ${part.digest}: "${path}" is no file`)
     await drained(verified(bytesOf(handle, part.size, signal), part))
@@ -158,7 +161,7 @@ async function* provenFile(
   }
 }
 
-// From the start of the file, wherever others read in it.
+// Reads from the start of the file, whatever position other readers of it have.
 async function* bytesOf(
   handle: FileHandle,
   size: number,
@@ -175,14 +178,14 @@ async function* bytesOf(
   }
 }
 
-// A buffer is made for each stream: one larger than the file is time for the collector.
+// Each stream makes a buffer. A buffer larger than the file would only cost time for garbage collection.
 async function* readFile(
   path: string,
   size: number,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   try {
-    // Looked at again: it may be another file by now.
+    // The size is read again, because the path may name another file by now.
     const { fd } = openRegular(path)
     yield* fs.createReadStream('', { fd, highWaterMark: Math.min(READ_BYTES, size + 1), signal })
   } catch (error) {

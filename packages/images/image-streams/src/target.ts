@@ -1,5 +1,5 @@
 /**
- * Where an image goes.
+ * Decides to which place an image is put, by the place that was given and the image's own reference.
  *
  * ```
  * PLACE            with the reference docker.io/library/app:1
@@ -19,10 +19,10 @@ import { ToolError } from '@pipelayer/errors'
 import { parseOci, parsePlace } from '@pipelayer/places'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 
-/** What is known about an image that goes somewhere. */
+/** What is known about an image that is to be put. */
 export interface Named {
   readonly reference?: string
-  /** It refers to another image of the stream, and follows it. */
+  /** The image refers to another image of the stream (its subject), and is put into the same repository. */
   readonly subject?: unknown
 }
 
@@ -45,7 +45,7 @@ export function targetOf(place: string | undefined, { reference, subject }: Name
   return `${transport}:${rest}${pathOf(place, reference)}`
 }
 
-// In the repository of the place, under its own tag or digest.
+// The image is put into the repository of the place, under its own tag or digest.
 function beside(place: string, reference: string): string {
   const { transport, rest } = parsePlace(place)
   if (transport !== 'docker') return place
@@ -67,18 +67,18 @@ function ociTarget(rest: string, reference: string | undefined): string {
   return reference === undefined ? `oci:${directory}` : `oci:${directory}:${reference}`
 }
 
-// A registry's folder without a repository.
+// The folder of a registry, named without a repository.
 function isWholeFolder(transport: string, rest: string): boolean {
   return transport === 'registry-fs' && rest !== '' && !rest.includes(':')
 }
 
-// The image's own reference without its domain.
+// The reference of the image without its domain.
 function pathOf(place: string, reference: string | undefined): string {
   const { path, tag, digest } = withDefaultTag(parseNormalized(needed(reference, `below ${place}`)))
   return formatReference({ path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) })
 }
 
-// A layout without a name takes each image under its own.
+// A layout that was named without an image. It takes each image under the image's own name.
 function isOpen(rest: string): boolean {
   const { tag, index } = parseOci(rest)
   return tag === undefined && index === undefined

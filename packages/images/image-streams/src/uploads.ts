@@ -1,23 +1,26 @@
-/** Where the blobs of a run were put, and which are on their way. Memory: some 200 bytes for each blob. */
+/**
+ * Knows where the blobs of this run were put, and which ones are on their way. Memory: some 200 bytes for each blob.
+ */
 export class Uploads {
   readonly #places = new Map<string, string>()
   readonly #running = new Map<string, Promise<void>>()
 
-  /** A place that has the blob by this run's doing. */
+  /** A place to which this run has put the blob. */
   placeOf(digest: string): string | undefined {
     return this.#places.get(digest)
   }
 
-  /** A place has these blobs. */
+  /** Remembers that a place has these blobs. */
   add(digests: Iterable<string>, place: string): void {
     for (const digest of digests) this.#places.set(digest, place)
   }
 
   /**
-   * Puts a blob, after whoever puts the same one now: it may be mounted then, and need not be put to the same place.
+   * Puts a blob. If the same blob is being put right now, this waits for it: afterwards the blob can be mounted from
+   * there, or, if the place is the same, need not be put at all.
    *
-   * @param place - where to; undefined where each image brings its own blobs
-   * @param work - puts it, given a place of this run that has it
+   * @param place - where to; undefined if the place does not share blobs between images
+   * @param work - puts the blob; its argument is a place to which this run has put it before
    */
   async put(
     digest: string,
@@ -25,7 +28,7 @@ export class Uploads {
     work: (from: string | undefined) => Promise<void>,
   ): Promise<void> {
     for (let other = this.#running.get(digest); other !== undefined; other = this.#running.get(digest)) {
-      // Its failure costs its own image.
+      // A failure of the other upload is reported for its own image.
       await other.catch(() => undefined)
     }
     const from = this.#places.get(digest)

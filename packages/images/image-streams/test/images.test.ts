@@ -42,7 +42,7 @@ t.test('side by side, in order', async t => {
   let running = 0
   const work = async function* (item: number): AsyncGenerator<string> {
     most.push(++running)
-    // The later ones are done first.
+    // The later an item comes, the sooner it is done.
     for (let turn = 0; turn < 20 - item; turn++) await setImmediate()
     yield `${item}a`
     yield `${item}b`
@@ -111,7 +111,8 @@ t.test('names are written together when they come fast', async t => {
     }
   }
   const out: AnyRecord[] = []
-  // Each look at the clock takes a millisecond, so each write takes one, and the next is due 20 looks later.
+  // Each reading of the clock takes a millisecond. So each write takes one as well, and the next write is due 20
+  // readings later.
   let clock = 0
   for await (const record of named(closing(), () => clock++)) {
     out.push(record)

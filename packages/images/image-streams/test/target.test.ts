@@ -1,4 +1,4 @@
-// Where an image goes, by the place that was given and its own reference.
+// To which place an image is put, by the place that was given and the image's own reference.
 import { ToolError } from '@pipelayer/errors'
 import t from 'tap'
 import { takesMany, targetOf } from '../src/target.js'

@@ -1,6 +1,6 @@
 import { ToolError } from '@pipelayer/errors'
 
-// Codes that say so.
+// Codes which say that an image does not exist.
 const ABSENT = new Set([
   'LAYOUT_MISSING',
   'MANIFEST_UNKNOWN',
@@ -9,7 +9,7 @@ const ABSENT = new Set([
   'PLATFORM_NOT_FOUND',
 ])
 
-/** Whether an image was not there, as against broken or out of reach. */
+/** Whether an error says that an image does not exist, rather than that it is broken or out of reach. */
 export function isAbsent(error: unknown): boolean {
   return error instanceof ToolError && (ABSENT.has(error.code) || error.code === 'ENOENT')
 }

@@ -1,6 +1,6 @@
 /**
- * `docker-archive:FILE[:REFERENCE|:@N]`: what `docker save` writes, in its old form and in that of OCI layouts, both of
- * which have a `manifest.json`. Such a file is read, not written.
+ * `docker-archive:FILE[:REFERENCE|:@N]`: a file that `docker save` wrote, in its old form or in that of OCI layouts;
+ * both have a `manifest.json`. Such files are only read, never written.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/ref
 import type { Place, PlacedManifest, PlaceReader, PlaceWriter } from './place.js'
 import { type ArchiveImage, describeBytes, SavedImages } from './saved-images.js'
 
-/** What `docker-archive:` names. */
+/** The parts of a `docker-archive:` name. */
 export interface DockerArchiveName {
   readonly file: string
   /** With its domain and its tag. */
   readonly reference?: string
-  /** Place in `manifest.json`, from 0. */
+  /** Position in `manifest.json`, from 0. */
   readonly index?: number
 }
 
-/** Opens the file at the first question. */
+/** The file is opened when something is first asked of the place. */
 export function openDockerArchive(rest: string): Place {
   const name = parseDockerArchive(rest)
   const file = path.resolve(name.file)
@@ -36,8 +36,8 @@ export function openDockerArchive(rest: string): Place {
 }
 
 /**
- * Splits what stands after `docker-archive:`. The first colon ends FILE; a reference may have a tag, not a digest, for
- * the archive knows its images by tags alone.
+ * Splits the text after `docker-archive:`. The first colon ends FILE. A reference may have a tag but no digest, because
+ * the archive names its images by tags alone.
  *
  * @throws ToolError `PLACE_INVALID`, `REFERENCE_INVALID`
  */
@@ -116,8 +116,9 @@ class ArchiveReader implements PlaceReader {
 }
 
 /**
- * The archive has no manifest of a registry's kind: the one that its parts make, always of the same bytes. It is OCI's, which
- * every place takes: older tools do not find Docker's in a layout.
+ * Makes the manifest of an image from its config and layers, because the archive has none as registries have. The
+ * result is always the same, byte for byte. It is an OCI manifest, since every place takes those, while older tools do
+ * not find a Docker manifest in a layout.
  */
 function manifestOf({ config, layers }: ArchiveImage): PlacedManifest {
   const mediaType = MEDIA_TYPES.ociManifest

@@ -5,7 +5,7 @@ import { Repository } from '@pipelayer/registry'
 import type { PlacedManifest, PlaceOptions } from './place.js'
 import { type Remote, sessionOptions } from './remote.js'
 
-/** A mirror that does not answer must not cost much: there are others. */
+/** How often a mirror is tried. A mirror that does not answer must not cost much time, since there are other hosts. */
 const MIRROR_TRIES = 2
 
 interface Source extends Remote {
@@ -13,8 +13,9 @@ interface Source extends Remote {
 }
 
 /**
- * The hosts that a repository is read from, one after the other until one answers. One that fails is not asked again.
- * What comes from a mirror is checked as what comes from the registry; what a tag means is the first host's word.
+ * The hosts that a repository is read from: they are asked one after the other until one answers. A host that fails is
+ * not asked again. Content of a mirror is checked just like that of the registry. A tag means what the first host that
+ * answers says.
  */
 export class DockerSources {
   readonly #sources: readonly Source[]
@@ -28,12 +29,12 @@ export class DockerSources {
     this.#options = options
   }
 
-  /** Where the manifest came from, as a place; undefined before. */
+  /** The place that the manifest came from; undefined before it came. */
   get served(): string | undefined {
     return this.#served && nameOf(this.#served)
   }
 
-  /** The manifest of a tag or a digest. Of a digest any host may be asked: the bytes prove what they are. */
+  /** The manifest of a tag or a digest. A digest may be asked of any host, since it proves the bytes. */
   async manifest(reference: string, { isDigest }: { readonly isDigest: boolean }): Promise<PlacedManifest> {
     for (const source of this.#left()) {
       if (!isDigest && !source.resolves) continue
@@ -48,7 +49,7 @@ export class DockerSources {
     throw new ToolError('MANIFEST_UNKNOWN', `no host may be asked for ${reference}`)
   }
 
-  /** A transfer that one host breaks off goes on at the next. */
+  /** If one host breaks off a transfer, the next host goes on where it broke. */
   async *blob(descriptor: Descriptor, from: number): AsyncGenerator<Buffer, void, undefined> {
     let at = from
     for (const source of this.#left()) {
@@ -76,7 +77,7 @@ export class DockerSources {
     return undefined
   }
 
-  /** What refers to a manifest, as the host says that served it. */
+  /** The manifests that refer to a manifest, as the host says that served it. */
   referrers(digest: string): Promise<readonly Descriptor[]> {
     const [source] = this.#served ? [this.#served] : this.#left()
     return source === undefined ? Promise.resolve([]) : this.#repository(source).referrers(digest)
@@ -95,7 +96,7 @@ export class DockerSources {
     )
   }
 
-  // The failure of the last one is the answer.
+  // If all hosts fail, the error of the last one is thrown.
   #leave(source: Source, error: unknown): void {
     if (!(error instanceof ToolError) || this.#left().at(-1) === source || this.#options.signal?.aborted)
       throw error

@@ -24,7 +24,7 @@ import { sessionOptions } from './remote.js'
 import { withUploadMemory } from './upload-memory.js'
 
 const TRANSPORT = 'docker://'
-/** Smaller blobs go up in one piece, and there is nothing to remember. */
+/** Smaller blobs are uploaded in one piece, so there is no position to remember. */
 const MIN_REMEMBERED_BYTES = 16 * 1024 * 1024
 
 /**
@@ -70,7 +70,7 @@ class DockerPlace implements PlaceReader, PlaceWriter {
     this.#sources = new DockerSources(routeTo(reference, options), options)
   }
 
-  /** The mirror that served, then the repository itself. */
+  /** The mirror that served the manifest, then the repository itself. */
   get origins(): readonly string[] {
     const { served } = this.#sources
     const own = TRANSPORT + formatName(this.#reference)
@@ -144,7 +144,7 @@ class DockerPlace implements PlaceReader, PlaceWriter {
     return this.#own
   }
 
-  // Repositories of this registry that hold a blob: it can be mounted from there.
+  // Repositories of this registry that hold a blob, from which it can be mounted.
   *#neighbours(from: readonly string[]): Generator<string, void, undefined> {
     for (const text of from) {
       if (!text.startsWith(TRANSPORT)) continue

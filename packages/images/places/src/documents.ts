@@ -5,9 +5,8 @@ import { type Descriptor, MAX_DOCUMENT } from '@pipelayer/oci'
 /**
  * Reads a small blob into memory and checks it.
  *
- * @param open - opens its bytes
- * @throws ToolError `DOCUMENT_TOO_LARGE` for more than 4 MiB, before a byte is read; `SIZE_MISMATCH`,
- * `DIGEST_MISMATCH`
+ * @param open - opens the bytes of the blob
+ * @throws ToolError `DOCUMENT_TOO_LARGE` for more than 4 MiB, before a byte is read; `SIZE_MISMATCH`, `DIGEST_MISMATCH`
  */
 export async function readDocument(
   descriptor: Descriptor,

@@ -4,25 +4,27 @@ import { type Descriptor, isDocument } from '@pipelayer/oci'
 import type { Store } from '@pipelayer/store'
 import type { PlaceReader } from './place.js'
 
-/** Smaller blobs are not worth a partial file. */
+/** Blobs that are smaller are fetched anew after a break: a partial file would not pay. */
 const MIN_KEPT_BYTES = 256 * 1024
 const DAMAGED = new Set(['DIGEST_MISMATCH', 'SIZE_MISMATCH'])
 
 export interface FetchOptions {
   readonly store: Store
   readonly reader: PlaceReader
-  /** Read what is there already, and fetch anew what is not right. */
+  /** Read a blob that is there already, and fetch it anew if it is damaged. */
   readonly verify?: boolean | undefined
   readonly signal?: AbortSignal | undefined
   readonly warn?: ((message: string, code?: string) => void) | undefined
 }
 
 /**
- * Brings a blob into the store, checked. A transfer that breaks, even by the death of the process, leaves what came,
- * and the next one goes on after it. Of several at a time one fetches, the others wait for it.
+ * Brings a blob into the store, checked. A transfer that breaks, even by the death of the process, leaves the bytes
+ * that came, and the next transfer goes on behind them. If several processes want the same blob, one fetches it and the
+ * others wait.
  *
- * A layer that is there counts by its size, for whoever uses it reads it anyway; with `verify` it is read here. Documents
- * are always read. What turns out to be damaged is set aside, told by a warning, and fetched anew.
+ * For a layer that is there already, only the size is compared, because the digest is compared when the layer is used;
+ * with `verify` it is read here. Documents are always read. A damaged blob is set aside with a warning, and fetched
+ * anew.
  *
  * @returns where the blob lies
  * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`; whatever the place throws; the signal's reason
@@ -47,8 +49,8 @@ async function isThere(descriptor: Descriptor, { store, verify, warn }: FetchOpt
 }
 
 /**
- * Fills what `open` opens, a writer that may hold the blob's first bytes, with the rest of it. What breaks leaves what
- * came; what was damaged in the meantime is fetched anew.
+ * Fills the writer that `open` opens with the rest of a blob; the writer may hold the first bytes already. If the
+ * transfer breaks, the bytes that came are kept. If they turn out to be wrong, the blob is fetched anew.
  *
  * @throws ToolError as {@link fetchBlob}
  */
@@ -66,7 +68,8 @@ export async function fillBlob(
   } catch (error) {
     const isDamaged = error instanceof ToolError && DAMAGED.has(error.code)
     if (!isDamaged) throw error
-    // Never again what is wrong. What the file held before may have been torn by a power cut: once more without it.
+    // A blob that the source gave wrong is not asked for again. But if the file held bytes before this transfer, a
+    // power cut may have damaged those: it is tried once more without them.
     writer.abort()
     if (kept === 0) throw error
     warn?.(`the ${kept} bytes kept of ${descriptor.digest} were damaged: it is fetched anew`, error.code)
@@ -90,7 +93,7 @@ async function fill(
   writer.commit()
 }
 
-// A place that is near is read again.
+// A place on this machine cannot start at a position: it is read from the start, and the first bytes are dropped.
 async function* after(source: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer, void, undefined> {
   let skip = bytes
   for await (const chunk of source) {

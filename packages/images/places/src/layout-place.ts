@@ -13,19 +13,19 @@ import type {
 } from './place.js'
 
 export interface LayoutPlaceOptions {
-  /** Opens the layout. Without `create`, one that is not there throws `LAYOUT_MISSING`. */
+  /** Opens the layout. Without `create`, a layout that does not exist throws `LAYOUT_MISSING`. */
   open(create: boolean): Layout
   /** For messages: `oci:/srv/out`. */
   readonly text: string
-  /** The reference name in index.json; undefined: the only image there. */
+  /** The reference name in index.json; undefined stands for the only image there. */
   readonly name: string | undefined
-  /** In place of a name: which entry of index.json, from 0. Such a place is read, not written. */
+  /** The entry of index.json, from 0, in place of a name. Such a place is only read, not written. */
   readonly index?: number
-  /** In place of a name: a blob that is a manifest or an index. Such a place is read, not written. */
+  /** The digest of a manifest or an index, in place of a name. Such a place is only read, not written. */
   readonly digest?: string
   /** What {@link LayoutPlace.publish} returns. */
   readonly published: Published
-  /** Leave the name to the caller. */
+  /** Leave the writing of the name to the caller. */
   readonly defersName: boolean
   /** See `PlaceOptions`. */
   readonly warn: PlaceOptions['warn']
@@ -39,7 +39,7 @@ export function nameIndexOf(layout: Layout): NameIndex {
 
 type Entry = Pick<StoredDescriptor, 'digest'> & Partial<Pick<StoredDescriptor, 'mediaType' | 'size'>>
 
-/** An OCI image layout as a place. It is made at the first write, not before. */
+/** An OCI image layout as a place. The folder is made at the first write. */
 export class LayoutPlace implements PlaceReader, PlaceWriter {
   readonly #options: LayoutPlaceOptions
   #layout: Layout | undefined
@@ -115,7 +115,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     return published
   }
 
-  /** @throws ToolError `MANIFEST_UNKNOWN`, `REFERENCE_AMBIGUOUS`; `MEDIA_TYPE_UNSUPPORTED` for what is no image */
+  /** @throws ToolError `MANIFEST_UNKNOWN`, `REFERENCE_AMBIGUOUS`; `MEDIA_TYPE_UNSUPPORTED` for an entry that is no image */
   #entry(layout: Layout): Entry {
     const { name, index, digest: given, text } = this.#options
     if (given !== undefined && layout.hasBlob(given)) return { digest: given }
@@ -144,7 +144,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
     return index === undefined ? manifests : manifests.slice(index, index + 1)
   }
 
-  // What an index.json says under a name that pins another digest is not that image.
+  // If a name pins a digest and index.json has another digest under it, the entry is not that image.
   #misnamed(layout: Layout): string {
     const { name } = this.#options
     const pin = name === undefined ? undefined : pinOf(name)
@@ -160,7 +160,7 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
 
   #create(): Layout {
     const { name, text } = this.#options
-    // What other tools would not read as a name is not written as one.
+    // A name that other tools could not read is not written.
     if (name !== undefined && !isRefName(name) && !GRAMMAR.reference.test(name))
       throw new ToolError(
         'PLACE_INVALID',

@@ -5,8 +5,8 @@ import { LayoutPlace } from './layout-place.js'
 import type { Place, PlaceOptions } from './place.js'
 
 /**
- * `store:NAME[:TAG]` or `store:DIGEST`: an image of the local store. Names are kept fully qualified; a digest needs no
- * entry in the index, since builds without a name make none.
+ * `store:NAME[:TAG]` or `store:DIGEST`: an image of the local store. Names are kept fully qualified; a digest need not
+ * be in the index, since a build without a name makes no entry there.
  */
 export function openLocal(rest: string, options: PlaceOptions): Place {
   const parsed = parseAny(rest)

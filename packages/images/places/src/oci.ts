@@ -6,8 +6,8 @@ import { LayoutPlace } from './layout-place.js'
 import type { Place, PlaceOptions } from './place.js'
 
 /**
- * `oci:DIR[:TAG]`: an OCI image layout. As in other tools, the first colon ends DIR, and `@N` in place of TAG means
- * the Nth entry of its index, from 0; `@DIGEST` a manifest or an index that it has.
+ * `oci:DIR[:TAG]`: an OCI image layout. As in other tools, the first colon ends DIR, and `@N` in place of TAG means the
+ * Nth entry of its index, from 0; `@DIGEST` means a manifest or an index that the layout has.
  */
 export function openOci(
   rest: string,
@@ -31,18 +31,18 @@ export function openOci(
   return { traits, text, read: place, write: place, close: async () => undefined }
 }
 
-/** What `oci:` names. */
+/** The parts of an `oci:` name. */
 export interface OciName {
   readonly directory: string
   readonly tag?: string
-  /** Place in the index of the layout, from 0. */
+  /** Position in the index of the layout, from 0. */
   readonly index?: number
-  /** Of a manifest or an index. */
+  /** The digest of a manifest or an index. */
   readonly digest?: Digest
 }
 
 /**
- * Splits what stands after `oci:`.
+ * Splits the text after `oci:`.
  *
  * @throws ToolError `PLACE_INVALID`
  */

@@ -6,7 +6,10 @@ import { openOci } from './oci.js'
 import type { Place, PlaceOptions } from './place.js'
 import { openRegistryFolder } from './registry-fs.js'
 
-/** Every transport: what stands before the first colon, and what opens the rest. To add a place, add a line. */
+/**
+ * All transports: the word before the first colon, and the function that opens the rest. A new kind of place is a line
+ * here.
+ */
 const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => Place> = new Map([
   ['docker', openDocker],
   ['docker-archive', openDockerArchive],
@@ -14,7 +17,7 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
   ['registry-fs', openRegistryFolder],
   ['store', openLocal],
 ])
-/** Names of containers-transports(5) that are not ours: no image of these names is meant. */
+/** Transports of containers-transports(5) that we do not have. A text that begins with one is no image name. */
 const FOREIGN = new Set([
   'containers-storage',
   'dir',
@@ -26,15 +29,19 @@ const FOREIGN = new Set([
   'tarball',
 ])
 
-/** A place, cut in two. */
+/** A place, split into transport and rest. */
 export interface PlaceName {
   readonly transport: string
-  /** What follows the colon. */
+  /** The text after the first colon. */
   readonly rest: string
 }
 
 /**
- * Cuts a place in two. Text without a transport is a reference, that is, `docker://`.
+ * Splits a place into transport and rest. Text without a transport is a reference, as if `docker://` stood before it.
+ *
+ * ```ts
+ * parsePlace('oci:out:app:1') // { transport: 'oci', rest: 'out:app:1' }
+ * ```
  *
  * @throws ToolError `PLACE_UNSUPPORTED`, `PLACE_INVALID`
  */
@@ -54,8 +61,18 @@ export function parsePlace(text: string): PlaceName {
 }
 
 /**
- * Opens a place to read an image from it or to write one to it. Nothing is read, written or connected to yet.
- * Whoever opens it closes it.
+ * Opens a place, to read an image from it or to write one to it. Nothing is read, written or connected to yet. The
+ * caller closes it.
+ *
+ * ```ts
+ * const place = openPlace('oci:out:app:1', { store: '/srv/store' })
+ * try {
+ *   const { descriptor } = await place.read.resolve()
+ *   console.log(descriptor.digest)
+ * } finally {
+ *   await place.close()
+ * }
+ * ```
  *
  * @throws ToolError `PLACE_INVALID`, `PLACE_UNSUPPORTED`, `REFERENCE_INVALID`
  */

@@ -17,10 +17,12 @@ export interface PlacedManifest {
   readonly document: Manifest | Index
 }
 
-/** Opens the content of a blob; perhaps more than once, when a transfer breaks. It need not be checked. */
+/**
+ * Opens the content of a blob. It may be called more than once, if a transfer breaks. The content need not be checked.
+ */
 export type OpenBlob = () => AsyncIterable<Buffer>
 
-/** Where an image comes from. */
+/** A place to read an image from. */
 export interface PlaceReader {
   /**
    * The manifest of a digest, or of the name that the place was opened with.
@@ -28,24 +30,24 @@ export interface PlaceReader {
    * @throws ToolError `MANIFEST_UNKNOWN` and its like
    */
   resolve(digest?: string): Promise<PlacedManifest>
-  /** The bytes of a blob, unchecked: whoever takes them compares size and digest. */
+  /** The bytes of a blob, unchecked: the caller compares size and digest. */
   blob(descriptor: Descriptor): AsyncIterable<Buffer>
-  /** What refers to a manifest: signatures, SBOMs. Absent where the place does not know. */
+  /** The manifests that refer to a manifest: signatures, SBOMs. Absent if the place cannot know them. */
   referrers?(digest: string): Promise<readonly Descriptor[]>
-  /** Bytes of a blob of which only the digest is known; undefined when it is not there. */
+  /** The size, in bytes, of a blob of which only the digest is known; undefined if the place does not have it. */
   blobSize?(digest: string): Promise<number | undefined>
-  /** The bytes from a position on, where the way is so long that beginning anew costs. */
+  /** The bytes of a blob from a position on. Only places have it for which a new start is expensive. */
   blobFrom?(descriptor: Descriptor, from: number): AsyncIterable<Buffer>
 }
 
-/** Where an image goes to: blobs first, then child manifests, the named manifest last. */
+/** A place to write an image to. The order is: blobs, then child manifests, at last the named manifest. */
 export interface PlaceWriter {
-  /** Also of manifests. A blob of that digest with another size counts as absent. */
+  /** Whether the place has a blob or a manifest. A blob of that digest with another size counts as absent. */
   hasBlob(descriptor: Descriptor): Promise<boolean>
   hasManifest(descriptor: Descriptor): Promise<boolean>
   /**
-   * Puts a blob, checked on its way: nothing wrong is ever seen in the place. `from` names places that hold it
-   * already.
+   * Puts a blob and checks it on its way, so that a wrong blob is never seen in the place. `from` names places that
+   * hold the blob already.
    */
   putBlob(descriptor: Descriptor, open: OpenBlob, from?: readonly string[]): Promise<void>
   /** Puts a manifest that only an index will name. */
@@ -60,7 +62,7 @@ export interface PlaceWriter {
 
 /** An index that holds names and is replaced as a whole. */
 export interface NameIndex {
-  /** The same for all places that write into the same index. */
+  /** Equal for all places that write into the same index. */
   readonly id: string
   /** Writes names in one step. */
   write(entries: readonly NamedEntry[]): void
@@ -72,34 +74,39 @@ export interface Name {
   readonly entry: NamedEntry
 }
 
-/** What kind of place it is. Nobody reads a place's text to find out. */
+/** Properties of a kind of place. Programs ask these, and do not look at the text of the place. */
 export interface PlaceTraits {
-  /** Its blobs lie on this machine: what is put there does not leave it, and what is read may be a file of anybody's. */
+  /**
+   * The blobs lie on this machine: putting them here sends nothing away, and a blob that is read may be any file of the
+   * machine.
+   */
   readonly isLocal: boolean
-  /** It is the local store: its blobs have paths there, and need not be brought. */
+  /** It is the local store: its blobs have paths, and need not be fetched. */
   readonly isStore: boolean
-  /** Blobs are seen only together with their manifest: each image brings its own. */
+  /** A blob is seen only together with a manifest of its repository, so each image has to put all of its blobs. */
   readonly isStaged: boolean
 }
 
 export interface Published {
   /** The place, written so that it can be read again. */
   readonly place: string
-  /** Its fully qualified reference, where the place has such. */
+  /** The fully qualified reference of the image, if the place has references. */
   readonly reference?: string
-  /** With `defersNames`: the last step, left to the caller. */
+  /** With `defersNames`: the name that is not written yet. The caller writes it, as the last step. */
   readonly name?: Name
 }
 
 export interface Place {
   readonly traits: PlaceTraits
-  /** The place without the name of an image, for messages and a record's `from`. Holds no secret. */
+  /** The place without the name of an image, for messages and the field `from` of a record. It holds no secret. */
   readonly text: string
-  /** Where its blobs are, once an image was resolved: the host that served it first. `text`, unless said. */
+  /** Where the blobs are, once an image was resolved; the host that served it comes first. Absent means `text`. */
   readonly origins?: readonly string[]
-  /** Of a registry: `HOST/PATH`. Blobs can be mounted from one repository of it into another. */
+  /**
+   * `HOST/PATH`, if the place is in a registry. Blobs can be mounted from one repository of a registry into another.
+   */
   readonly repository?: string
-  /** The fully qualified reference that it was opened with. */
+  /** The fully qualified reference that the place was opened with. */
   readonly reference?: string
   readonly read: PlaceReader
   readonly write: PlaceWriter
@@ -110,15 +117,15 @@ export interface Place {
 export interface RegistryOptions {
   /** Speak plain HTTP to registries that are not loopback. */
   readonly plainHttp?: boolean
-  /** In place of the files that the environment leads to. */
+  /** Credentials to use in place of the files that the environment names. */
   readonly credentials?: CredentialSource
-  /** Certificates for all registries; those of `certificates` come on top. */
+  /** Certificates for all registries. Those of `certificates` are used in addition. */
   readonly tls?: TlsSettings
-  /** Folders of certificates by host, in place of the usual ones. */
+  /** Folders that hold certificates by host, in place of the usual folders. */
   readonly certificates?: readonly string[]
-  /** The way to a repository: its mirrors. Without it there are none. */
+  /** Finds the mirrors of a repository. Without it there are none. */
   readonly route?: Router
-  /** What the places of a run share of their registries. Without it each has its own. */
+  /** Connections that all places of a run share. Without it, each place has its own. */
   readonly connections?: Connections
   /** How many requests each host gets. */
   readonly budget?: Budget
@@ -132,13 +139,16 @@ export interface PlaceOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly signal?: AbortSignal
   readonly registries?: RegistryOptions
-  /** Leave the index of a layout to the caller: it is replaced as a whole, once for many images. */
+  /**
+   * Leave the index of a layout to the caller, who then writes the names of many images at once: an index is replaced
+   * as a whole.
+   */
   readonly defersNames?: boolean
   /**
-   * Read the blobs that a layout, the store or a folder has already, and count those that are damaged as absent. Without it
-   * documents alone are read, and layers count by their size.
+   * Read the blobs that a layout, the store or a folder has already, and treat damaged ones as absent. Without it only
+   * documents are read, and for layers only the size is compared.
    */
   readonly verify?: boolean
-  /** Told of what went wrong and was mended: a transfer that is tried again. */
+  /** Is called for a problem that was solved, such as a transfer that is tried again. */
   readonly warn?: (message: string, code?: string) => void
 }

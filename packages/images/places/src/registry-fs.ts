@@ -16,18 +16,18 @@ import type {
 
 const TRANSPORT = 'registry-fs:'
 
-/** What `registry-fs:` names. A repository of such a folder has no domain. */
+/** The parts of a `registry-fs:` name. A repository in such a folder has no domain. */
 interface FolderName {
   readonly root: string
   readonly name: string
-  /** Undefined only where there is a digest. */
+  /** Undefined only if there is a digest. */
   readonly tag: string | undefined
   readonly digest: Digest | undefined
 }
 
 /**
  * `registry-fs:ROOT:NAME[:TAG][@DIGEST]`: a repository in the folder of a registry, `ROOT/docker/registry/v2`. The
- * first colon ends ROOT; NAME is the repository as it is, `library/debian` for Docker's `debian`.
+ * first colon ends ROOT; NAME is the full path of the repository: `library/debian`, not `debian`.
  */
 export function openRegistryFolder(rest: string, options: Pick<PlaceOptions, 'verify'> = {}): Place {
   const name = parseFolderName(rest)
@@ -42,7 +42,10 @@ export function openRegistryFolder(rest: string, options: Pick<PlaceOptions, 've
   }
 }
 
-/** Blobs wait under temporary names until a manifest comes, and appear with it: one flush for all of them. */
+/**
+ * Blobs are kept under temporary names until a manifest comes, and get their names with it, so that one flush is enough
+ * for all.
+ */
 class RegistryFolderPlace implements PlaceReader, PlaceWriter {
   readonly #name: FolderName
   readonly #verify: boolean
@@ -159,8 +162,8 @@ function format(place: FolderName): string {
 }
 
 /**
- * A full reference of which the path is the repository again, so that an image keeps its name from folder to folder:
- * Docker Hub's where its short names lead there, else one of `localhost`.
+ * A full reference whose path is the repository, so that an image keeps its name from folder to folder. Its domain is
+ * Docker Hub's if a short name of Docker Hub has this path, else `localhost`.
  */
 function referenceOf(place: FolderName): string {
   const { name } = place

@@ -18,7 +18,7 @@ import type { PlaceOptions } from './place.js'
 
 export { Connections }
 
-/** How registries are spoken to, as a user says it. Files are read here. */
+/** How registries are spoken to, as a user says it in options. The files that it names are read here. */
 export interface RemoteAccess {
   /** Speak plain HTTP to registries that are not loopback. */
   readonly plainHttp?: boolean
@@ -27,13 +27,13 @@ export interface RemoteAccess {
     readonly authorities: readonly string[]
     readonly identity?: { readonly cert: string; readonly key: string }
   }
-  /** What each host gets at most; no limit unless said. */
+  /** At most this many requests go to each host; without it there is no limit. */
   readonly requestsPerSecond?: number
-  /** How long a server may keep us waiting for one document or blob in all, and a second for each 16 KiB of it. */
+  /** How many seconds a server may make us wait for one document or blob in all; each 16 KiB of it add one second. */
   readonly timeoutSeconds?: number | undefined
 }
 
-/** What a tool hands on of its process. */
+/** What a tool passes on from its process. */
 export interface RemoteContext {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
@@ -43,7 +43,7 @@ export interface RemoteContext {
 export type RemoteOptions = Omit<PlaceOptions, 'store'>
 
 /**
- * The options of all places of a run: they share credentials, mirrors and budgets.
+ * The options for all places of a run, which share credentials, mirrors and budgets.
  *
  * @throws ToolError `CERTIFICATE_INVALID`, `ENOENT`
  */
@@ -63,7 +63,7 @@ export function remoteOptions(access: RemoteAccess, context: RemoteContext): Rem
 
 function tlsOf(files: RemoteAccess['tls']): TlsSettings {
   const { authorities = [], identity } = files ?? {}
-  // Only with something to check: the first context costs 30 ms.
+  // Nothing is made when there is nothing to check: the first TLS context costs 30 ms.
   if (authorities.length === 0 && identity === undefined) return {}
   const tls = {
     ...(authorities.length > 0 && { authorities: authorities.map(readText) }),
@@ -73,7 +73,7 @@ function tlsOf(files: RemoteAccess['tls']): TlsSettings {
   return tls
 }
 
-/** Where the user's credentials are kept: files, and the helpers that registries.conf lists. */
+/** Where the credentials of the user are kept: files, and the helpers that registries.conf lists. */
 export function credentialPlaces(env: RemoteContext['env']): Required<CredentialPlaces> {
   return { paths: credentialPaths(env), helpers: readHelpers(mirrorFiles(env)) }
 }
@@ -95,7 +95,7 @@ export interface Remote {
 
 /**
  * What a client of a registry is opened with. Certificates come from the command line, then from the mirror's
- * configuration, then from `certs.d`. Who has a certificate speaks TLS on loopback too.
+ * configuration, then from `certs.d`. With a client certificate, TLS is spoken on loopback too.
  *
  * @throws ToolError `CERTIFICATE_INVALID`
  */
@@ -127,7 +127,7 @@ export function sessionOptions(options: PlaceOptions, remote: Remote): SessionOp
   }
 }
 
-// A broken file would show itself only at the first connection, and without its name.
+// A broken file would otherwise fail at the first connection only, with a message that does not name the file.
 function checkTls({ authorities, identity }: TlsSettings, source: string): void {
   try {
     createSecureContext({ ...(authorities && { ca: [...authorities] }), ...identity })

@@ -25,7 +25,7 @@ export interface ArchiveImage {
   readonly layers: readonly Descriptor[]
 }
 
-/** Where content lies in the archive, in bytes. */
+/** Position and length of content in the archive, in bytes. */
 interface Extent {
   readonly offset: number
   readonly size: number
@@ -38,12 +38,15 @@ interface ManifestEntry {
 }
 
 const CHUNK = 1024 * 1024
-/** A layer may be a link to the same one of another image, as older engines wrote them. */
+/**
+ * How many links are followed. In archives of older engines, a layer may be a link to the same layer of another image.
+ */
 const MAX_LINKS = 16
 
 /**
- * The images of a file that `docker save` wrote. It is read through once, to know where everything lies, and layers that
- * are compressed once more, for their digests; those of plain layers are the config's diffIDs. Memory: the names.
+ * The images of a file that `docker save` wrote. The file is read through once, to find where its content lies.
+ * Compressed layers are read once more for their digests; the digests of plain layers are the diffIDs of the config.
+ * Memory: the names in the archive.
  *
  * Spec: Docker image specification v1.2, "Combined Image JSON + Filesystem Changeset Format".
  */
@@ -65,10 +68,11 @@ export class SavedImages {
   /**
    * Opens a file and finds its images.
    *
-   * @throws ToolError `FILE_INVALID`: it is a pipe or the like, and an archive is read more than once; `ARCHIVE_INVALID`, `TAR_INVALID`, `TAR_TRUNCATED`, `CONFIG_INVALID`; of the system
+   * @throws ToolError `FILE_INVALID` for a pipe or the like, since an archive is read more than once;
+   * `ARCHIVE_INVALID`, `TAR_INVALID`, `TAR_TRUNCATED`, `CONFIG_INVALID`; errors of the system
    */
   static async open(file: string): Promise<SavedImages> {
-    // Without waiting: whoever opens a FIFO waits for a writer.
+    // Opening a FIFO would otherwise wait for a writer.
     const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK
     const handle = await fs.promises.open(file, flags).catch((error: unknown) => {
       throw systemError(error, `open "${file}"`)
@@ -110,7 +114,7 @@ interface ReaderOptions {
   /** For messages. */
   readonly file: string
   readonly names: ReadonlyMap<string, Extent>
-  /** Filled with every blob that an image has. */
+  /** Is filled with every blob that an image has. */
   readonly blobs: Map<Digest, Extent>
 }
 
@@ -164,7 +168,7 @@ class ImageReader {
   }
 }
 
-/** The names of an archive's files, links resolved. Of a name that is there twice, the last one counts. */
+/** The files of an archive by name, with links resolved. If a name occurs twice, the last file counts. */
 async function indexOf(handle: FileHandle, file: string): Promise<Map<string, Extent>> {
   const names = new Map<string, Extent>()
   const links = new Map<string, string>()
@@ -229,7 +233,7 @@ async function* read(handle: FileHandle, { offset, size }: Extent): AsyncGenerat
   for (let at = 0; at < size; ) {
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK, size - at))
     const { bytesRead } = await handle.read(chunk, 0, chunk.length, offset + at)
-    // A file that was cut meanwhile: whoever wants its bytes sees that some are missing.
+    // The file was cut in the meantime. The reader of the bytes notices that some are missing.
     if (bytesRead === 0) return
     yield chunk.subarray(0, bytesRead)
     at += bytesRead

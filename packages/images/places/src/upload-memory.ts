@@ -4,8 +4,8 @@ import { Store, type UploadState } from '@pipelayer/store'
 import type { PlaceOptions } from './place.js'
 
 /**
- * Runs an upload with the store's memory of where it broke; without one while another process uploads the same, and
- * where the store cannot be written.
+ * Runs an upload and gives it the store's record of where an earlier upload broke. It runs without that record while
+ * another process uploads the same blob, and if the store cannot be written.
  *
  * @param target - registry, repository and digest
  */

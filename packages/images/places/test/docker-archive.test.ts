@@ -19,7 +19,7 @@ const TWO = { Config: 'two.json', RepoTags: null, Layers: ['./l/../g/layer.tar']
 const FILES: Readonly<Record<string, Buffer | string>> = {
   'one.json': config('one'),
   'two.json': config('two'),
-  // An older engine's link to the same layer of another image, before that.
+  // Older engines wrote a layer as a link to the same layer of another image, and the link may come before its target.
   'l/layer.tar': '->../k/layer.tar',
   'k/layer.tar': LAYER,
   'g/layer.tar': GZIPPED,

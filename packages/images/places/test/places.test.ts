@@ -48,7 +48,7 @@ t.test('parseOci', async t => {
   t.throws(() => parseOci(':x'), { code: 'PLACE_INVALID' })
 })
 
-// What every place that is written to has to keep.
+// What every place that can be written to has to keep.
 async function holds(t: Test, open: () => Place): Promise<void> {
   const place = open()
   t.teardown(() => place.close())

@@ -3,7 +3,7 @@ import type { Descriptor } from '@pipelayer/oci'
 import { fetchBlob, type Limit, limitTo, type PlaceOptions, type PlaceReader } from '@pipelayer/places'
 import type { Store } from '@pipelayer/store'
 
-/** Transfers at a time: enough to fill a line, few enough for a registry that counts connections. */
+/** How many transfers run at a time: enough to fill a line, few enough for a registry that limits connections. */
 const PARALLEL = 6
 
 /** A transfer, and the images that wait for it. */
@@ -14,11 +14,11 @@ interface Transfer {
 }
 
 /**
- * Brings blobs into the store, several at a time and each once, whichever images want it. What is there already is not
- * fetched again, unless it is damaged: see {@link fetchBlob}.
+ * Brings blobs into the store, several at a time. A blob that several images want is fetched once. A blob that is in
+ * the store already is not fetched again, unless it is damaged: see {@link fetchBlob}.
  *
  * Memory: a few hundred KiB for each transfer, 16 MiB for the one big blob that is fetched in parts. The store checks
- * size and digest before a blob has its name.
+ * size and digest before it gives a blob its name.
  */
 export class BlobFetcher {
   readonly #store: Store
@@ -51,12 +51,15 @@ export class BlobFetcher {
     const path = this.#limit(() => fetchBlob(descriptor, options))
     const transfer = { path, abort, users: new Set([user]) }
     this.#transfers.set(descriptor.digest, transfer)
-    // Whoever waits for it sees the failure; another image may try again.
+    // The image that waits for the transfer gets the error; another image may try again.
     path.catch(() => this.#forget(descriptor.digest, transfer))
     return { transfer, isOwn: true }
   }
 
-  /** @internal One image wants a blob no more; a transfer that no other wants is given up. */
+  /**
+   * @internal Is called when one image does not want a blob any more. If no other image wants it, the transfer is given
+   * up.
+   */
   async leave(user: ImageFetcher, digest: string, transfer: Transfer): Promise<void> {
     transfer.users.delete(user)
     if (transfer.users.size > 0) return
@@ -70,7 +73,7 @@ export class BlobFetcher {
   }
 }
 
-/** What one image has fetched. */
+/** The blobs that one image has fetched. */
 export class ImageFetcher {
   readonly #fetcher: BlobFetcher
   readonly #joined = new Map<string, Transfer>()
@@ -81,7 +84,8 @@ export class ImageFetcher {
   }
 
   /**
-   * Fetches a blob, or waits for whoever does. When another image's place could not give it, this one's is asked.
+   * Fetches a blob, or waits for a transfer of it that another image has started. If that one fails, this image's own
+   * place is asked.
    *
    * @returns where the blob lies, once it is whole
    * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `STOPPED`; whatever the place throws
@@ -102,7 +106,7 @@ export class ImageFetcher {
     }
   }
 
-  /** Gives up what runs for this image alone, and waits until nothing is written for it any more. */
+  /** Gives up the transfers that only this image wants, and waits until nothing is written for it any more. */
   async stop(): Promise<void> {
     this.#isStopped = true
     const joined = [...this.#joined]

@@ -18,7 +18,7 @@ import { originOf } from './origin.js'
 import { mayBeNamed } from './pinned-name.js'
 import { type Chosen, choose } from './selection.js'
 
-/** Where layers come to, and what ends or warns of their way. */
+/** Where layers are stored, what stops their transfer, and who hears of problems. */
 export interface FetchLayersOptions {
   readonly store: Store
   readonly signal: AbortSignal
@@ -26,23 +26,23 @@ export interface FetchLayersOptions {
 }
 
 export interface FetchImageOptions extends FetchLayersOptions {
-  /** Which manifest of an index to take, and what an image without an index has to be for. */
+  /** The platform to choose from an index; an image without an index must be for this platform. */
   readonly platform: Platform
 }
 
-/** An image that the store has whole. */
+/** An image that is complete in the store. */
 export interface FetchedImage {
   readonly config: ImageConfig
   /** It has as many layers as the config has diffIDs. */
   readonly manifest: Manifest
-  /** Where its blobs were found, for the `from` of their records: absent where it was the store itself. */
+  /** The places that had its blobs, for the field `from` of their records; absent if the image was in the store. */
   readonly from?: readonly string[]
 }
 
 /**
- * Brings one image into the store, for one platform: its manifest, its config, its layers; then it is named there, where
- * the place has a reference for it. Blobs that are there are not fetched again, and a transfer that broke, even by the death
- * of the process, goes on where it broke: see `fetchBlob` of places.
+ * Brings one image into the store, for one platform: its manifest, its config, its layers; then it gets a name in the
+ * store, if the place has a reference for it. Blobs that are in the store are not fetched again, and a transfer that
+ * broke, even by the death of the process, goes on where it broke: see `fetchBlob` of places.
  *
  * ```ts
  * const place = openPlace('docker://docker.io/library/debian:12', { store: store.root })
@@ -51,9 +51,9 @@ export interface FetchedImage {
  *
  * Memory: that of {@link BlobFetcher}.
  *
- * @throws ToolError `PLATFORM_NOT_FOUND`, naming the place and what it has; `MANIFEST_INVALID` where indexes lie in indexes too
- * deep; `SIZE_MISMATCH`, `MEDIA_TYPE_MISMATCH` where an index and what it names disagree; `CONFIG_INVALID`; those of the
- * place and of the store; the signal's reason
+ * @throws ToolError `PLATFORM_NOT_FOUND`, naming the place and what it has; `MANIFEST_INVALID` if indexes are nested
+ * too deep; `SIZE_MISMATCH`, `MEDIA_TYPE_MISMATCH` if an index and a document that it names disagree; `CONFIG_INVALID`;
+ * those of the place and of the store; the signal's reason
  */
 export async function fetchImage(place: Place, options: FetchImageOptions): Promise<FetchedImage> {
   const { store, platform, warn } = options
@@ -65,7 +65,7 @@ export async function fetchImage(place: Place, options: FetchImageOptions): Prom
     )
   const manifest = found.document
   return await withKeeper(options, async keeper => {
-    // The store's own documents are read as they are: nobody is there to fetch them from anew.
+    // Documents of the store itself are read without the fetcher: there is no other place to fetch them from anew.
     const document = isStore(place) ? nothingKept.document : keeper.document
     const config = await readConfig(manifest, { place, keeper: { document } })
     checkPlatform(place, config, platform)
@@ -90,7 +90,7 @@ export async function fetchLayers(
   })
 }
 
-/** Whatever fails, nothing is written any more when this has ended. */
+/** When this has ended, also with an error, nothing is written any more. */
 async function withKeeper<T>(
   { store, signal, warn }: FetchLayersOptions,
   work: (keeper: Keeper) => Promise<T>,
@@ -119,11 +119,11 @@ async function chooseOne(place: Place, { platform, warn }: FetchImageOptions): P
   }
 }
 
-// A name may stand for one manifest, of another platform. Programs of it would not run where the image is for.
+// A name may stand for a single manifest of another platform, whose programs would not run on the wanted one.
 function checkPlatform(place: Place, config: ImageConfig, wanted: Platform): void {
   const has = platformOf(config)
   if (has === undefined) return
-  // Older configs leave the variant to the index that names them.
+  // Older configs have no variant: only the index that names them has it.
   const runs = ({ variant, ...rest }: Platform): boolean =>
     matches(has.variant === undefined || variant === undefined ? rest : { ...rest, variant }, has)
   if (preferences(wanted).some(runs)) return

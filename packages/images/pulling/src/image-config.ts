@@ -6,7 +6,8 @@ import type { Keeper } from './keeper.js'
 /**
  * Reads the config of an image, and compares it with the manifest.
  *
- * @throws ToolError `CONFIG_INVALID`, also where it does not name one diffID for each layer; those of the keeper and the place
+ * @throws ToolError `CONFIG_INVALID`, also if it does not have one diffID for each layer; those of the keeper and the
+ * place
  */
 export async function readConfig(
   { config, layers }: Manifest,

@@ -3,26 +3,26 @@ import { type PlacedManifest, type PlaceReader, readDocument } from '@pipelayer/
 import type { Store } from '@pipelayer/store'
 import type { ImageFetcher } from './blob-fetcher.js'
 
-/** Where something is kept: its file, or, of a document, its bytes in base64. */
+/** Where content is kept: the path of its file, or the bytes of a document in base64. */
 export interface Kept {
   readonly path?: string
   readonly data?: string
 }
 
-/** Where the parts of images go. */
+/** Decides where the parts of images are kept. */
 export interface Keeper {
-  /** What it keeps lies in files. */
+  /** Whether the content that it keeps lies in files. */
   readonly hasPaths: boolean
-  /** Brings a blob, or leaves it where it is. */
+  /** Brings a blob into the store, or leaves it where it is. */
   blob(descriptor: Descriptor, from: PlaceReader): Promise<Kept>
-  /** The content of a small blob, checked. */
+  /** The checked content of a small blob. */
   document(descriptor: Descriptor, from: PlaceReader): Promise<Buffer>
   manifest(found: PlacedManifest): Kept
-  /** Gives up what runs. */
+  /** Gives up the transfers that run. */
   stop(): Promise<void>
 }
 
-/** Everything goes into the store. */
+/** Keeps everything in the store. */
 export function storeKeeper(store: Store, fetcher: ImageFetcher): Keeper {
   return {
     hasPaths: true,
@@ -36,7 +36,7 @@ export function storeKeeper(store: Store, fetcher: ImageFetcher): Keeper {
   }
 }
 
-/** Blobs stay where they are; manifests travel in their records: an index may be one that no place has. */
+/** Leaves blobs where they are. Manifests travel in their records, because an index may be one that no place has. */
 export const nothingKept: Keeper = {
   hasPaths: false,
   blob: async () => ({}),

@@ -2,8 +2,8 @@ import type { Place } from '@pipelayer/places'
 import type { Keeper } from './keeper.js'
 
 /**
- * Where a blob was found, as the `from` of its record. The path of a blob that came from this store says all there is to
- * say; without paths its digest is named.
+ * The places where a blob was found, for the field `from` of its record. A blob of this store needs no such field,
+ * since its path says where it is; without paths, its digest in the store is named.
  */
 export function originOf(
   { place, keeper }: { readonly place: Place; readonly keeper: Pick<Keeper, 'hasPaths'> },

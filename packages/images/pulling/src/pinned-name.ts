@@ -7,15 +7,15 @@ import type { Keeper } from './keeper.js'
 /** A manifest that is to get a name in the store. */
 export interface NamedManifest {
   readonly found: PlacedManifest
-  /** The indexes that it was found by. */
+  /** The indexes through which it was found. */
   readonly above: readonly PlacedManifest[]
   readonly reference: string
 }
 
 /**
- * Whether the store may give a manifest the name that it was asked for by. A reference that pins the digest of an index
- * names what was chosen of it: the index is kept in the store, where it proves that. A name that cannot be proven is told
- * to `warn`, with the code `NAME_PINNED`.
+ * Whether the store may give a manifest the name by which the user asked for it. If the reference pins the digest of an
+ * index, the name is given to the manifest that was chosen from that index, and the index is kept in the store as the
+ * proof. If nothing proves the name, `warn` is called with the code `NAME_PINNED`.
  *
  * @throws ToolError those of the store
  */

@@ -19,25 +19,25 @@ import type { Keeper } from './keeper.js'
 import { originOf } from './origin.js'
 import { resolveEntry } from './resolve-entry.js'
 
-/** One image on its way: where from, where to, and what its records carry. */
+/** One image that is being pulled: its place, its destination, and what its records carry. */
 export interface ImagePull {
   readonly place: Place
   readonly keeper: Keeper
   /** The image's key in the stream. */
   readonly image: string
   readonly partOf?: string
-  /** How many indexes it lies in. */
+  /** How many indexes it is nested in. */
   readonly depth?: number
   readonly warn?: PlaceOptions['warn']
 }
 
-/** Indexes in indexes: more of them is an attack. */
+/** How deep indexes may be nested; a deeper nesting is an attack. */
 const MAX_DEPTH = 4
 
 /**
- * Brings a manifest or an index with all that it names into the store, and yields their records: children before
- * their index; of an image the layers, base first, then the config, then the manifest. Each record comes as soon as
- * its blob is whole. The last record is that of the manifest itself, without `root`.
+ * Brings a manifest or an index with all that it names into the store, and yields their records: children before their
+ * index; for an image the layers, base first, then the config, then the manifest. Each record comes as soon as its blob
+ * is whole. The last record is that of the manifest itself, without `root`.
  */
 export async function* pullImage(
   pull: ImagePull,
@@ -52,7 +52,8 @@ export async function* pullImage(
       yield* pullEntry({ ...pull, image: `${image}.${number + 1}`, partOf: image, depth }, entry)
     }
   } else {
-    // The config comes first, for the layers' diffIDs are in it. The config of an artifact is a blob like others.
+    // The config is fetched first, because it has the diffIDs of the layers. The config of an artifact is a blob like
+    // others.
     const isImage = isConfigType(found.document.config.mediaType)
     const config = isImage ? await readConfig(found.document, pull) : undefined
     known ??= config && platformOf(config)
@@ -90,7 +91,7 @@ async function* pullBlobs(
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const { layers } = manifest
   const transfers = layers.map(layer => pull.keeper.blob(layer, pull.place.read))
-  // A failure is seen when its turn comes, and must not count as unhandled until then.
+  // A failure is thrown when it is that transfer's turn. Until then it must not count as an unhandled rejection.
   for (const transfer of transfers) transfer.catch(() => undefined)
   const steps = historyOf(config, layers.length)
   for (const [index, layer] of layers.entries()) {
@@ -123,7 +124,7 @@ interface Step {
   readonly created?: string
 }
 
-// Which step made which layer; nothing when the history does not tell for all of them.
+// The step that made each layer; nothing if the history does not have one entry for each layer.
 function historyOf(config: ImageConfig | undefined, layers: number): readonly Step[] {
   const steps = (config?.history ?? []).filter((entry: HistoryEntry) => entry.empty_layer !== true)
   if (steps.length !== layers) return []

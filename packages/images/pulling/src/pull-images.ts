@@ -23,7 +23,7 @@ import { placeInStore, warnWith, withHint } from './store-hint.js'
 export interface PullOptions extends Omit<PlaceOptions, 'defersNames'> {
   /** The program that does this, for the `failed` records. */
   readonly tool: string
-  /** Places or references; `-` stands for the incoming records. */
+  /** Places or references; `-` stands for the records that come in. */
   readonly references: readonly string[]
   readonly choice: PullChoice
   /**
@@ -43,24 +43,31 @@ export interface PullChoice {
   readonly referrers?: boolean
 }
 
-/** References at work at a time: the next ones are resolved while the blobs of the first come. */
+/** How many references are worked on at a time. Later ones are resolved while the blobs of the first are fetched. */
 const PARALLEL = 8
-/** Of one image, those of its referrers included. */
+/** How many referrers one image may have, including the referrers of those. */
 const MAX_REFERRERS = 1000
-/** Failures of the store itself: no other image would fare better. */
+/** Failures of the store itself, which every other image would meet as well. */
 const FATAL = new Set(['EACCES', 'EDQUOT', 'EIO', 'ENOSPC', 'EROFS'])
 
 /**
- * Pulls images, several at a time, and writes their records in the order of the references, those of each image together.
- * All share connections and blobs: none is fetched twice. Records of other types pass through, in their place.
+ * Pulls images, several at a time, and writes their records in the order of the references, those of each image
+ * together. All images share connections, and no blob is fetched twice. Records of other types pass through, in their
+ * place.
  *
- * Of an index the manifest for `platform` is taken, and stands for the image: its record is the root. An image is
- * named in the store when all of it is there, before its root record is written. With several references one that
- * fails costs itself only: a `failed` record takes its place.
+ * From an index the manifest for the wanted platform is chosen: its record is the root record of the image. An image
+ * gets its name in the store when it is complete, before its root record is written. With several references, one that
+ * fails does not stop the others: a `failed` record takes its place.
  *
  * Memory: that of {@link BlobFetcher}, and the records of eight images.
  *
- * @throws ToolError those of places and of the store, where there is one reference; with several, the store's alone
+ * ```ts
+ * const platforms = [{ os: 'linux', architecture: 'amd64' }]
+ * const options = { tool: 'mine', references: ['debian:12'], platforms, store: '/srv/store' }
+ * for await (const record of pullImages(incoming, options)) console.log(record.type)
+ * ```
+ *
+ * @throws ToolError those of places and of the store, if there is one reference; with several, only those of the store
  */
 export async function* pullImages(
   records: AsyncIterable<AnyRecord>,
@@ -82,14 +89,14 @@ interface Run {
   readonly options: PullOptions
 }
 
-/** One reference at work. */
+/** One reference that is worked on. */
 interface Context extends Run {
   readonly keeper: Keeper
-  /** Its place among the references, from 1: makes keys unique. */
+  /** The number of the reference, from 1, which makes keys unique. */
   readonly number: number
-  /** How many images came of it so far. */
+  /** How many images the reference has given so far. */
   count: number
-  /** Key of the image at work, once it is known. */
+  /** The key of the image that is worked on, once it is known. */
   image: string | undefined
 }
 
@@ -188,10 +195,10 @@ async function* pullOne(context: Context, record: AnyRecord): AsyncGenerator<Clo
 interface Resolved {
   readonly place: Place
   readonly found: PlacedManifest
-  /** The indexes that it was found by. */
+  /** The indexes through which it was found. */
   readonly above?: readonly PlacedManifest[]
   readonly reference?: string | undefined
-  /** What it refers to. */
+  /** The digest of the manifest that it refers to. */
   readonly subject?: string
 }
 
@@ -209,7 +216,8 @@ async function* pullWhole(
   for await (const next of pullImage({ place, keeper, image, warn: options.warn }, found)) {
     if (last !== undefined) yield { record: last }
     last = undefined
-    // The root is known to be it when nothing follows. Layers are not held back: their readers begin with them.
+    // A record is known to be the root only when no other follows, so manifests are held back. Layers are not: the next
+    // program begins with them.
     if (next.type !== 'manifest' && next.type !== 'index') yield { record: next }
     else {
       last = next
@@ -229,7 +237,7 @@ async function* pullWhole(
   return digests
 }
 
-// Referrers may have referrers: the signature of an SBOM.
+// Referrers may have referrers themselves, such as the signature of an SBOM.
 async function* pullReferrers(
   context: Context,
   place: Place,
@@ -250,14 +258,14 @@ async function* pullReferrers(
   }
 }
 
-// Unlike the number of a line, a digest does not tell the user which image it was.
+// A digest, unlike a line number, does not tell the user which image failed, so its text is added.
 function explained(error: unknown, text: string): unknown {
   if (!(error instanceof ToolError) || error.message.includes(text)) return error
   const { code, status } = error
   return new ToolError(code, `cannot pull ${text}: ${error.message}`, { cause: error, status })
 }
 
-// Unique in this stream, and in one that several runs of this tool make together.
+// The key is unique in this stream, and also in a stream that several runs of this tool make together.
 function keyOf({ descriptor }: PlacedManifest, { number, count }: Context): string {
   const key = `${encodedOf(descriptor.digest).slice(0, 12)}-${number}`
   return count === 0 ? key : `${key}r${count}`

@@ -2,18 +2,18 @@ import { ToolError } from '@pipelayer/errors'
 import { openPlace, type Place, type PlacedManifest, type PlaceOptions } from '@pipelayer/places'
 import { resolveEntry } from './resolve-entry.js'
 
-/** How cosign names what belongs to a digest. */
+/** The endings of the tags by which cosign attaches content to a digest. */
 const TAG_SUFFIXES = ['sig', 'att', 'sbom']
 
 export interface Referrer {
   readonly found: PlacedManifest
-  /** What it is called: by its tag, else by its digest. */
+  /** The tag by which it was found, else its digest. */
   readonly name?: string
 }
 
 /**
- * What refers to a manifest of a place: by its `subject`, then by a tag `sha256-HEX.sig` and the like. Nothing, where
- * the place cannot know.
+ * The manifests that refer to a manifest of a place: first those with it as their `subject`, then those with a tag such
+ * as `sha256-HEX.sig`. There are none if the place cannot know them.
  *
  * @throws ToolError those of the place
  */

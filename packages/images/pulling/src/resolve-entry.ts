@@ -3,8 +3,8 @@ import { type Descriptor, isSameKind } from '@pipelayer/oci'
 import type { Place, PlacedManifest, PlaceOptions } from '@pipelayer/places'
 
 /**
- * Reads a manifest that an index names; both must say the same about it. OCI's name and Docker's for one type are
- * told to `warn`.
+ * Reads a manifest that an index names, and checks that both state the same size and media type. If one has OCI's name
+ * and the other Docker's name of the same type, only `warn` is called.
  *
  * @throws ToolError `MEDIA_TYPE_MISMATCH`, `SIZE_MISMATCH`; those of the place
  */

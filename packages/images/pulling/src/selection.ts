@@ -11,9 +11,9 @@ import {
 import type { Place, PlacedManifest, PlaceOptions } from '@pipelayer/places'
 import { resolveEntry } from './resolve-entry.js'
 
-/** What is taken of an index. */
+/** Which manifests are taken from an index. */
 export interface Selection {
-  /** The first one is this machine's, unless said. */
+  /** The platforms to take. Without an option it is this machine's. */
   readonly platforms: readonly Platform[]
   /** Take an index as a whole. */
   readonly all: boolean
@@ -22,18 +22,18 @@ export interface Selection {
 
 const MAX_DEPTH = 4
 
-/** What a place resolved to. */
+/** The result of resolving a place. */
 export interface Chosen {
   readonly found: PlacedManifest
-  /** The indexes that led there, from the one that the place named on. */
+  /** The indexes that led to the manifest, beginning with the one that the place named. */
   readonly above: readonly PlacedManifest[]
 }
 
 /**
- * Resolves a place and goes down through indexes.
+ * Resolves a place, and follows indexes down to manifests.
  *
- * One platform: to its manifest. Several: to the manifests of each, under a new index that names them alone, in their
- * order; the index itself, byte for byte, when they are all it has.
+ * For one platform, the result is its manifest. For several, it is a new index that names only their manifests, in
+ * their order; if the index has no others, it is that index itself, byte for byte.
  *
  * @throws ToolError `PLATFORM_NOT_FOUND`, `MANIFEST_INVALID`, `DOCUMENT_TOO_LARGE`; those of the place
  */

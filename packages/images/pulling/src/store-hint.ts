@@ -5,8 +5,8 @@ import { Store } from '@pipelayer/store'
 const TRANSPORT = 'docker://'
 
 /**
- * Where the store has the image that a registry is asked for: how to name it there, as `store:app:1`. A short name means
- * Docker Hub, and somebody who has just built `app:1` may not think of that.
+ * The name in the store, such as `store:app:1`, of an image that a registry is asked for, if the store has it. A short
+ * name means Docker Hub, which is easily forgotten by somebody who has just built `app:1`.
  */
 export function placeInStore(text: string, { traits, reference }: Place, dir: string): string | undefined {
   if (traits.isLocal || reference === undefined) return undefined
@@ -14,14 +14,14 @@ export function placeInStore(text: string, { traits, reference }: Place, dir: st
     const found = Store.open(dir, { create: false }).resolve(reference)
     return found.length === 0 ? undefined : `store:${text.replace(TRANSPORT, '')}`
   } catch {
-    // Without a store, or with a broken one, the registry's own refusal says enough.
+    // If there is no store, or a broken one, the registry's own refusal says enough.
     return undefined
   }
 }
 
 /**
- * A `warn` that says once, behind the first failure that is tried again, what else there is: five tries may take a minute.
- * Such failures come with a code.
+ * Returns a `warn` that adds the image in the store to the first failure that is tried again, once: the user should not
+ * have to wait for all five tries, which may take a minute. Such failures have a code.
  */
 export function warnWith(
   warn: PlaceOptions['warn'],
@@ -37,7 +37,7 @@ export function warnWith(
   }
 }
 
-/** The failure of a registry, with where the image is. */
+/** Adds to the failure of a registry where the store has the image. */
 export function withHint(error: unknown, place: string | undefined): unknown {
   if (place === undefined || !(error instanceof ToolError)) return error
   const { code, message, status } = error

@@ -1,4 +1,4 @@
-// One image into the store: what is chosen, what is compared, and what the store has afterwards.
+// One image is fetched into the store: what is chosen, what is compared, and what the store has afterwards.
 import fs from 'node:fs'
 import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
@@ -16,10 +16,10 @@ const ARM64 = { os: 'linux', architecture: 'arm64' }
 interface Lab {
   readonly store: Store
   readonly warnings: string[]
-  /** An image of one layer, in the layout that images come from. */
+  /** Makes an image of one layer, in the layout that images come from. */
   image(platform: object, diffIDs?: readonly string[]): Descriptor
   index(entries: readonly object[]): Descriptor
-  /** Names a manifest `one` there, and fetches it. */
+  /** Names a manifest `one` in that layout, and fetches it. */
   fetch(root: Descriptor): Promise<FetchedImage>
 }
 
