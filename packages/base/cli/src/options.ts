@@ -28,7 +28,7 @@ export interface CommandHelp {
   readonly describe: string
 }
 
-/** What help begins with. */
+/** What the text of `--help` begins with. */
 export interface Head {
   readonly name: string
   readonly summary: string
@@ -80,7 +80,7 @@ export const READING = {
 
 export interface CommandLine<T extends OptionTable> {
   readonly args: Args<T>
-  /** The text of `--help`: it takes as long as all the rest. */
+  /** Makes the text of `--help`, which takes as long as the rest of the parsing. */
   readonly help: () => Promise<string>
 }
 
@@ -123,7 +123,7 @@ function describeOptions(head: Head, table: OptionTable): ReturnType<typeof yarg
     .version(false)
     .exitProcess(false)
     .strictOptions()
-    // The man page shows the same text, whatever the terminal.
+    // The width does not depend on the terminal, since the man page shows the same text.
     .wrap(null)
     .parserConfiguration({
       'boolean-negation': false,
@@ -148,7 +148,7 @@ function yargsOption(spec: OptionSpec): Options {
   const values = spec.choices?.join('|') ?? spec.value
   return {
     type: spec.type === 'number' ? 'string' : spec.type,
-    // yargs prints its own "[string]"; what the value means says more.
+    // yargs would print "[string]" here; the names of the values say more.
     describe: values === undefined ? spec.describe : `${values}: ${spec.describe}`,
     requiresArg: spec.type !== 'boolean',
     ...(spec.alias === undefined ? {} : { alias: spec.alias }),

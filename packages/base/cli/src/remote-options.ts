@@ -41,7 +41,7 @@ export interface RemoteAccess {
 /**
  * Reads the options of {@link REMOTE_OPTIONS}.
  *
- * @throws ToolError `USAGE`, status 2, for a certificate without its key, and for no requests or no time at all
+ * @throws ToolError `USAGE`, status 2, for a certificate without its key, and for a rate or a timeout of 0
  */
 export function remoteAccess(args: RemoteArgs): RemoteAccess {
   const { rate, timeout, 'tls-cert': cert, 'tls-key': key, 'tls-ca': authorities } = args

@@ -1,5 +1,5 @@
 /**
- * Mounts. For a process in a mount namespace of its own: node's threads cannot enter one by themselves.
+ * Mounts, for a process that was started in a mount namespace of its own: Node, which has threads, cannot enter one.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export const MS = {
   SHARED: 1 << 20,
 } as const
 
-/** For umount2: also when busy, detached now and freed later; no symlink followed. */
+/** For umount2: a busy mount is detached now and freed later; UMOUNT_NOFOLLOW does not follow a symlink. */
 export const MNT_DETACH = 2
 export const UMOUNT_NOFOLLOW = 8
 
