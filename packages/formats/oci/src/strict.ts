@@ -1,5 +1,6 @@
 /**
- * Documents as image-spec's schemas demand them: stricter than a reader needs, for what we write ourselves.
+ * Checks documents against image-spec's schemas. This is stricter than a reader needs, and meant for documents that we
+ * write.
  *
  * Fields that are `null` count as absent, as everywhere. Docker's media types are held to the rules of their OCI twins.
  *
