@@ -7,20 +7,23 @@ import type { WriteQueue } from './write-queue.js'
 export interface ApplyOptions {
   /** Translates the ids of the image to those on disk; an id that it lacks fails with `ID_UNMAPPED`. */
   readonly idMap?: IdMap
-  /** Ids on disk of all that is unpacked, in place of those that the tar says. */
+  /** The owner on disk of every entry, in place of the owners in the tar. */
   readonly owner?: { readonly uid: number; readonly gid: number }
   /**
-   * What a path is that comes twice: in a layer an error unless both are the same (default); in an archive that a user
-   * made by `tar --append` the last one counts.
+   * How to treat a path that comes twice. `same` is for layers: it is an error unless both entries are the same
+   * (default). `last` is for archives that a user made by `tar --append`: the last entry counts.
    */
   readonly repeated?: 'same' | 'last'
-  /** What names that begin with `.wh.` are: whiteouts, as in a layer (default); in an archive of a user's, files as any. */
+  /**
+   * How to treat names that begin with `.wh.`: as whiteouts, as in a layer (default), or as ordinary files, for a
+   * user's archive.
+   */
   readonly whiteouts?: 'applied' | 'files'
-  /** Which entries; all of them unless given. The same one for all layers of an image. */
+  /** The entries to unpack; all unless given. The same object is used for all layers of an image. */
   readonly selection?: Selection
-  /** Entries that the tar may have, chosen or not; more fail with `TOO_MANY_ENTRIES`. */
+  /** The most entries of the tar, chosen or not; with more, unpacking fails with `TOO_MANY_ENTRIES`. */
   readonly maxEntries?: number
-  /** Of the `HandedTar` that is unpacked: writes small files in its thread. */
+  /** From the `HandedTar` that is unpacked: writes small files in the thread that reads it. */
   readonly writes?: WriteQueue | undefined
   readonly onWarning?: Warn
   readonly signal?: AbortSignal
@@ -33,7 +36,7 @@ export interface ApplyOverlayOptions extends ApplyOptions {
   readonly xattrs?: XattrForm
 }
 
-/** What was unpacked, and what the caller's rights did not allow. */
+/** Counts what was unpacked, and what the caller's rights did not allow. */
 export interface ApplyResult {
   /** Entries of the tar. */
   readonly entries: number
