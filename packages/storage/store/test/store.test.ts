@@ -176,7 +176,7 @@ t.test('tag(): names move, entries stay, unknown fields stay', async t => {
   )
 })
 
-/** An index whose entries are these digests, in the layout. */
+/** Puts an index with these digests as entries into the layout. */
 function indexOf(layout: Layout, digests: readonly string[], more: object = {}): string {
   const manifests = digests.map(digest => ({ mediaType: MEDIA, digest, size: 6 }))
   return layout.putBytes(Buffer.from(JSON.stringify({ schemaVersion: 2, manifests, ...more }))).digest
@@ -341,7 +341,7 @@ t.test('uploadState(): one upload at a time, for the owner alone', async t => {
 })
 
 t.test('a full disk is said, and nothing is published', async t => {
-  // /dev/full answers every write with ENOSPC: a layout whose blobs go there is a full disk without a mount.
+  // /dev/full fails every write with ENOSPC, so a layout whose blobs go there acts as a full disk, without a mount.
   const layout = Layout.open(`${t.testdir()}/l`, { create: true })
   const writer = layout.blobWriter()
   const real = fs.writeSync
