@@ -21,26 +21,26 @@ import { Uploads } from './uploads.js'
 export interface ServerOptions {
   readonly storage: RegistryStorage
   readonly host: string
-  /** 0: any that is free. */
+  /** 0 stands for any free port. */
   readonly port: number
   /** Without it the server speaks plain HTTP. The files are read again when they change. */
   readonly tls?: CertificateFiles
-  /** Who may enter; without it, everybody. */
+  /** The users that may use the server; without it everybody may. */
   readonly users?: Htpasswd
-  /** Names, beside addresses, localhost and `host`, that a server without users answers to. */
+  /** Names that a server without users answers to, in addition to IP addresses, localhost and `host`. */
   readonly names?: readonly string[]
   readonly readOnly?: boolean
-  /** A blob at most, in bytes; unlimited unless said. */
+  /** The largest blob, in bytes; unlimited unless given. */
   readonly maxBlobBytes?: number
-  /** Uploads that are open at the same time, at most; 1000 unless said. */
+  /** The most uploads that are open at the same time; 1000 unless given. */
   readonly maxUploads?: number
-  /** Uploads that nobody wrote to for so long are given up. */
+  /** An upload that nobody writes to for this time is given up. */
   readonly uploadExpiryMs: number
-  /** A connection on which nothing moves for so long is closed. */
+  /** A connection that is idle for this time is closed. */
   readonly idleMs?: number
   /** The clock, in milliseconds. */
   now(): number
-  /** A line for whoever runs the server. */
+  /** Writes a warning for the operator of the server. */
   warn(message: string, code?: string): void
 }
 
@@ -58,16 +58,24 @@ const MAX_HEADER_BYTES = 16 * 1024
 const HEADERS_MS = 30_000
 const IDLE_MS = 120_000
 const MAX_UPLOADS = 1000
-/** When a client that is one too many may come again, in seconds. */
+/** Seconds after which a client that was refused for too many requests may try again. */
 const RETRY_S = 5
 const SWEEP_MS = 3_600_000
-/** How long a client may go on sending a body that nobody wants, so that it reads why. */
+/** How long a client may go on sending a body that is not wanted, so that it reads the answer. */
 const LINGER_MS = 2000
-/** What a client that leaves in the middle of an answer looks like. */
+/** Codes of errors for a client that leaves in the middle of an answer. */
 const HUNG_UP: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
 const CHALLENGE = 'Basic realm="registry", charset="UTF-8"'
 
-/** A registry that listens. */
+/**
+ * A registry server that listens for requests.
+ *
+ * ```ts
+ * const server = await RegistryServer.start(options)
+ * console.log(server.url)
+ * await server.close(5000)
+ * ```
+ */
 export class RegistryServer {
   readonly #options: ServerOptions
   readonly #registry: Registry
@@ -99,7 +107,7 @@ export class RegistryServer {
     return server
   }
 
-  /** `HOST:PORT`, as bound. */
+  /** The address on which the server listens, as `HOST:PORT`. */
   get address(): string {
     const { address, port } = this.#server.address() as AddressInfo
     return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
@@ -109,7 +117,7 @@ export class RegistryServer {
     return `${this.#options.tls === undefined ? 'http' : 'https'}://${this.address}`
   }
 
-  /** Takes no more requests, and returns when those that run have ended, or after `graceMs` without them. */
+  /** Accepts no more requests, and returns when the running ones have ended, or after `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true
     clearInterval(this.#sweeper)
@@ -122,7 +130,7 @@ export class RegistryServer {
 
   #makeServer(): http.Server {
     const { tls, idleMs = IDLE_MS } = this.#options
-    // An upload may take hours as long as it moves: only the headers have a deadline.
+    // An upload may take hours as long as bytes arrive, so only the headers have a deadline.
     const limits = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, requestTimeout: 0 }
     const server =
       tls === undefined ? http.createServer(limits) : this.#tlsServer(new Certificate(tls), limits)
@@ -142,7 +150,7 @@ export class RegistryServer {
       minVersion,
       handshakeTimeout: HEADERS_MS,
     })
-    // Before the handshake begins: this connection gets the new certificate already.
+    // The check comes before the handshake, so that this connection gets the new certificate.
     server.prependListener('connection', () => {
       try {
         const pem = certificate.changed()
@@ -219,7 +227,7 @@ export class RegistryServer {
 
   #refuse(request: http.IncomingMessage, response: http.ServerResponse, error: unknown): void {
     const { status, code, message, isOurs } = answerTo(error)
-    // Whoever hung up is told nothing, and is no failure of ours.
+    // A client that has left gets no answer, and this is no failure of the server.
     if ((request.destroyed && !request.complete) || HUNG_UP.has(errorCode(error))) return
     if (isOurs) this.#options.warn(`${request.method} ${request.url}: ${messageOf(error)}`, code)
     if (response.headersSent) {
@@ -237,7 +245,8 @@ function errorCode(error: unknown): unknown {
   return error instanceof Error ? Reflect.get(error, 'code') : undefined
 }
 
-// The answer went out before the body came in: the client may finish, but not for ever.
+// Used where the answer is sent before the whole body has arrived. The client may finish the body within a limited
+// time.
 function linger(request: http.IncomingMessage, response: http.ServerResponse): void {
   request.resume()
   const timer = setTimeout(() => request.destroy(), LINGER_MS).unref()
