@@ -58,6 +58,6 @@ function checkStructure(text: string): void {
 
 function addKey(keys: Set<string> | undefined, body: string): void {
   const key = body.includes('\\') ? (JSON.parse(`"${body}"`) as string) : body
-  if (keys?.has(key)) throw new Error(`the key ${JSON.stringify(key.slice(0, 100))} stands there twice`)
+  if (keys?.has(key)) throw new Error(`the key ${JSON.stringify(key.slice(0, 100))} occurs twice`)
   keys?.add(key)
 }

@@ -133,7 +133,7 @@ function cleaned(path: string, { isRooted }: { readonly isRooted: boolean }): st
 
 /** The entry's own header. A value that does not fit is cut or written as 0, since the PAX header has it. */
 function headerBlock(entry: TarEntry): Buffer {
-  if (entry.type === 'other') throw new FieldError('its type is not of tar')
+  if (entry.type === 'other') throw new FieldError('a tar has no entries of its type')
   const block = Buffer.from(EMPTY_HEADER)
   const sum =
     EMPTY_SUM +

@@ -117,7 +117,7 @@ class Reader {
     const min = Number(least)
     const max = comma === undefined ? min : most === undefined ? Number.POSITIVE_INFINITY : Number(most)
     if (min > max || min > MAX_REPEAT || (max > MAX_REPEAT && most !== undefined))
-      throw this.#invalid(`"${text}" repeats too often, or less than not at all`)
+      throw this.#invalid(`"${text}" repeats too often, or its numbers are in the wrong order`)
     this.#at += text.length
     if (last.type === 'many' || last.type === 'folders' || REPEAT.test(this.#rest()))
       throw this.#invalid(`"${text}" repeats a repetition`)
