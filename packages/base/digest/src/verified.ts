@@ -15,6 +15,10 @@ export interface Expected {
  * the right ones; without a size it throws at the end. A source that is too long fails at its first surplus byte, so no
  * more than `size` bytes come out.
  *
+ * ```ts
+ * for await (const chunk of verified(fs.createReadStream(file), { digest, size })) fs.writeSync(fd, chunk)
+ * ```
+ *
  * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `DIGEST_UNSUPPORTED`
  */
 export async function* verified(

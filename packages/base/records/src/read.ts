@@ -35,6 +35,10 @@ export class UpstreamError extends ToolError {
  * The iteration ends only where the stream is complete: its last line was an `end`, and with `streams` that many came.
  * Neither `end` nor `error` records are yielded. Blank lines are skipped. Memory: one line.
  *
+ * ```ts
+ * for await (const record of readRecords(process.stdin)) if (record.type === 'layer') console.log(record)
+ * ```
+ *
  * @throws {ToolError} `RECORD_INVALID`, `RECORD_TOO_LONG`, `RECORD_NOT_UTF8` with the line's number; `INPUT_CUT` when
  *   the `end` is missing; `INPUT_AFTER_END`
  * @throws {UpstreamError} when an `error` record comes

@@ -87,7 +87,7 @@ interface Folder {
 interface NameOnDisk extends NameNow {
   readonly upper: UpperEntry
   readonly below: LowerEntry | undefined
-  /** Whether `below` has all of its names. */
+  /** For a directory: whether the upper has all of its names, so that names which are missing there are deleted. */
   readonly complete: boolean
 }
 

@@ -45,7 +45,7 @@ export function regroupedFiles<Dir>(tree: SharedTree<Dir>): ReadonlySet<unknown>
 
 class Groups {
   readonly regrouped = new Set<unknown>()
-  /** For each file now: the file that had its first name before. */
+  /** For each file now: the file that had its names before. */
   readonly #before = new Map<unknown, unknown>()
   /** For each file before: the first file now that has one of its names. */
   readonly #now = new Map<unknown, unknown>()
