@@ -48,7 +48,7 @@ type Value<S extends OptionSpec> = S['type'] extends 'boolean'
         ? string
         : string | undefined
 
-/** What the command line gave, by option name as in the table, and the positional arguments under `_`. */
+/** The values from the command line, by option name as in the table, and the positional arguments under `_`. */
 export type Args<T extends OptionTable> = { readonly [K in keyof T]: Value<T[K]> } & {
   readonly _: readonly string[]
 }

@@ -28,9 +28,9 @@ declare const PIPELAYER_VERSION: string | undefined
 /** What a tool reads from stdin: records, a list of references, or nothing. In the last case stdin is not touched. */
 export type Input = 'records' | 'references' | 'none'
 
-/** What a tool may use of the process it runs in. */
+/** The part of its process that a tool may use. */
 export interface ToolContext {
-  /** Aborted when a signal came or the reader is gone. */
+  /** Aborted when the process gets a signal or the reader closes the pipe. */
   readonly signal: AbortSignal
   readonly env: Readonly<Record<string, string | undefined>>
   /** Standard input, for a tool that reads it as the file `-`. */

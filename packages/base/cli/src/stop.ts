@@ -5,7 +5,7 @@ import { isAvailable, pollGone } from '@pipelayer/sys'
 export interface Stop {
   /** 130 SIGINT, 143 SIGTERM, 141 the reader closed the pipe. */
   readonly status: 130 | 141 | 143
-  /** `STOPPED` for a signal, `EPIPE` for a reader that is gone: nothing is wrong with the input. */
+  /** `STOPPED` for a signal, `EPIPE` for a reader that closed the pipe. Neither is a fault of the input. */
   readonly error: ToolError
 }
 
@@ -15,7 +15,8 @@ const POLL_MS = 1000
 const BLANK_LINE_MS = 2000
 
 /**
- * Calls `stop` when a signal asks for it or the reader of stdout is gone. Returns a function that ends the watch.
+ * Calls `stop` when a signal asks for it or the reader of stdout has closed the pipe. Returns a function that ends the
+ * watch.
  *
  * A reader that leaves is otherwise noticed only at the next write, and a RUN step may take an hour.
  */

@@ -203,7 +203,7 @@ export interface ContentFields {
   readonly path?: string
 }
 
-/** What an entry of a layer is, apart from its name. */
+/** The fields of an entry of a layer, apart from its name. */
 export interface EntryFields {
   readonly type: EntryType
   /** Octal, permission bits with setuid, setgid and sticky, four digits: `0755`. */
@@ -221,7 +221,7 @@ export interface EntryFields {
   readonly devminor?: number
   /** Values in base64. */
   readonly xattrs?: Readonly<Record<string, string>>
-  /** Where the bytes of a file lie: an absolute path. Absent when it is empty. */
+  /** The absolute path of a file with the bytes. Absent when the file is empty. */
   readonly source?: string
   readonly sourceRaw?: string
   /** In place of `source`: where in a blob the bytes of the file lie. */
@@ -306,7 +306,7 @@ export interface BlobRecord extends AnyRecord, DescriptorFields {
   readonly partOf?: string
 }
 
-/** What a dry run would do with a blob or a manifest. */
+/** The action that a dry run would take for a blob or a manifest. */
 export interface PlanRecord extends AnyRecord {
   readonly type: 'plan'
   readonly tool: string

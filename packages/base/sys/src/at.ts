@@ -130,7 +130,7 @@ export function utimensat(dirfd: number, path: Path, mtime: TimeSpec, atime: Tim
   checked(libc('utimensat')(dirfd, cPath(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path)
 }
 
-/** As {@link utimensat}, of an open file. */
+/** As {@link utimensat}, for an open file. */
 export function futimens(fd: number, mtime: TimeSpec, atime: TimeSpec = mtime): void {
   checked(libc('futimens')(fd, timesOf(mtime, atime)), 'futimens')
 }

@@ -81,7 +81,7 @@ export function lstatOf(path: string): FileStat | undefined {
 /** Words of 32 bits that {@link fileState} writes. */
 export const STATE_WORDS = 20
 
-/** What {@link fileState} says of a file. */
+/** The result of {@link fileState}. */
 export interface FileState {
   readonly mode: number
   /** When the file last changed in any way (ctime), in seconds since 1970. No program can set this time. */

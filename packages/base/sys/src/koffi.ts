@@ -11,7 +11,10 @@ export type Koffi = Pick<typeof koffi, 'load' | 'errno'>
 
 export type Library = ReturnType<Koffi['load']>
 
-/** What koffi makes of a prototype. Pointers go in as Buffer or null; 64-bit results come back as number where they fit. */
+/**
+ * The function that koffi makes from a prototype. Pointers are passed as Buffer or null; 64-bit results are numbers
+ * where they fit.
+ */
 export type NativeFunction = (...args: (number | bigint | string | Buffer | null)[]) => number
 
 let loaded: Koffi | undefined

@@ -57,7 +57,7 @@ const MOVE_MOUNT_F_EMPTY_PATH = 4
 const CLOEXEC = 1
 const POINTER = 'const void *'
 
-/** What {@link mountNew} mounts. */
+/** A file system that {@link mountNew} mounts. */
 export interface NewMount {
   readonly type: string
   /** In order; a value of `true` is a flag. Repeat a name (overlay's `lowerdir+`) for a list without length limit. */

@@ -57,20 +57,20 @@ export function lremovexattr(path: Path, name: Path): void {
   if (libc('lremovexattr')(cPath(path), cPath(name)) < 0) throw failure('lremovexattr', path)
 }
 
-/** As {@link lgetxattr}, of an open file. */
+/** As {@link lgetxattr}, for an open file. */
 export function fgetxattr(fd: number, name: Path): Buffer | undefined {
   const call = libc('fgetxattr')
   const key = cPath(name)
   return read('fgetxattr', undefined, (buffer, size) => call(fd, key, buffer, size))
 }
 
-/** As {@link llistxattr}, of an open file. */
+/** As {@link llistxattr}, for an open file. */
 export function flistxattr(fd: number): string[] {
   const call = libc('flistxattr')
   return namesOf(read('flistxattr', undefined, (buffer, size) => call(fd, buffer, size)))
 }
 
-/** As {@link lsetxattr}, of an open file. */
+/** As {@link lsetxattr}, for an open file. */
 export function fsetxattr(fd: number, name: Path, value: Buffer): void {
   if (libc('fsetxattr')(fd, cPath(name), value, value.length, 0) < 0) throw failure('fsetxattr')
 }

@@ -35,7 +35,7 @@ const OUTPUT_SIZE = 1 << 18
 /** A context of libzstd: an opaque pointer. */
 type Context = number & { readonly kind: 'ZSTD context' }
 
-/** What one call did. */
+/** The result of one call. */
 interface Step {
   readonly output: Buffer
   /** Bytes of input read. */

@@ -38,7 +38,7 @@ export const MEDIA_TYPES = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const
 
-/** What a client accepts for a manifest: both documents of both families. */
+/** The media types that a client accepts for a manifest: both documents of both families. */
 export const MANIFEST_TYPES: readonly string[] = [
   MEDIA_TYPES.ociManifest,
   MEDIA_TYPES.ociIndex,

@@ -15,7 +15,7 @@ import { isObject, type JsonObject, parseObject } from './json.js'
 import { parseManifest } from './manifest.js'
 import { isConfigType, isIndexType, isManifestType, MEDIA_TYPES } from './media-types.js'
 
-/** What is wrong with a value; undefined when nothing is. */
+/** Says what is wrong with a value; undefined when nothing is. */
 type Check = (value: unknown) => string | undefined
 type Fields = Readonly<Record<string, Check>>
 

@@ -18,7 +18,7 @@ export interface TarTime {
   readonly nanoseconds: number
 }
 
-/** What {@link encodeHeader} takes. */
+/** An entry as {@link encodeHeader} takes it. */
 export interface TarEntry {
   /** The name as the archive has it: `./` and a leading `/` are kept; a directory may end in `/`. */
   readonly name: string

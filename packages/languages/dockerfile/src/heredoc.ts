@@ -70,7 +70,7 @@ export function readHeredoc(word: HeredocWord, reader: LineReader): Buffer | und
   return undefined
 }
 
-/** A body as text. */
+/** The body of a heredoc as text. */
 export function heredocText(body: Buffer): HeredocText {
   const text = decodeBytes(body)
   if (!hasRawBytes(text)) return { content: text }

@@ -56,7 +56,7 @@ export interface LeafNode {
 
 export type Node = DirNode | LeafNode
 
-/** What the resolver does about a missing directory: makes it, or stops. */
+/** The treatment of a missing directory: the resolver makes it, or stops. */
 type Missing = 'make' | 'stop'
 
 export class ImageTree implements RemovableTree<DirNode> {

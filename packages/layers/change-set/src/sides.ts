@@ -50,7 +50,7 @@ export class Sides {
       )
   }
 
-  /** Undefined where the name is gone since the folder was listed. */
+  /** The entry at a path; undefined where it was removed after the folder was listed. */
   upper(path: string): UpperEntry | undefined {
     const stat = lstat(path)
     if (stat === undefined) return undefined
@@ -81,7 +81,7 @@ export class Sides {
     return this.#hasXattrs ? readXattrs(path, this.#wanted) : NO_XATTRS
   }
 
-  /** redirect_dir and metacopy leave names in the upper whose contents lie elsewhere below. */
+  /** Refuses entries made by redirect_dir and metacopy: their contents lie at another place in the lowers. */
   #refuseIndirect(path: string, stat: FileStat): void {
     if (this.#form === undefined || !(stat.isDirectory() || stat.isFile())) return
     const names = llistxattr(bytesOf(path))
