@@ -1,7 +1,10 @@
 import type { Writable } from 'node:stream'
 import type { AnyRecord } from '@pipelayer/records'
 
-/** Stands in for a RecordWriter and writes bytes as they are; `end` and `error` are told by the exit status alone. */
+/**
+ * A writer with the methods of RecordWriter that writes bytes as they are. Only the exit status says whether they are
+ * complete.
+ */
 export class ByteWriter {
   readonly records = 0
   readonly failed = 0

@@ -28,7 +28,7 @@ export interface CommandHelp {
   readonly describe: string
 }
 
-/** What help begins with. */
+/** What the text of `--help` begins with. */
 export interface Head {
   readonly name: string
   readonly summary: string
@@ -48,7 +48,7 @@ type Value<S extends OptionSpec> = S['type'] extends 'boolean'
         ? string
         : string | undefined
 
-/** What the command line gave, by option name as in the table, and the positional arguments under `_`. */
+/** The values from the command line, by option name as in the table, and the positional arguments under `_`. */
 export type Args<T extends OptionTable> = { readonly [K in keyof T]: Value<T[K]> } & {
   readonly _: readonly string[]
 }
@@ -94,7 +94,7 @@ export const READING = {
 
 export interface CommandLine<T extends OptionTable> {
   readonly args: Args<T>
-  /** The text of `--help`: it takes as long as all the rest. */
+  /** Makes the text of `--help`, which takes as long as the rest of the parsing. */
   readonly help: () => Promise<string>
 }
 
@@ -137,7 +137,7 @@ function describeOptions(head: Head, table: OptionTable): ReturnType<typeof yarg
     .version(false)
     .exitProcess(false)
     .strictOptions()
-    // The man page shows the same text, whatever the terminal.
+    // The width does not depend on the terminal, since the man page shows the same text.
     .wrap(null)
     .parserConfiguration({
       'boolean-negation': false,
@@ -162,7 +162,7 @@ function yargsOption(spec: OptionSpec): Options {
   const values = spec.choices?.join('|') ?? spec.value
   return {
     type: spec.type === 'number' ? 'string' : spec.type,
-    // yargs prints its own "[string]"; what the value means says more.
+    // yargs would print "[string]" here; the names of the values say more.
     describe: values === undefined ? spec.describe : `${values}: ${spec.describe}`,
     requiresArg: spec.type !== 'boolean',
     ...(spec.alias === undefined ? {} : { alias: spec.alias }),

@@ -1,15 +1,15 @@
 import { visible } from '@pipelayer/errors'
 
 const COLOR_OR_TAB = /(\x1b\[[\d;]*m|\t)/
-/** Ends whatever colour a line left. */
+/** Resets the colours and styles that a line has set. */
 const PLAIN = '\x1b[0m'
 
 /** Names and server texts come from outside: no control character of theirs reaches a terminal. */
 export const printable = visible
 
 /**
- * A line of a command's output as a terminal may have it: of a progress bar what it shows last; tabs and colours stay, no
- * other control character does.
+ * A line of a command's output, made safe for a terminal. Of a progress bar only its last state is kept. Tabs and
+ * colours stay; all other control characters are escaped.
  */
 export function printableOutput(line: string): string {
   const shown = line.replace(/\r+$/, '').replace(/^.*\r/s, '')

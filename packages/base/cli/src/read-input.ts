@@ -8,7 +8,8 @@ const READ_BYTES = 256 * 1024
  * The bytes of a file that is read as a whole; `-` is stdin.
  *
  * @param options.limit - bytes; more is a mistake, such as a disk image or /dev/zero
- * @throws ToolError `FILE_TOO_LARGE` above the limit: name another file; and what the system says
+ * @throws ToolError `FILE_TOO_LARGE` above the limit: name another file; the system's own code where the file cannot be
+ * read
  */
 export async function readInput(
   file: string,
@@ -31,7 +32,7 @@ export async function readInput(
 /**
  * The bytes of a file, piece by piece; `-` is stdin.
  *
- * @throws ToolError the system's
+ * @throws ToolError with the code of the system
  */
 export async function* readBytes(file: string, stdin: Readable): AsyncGenerator<Buffer, void, undefined> {
   try {

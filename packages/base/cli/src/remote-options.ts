@@ -16,7 +16,7 @@ export const REMOTE_OPTIONS = {
   },
 } as const satisfies OptionTable
 
-/** What {@link REMOTE_OPTIONS} gave. */
+/** The values of {@link REMOTE_OPTIONS}. */
 export interface RemoteArgs {
   readonly 'plain-http': boolean
   readonly 'tls-ca': readonly string[]
@@ -26,7 +26,7 @@ export interface RemoteArgs {
   readonly timeout: number
 }
 
-/** What those options mean; files are named, not read. */
+/** The meaning of those options. Files are named, not read. */
 export interface RemoteAccess {
   readonly plainHttp: boolean
   /** Files in PEM: authorities to trust as well, and a client certificate with its key. */
@@ -41,7 +41,7 @@ export interface RemoteAccess {
 /**
  * Reads the options of {@link REMOTE_OPTIONS}.
  *
- * @throws ToolError `USAGE`, status 2, for a certificate without its key, and for no requests or no time at all
+ * @throws ToolError `USAGE`, status 2, for a certificate without its key, and for a rate or a timeout of 0
  */
 export function remoteAccess(args: RemoteArgs): RemoteAccess {
   const { rate, timeout, 'tls-cert': cert, 'tls-key': key, 'tls-ca': authorities } = args

@@ -4,7 +4,7 @@ import { type LogLine, logWriter } from '@pipelayer/records'
 import pc from 'picocolors'
 import { printable, printableOutput } from './printable.js'
 
-/** Of a quiet tool's output, the lines that are shown after all when it fails. */
+/** How many of the last lines of output a quiet tool shows when it fails. */
 const LAST_LINES = 20
 
 /** A failure as it is shown, recorded and turned into an exit status. */
@@ -12,20 +12,20 @@ export interface Failure {
   readonly code: string
   readonly message: string
   readonly status: 1 | 2 | 70 | 75
-  /** Of a bug only. */
+  /** Present only where the failure is a bug. */
   readonly stack?: string
 }
 
-/** Where a tool's lines for people go. */
+/** Writes a tool's messages for people. */
 export interface Reporter {
   warn(message: string, code?: string): void
   info(message: string): void
-  /** Lines that a command wrote which the tool runs; `from` says which, such as `Dockerfile:3`. */
+  /** Passes on lines of a command that the tool runs; `from` says where the command stands, as in `Dockerfile:3`. */
   output(from: string, lines: Buffer): void
   fail(failure: Failure): void
 }
 
-/** What any thrown value means: a {@link ToolError}, an error of the system, or a bug. */
+/** Describes a thrown value, which is a {@link ToolError}, an error of the system, or a bug. */
 export function failureOf(thrown: unknown): Failure {
   const error = systemError(thrown, 'go on')
   if (error instanceof ToolError) return { code: error.code, message: messageOf(error), status: error.status }
@@ -34,8 +34,8 @@ export function failureOf(thrown: unknown): Failure {
 }
 
 /**
- * Lines on `stderr`: `tool: message [CODE]` and `from: output`, or NDJSON. `quiet` leaves failures only, and before them
- * the last lines of output. Output is passed on byte for byte, but for what a terminal would obey.
+ * Lines on `stderr`: `tool: message [CODE]` and `from: output`, or NDJSON. `quiet` shows failures only, each after the
+ * last lines of output. Output is passed on byte for byte; on a terminal its control characters are escaped.
  */
 export async function reporter(
   tool: string,
@@ -75,7 +75,7 @@ export async function reporter(
   }
 }
 
-// Lines are binary strings: what is no text goes through as it is.
+// Lines are binary strings, so that bytes that are not UTF-8 pass unchanged.
 function linesOf(from: string, lines: readonly string[], { isTTY }: { readonly isTTY?: boolean }): Buffer {
   const place = printable(from)
   if (isTTY) return Buffer.from(lines.map(line => `${place}: ${printableOutput(utf8(line))}\n`).join(''))

@@ -26,25 +26,28 @@ import { type TextForm, TextWriter } from './text-writer.js'
 
 declare const PIPELAYER_VERSION: string | undefined
 
-/** What stdin holds: records, a list of references, or nothing that is read (then it is not touched). */
+/** What a tool reads from stdin: records, a list of references, or nothing. In the last case stdin is not touched. */
 export type Input = 'records' | 'references' | 'none'
 
-/** What a tool may use of the process it runs in. */
+/** The part of its process that a tool may use. */
 export interface ToolContext {
-  /** Aborted when a signal came or the reader is gone. */
+  /** Aborted when the process gets a signal or the reader closes the pipe. */
   readonly signal: AbortSignal
   readonly env: Readonly<Record<string, string | undefined>>
-  /** For `-` as a file of bytes. */
+  /** Standard input, for a tool that reads it as the file `-`. */
   readonly stdin: Readable
   warn(message: string, code?: string): void
   info(message: string): void
-  /** What only somebody who looks for it needs: said with `--verbose`. */
+  /** Reports a detail that is shown only with `--verbose`. */
   detail(message: string): void
-  /** Passes on lines that a command wrote, a newline between them; `from` says which command. */
+  /** Passes on lines of a command's output, separated by newlines; `from` names the command. */
   output(from: string, lines: Buffer): void
   /** The clock. */
   now(): Date
-  /** Runs `work`, synchronously, however the process ends (SIGKILL excepted); returns what takes it back. */
+  /**
+   * Runs `work` synchronously when the process ends, in whatever way except SIGKILL. Returns a function that cancels
+   * this.
+   */
   onExit(work: () => void): () => void
 }
 
@@ -54,27 +57,30 @@ export interface Tool<T extends OptionTable> {
   readonly summary: string
   readonly options: T
   readonly positionals?: Positionals
-  /** Where the first argument is a command: what help says of each. */
+  /** The commands with their help texts, for a tool whose first argument is a command. */
   readonly commands?: readonly CommandHelp[]
   readonly input: Input | ((args: Args<T>) => Input)
   readonly output?: 'records'
-  /** What stands on stdout in place of records: undefined for records, which is what a pipe gets unless asked. */
+  /**
+   * The text that stdout gets in place of records. Undefined means records, which a pipe gets unless the user asks for
+   * text.
+   */
   readonly text?: (args: Args<T>, stdout: { readonly terminal: boolean }) => TextForm | undefined
-  /** Records that are bad news, beside `failed`: the stream is complete, and the status 1. */
+  /** True for a record, other than `failed`, that makes the exit status 1 although the stream is complete. */
   readonly isBad?: (record: AnyRecord, args: Args<T>) => boolean
-  /** The stage itself. `records` is empty where nothing is read. */
+  /** Does the tool's work. `records` is empty for a tool that reads none. */
   run(records: AsyncIterable<AnyRecord>, args: Args<T>, context: ToolContext): AsyncIterable<AnyRecord>
 }
 
-/** A tool that writes the bytes of something, and no records. */
+/** A tool that writes bytes, and no records. */
 export interface ByteTool<T extends OptionTable> extends Omit<Tool<T>, 'output' | 'text' | 'isBad' | 'run'> {
   readonly output: 'bytes'
-  /** True when the bytes go somewhere else, and a terminal behind stdout does not matter. */
+  /** True when the bytes do not go to stdout, so that stdout may be a terminal. */
   readonly isSilent?: (args: Args<T>) => boolean
   run(records: AsyncIterable<AnyRecord>, args: Args<T>, context: ToolContext): AsyncIterable<Uint8Array>
 }
 
-/** A tool of which the arguments say whether it writes records or the bytes of something. */
+/** A tool whose arguments decide whether it writes records or bytes. */
 export interface EitherTool<T extends OptionTable> extends Omit<Tool<T>, 'output' | 'run'> {
   readonly output: (args: Args<T>) => 'records' | 'bytes'
   run(
@@ -95,11 +101,13 @@ const NOTHING: Positionals = { synopsis: '', min: 0, max: 0 }
 /**
  * Runs a tool as a process: parses the command line, reads and writes records, reports, and exits.
  *
- * The last line on stdout is `end` when the stage ended well, else `error` with its cause; a terminal gets no `error`, since
- * stderr has said it. On stderr there is one line for each failure of this program; what failed further up the pipe was
- * said there, and is repeated for `--verbose` alone. Exit status: 0 done; 1 the
- * input is wrong, or bad news, such as a `failed` record, went by; 2 the command line is wrong, stdin untouched; 70 a bug; 75 the system
- * or the network; 130 and 143 signals; 141 the reader is gone, without a word.
+ * The last line on stdout is `end` when the tool succeeded, else `error` with its cause; a terminal gets no `error`,
+ * since stderr shows the cause. Stderr gets one line for each failure of this program. A failure further up the pipe
+ * was reported by the program that failed, and is repeated only with `--verbose`.
+ *
+ * Exit status: 0 done; 1 the input is wrong, or a record of bad news, such as `failed`, was written; 2 the command line
+ * is wrong, stdin untouched; 70 a bug; 75 the system or the network; 130 and 143 signals; 141 the reader closed the
+ * pipe, which is not reported.
  */
 export async function runTool<const T extends OptionTable>(tool: AnyTool<T>): Promise<never> {
   const table = { ...tool.options, ...(tool.input === 'none' ? {} : READING), ...COMMON } as T
@@ -137,7 +145,7 @@ async function execute<T extends OptionTable>(run: Run<T>): Promise<number> {
     const stop = (why: Stop): void => {
       resolve(why)
       aborter.abort(why.error)
-      // Whoever waits for a record waits no longer.
+      // This ends a read that still waits for a record.
       process.stdin.destroy()
     }
     watchForStop(process.stdout, stop)
@@ -185,14 +193,14 @@ function outputOf<T extends OptionTable>(run: Run<T>): Output {
     watch: piece => {
       const record = piece as AnyRecord
       if ('isBad' in tool && tool.isBad?.(record, args) === true) output.bad++
-      // One that came from further up was said there.
+      // A `failed` record from further up the pipe was reported by the program that made it.
       if (record.type === 'failed' && record.tool === tool.name) run.report.fail(failureOfItem(record))
     },
   }
   return output
 }
 
-// The schema of `failed` has both as texts; the generator of a tool is held to it by its tests.
+// By the schema of `failed` both fields are strings; the tests hold each tool to it.
 function failureOfItem(record: AnyRecord): Failure {
   const { code, message } = record as FailedRecord
   return { code, message, status: 1 }
@@ -244,7 +252,7 @@ async function finish<T extends OptionTable>(
     }
     const failure = failureOf(outcome.error)
     const isOnTerminal = process.stdout.isTTY === true
-    // What was written before the failure stands above it.
+    // Records that were written before the failure appear above its message.
     if (isOnTerminal) await writer.flush()
     if (common.verbose || !isToldAbove(outcome.error)) report.fail(failure)
     if (!(isOnTerminal && writer instanceof RecordWriter))
@@ -257,14 +265,17 @@ async function finish<T extends OptionTable>(
 }
 
 /**
- * The program that failed has said so on its own stderr. A stream that was kept in a file may come from a run that nobody
- * saw.
+ * True where the program that failed has reported the error on its own stderr. A stream in a file does not count, since
+ * nobody may have seen the run that made it.
  */
 function isToldAbove(error: unknown): boolean {
   return error instanceof UpstreamError && !fs.fstatSync(0).isFile()
 }
 
-/** The first cause is what goes down the pipe: an upstream's `error` as it came. */
+/**
+ * The `error` record for the next program. One that came from upstream is passed on unchanged, since it has the first
+ * cause.
+ */
 function lastRecord(tool: string, error: unknown, failure: Failure): AnyRecord {
   if (error instanceof UpstreamError) return error.record
   return { type: 'error', tool, code: failure.code, message: failure.message }
@@ -277,7 +288,10 @@ function outputFailed(error: unknown, report: Reporter): number {
   return failure.status
 }
 
-/** EPIPE of our own stdout; the EPIPE of a socket or a child's stdin has been wrapped by whoever wrote to it. */
+/**
+ * True for EPIPE of our own stdout. Code that writes to a socket or a child's stdin wraps the EPIPE of that, so it is
+ * not seen here.
+ */
 function isEpipe(error: unknown): boolean {
   return (
     error instanceof Error &&

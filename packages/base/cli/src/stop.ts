@@ -5,17 +5,18 @@ import { isAvailable, pollGone } from '@pipelayer/sys'
 export interface Stop {
   /** 130 SIGINT, 143 SIGTERM, 141 the reader closed the pipe. */
   readonly status: 130 | 141 | 143
-  /** `STOPPED` for a signal, `EPIPE` for a reader that is gone: nothing is wrong with the input. */
+  /** `STOPPED` for a signal, `EPIPE` for a reader that closed the pipe. Neither is a fault of the input. */
   readonly error: ToolError
 }
 
-/** How often the far end of stdout is looked at. */
+/** How often the watch checks that the reader of stdout is still there. */
 const POLL_MS = 1000
-/** Without poll(2), how often a blank line is written to find out. */
+/** How often a blank line is written to find that out where poll(2) cannot be called. */
 const BLANK_LINE_MS = 2000
 
 /**
- * Calls `stop` when a signal asks for it or the reader of stdout is gone; returns what ends the watch.
+ * Calls `stop` when a signal asks for it or the reader of stdout has closed the pipe. Returns a function that ends the
+ * watch.
  *
  * A reader that leaves is otherwise noticed only at the next write, and a RUN step may take an hour.
  */
@@ -36,7 +37,7 @@ export function watchForStop(stdout: NodeJS.WriteStream, stop: (why: Stop) => vo
 }
 
 function watchReader(stdout: NodeJS.WriteStream, gone: () => void): NodeJS.Timeout {
-  // The first look, and with it the loading of sys, comes after a second: short runs never pay for it.
+  // The first check comes after a second, so that short runs never pay for loading `@pipelayer/sys`.
   let blank = 0
   const timer = setInterval(() => {
     if (isAvailable()) {

@@ -6,11 +6,13 @@ import type { AnyRecord } from '@pipelayer/records'
 export interface TextForm {
   /** The text of one record, line ends included; empty for one that is not shown. */
   record(record: AnyRecord): string
-  /** The text that closes it all: `last` is the `end` record, or the `error` that stopped the tool. */
+  /** The text that ends the output: `last` is the `end` record, or the `error` that stopped the tool. */
   end(last: AnyRecord): string
 }
 
-/** Stands in for a RecordWriter and writes text. Errors of the output are thrown by `write` and `flush`. */
+/**
+ * A writer with the methods of RecordWriter that writes text. Errors of the output are thrown by `write` and `flush`.
+ */
 export class TextWriter {
   records = 0
   failed = 0
@@ -29,7 +31,7 @@ export class TextWriter {
     const text = isLast ? this.#form.end(record) : this.#form.record(record)
     if (!isLast) this.records++
     if (record.type === 'failed') this.failed++
-    // Whatever a form lets through: a terminal gets lines and tabs, and nothing else that it would obey.
+    // Line ends and tabs are the only control characters that a terminal gets, whatever text the form returns.
     return this.#send(this.#isTerminal ? text.replace(/[^\n\t]+/g, visible) : text)
   }
 

@@ -8,7 +8,8 @@ import t from 'tap'
 import { printableOutput } from '../src/printable.js'
 import { TextWriter } from '../src/text-writer.js'
 
-// One program with a behaviour for every rule: it is built once, and run as a process, for that is what runTool makes.
+// This program has a behaviour for each rule. It is built once and run as a process, since runTool takes over its
+// process.
 const PROGRAM = `
 import { runTool } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
@@ -37,7 +38,7 @@ runTool({
     for await (const record of records) yield { ...record, many: args.many, count: args.count, words: args._ }
   },
 })`
-// One that writes bytes.
+// A program that writes bytes.
 const BYTES = `
 import { runTool } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
@@ -49,7 +50,7 @@ runTool({
     if (args.broken) throw new ToolError('NOT_GOOD', 'wrong bytes')
   },
 })`
-// One that writes what it is told to.
+// A program that writes records or, with `--raw`, bytes.
 const EITHER = `
 import { runTool } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'

@@ -6,6 +6,10 @@ import { digestOf } from './hasher.js'
  *
  * Spec: image-spec v1.1, config.md, "Layer ChainID".
  *
+ * ```ts
+ * const top = chainIDs(config.rootfs.diff_ids).at(-1)
+ * ```
+ *
  * @throws ToolError `DIGEST_INVALID` or `DIGEST_UNSUPPORTED` for a diffID that is not a digest
  */
 export function chainIDs(diffIDs: readonly Digest[]): Digest[] {

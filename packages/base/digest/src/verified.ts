@@ -2,7 +2,7 @@ import { ToolError } from '@pipelayer/errors'
 import { algorithmOf, type Digest } from './digest.js'
 import { Hasher } from './hasher.js'
 
-/** What content has to be; without a size only the digest is compared. */
+/** The digest and the size that content must have; without a size only the digest is compared. */
 export interface Expected {
   readonly digest: Digest
   /** Bytes. */
@@ -10,9 +10,14 @@ export interface Expected {
 }
 
 /**
- * Passes the chunks of `source` on, none of them copied, and throws unless they are what was expected: where the size is
- * known, before the last chunk goes out, so that whoever gets all bytes got the right ones; else at the end. A source that
- * is too long fails as soon as it is, so no more than `size` bytes come out.
+ * Passes on the chunks of `source` without copying them, and throws where they are not the expected content. Where the
+ * size is known it throws before the last chunk goes out, so that a consumer that has received all bytes has received
+ * the right ones; without a size it throws at the end. A source that is too long fails at its first surplus byte, so no
+ * more than `size` bytes come out.
+ *
+ * ```ts
+ * for await (const chunk of verified(fs.createReadStream(file), { digest, size })) fs.writeSync(fd, chunk)
+ * ```
  *
  * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `DIGEST_UNSUPPORTED`
  */

@@ -39,7 +39,7 @@ export class ToolError extends Error {
   }
 }
 
-/** What the system says when trying again, or making room, may help. */
+/** Codes of system errors after which it may help to try again or to make room. */
 const TEMPORARY = new Set([
   'EAGAIN',
   'ECONNABORTED',
@@ -63,7 +63,7 @@ const TEMPORARY = new Set([
   'ETXTBSY',
 ])
 
-/** The words for what users meet most; the others keep the system's text. */
+/** Texts for the errors that users meet most; the others keep the system's text. */
 const WORDS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EDQUOT: 'disk quota exceeded',
@@ -86,7 +86,7 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : undefined
 }
 
-/** What Node says of a name, an argument or a variable with a NUL, which it would not hand to the system. */
+/** Node's message about a name, an argument or a variable with a NUL, which it refuses to pass to the system. */
 const HAS_NUL = /without null bytes\. Received (.*)/
 
 /**
@@ -100,7 +100,7 @@ const HAS_NUL = /without null bytes\. Received (.*)/
 export function systemError(error: unknown, action: string): unknown {
   const withNul = error instanceof Error ? HAS_NUL.exec(error.message)?.[1] : undefined
   if (withNul !== undefined) {
-    // Node shows bytes as numbers.
+    // Node shows a Buffer as a list of numbers, which would tell a reader nothing.
     const name = withNul.startsWith('<') ? 'a name' : withNul
     return new ToolError('NUL_BYTE', `cannot ${action}: ${name} has a NUL byte, which no name can hold`, {
       cause: error,
@@ -124,7 +124,7 @@ export function attempt<T>(action: string, work: () => T): T {
   }
 }
 
-/** The text of anything thrown, on one line. It may hold what {@link visible} takes out. */
+/** The text of anything thrown, on one line. It may hold control characters, which {@link visible} escapes. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
   return text.replace(/\s*\n\s*/g, '; ')

@@ -6,7 +6,7 @@ export interface ChangesDigest {
   update(change: ChangeRecord): void
   /** How many changes there were. */
   readonly count: number
-  /** `sha256:...`; ends it. */
+  /** Returns `sha256:...`. No change may be added after it. */
   digest(): string
 }
 
@@ -18,9 +18,9 @@ const BATCH_CHARS = 64 * 1024
  *
  * Canonical form of a change: the JSON array `[op, path, pathRaw, parent, entry]`, `entry` being `null` or
  * `[type, mode, uid, gid, mtime, size, linkname, linknameRaw, devmajor, devminor, xattrs, source, sourceRaw]` with
- * xattrs as name-value pairs sorted by name; an absent field is `null`; each ends with a newline; UTF-8. An entry
- * with `content` has `[digest, offset, runs]` of it at the end; its path is a hint and does not count. Fields
- * that the type does not know are left out, so a filter may add some.
+ * xattrs as name-value pairs sorted by name; an absent field is `null`; each ends with a newline; UTF-8. An entry with
+ * `content` has `[digest, offset, runs]` of that at the end; the path in `content` is only a hint and is left out.
+ * Fields that the type does not know are left out, so a filter may add some.
  */
 export function changesDigest(): ChangesDigest {
   const hash = createHash('sha256')
@@ -64,7 +64,8 @@ function entryRow(e: EntryFields): unknown[] {
     xattrs,
     e.source,
     e.sourceRaw,
-    // Only where it is there: entries without it keep the digest that they had before there was such a field.
+    // The row grows only where the field is present, so that entries without `content` keep the digest that they had
+    // before the field existed.
     ...(e.content === undefined ? [] : [[e.content.digest, e.content.offset, e.content.runs]]),
   ]
 }

@@ -13,7 +13,7 @@ export function nameFields<F extends string>(
   field: F,
   binary: string,
 ): Record<F, string> | Record<`${F}Raw`, string> {
-  // ASCII is its own UTF-8: nearly every name takes this way, and needs no buffer.
+  // An ASCII name is its own UTF-8 form, so nearly every name needs no buffer.
   if (isAscii(binary)) return { [field]: binary } as Record<F, string>
   const bytes = Buffer.from(binary, 'latin1')
   if (isUtf8(bytes)) return { [field]: bytes.toString('utf8') } as Record<F, string>
@@ -28,7 +28,10 @@ export function nameOf(record: object, field: string): string | undefined {
   return typeof raw === 'string' ? Buffer.from(raw, 'base64').toString('latin1') : undefined
 }
 
-/** A binary string for people: text where it is UTF-8, what a terminal obeys and stray bytes as `\xHH` and `\uHHHH`. */
+/**
+ * A binary string as text for people: bytes that are not UTF-8 and characters that a terminal obeys are escaped as
+ * `\xHH` and `\uHHHH`.
+ */
 export function showName(binary: string): string {
   const bytes = Buffer.from(binary, 'latin1')
   if (isUtf8(bytes)) return visible(bytes.toString('utf8'))

@@ -8,7 +8,9 @@ interface SchemaError {
   readonly keyword: string
   readonly params: Readonly<Record<string, unknown>>
 }
-/** Levels of arrays and objects in a record. Documents of images that go in records have at most 64 of their own. */
+/**
+ * The most levels of arrays and objects in a record. The documents of images that records carry have at most 64 levels.
+ */
 const MAX_DEPTH = 256
 /** Characters that {@link isTooDeep} looks at. */
 const QUOTE = 0x22
@@ -21,7 +23,7 @@ const CLOSE_BRACE = 0x7d
 type Validator = ((data: unknown) => boolean) & { errors?: readonly SchemaError[] | null }
 
 /**
- * One line of NDJSON to a record.
+ * Parses one line of NDJSON to a record.
  *
  * A record of a known type is held to its schema; one of an unknown type needs only its `type`.
  *
@@ -45,9 +47,9 @@ export function checkRecord(record: AnyRecord): AnyRecord {
   return record
 }
 
-/** What the schema of its type has against a record; undefined when nothing, or when the type is unknown. */
+/** Why a record breaks the schema of its type; undefined when it does not, or when the type is unknown. */
 export function recordError(record: AnyRecord): string | undefined {
-  // The table has no prototype worth trusting: a type may be called "constructor".
+  // A record may have the type "constructor", which a plain look-up would find in the table's prototype.
   if (!Object.hasOwn(validators, record.type)) return undefined
   const validate = validators[record.type] as Validator
   return validate(record) ? undefined : describe(validate.errors?.[0])
@@ -86,7 +88,7 @@ function parseObject(line: string): AnyRecord {
 
 /** Whether brackets that are no part of a string open more than {@link MAX_DEPTH} levels. Memory: none; a pass over the text. */
 function isTooDeep(line: string): boolean {
-  // Each level takes two brackets, or the line is no JSON: most lines are too short to be looked at.
+  // In valid JSON each level takes two brackets, so most lines are too short to be too deep.
   if (line.length <= 2 * MAX_DEPTH) return false
   let depth = 0
   let inString = false
@@ -102,7 +104,7 @@ function isTooDeep(line: string): boolean {
   return false
 }
 
-/** Pretty-printed JSON is what a filter without `jq -c` sends. */
+/** A hint for pretty-printed JSON, which `jq` writes unless it is called with `-c`. */
 function hint(line: string): string {
   return /^\s*[{[]\s*$/.test(line) ? ' (one record a line is needed: jq -c)' : ''
 }

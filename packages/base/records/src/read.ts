@@ -8,13 +8,18 @@ import type { AnyRecord, ErrorRecord, ReferenceRecord } from './types.js'
 export const MAX_LINE_CHARS = 16 * 1024 * 1024
 
 export interface ReadOptions {
-  /** Take a stream without an `end`, as written by hand. */
+  /** Accept a stream without an `end` record, such as one that was written by hand. */
   readonly noEnd?: boolean
-  /** How many `end` records must come: of concatenated producers, whose images get keys of their own. 1 unless said. */
+  /**
+   * How many `end` records must come, 1 unless given: one for each of several concatenated streams, whose images then
+   * get distinct keys.
+   */
   readonly streams?: number
 }
 
-/** An `error` record of a tool further up: its cause is known, this tool only passes it on. */
+/**
+ * An `error` record came from a tool further up the pipe. That tool has reported the cause; this one only passes it on.
+ */
 export class UpstreamError extends ToolError {
   readonly record: ErrorRecord
 
@@ -27,8 +32,12 @@ export class UpstreamError extends ToolError {
 /**
  * Reads NDJSON records.
  *
- * The iteration ends only where the stream is complete: its last line was an `end` (with `streams`, so many of
- * them). Neither `end` nor `error` records are yielded. Blank lines are skipped. Memory: one line.
+ * The iteration ends only where the stream is complete: its last line was an `end`, and with `streams` that many came.
+ * Neither `end` nor `error` records are yielded. Blank lines are skipped. Memory: one line.
+ *
+ * ```ts
+ * for await (const record of readRecords(process.stdin)) if (record.type === 'layer') console.log(record)
+ * ```
  *
  * @throws {ToolError} `RECORD_INVALID`, `RECORD_TOO_LONG`, `RECORD_NOT_UTF8` with the line's number; `INPUT_CUT` when
  *   the `end` is missing; `INPUT_AFTER_END`
@@ -53,7 +62,7 @@ export async function* readRecords(
   if (options.noEnd !== true && ends < wanted) throw inputCut(ends, wanted)
 }
 
-/** Image keys are unique in one stream only: among joined ones each gets the number of its stream. */
+/** Image keys are unique within one stream only, so in concatenated streams each key gets the number of its stream. */
 function keyed(record: AnyRecord, stream: number): AnyRecord {
   const change = (key: unknown): unknown => (typeof key === 'string' ? `${stream + 1}.${key}` : key)
   const { image, partOf } = record
@@ -88,7 +97,7 @@ async function* lines(input: Readable): AsyncGenerator<string, void, void> {
   const source = pipeline(
     input,
     utf8Only(),
-    // split2 has no limit of its own accord; it counts what it holds back in characters.
+    // Without `maxLength` split2 has no limit; it counts the text that it holds back in characters.
     split2({ maxLength: MAX_LINE_CHARS, decodeStrings: false, highWaterMark: 1024 }),
     () => {},
   )
@@ -105,7 +114,9 @@ async function* lines(input: Readable): AsyncGenerator<string, void, void> {
   }
 }
 
-/** split2 would turn stray bytes into U+FFFD; a name that changes on its way must not go unseen. */
+/**
+ * Refuses input that is not UTF-8: split2 would turn such bytes into U+FFFD, and a name would change without notice.
+ */
 function utf8Only(): Transform {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   const decode = (bytes: Buffer | undefined): string => {

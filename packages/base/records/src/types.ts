@@ -58,7 +58,7 @@ export interface Heredoc {
   readonly size?: number
 }
 
-/** The instruction that an ONBUILD holds back. */
+/** An instruction that an ONBUILD defers to builds upon the image. */
 export interface TriggerFields {
   readonly name: string
   readonly form: 'words' | 'json' | 'shell' | 'pairs'
@@ -81,12 +81,14 @@ export interface InstructionRecord extends AnyRecord {
   readonly name: string
   /** How `args` were written: words, JSON array, one shell string, or name-value pairs. */
   readonly form: 'words' | 'json' | 'shell' | 'pairs'
-  /** The words of BuildKit's syntax tree. Of `pairs`: name, value, separator (`=` or empty), three by three. */
+  /**
+   * The words of BuildKit's syntax tree. For `pairs` each pair has three words: name, value, separator (`=` or empty).
+   */
   readonly args: readonly string[]
   /** As written: `--from=build`. */
   readonly flags: readonly string[]
   readonly heredocs?: readonly Heredoc[]
-  /** Of ONBUILD: the instruction that it holds back. */
+  /** The instruction that an ONBUILD defers. */
   readonly trigger?: TriggerFields
   readonly source: SourceLines
   /** The instruction's text with continuations joined (BuildKit's Original). */
@@ -97,7 +99,7 @@ export interface InstructionRecord extends AnyRecord {
   readonly comments?: readonly string[]
   /** The last line of an instruction that has an empty line inside it. */
   readonly emptyContinuation?: number
-  /** Of the first instruction: the value of the file's directive `# check=`. */
+  /** The value of the file's directive `# check=`. Only the first instruction has it. */
   readonly check?: string
 }
 
@@ -125,9 +127,9 @@ export interface ReferenceRecord extends AnyRecord {
   /** The file that names it, and the line there, from 1. */
   readonly file?: string
   readonly line?: number
-  /** What names it there. */
+  /** Which kind of text in the file names it. */
   readonly foundIn?: 'container' | 'image' | 'line' | 'list' | 'chart' | 'values' | 'template'
-  /** It may be none, and others may be missing: the chart that names it was not rendered. */
+  /** The chart that names it was not rendered: the text may be no reference, and other references may be missing. */
   readonly guess?: true
 }
 
@@ -138,12 +140,12 @@ export interface ClusterImageRecord extends AnyRecord {
   readonly reference?: string
   /** 64 hexadecimal digits: the id of sealer's document. */
   readonly id: string
-  /** Of the manifest. */
+  /** Digest of the manifest. */
   readonly digest: string
   /** Bytes of the layers as they are stored. */
   readonly size?: number
   readonly created?: string
-  /** What was done. */
+  /** What the command did with the image. */
   readonly action?: 'saved' | 'loaded' | 'merged' | 'tagged' | 'removed'
   /** `kind: Image`. */
   readonly document?: object
@@ -151,12 +153,12 @@ export interface ClusterImageRecord extends AnyRecord {
 
 /** Which ids of the file system stand for which ids of the image. */
 export interface IdMap {
-  /** Rows of: first id in the image, first id on disk, how many. */
+  /** Each row holds the first id in the image, the first id on disk, and the number of ids. */
   readonly uid: readonly (readonly [number, number, number])[]
   readonly gid: readonly (readonly [number, number, number])[]
 }
 
-/** One executed step: what changed lies between lower and upper. Made by kf-run. */
+/** One executed step, as directories whose difference is what the step changed. Made by kf-run. */
 export interface SnapshotRecord extends AnyRecord {
   readonly type: 'snapshot'
   readonly image: string
@@ -191,17 +193,17 @@ export type EntryType = 'file' | 'dir' | 'symlink' | 'hardlink' | 'char' | 'bloc
 
 /** The bytes of a file, by reference: they lie in a blob that is there already. */
 export interface ContentFields {
-  /** Of the blob as it is stored. */
+  /** Digest of the blob as it is stored. */
   readonly digest: string
-  /** Where they begin once the blob is decompressed, in bytes. */
+  /** Where the bytes of the file begin in the decompressed blob, in bytes. */
   readonly offset: number
-  /** Of a file with holes: the runs that are stored, one after the other, each `[place in the file, bytes]`. */
+  /** For a file with holes: the runs that the blob holds one after the other, each as `[place in the file, bytes]`. */
   readonly runs?: readonly (readonly [number, number])[]
-  /** A hint where the blob lies: absolute. */
+  /** An absolute path at which the blob may lie; only a hint. */
   readonly path?: string
 }
 
-/** What an entry of a layer is, apart from its name. */
+/** The fields of an entry of a layer, apart from its name. */
 export interface EntryFields {
   readonly type: EntryType
   /** Octal, permission bits with setuid, setgid and sticky, four digits: `0755`. */
@@ -212,17 +214,17 @@ export interface EntryFields {
   readonly mtime: string
   /** Bytes of a file. */
   readonly size?: number
-  /** Target of a symlink; of a hard link the path in this layer that it is another name of. */
+  /** Target of a symlink; for a hard link, the path in this layer of the file that it is another name of. */
   readonly linkname?: string
   readonly linknameRaw?: string
   readonly devmajor?: number
   readonly devminor?: number
   /** Values in base64. */
   readonly xattrs?: Readonly<Record<string, string>>
-  /** Where the bytes of a file lie: an absolute path. Absent when it is empty. */
+  /** The absolute path of a file with the bytes. Absent when the file is empty. */
   readonly source?: string
   readonly sourceRaw?: string
-  /** In place of `source`: where in a blob they lie. */
+  /** In place of `source`: where in a blob the bytes of the file lie. */
   readonly content?: ContentFields
 }
 
@@ -231,12 +233,12 @@ export interface ChangeRecord extends AnyRecord {
   readonly type: 'change'
   readonly op: 'add' | 'modify' | 'delete' | 'opaque'
   /**
-   * Below the root, no leading or trailing slash; `pathRaw` (base64) in its place where it is not valid UTF-8.
-   * Of `opaque`: the directory whose lower contents are hidden.
+   * The path below the root, without a leading or trailing slash; `pathRaw` (base64) takes its place where it is not
+   * valid UTF-8. For `opaque` it is the directory whose lower contents are hidden.
    */
   readonly path?: string
   readonly pathRaw?: string
-  /** Unchanged, here only because something below it changed. */
+  /** The directory itself is unchanged; it is listed because something below it changed. */
   readonly parent?: true
   /** Absent for `delete` and `opaque`. */
   readonly entry?: EntryFields
@@ -261,7 +263,7 @@ export interface LayerRecord extends AnyRecord, Partial<DescriptorFields> {
   readonly cacheKey?: string
   /** Compressor and version that made the blob, where we made it: `zlib/1.3.1`. */
   readonly engine?: string
-  /** Of a layer that kf-run took from its cache: how it was packed. */
+  /** How the layer was packed, where kf-run took it from its cache. */
   readonly encoding?: string
   readonly empty?: true
   /** Places that hold the blob. */
@@ -277,7 +279,7 @@ export interface ConfigRecord extends AnyRecord, Partial<DescriptorFields> {
   readonly config: Readonly<Record<string, unknown>>
   readonly from?: readonly string[]
   readonly partOf?: string
-  /** Of the manifest that is made for this config. */
+  /** Annotations of the manifest that is made for this config. */
   readonly manifestAnnotations?: Readonly<Record<string, string>>
 }
 
@@ -289,7 +291,7 @@ export interface ManifestRecord extends AnyRecord, DescriptorFields {
   readonly path?: string
   /** Fully qualified. */
   readonly reference?: string
-  /** The names under which programs of this pipe have put the image, the first one first; `reference` is the last. */
+  /** The names under which programs of this pipe have put the image, in that order; `reference` is the last one. */
   readonly references?: readonly string[]
   readonly from?: readonly string[]
   /** The `image` of the index that this is a child of. */
@@ -300,9 +302,12 @@ export interface ManifestRecord extends AnyRecord, DescriptorFields {
 export interface PlanRecord extends AnyRecord {
   readonly type: 'plan'
   readonly tool: string
-  /** `mount`: from another repository of the registry, else put. `skip`: it is there. */
+  /**
+   * `mount`: take the blob from another repository of the registry, or put it where that fails. `skip`: it is there
+   * already.
+   */
   readonly action: 'put' | 'mount' | 'skip'
-  /** Where to. */
+  /** The place that it would go to. */
   readonly place: string
   readonly mediaType: string
   readonly digest: string
@@ -310,13 +315,13 @@ export interface PlanRecord extends AnyRecord {
   readonly size: number
 }
 
-/** A blob that a store holds. Made by blob-have, for whoever sends blobs to that store. */
+/** A blob that a store holds. Made by blob-have, for programs that send blobs to that store. */
 export interface HaveRecord extends AnyRecord {
   readonly type: 'have'
   readonly digest: string
   /** Bytes that are there. */
   readonly size: number
-  /** `size` is what came of it so far, its first bytes. */
+  /** The blob is not whole yet: the store has its first `size` bytes. */
   readonly partial?: true
 }
 
@@ -324,7 +329,7 @@ export interface HaveRecord extends AnyRecord {
 export interface WantRecord extends AnyRecord, DescriptorFields {
   readonly type: 'want'
   readonly image: string
-  /** So many bytes of it are there: the rest is wanted. */
+  /** The store has this many of its first bytes, and wants the rest. */
   readonly offset?: number
 }
 
@@ -339,7 +344,7 @@ export interface BundleRecord extends AnyRecord {
 /** One item that failed; the stream goes on. */
 export interface FailedRecord extends AnyRecord {
   readonly type: 'failed'
-  /** The image that it costs: what came of it so far is void. */
+  /** The image that cannot be completed because of it; its earlier records are void. */
   readonly image?: string
   readonly tool: string
   readonly code: string
@@ -347,7 +352,7 @@ export interface FailedRecord extends AnyRecord {
   readonly item?: unknown
 }
 
-/** The tool stops here; the last line. */
+/** Why the tool stopped; the last line of a stream that is not complete. */
 export interface ErrorRecord extends AnyRecord {
   readonly type: 'error'
   readonly tool: string

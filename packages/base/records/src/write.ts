@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 import { visibleJson } from '@pipelayer/errors'
 import type { AnyRecord } from './types.js'
 
-/** Characters gathered before a write: records are small and system calls are not. */
+/** Characters that are gathered before a write, since a system call for each small record would be slow. */
 const BATCH_CHARS = 64 * 1024
 
 /** One record as a line, newline included. */
@@ -32,13 +32,13 @@ export class RecordWriter {
     this.#isTerminal = output.isTTY === true
   }
 
-  /** A promise only where the caller should wait: the reader is slow. Errors of the output are thrown from here. */
+  /** Returns a promise only where the caller should wait because the reader is slow. Throws errors of the output. */
   write(record: AnyRecord): Promise<void> | undefined {
     if (this.#error !== undefined) throw this.#error
     this.records++
     if (record.type === 'failed') this.failed++
     const line = formatRecord(record)
-    // JSON leaves all but the first 32 control characters as they are, and names of files may hold them.
+    // JSON escapes only the first 32 control characters, and names of files may hold the others.
     this.#batch += this.#isTerminal ? visibleJson(line) : line
     if (this.#batch.length >= BATCH_CHARS) return this.flush()
     this.#schedule()

@@ -26,7 +26,7 @@ const stream = (...chunks: (string | Buffer)[]): Readable =>
     chunks.map(c => Buffer.from(c)),
     { objectMode: false },
   )
-/** A record with a value of so many levels. */
+/** A record whose value has this many levels. */
 const deep = (levels: number): string => `{"type":"x","v":${'['.repeat(levels)}${']'.repeat(levels)}}`
 const read = (text: string | Buffer, options = {}) => collect(readRecords(stream(text), options))
 

@@ -7,12 +7,14 @@ import { checked } from './failure.js'
 import { libc } from './libc.js'
 import { cPath, type Path } from './path.js'
 
-/** In place of a directory: the working directory. */
+/** Stands for the working directory where a call takes a directory. */
 export const AT_FDCWD = -100
 export const AT_SYMLINK_NOFOLLOW = 0x100
 export const AT_REMOVEDIR = 0x200
 
-/** Opens no contents, only the place: the flags that node:fs lacks. The others are in fs.constants. */
+/**
+ * Flags that node:fs lacks; fs.constants has the others. O_PATH opens a place in the file system without its contents.
+ */
 export const O_PATH = 0o10000000
 export const O_CLOEXEC = 0o2000000
 
@@ -29,15 +31,15 @@ export const RENAME_NOREPLACE = 1
 export const RENAME_EXCHANGE = 2
 
 export interface OpenHow {
-  /** Of fs.constants, {@link O_PATH}; O_CLOEXEC is added. */
+  /** Flags of fs.constants, and {@link O_PATH}; O_CLOEXEC is added. */
   readonly flags: number
-  /** Of a file that O_CREAT makes. */
+  /** Mode of a file that O_CREAT makes. */
   readonly mode?: number
   /** Sum of {@link RESOLVE}. */
   readonly resolve: number
 }
 
-/** A time with all its digits. */
+/** A time to the nanosecond. */
 export interface TimeSpec {
   readonly seconds: number
   /** From 0 to 999 999 999, also before 1970. */
@@ -100,7 +102,7 @@ export function unlinkat(dirfd: number, path: Path, flags = 0): void {
   checked(libc('unlinkat')(dirfd, cPath(path), flags), 'unlinkat', path)
 }
 
-/** Never follows a symlink. */
+/** Sets owner and group; a symlink is not followed. */
 export function lchownat(
   dirfd: number,
   path: Path,
@@ -109,7 +111,7 @@ export function lchownat(
   checked(libc('fchownat')(dirfd, cPath(path), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW), 'fchownat', path)
 }
 
-/** Follows a symlink: Linux cannot change the mode of one. */
+/** Sets the mode; a symlink is followed, since Linux cannot change the mode of one. */
 export function fchmodat(dirfd: number, path: Path, mode: number): void {
   checked(libc('fchmodat')(dirfd, cPath(path), mode, 0), 'fchmodat', path)
 }
@@ -126,12 +128,12 @@ export function utimensat(dirfd: number, path: Path, mtime: TimeSpec, atime: Tim
   checked(libc('utimensat')(dirfd, cPath(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path)
 }
 
-/** As {@link utimensat}, of an open file. */
+/** As {@link utimensat}, for an open file. */
 export function futimens(fd: number, mtime: TimeSpec, atime: TimeSpec = mtime): void {
   checked(libc('futimens')(fd, timesOf(mtime, atime)), 'futimens')
 }
 
-/** Filled anew for each call, which is over before the next one: an allocation a file would cost more than the call. */
+/** One buffer serves all calls, which are synchronous: an allocation for each file would cost more than the call. */
 const TIMES = new BigInt64Array(4)
 const TIMES_BYTES = Buffer.from(TIMES.buffer)
 

@@ -8,7 +8,7 @@ import { checked } from './failure.js'
 import { libc } from './libc.js'
 import { cPath, type Path } from './path.js'
 
-/** `mode` holds the type (fs.constants.S_IFCHR, S_IFBLK, S_IFIFO) and is cut by the umask. */
+/** Makes a device or a FIFO. `mode` holds the type (fs.constants.S_IFCHR, S_IFBLK, S_IFIFO) and is cut by the umask. */
 export function mknod(path: Path, mode: number, rdev: bigint | number = 0): void {
   mknodat(AT_FDCWD, path, { mode, rdev })
 }

@@ -24,7 +24,7 @@ export function failure(syscall: string, path?: Path): SystemCallError {
 
 let known: ReturnType<typeof getSystemErrorMap> | undefined
 
-/** Node makes a new map each time: that took a tenth of a second of a large layer. */
+/** The map is kept, since Node makes a new one at each call; this took a tenth of a second of a large layer. */
 function errorMap(): ReturnType<typeof getSystemErrorMap> {
   known ??= getSystemErrorMap()
   return known
@@ -43,7 +43,7 @@ export function errorOf(errno: number, syscall: string, path?: Path): SystemCall
   })
 }
 
-/** Returns `result`; -1 throws. */
+/** Returns `result`, or throws the error of the call where it is -1. */
 export function checked(result: number, syscall: string, path?: Path): number {
   if (result < 0) throw failure(syscall, path)
   return result

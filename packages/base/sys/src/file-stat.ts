@@ -1,5 +1,5 @@
 /**
- * lstat and llistxattr for those who look at a hundred thousand files.
+ * lstat and llistxattr for programs that look at a hundred thousand files.
  *
  * node:fs makes eighteen bigints and four dates of each file: 4.9 us on tmpfs, of which the kernel takes one; statx into
  * a buffer that is used again takes 2.2 us.
@@ -15,7 +15,7 @@ import { failure } from './failure.js'
 import { isPlatformKnown, libc } from './libc.js'
 import { llistxattr } from './xattr.js'
 
-/** What is used of node:fs's own. */
+/** The part of node:fs's Stats that our programs use. */
 export interface FileStat
   extends Pick<
     fs.BigIntStats,
@@ -65,7 +65,7 @@ const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO } = fs.cons
 let isUsable: boolean | undefined
 
 /**
- * lstat; undefined where nothing is, a file in place of a parent included.
+ * lstat; undefined where nothing exists at `path`, also where a parent of it is a file.
  *
  * @param path - a binary string, one char for each byte
  */
@@ -81,10 +81,10 @@ export function lstatOf(path: string): FileStat | undefined {
 /** Words of 32 bits that {@link fileState} writes. */
 export const STATE_WORDS = 20
 
-/** What {@link fileState} says of a file. */
+/** The result of {@link fileState}. */
 export interface FileState {
   readonly mode: number
-  /** Seconds since 1970 of its last change, of whatever kind: nobody can set it. */
+  /** When the file last changed in any way (ctime), in seconds since 1970. No program can set this time. */
   readonly changed: number
 }
 
@@ -92,8 +92,8 @@ export interface FileState {
  * Writes what a file is and when it last changed into {@link STATE_WORDS} words: device, inode, links, owner, mode, size,
  * mtime, ctime. The same words at two times mean that neither content nor metadata changed between them.
  *
- * @param name - a binary string, below `dirfd`; not followed
- * @returns undefined where nothing is, and where the system has no statx
+ * @param name - a binary string, below `dirfd`; a symlink is not followed
+ * @returns undefined where nothing exists at `name`, and where the system has no statx
  */
 export function fileState(
   dirfd: number,
@@ -111,14 +111,14 @@ export function fileState(
 
 /** The names of the xattrs of `path`, a binary string, as `llistxattr` gives them. */
 export function xattrNamesOf(path: string): readonly string[] {
-  // Nearly no file has any: the kernel says so without a list.
+  // Nearly no file has xattrs, and the kernel says so without making a list.
   if (putPath(path) && libc('llistxattr')(PATH, null, 0) === 0) return NO_NAMES
   return llistxattr(Buffer.from(path, 'latin1'))
 }
 
 const NO_NAMES: readonly string[] = []
 
-/** False where the path is none that C can have. */
+/** Puts `path` into the buffer; false where it is too long or holds a NUL. */
 function putPath(path: string): boolean {
   if (path.length >= PATH_BYTES || path.includes('\0')) return false
   PATH[PATH.write(path, 'latin1')] = 0
@@ -129,7 +129,7 @@ function statx(dirfd: number): number {
   return libc('statx')(dirfd, PATH, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, BUFFER)
 }
 
-/** A kernel before 4.11 has no statx, and a container's filter may refuse what it does not know. */
+/** Whether statx can be called: kernels before 4.11 lack it, and the seccomp filter of a container may refuse it. */
 function isStatxUsable(): boolean {
   if (!isPlatformKnown() || os.endianness() !== 'LE') return false
   try {
@@ -144,7 +144,7 @@ function nodeStat(path: string): FileStat | undefined {
   return fs.lstatSync(Buffer.from(path, 'latin1'), { bigint: true, throwIfNoEntry: false })
 }
 
-/** Keeps small numbers; bigints are made of them when they are asked for. */
+/** Keeps plain numbers; bigints are made from them only when a caller asks. */
 class Statx implements FileStat {
   readonly #mode: number
   readonly #nlink: number

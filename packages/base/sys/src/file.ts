@@ -15,8 +15,9 @@ const POLLHUP = 16
 const POLLNVAL = 32
 
 /**
- * Takes or changes a lock on the whole file, owned by the open file description: it goes when `fd` and its
- * duplicates are closed, the process's death included. `shared` needs a file open for reading, `exclusive` for writing.
+ * Takes or changes a lock on the whole file, owned by the open file description: it is released when `fd` and its
+ * duplicates are closed, also by the death of the process. `shared` needs a file open for reading, `exclusive` for
+ * writing.
  *
  * @param options.wait - block the whole process until the lock is free; else return at once
  * @returns whether the lock was taken
@@ -29,7 +30,7 @@ export function ofdLock(
   return setLock(fd, kind, options.wait ? F_OFD_SETLKW : F_OFD_SETLK)
 }
 
-/** Gives a lock of {@link ofdLock} back. */
+/** Releases a lock that {@link ofdLock} took. */
 export function ofdUnlock(fd: number): void {
   setLock(fd, 'none', F_OFD_SETLK)
 }

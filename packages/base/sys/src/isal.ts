@@ -27,7 +27,7 @@ const END_OF_STREAM = 56
 const FLUSH = 58
 /** The structure has 82,384 bytes. */
 const STREAM_SIZE = 1 << 17
-/** More than any level asks for. Part of the result: it bounds how many symbols share a Huffman code. */
+/** More than any level asks for. The output depends on it, since it bounds how many symbols share a Huffman code. */
 const LEVEL_BUFFER_BYTES = 1 << 19
 const SYNC_FLUSH = 1
 const OK = 0
@@ -40,7 +40,7 @@ export interface IsalOptions {
   readonly level: number
   /** The 32 KiB before the block. */
   readonly dictionary?: Buffer | undefined
-  /** Ends the deflate stream; else the block ends at a byte and another follows. */
+  /** Whether this block ends the deflate stream; else it ends at a whole byte and another block follows. */
   readonly isLast: boolean
 }
 
@@ -59,14 +59,15 @@ interface Calls {
 let calls: Calls | undefined
 let version: string | false | undefined
 
-/** The version of the system's libisal, `2.0.30`; undefined where it does not load, or does not do what it should. */
+/** The version of the system's libisal, `2.0.30`; undefined where it does not load, or its output is wrong. */
 export function isalVersion(): string | undefined {
   version ??= testedVersion() ?? false
   return version === false ? undefined : version
 }
 
 /**
- * Compresses one block to raw deflate, in a thread of libuv's pool. Nothing given may be written to meanwhile.
+ * Compresses one block to raw deflate, in a thread of libuv's pool. Neither `block` nor the dictionary may be written
+ * to meanwhile.
  *
  * @throws Error where libisal does not load or refuses
  */
@@ -80,7 +81,9 @@ export async function isalDeflate(block: Buffer, options: IsalOptions): Promise<
   return { bytes: outputOf(call, code), release }
 }
 
-/** What one call works in. New memory for each block would cost the kernel and the collector more than it is worth. */
+/**
+ * The memory of one call. It is used again, since new memory for each block costs page faults and garbage collection.
+ */
 interface Scratch {
   readonly stream: Buffer
   readonly levelBuffer: Buffer
@@ -92,7 +95,7 @@ interface Call extends Scratch {
   readonly block: Buffer
 }
 
-/** Not in use: as many as calls were under way at once. */
+/** Memory that no call uses now; as many pieces as calls were under way at once. */
 const spare: Scratch[] = []
 
 function prepared(block: Buffer, { level, dictionary, isLast }: IsalOptions): Call {
@@ -133,7 +136,7 @@ function outputOf({ stream, block, output, levelBuffer }: Call, code: number): B
   return output.subarray(0, output.length - left)
 }
 
-/** Two blocks, the second by the first's words, there and back. */
+/** Compresses two blocks, the second with the first as its dictionary, and inflates them again. */
 function testedVersion(): string | undefined {
   try {
     const { deflate, version: found } = bound()
@@ -173,7 +176,7 @@ function bound(): Calls {
   return calls
 }
 
-/** The library has no call for it: its file is `libisal.so.2.0.30`. */
+/** The version from the name of the loaded file, `libisal.so.2.0.30`: the library has no call that tells it. */
 function loadedVersion(): string {
   const maps = fs.readFileSync('/proc/self/maps', 'utf8')
   return /\/libisal\.so\.([\d.]+)$/m.exec(maps)?.[1] ?? '2'

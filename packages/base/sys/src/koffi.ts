@@ -11,7 +11,10 @@ export type Koffi = Pick<typeof koffi, 'load' | 'errno'>
 
 export type Library = ReturnType<Koffi['load']>
 
-/** What koffi makes of a prototype. Pointers go in as Buffer or null; 64-bit results come back as number where they fit. */
+/**
+ * The function that koffi makes from a prototype. Pointers are passed as Buffer or null; 64-bit results are numbers
+ * where they fit.
+ */
 export type NativeFunction = (...args: (number | bigint | string | Buffer | null)[]) => number
 
 let loaded: Koffi | undefined
@@ -38,7 +41,7 @@ export function loadKoffi(): Koffi {
   })
 }
 
-/** The package of this platform alone, where it can be reached: koffi looks at much else first, for 5 of its 8 ms. */
+/** Loads koffi's binary for this platform directly, where it is found: koffi's own search takes 5 of its 8 ms. */
 function platformKoffi(load: NodeJS.Require): Koffi | undefined {
   try {
     const found = load(`@koromix/koffi-${process.platform}-${process.arch}`) as Partial<Koffi>

@@ -4,7 +4,10 @@
  * @module
  */
 
-/** Bytes in memory of the one who gives them; a new buffer of 300 KB costs up to half a millisecond of page faults. */
+/**
+ * Bytes in memory that its owner uses again after `release`: a new buffer of 300 KB costs up to half a millisecond of
+ * page faults.
+ */
 export interface Lent {
   readonly bytes: Buffer
   /** To be called once when nobody reads `bytes` any more. */

@@ -47,7 +47,7 @@ export type LibcName = keyof typeof PROTOTYPES
 
 const bound = new Map<LibcName, NativeFunction>()
 
-/** The function `name`, bound at its first use. A libc that lacks it gives one that throws ENOSYS. */
+/** The function `name`, bound at its first use. Where libc lacks it, the result is a function that throws ENOSYS. */
 export function libc(name: LibcName): NativeFunction {
   const known = bound.get(name)
   if (known !== undefined) return known

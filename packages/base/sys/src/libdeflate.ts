@@ -1,5 +1,5 @@
 /**
- * Thin calls of libdeflate through koffi: as small as zlib's output in two thirds of the time, whole buffers only.
+ * Thin calls of libdeflate through koffi: output as small as zlib's in two thirds of the time, for whole buffers only.
  *
  * Linked by soname `libdeflate.so.0` (Debian: libdeflate0); every prototype stands here, since a wrong one crashes the
  * process. A first buffer, compressed and inflated again, shows that they are right.
@@ -32,7 +32,7 @@ interface Calls {
   }
 }
 
-/** What one call works with; the library allows no two calls at a time. */
+/** A compressor with its output memory; the library allows only one call at a time on a compressor. */
 interface Worker {
   readonly compressor: Compressor
   readonly output: Buffer
@@ -40,12 +40,15 @@ interface Worker {
 
 let calls: Calls | undefined
 let version: string | false | undefined
-/** Not in use, by level: as many as calls were under way at once, some 2 MiB each; they go with the process. */
+/**
+ * Compressors that no call uses now, by level: as many as calls were under way at once, of some 2 MiB each. They live
+ * as long as the process.
+ */
 const spare = new Map<number, Worker[]>()
 
 /**
- * What stands for the version, which the library does not tell: the checksum of a sample as it compresses it, `0-9a8b7c6d`
- * after the soname's number. Undefined where it does not load, or does not do what it should.
+ * A name in place of the version, which the library does not tell: the number of its soname and the checksum of a
+ * sample that it has compressed, as `0-9a8b7c6d`. Undefined where the library does not load, or its output is wrong.
  */
 export function libdeflateVersion(): string | undefined {
   version ??= testedVersion() ?? false
@@ -91,7 +94,7 @@ function spareOf(level: number): Worker[] {
   return made
 }
 
-/** Each of its five ways to find matches, there and back. */
+/** Compresses and inflates a sample by each of the library's five ways to find matches. */
 function testedVersion(): string | undefined {
   try {
     const sample = Buffer.from('the quick brown fox jumps over the lazy dog, 0123456789. '.repeat(100))
@@ -109,7 +112,7 @@ function testedVersion(): string | undefined {
   }
 }
 
-/** FNV-1a, 32 bits: names what came out, and guards nothing. */
+/** FNV-1a, 32 bits. It only names the output; it protects against nothing. */
 function sumOf(bytes: Buffer): string {
   let sum = 0x811c9dc5
   for (const byte of bytes) sum = Math.imul(sum ^ byte, 0x01000193)

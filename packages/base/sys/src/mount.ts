@@ -1,5 +1,5 @@
 /**
- * Mounts. For a process in a mount namespace of its own: node's threads cannot enter one by themselves.
+ * Mounts, for a process that was started in a mount namespace of its own: Node, which has threads, cannot enter one.
  *
  * @module
  */
@@ -56,7 +56,7 @@ const MOVE_MOUNT_F_EMPTY_PATH = 4
 const CLOEXEC = 1
 const POINTER = 'const void *'
 
-/** What {@link mountNew} mounts. */
+/** A file system that {@link mountNew} mounts. */
 export interface NewMount {
   readonly type: string
   /** In order; a value of `true` is a flag. Repeat a name (overlay's `lowerdir+`) for a list without length limit. */

@@ -1,7 +1,7 @@
 /**
- * The calls that make one small file, for those who make a hundred thousand.
+ * The calls that make one small file, for programs that make a hundred thousand of them.
  *
- * Making, writing and closing a file of a few KiB on tmpfs takes 13 us so, and 18 us through node:fs and
+ * Making, writing and closing a file of a few KiB on tmpfs takes 13 us with these calls, and 18 us through node:fs and
  * `/proc/self/fd/N/name`: there is one component to look up and nothing to allocate.
  *
  * @module
@@ -14,7 +14,7 @@ import { libc } from './libc.js'
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = fs.constants
 const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
 
-/** NAME_MAX, of bytes; filled anew for each call. */
+/** NAME_MAX, in bytes. The buffer for names is filled anew for each call. */
 const MAX_NAME_BYTES = 255
 const NAME = Buffer.alloc(MAX_NAME_BYTES + 1)
 
@@ -24,7 +24,7 @@ const NAME = Buffer.alloc(MAX_NAME_BYTES + 1)
  * @param name - one component, a binary string
  * @param mode - cut by the umask
  * @throws EEXIST where anything has this name, a symlink included, which is not followed; ENAMETOOLONG; EINVAL for a
- *   name that is none
+ *   name that no file can have
  */
 export function createAt(dirfd: number, name: string, mode: number): number {
   if (name === '' || name.includes('/') || name.includes('\0'))
@@ -36,7 +36,7 @@ export function createAt(dirfd: number, name: string, mode: number): number {
   return fd >= 0 ? fd : checked(fd, 'openat', Buffer.from(name, 'latin1'))
 }
 
-/** Writes all of `bytes` where the file stands. */
+/** Writes all of `bytes` at the current position of the file. */
 export function writeAll(fd: number, bytes: Buffer): void {
   const write = libc('write')
   for (let done = 0; done < bytes.length; ) {

@@ -4,7 +4,8 @@ import fs from 'node:fs'
  * Temporary names say which process owns them, so that the next one can sweep what a killed one left.
  *
  * `PREFIX.BOOT-NAMESPACE.PID.START.RANDOM`: only where boot id and pid namespace are ours does a missing pid, or one
- * that started at another time, prove that the owner is gone. Anything else is left to garbage collection by age.
+ * that started at another time, prove that the owner has ended. Files with other names are left to garbage collection
+ * by age.
  *
  * @module
  */

@@ -1,9 +1,9 @@
 /**
  * Files that somebody else may have put where we look.
  *
- * A FIFO lets whoever opens it wait for a writer, for ever and deaf to every signal; a device such as /dev/zero and a
- * sparse file give more bytes than there is memory. So nothing is waited for, what was opened is looked at before it is
- * read, and whatever is read into memory has a limit.
+ * Opening a FIFO blocks until a writer comes, perhaps for ever and without handling signals; a device such as /dev/zero
+ * and a sparse file give more bytes than there is memory. So files are opened without waiting, their type is checked
+ * before they are read, and each read into memory has a limit.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export interface RegularFile {
  * Opens a regular file. Never waits.
  *
  * @throws {ToolError} `FILE_INVALID`: it is a FIFO, a device, a socket or a directory; the system's own errors come as
- * those of node:fs, for the caller to say what they mean
+ * those of node:fs, so that the caller can say what they mean
  */
 export function openRegular(
   file: string | Buffer,
@@ -40,7 +40,7 @@ export function openRegular(
   try {
     fd = fs.openSync(file, noFollow ? FLAGS | O_NOFOLLOW : FLAGS)
   } catch (error) {
-    // What a socket, and a device without a driver, say to whoever opens them.
+    // ENXIO is the error for opening a socket, or a device without a driver.
     throw errnoOf(error) === 'ENXIO' ? notRegular(file, error) : error
   }
   try {
@@ -65,7 +65,7 @@ export function readRegular(
 ): Buffer {
   const { fd, size } = openRegular(file, options)
   try {
-    // Before anything is read: it says how large it is.
+    // The size is known before anything is read.
     if (size > maxBytes) throw tooLarge(file, maxBytes)
     return readUpTo(fd, file, { maxBytes, size })
   } finally {
@@ -88,7 +88,8 @@ export function readNamed(file: string, maxBytes: number): Buffer {
   }
 }
 
-// To its end, not to the size that it had: what grows meanwhile, and what the kernel makes up as it is read, has none.
+// Reads to the end and not to the stated size: a file may grow meanwhile, and files that the kernel generates state
+// none.
 function readUpTo(
   fd: number,
   file: string | Buffer,

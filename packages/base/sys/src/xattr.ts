@@ -12,16 +12,23 @@ import { loadKoffi } from './koffi.js'
 import { libc } from './libc.js'
 import { cPath, type Path } from './path.js'
 
-/** Most files have none of what is asked for: an error made for each would cost more than the call. */
+/**
+ * Codes that mean "no such attribute". Most files lack it, and making an error for each would cost more than the call.
+ */
 const { ENODATA, ENOTSUP, EOPNOTSUPP, ERANGE } = constants.errno
 
-/** Grows when a value does not fit: small, since the kernel allocates what the caller offers. */
+/**
+ * The buffer for values, which grows when one does not fit. It is small at first, since the kernel allocates as much as
+ * the caller offers.
+ */
 let scratch = Buffer.allocUnsafeSlow(1024)
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX of Linux. */
 const LARGEST = 65536
 
-/** The value of `name` on `path`, a symlink not followed; undefined where there is none or no xattrs can be. */
+/**
+ * The value of `name` on `path`, a symlink not followed; undefined where it is not set, or the file cannot have xattrs.
+ */
 export function lgetxattr(path: Path, name: Path): Buffer | undefined {
   const call = libc('lgetxattr')
   const bytes = cPath(path)
@@ -29,7 +36,10 @@ export function lgetxattr(path: Path, name: Path): Buffer | undefined {
   return read('lgetxattr', path, (buffer, size) => call(bytes, key, buffer, size))
 }
 
-/** Names of the xattrs of `path`, a symlink not followed, as binary strings; none where xattrs cannot be. */
+/**
+ * Names of the xattrs of `path`, a symlink not followed, as binary strings; an empty list where the file cannot have
+ * xattrs.
+ */
 export function llistxattr(path: Path): string[] {
   const call = libc('llistxattr')
   const bytes = cPath(path)
@@ -47,20 +57,20 @@ export function lremovexattr(path: Path, name: Path): void {
   if (libc('lremovexattr')(cPath(path), cPath(name)) < 0) throw failure('lremovexattr', path)
 }
 
-/** As {@link lgetxattr}, of an open file. */
+/** As {@link lgetxattr}, for an open file. */
 export function fgetxattr(fd: number, name: Path): Buffer | undefined {
   const call = libc('fgetxattr')
   const key = cPath(name)
   return read('fgetxattr', undefined, (buffer, size) => call(fd, key, buffer, size))
 }
 
-/** As {@link llistxattr}, of an open file. */
+/** As {@link llistxattr}, for an open file. */
 export function flistxattr(fd: number): string[] {
   const call = libc('flistxattr')
   return namesOf(read('flistxattr', undefined, (buffer, size) => call(fd, buffer, size)))
 }
 
-/** As {@link lsetxattr}, of an open file. */
+/** As {@link lsetxattr}, for an open file. */
 export function fsetxattr(fd: number, name: Path, value: Buffer): void {
   if (libc('fsetxattr')(fd, cPath(name), value, value.length, 0) < 0) throw failure('fsetxattr')
 }

@@ -35,7 +35,7 @@ const OUTPUT_SIZE = 1 << 18
 /** A context of libzstd: an opaque pointer. */
 type Context = number & { readonly kind: 'ZSTD context' }
 
-/** What one call did. */
+/** The result of one call. */
 interface Step {
   readonly output: Buffer
   /** Bytes of input read. */
@@ -80,13 +80,16 @@ export async function zstdFrame(bytes: Buffer, level: number): Promise<Lent> {
   return { bytes: output.subarray(0, checkedCode(code)), release: () => void spare.push(encoder) }
 }
 
-/** What one frame is made with: new memory for each would cost more than it is worth. */
+/** The context and the memory that make one frame. They are used again, since new memory for each frame is slow. */
 interface Encoder {
   readonly context: Context
   readonly output: Buffer
 }
 
-/** Not in use: as many as frames were made at once, 10 MiB each at the default level; they go with the process. */
+/**
+ * Encoders that make no frame now: as many as frames were made at once, of 10 MiB each at the default level. They live
+ * as long as the process.
+ */
 const spare: Encoder[] = []
 
 function encoderFor(size: number): Encoder {
@@ -124,14 +127,14 @@ export class ZstdDecoder {
   }
 
   /**
-   * What `chunk` makes come out, at most 256 KiB at a time, in memory that is used again for the next piece: new memory
-   * for each takes half as long again. Throws {@link ZstdError}.
+   * Yields what `chunk` decompresses to, at most 256 KiB at a time, in memory that is used again for the next piece:
+   * with new memory for each it takes 1.5 times as long. Throws {@link ZstdError}.
    */
   *push(chunk: Buffer): Generator<Buffer, void, void> {
     for (let at = 0, full = false; at < chunk.length || full; ) {
       const { output, read, left } = step(alive(this.#context), chunk.subarray(at), this.#output)
       at += read
-      // A full buffer may mean that more waits inside, unless the frame is done.
+      // A full buffer may mean that libzstd holds more output, unless the frame is done.
       full = output.length === OUTPUT_SIZE && left > 0
       // After a whole frame, a call without input only announces the next one.
       if (read > 0 || output.length > 0) this.#left = left

@@ -1,10 +1,13 @@
 /**
- * Cuts a stream into blocks of one size, whatever the chunks it comes in.
+ * Cuts a stream into blocks of one size, whatever the sizes of its chunks.
  *
  * @module
  */
 
-/** A piece of the stream; `isLast` is true for exactly one, which may be shorter, and is empty for an empty stream. */
+/**
+ * A piece of the stream. `isLast` is true for exactly one block, which may be shorter than the others, and is empty for
+ * an empty stream.
+ */
 export interface Block {
   readonly bytes: Buffer
   readonly isLast: boolean
@@ -12,15 +15,15 @@ export interface Block {
   release(): void
 }
 
-/** Told of a chunk of the source which nobody reads any more. */
+/** Called with a chunk of the source that nobody reads any more. */
 export type Free = (chunk: Buffer) => void
 
 const EMPTY = Buffer.alloc(0)
 const nothing = (): void => undefined
 
 /**
- * Blocks of `size` bytes. A chunk that is one as it stands is not copied, so its memory must not be written to before
- * `free` is told of it; the others are copied into memory that the blocks before have released.
+ * Blocks of `size` bytes. A chunk of exactly that size is not copied, so its memory must not be written to before
+ * `free` is called with it. Other chunks are copied into memory that earlier blocks have released.
  */
 export async function* blocksOf(
   source: AsyncIterable<Buffer>,
@@ -31,7 +34,7 @@ export async function* blocksOf(
   let full: Block | undefined
   for await (const chunk of source) {
     if (chunk.length === size && collector.isEmpty) {
-      // A full block waits until it is known that it is not the last.
+      // A full block is held back until more input shows that it is not the last one.
       if (full !== undefined) yield full
       full = { bytes: chunk, isLast: false, release: () => free(chunk) }
       continue
@@ -66,7 +69,7 @@ class Collector {
     return this.#used === this.#size
   }
 
-  /** How much of `chunk` from `at` on there was room for. */
+  /** Copies `chunk` from `at` on, as far as there is room, and returns how many bytes it copied. */
   take(chunk: Buffer, at: number): number {
     if (this.#used === 0) this.#bytes = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#size)
     const copied = chunk.copy(this.#bytes, this.#used, at)
@@ -74,7 +77,7 @@ class Collector {
     return copied
   }
 
-  /** What was taken since the block before. */
+  /** The block of what was taken since the block before. */
   block(): Block {
     const bytes = this.#bytes
     const block = {

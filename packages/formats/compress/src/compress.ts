@@ -24,28 +24,37 @@ export interface CompressOptions {
   readonly engine?: Engine | undefined
   /** Blocks that are compressed at a time; 4 unless given, as libuv has 4 threads. Never changes the bytes. */
   readonly workers?: number
-  /** Told of each chunk of the source, as it came, when its memory may be written to again. Never told by `none`. */
+  /** Called with each chunk of the source when its memory may be written to again. Never called for `none`. */
   readonly free?: ((chunk: Buffer) => void) | undefined
-  /** For gzip: the CRC-32 of the whole source where another thread computes it. Asked once, after its end. */
+  /**
+   * For gzip: gives the CRC-32 of the whole source, where another thread computes it. Called once, after the end of the
+   * source.
+   */
   readonly checksum?: (() => Promise<number>) | undefined
 }
 
 const WORKERS = 4
 
-/** Bytes of a chunk that is taken as it stands, not copied. */
+/** The size in bytes of a chunk that is compressed without being copied. */
 export function blockSizeOf(format: CompressionFormat): number {
   return format === 'zstd' ? ZSTD_FRAME_SIZE : GZIP_BLOCK_SIZE
 }
 
 /**
- * The bytes of `source` compressed: the same for the same format, level and {@link engineOf}, however they are cut and
- * whatever the number of workers. (libisal chooses its code by the processor, and two kinds may differ.)
+ * Compresses the bytes of `source`. The result is the same for the same format, level and {@link engineOf}, however the
+ * source is cut into chunks and whatever the number of workers. (libisal chooses its code by the processor, so two
+ * kinds of processor may give different bytes.)
  *
- * Gives chunks of some 200 KB, and of a few bytes, each to be used before the next one is asked for: memory is used again. Many small chunks of input cost time: join them to 64 KiB or more;
- * those of {@link blockSizeOf} are not even copied, and must not be written to before `free` is told of them. Reads
- * ahead at most one block for each worker; its consumer sets the pace.
+ * Gives chunks of some 200 KB, and of a few bytes. Each must be used before the next one is asked for, since its memory
+ * is used again. Many small chunks of input cost time: join them to 64 KiB or more. Chunks of exactly
+ * {@link blockSizeOf} bytes are not copied, and must not be written to before `free` is called with them. At most one
+ * block for each worker is read ahead of the consumer.
  *
- * @throws ToolError COMPRESSION_UNKNOWN for a level that is not, or an engine that has not this format;
+ * ```ts
+ * await pipeline(compress(tar, { format: 'gzip', level: 9 }), fs.createWriteStream('layer.tar.gz'))
+ * ```
+ *
+ * @throws ToolError COMPRESSION_UNKNOWN for a level that does not exist, or an engine that does not have this format;
  *   COMPRESSION_UNSUPPORTED where the engine is not installed
  */
 export function compress(source: AsyncIterable<Buffer>, options: CompressOptions): AsyncIterable<Buffer> {
@@ -63,7 +72,7 @@ export function compress(source: AsyncIterable<Buffer>, options: CompressOptions
 
 /**
  * Name and version of what compresses: `zlib/1.3.1`, `node-zstd/1.5.7`, `libzstd/1.5.4`, `libisal/2.0.30`,
- * `libdeflate/0-97c734d1` (the library tells no version: a checksum of what it makes of a sample), `none`.
+ * `libdeflate/0-97c734d1` (a checksum of a compressed sample, since the library tells no version), `none`.
  *
  * @throws ToolError COMPRESSION_UNKNOWN, COMPRESSION_UNSUPPORTED as {@link compress}
  */

@@ -1,19 +1,19 @@
 /**
- * CRC-32 as gzip has it.
+ * CRC-32 as gzip uses it.
  *
  * @module
  */
 import zlib from 'node:zlib'
 
-/** Node 20.15 and later have it, at memory speed; before that a table does, at some 300 MB/s. */
+/** Node's own crc32, from 20.15 on, at memory speed. Older versions of Node use the table below, at some 300 MB/s. */
 const native = (zlib as { readonly crc32?: (bytes: Buffer, start: number) => number }).crc32
 
-/** The checksum of `bytes` after others whose checksum is `start`. */
+/** The checksum of bytes whose checksum is `start`, followed by `bytes`. */
 export function crc32(bytes: Buffer, start: number): number {
   return native === undefined ? tableCrc32(bytes, start) : native(bytes, start)
 }
 
-/** The same without Node's. */
+/** The same as {@link crc32}, computed by a table. */
 export function tableCrc32(bytes: Buffer, start: number): number {
   let crc = ~start
   for (const byte of bytes) crc = (crc >>> 8) ^ (TABLE[(crc ^ byte) & 0xff] ?? 0)

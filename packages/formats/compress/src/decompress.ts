@@ -1,5 +1,5 @@
 /**
- * Decompresses what comes, by what it is and not by what it is called.
+ * Decompresses a stream by the format that its first bytes show, not by its name.
  *
  * @module
  */
@@ -12,16 +12,18 @@ export interface DecompressOptions {
   /** Bytes that may come out; no limit unless given. */
   readonly maxBytes?: number
   /**
-   * Bytes that may come out for each byte that went in, looked at after `ratioFromBytes`; no limit unless given. gzip
-   * reaches 1032 and zstd 32768 with a file of zeros, which a layer may well hold: a ratio fits small documents, for
-   * layers it is `maxBytes` and the disk.
+   * Bytes that may come out for each byte that went in, checked after `ratioFromBytes`; no limit unless given. A file
+   * of zeros, which a layer may well hold, reaches 1032 with gzip and 32768 with zstd. So a ratio suits small
+   * documents; layers are limited by `maxBytes` and by the disk.
    */
   readonly maxRatio?: number
-  /** Bytes out from which on `maxRatio` holds: 1 MiB unless given. */
+  /** The number of bytes that have come out before `maxRatio` is checked: 1 MiB unless given. */
   readonly ratioFromBytes?: number
-  /** Nothing is kept of a chunk when the next one is asked for: then they may lie in the same memory. */
+  /**
+   * The caller keeps nothing of a chunk when it asks for the next one, so that all chunks may lie in the same memory.
+   */
   readonly reuse?: boolean
-  /** Told once what the bytes are, before the first of them comes out. */
+  /** Called once with the format of the bytes, before the first of them comes out. */
   readonly onDetected?: (format: DetectedCompression) => void
 }
 
@@ -30,10 +32,14 @@ type Stream = AsyncGenerator<Buffer, void, void>
 const RATIO_FROM_BYTES = 1 << 20
 
 /**
- * The bytes of `source` decompressed: gzip of many members, zstd of many frames, else as they are.
+ * Decompresses gzip of any number of members and zstd of any number of frames; other bytes pass unchanged.
  *
  * Chunks have at most 256 KiB where they come from a decompressor. Reads one chunk ahead at most; leaving the loop
  * early frees the decompressor and closes the source.
+ *
+ * ```ts
+ * for await (const chunk of decompress(fs.createReadStream('layer.tar.gz'), { maxBytes: 1 << 30 })) hash.update(chunk)
+ * ```
  *
  * @throws ToolError COMPRESSION_INVALID, DECOMPRESSION_LIMIT, and COMPRESSION_UNSUPPORTED for bzip2 and xz, which a
  *   layer cannot be

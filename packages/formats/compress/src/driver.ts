@@ -1,5 +1,5 @@
 /**
- * Drives a stream of node:zlib chunk by chunk, so that the one who reads its output sets the pace.
+ * Drives a stream of node:zlib chunk by chunk, so that it works no faster than its output is read.
  *
  * @module
  */
@@ -9,7 +9,10 @@ import { damaged } from './errors.js'
 /** A stream of node:zlib: `bytesWritten` is how much of its input it has used. */
 export type ZlibStream = Transform & { readonly bytesWritten: number }
 
-/** Owns `stream`, whose errors mean that the data of `format` is damaged; every way out must call {@link Driver.close}. */
+/**
+ * Owns `stream`. An error of it means that the data of `format` is damaged. The caller must call {@link Driver.close}
+ * in every case.
+ */
 export class Driver {
   readonly #stream: ZlibStream
   readonly #format: string
@@ -36,7 +39,7 @@ export class Driver {
     return this.#stream.bytesWritten
   }
 
-  /** Gives `chunk` in; what comes out, until all of it is taken or the data has ended. */
+  /** Writes `chunk` to the stream and yields the output, until the chunk is used up or the data has ended. */
   async *push(chunk: Buffer): AsyncGenerator<Buffer, void, void> {
     let isTaken = false
     this.#stream.write(chunk, () => {
@@ -46,7 +49,7 @@ export class Driver {
     yield* this.#output(() => isTaken)
   }
 
-  /** Says that no more input comes; the rest of the output. */
+  /** Ends the input and yields the rest of the output. */
   async *finish(): AsyncGenerator<Buffer, void, void> {
     this.#stream.end()
     yield* this.#output(() => false)

@@ -9,13 +9,13 @@ import { pipeline } from 'node:stream/promises'
 import { messageOf } from '@pipelayer/errors'
 import { damaged, unsupported } from './errors.js'
 
-/** `spawn` of node:child_process: this package starts no process of its own accord. */
+/** `spawn` of node:child_process, which the caller passes in: this package itself starts no process. */
 export type Spawn = (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess
 
-/** Absolute, so that no PATH and no image decides what runs. */
+/** The paths are absolute, so that neither PATH nor an image decides which program runs. */
 const PROGRAMS = {
   bzip2: ['/usr/bin/bzip2', '-dc'],
-  // A window of 128 MiB needs little more than itself.
+  // A window of 128 MiB needs little more memory than its own size.
   xz: ['/usr/bin/xz', '-dc', '--format=xz', '--memlimit-decompress=160MiB'],
 } as const
 

@@ -5,19 +5,20 @@
  */
 import { unknown } from './errors.js'
 
-/** What a layer of ours can be. */
+/** The compressions that we write layers with. */
 export type CompressionFormat = 'gzip' | 'zstd' | 'none'
 
 /**
- * What compresses in place of the usual: `libisal` is the system's ISA-L, five times as fast as zlib for output a tenth
- * larger; `libdeflate` gives what is a little smaller in three quarters of the time; `libzstd` is the system's, also
- * where Node has its own. Never chosen by what is installed.
+ * A library that compresses in place of the usual one: `libisal` is the system's ISA-L, five times as fast as zlib for
+ * output a tenth larger; `libdeflate` gives output a little smaller than zlib's in three quarters of the time;
+ * `libzstd` is the system's, also where Node has its own. It is used only where it is asked for, never because it is
+ * installed.
  */
 export type Engine = 'libisal' | 'libdeflate' | 'libzstd'
 
 type GzipEngine = Exclude<Engine, 'libzstd'>
 
-/** What bytes can turn out to be. */
+/** The formats that {@link detectCompression} tells apart. */
 export type DetectedCompression = CompressionFormat | 'bzip2' | 'xz'
 
 export interface Compression {
@@ -49,7 +50,7 @@ const LEVELS: Readonly<Record<CompressionFormat | GzipEngine, Levels>> = {
   libdeflate: { min: 1, max: 12, usual: 4 },
 }
 
-/** What levels mean. */
+/** The table's key for the levels of a format and an engine. */
 function levelsOf(format: CompressionFormat, engine: Engine | undefined): CompressionFormat | GzipEngine {
   return engine === undefined || engine === 'libzstd' ? format : engine
 }
@@ -76,7 +77,7 @@ export function defaultLevel(format: CompressionFormat, engine?: Engine): number
   return LEVELS[levelsOf(format, engine)].usual
 }
 
-/** @throws ToolError COMPRESSION_UNKNOWN, status 2, where the engine has not this format */
+/** @throws ToolError COMPRESSION_UNKNOWN, status 2, where the engine does not have this format */
 export function checkEngine(format: CompressionFormat, engine: Engine | undefined): void {
   if (engine !== undefined && format !== (engine === 'libzstd' ? 'zstd' : 'gzip'))
     throw unknown(`${engine} makes no ${format} layers`)
@@ -92,10 +93,10 @@ export function checkLevel(format: CompressionFormat, level: number, engine?: En
 }
 
 /**
- * What the first {@link MAGIC_SIZE} bytes show. `none` where they show nothing.
+ * The compression that the first {@link MAGIC_SIZE} bytes show; `none` where they show none.
  *
- * gzip and zstd as Docker looks at them, skippable zstd frames included. bzip2 is more than its `BZh`, which may as
- * well be the name of the first file of a plain tar.
+ * gzip and zstd are recognised as Docker does it, skippable zstd frames included. For bzip2 more than `BZh` is
+ * compared, since the name of the first file in a plain tar may begin with that.
  */
 export function detectCompression(head: Buffer): DetectedCompression {
   const hex = head.toString('hex', 0, MAGIC_SIZE)

@@ -10,7 +10,7 @@
  * @module
  */
 
-/** What comes next in a frame. */
+/** The part of a frame that comes next. */
 type Part = 'magic' | 'skippable-size' | 'descriptor' | 'block' | 'end'
 
 const MAGIC = 0xfd2fb528
@@ -70,7 +70,7 @@ export class ZstdFrames {
     this.#wanted--
   }
 
-  /** The part is read: goes to the next one. */
+  /** Called when a part has been read; goes to the next one. */
   #next(): void {
     const value = this.#value
     if (this.#part === 'magic') this.#magic(value)

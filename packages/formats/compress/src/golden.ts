@@ -1,8 +1,8 @@
 /**
- * Checks that this Node's zlib gives the bytes that the others give.
+ * Checks that the zlib of this Node gives the same bytes as the zlib of other builds of Node.
  *
- * The zlib inside Node 20, 22 and 24 gives equal bytes; one of a distribution, linked by a Node that was built so, may
- * not, nor one that chooses its code by what the processor can do. A known input shows it.
+ * The zlib inside Node 20, 22 and 24 gives equal bytes. A distribution's own zlib, where Node is linked with it, may
+ * give others, and so may a zlib that chooses its code by the processor. Compressing a known input shows a difference.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import { WINDOW_SIZE, zlibDeflate } from './gzip.js'
 export interface EngineCheck {
   readonly engine: string
   readonly isKnown: boolean
-  /** Of the compressed sample, in hex. */
+  /** SHA-256 of the compressed sample, in hex. */
   readonly expectedSHA256: string
   readonly actualSHA256: string
 }
 
 /**
- * Of the sample at the default level, which `node` of Debian's and nodejs.org's builds give alike:
- * Node 20.20.2 (zlib 1.3.1-e00f703), 22.23.3 (1.3.1-e00f703), 24.21.0 (1.3.2.1-motley-8002e91).
+ * SHA-256 of the sample compressed at the default level. Debian's and nodejs.org's builds of Node all give it: Node
+ * 20.20.2 (zlib 1.3.1-e00f703), 22.23.3 (1.3.1-e00f703), 24.21.0 (1.3.2.1-motley-8002e91).
  */
 const EXPECTED = '2f41c8554bbe65fb2fd67bccab0eed553b4cb0c792d42aa8d7a40af0a59404e9'
 const SAMPLE_SIZE = 80_000
@@ -52,7 +52,10 @@ export async function verifyEngine(): Promise<EngineCheck> {
   }
 }
 
-/** Text of words and noise, and that again, turned and spoilt: matches near and far, literals, two blocks. */
+/**
+ * The sample: words and noise, and then the same turned round and altered, so that it has near and far matches,
+ * literals and two blocks.
+ */
 function sample(): Buffer {
   const bytes = Buffer.alloc(SAMPLE_SIZE)
   const words = ['usr', '/share', '/lib', 'python3', '\n', 'root', 'package', '\0\0\0\0\0\0\0\0']

@@ -21,9 +21,9 @@ import { blocksOf, type Free } from './blocks.js'
 import { crc32 } from './crc32.js'
 import { inOrder, owned } from './in-order.js'
 
-/** Part of the format's promise: another size gives other bytes. */
+/** This size must not change: another one gives other bytes. */
 export const GZIP_BLOCK_SIZE = 1 << 20
-/** Of deflate: how far back a match may lie. */
+/** How far back a match of deflate may lie, in bytes. */
 export const WINDOW_SIZE = 1 << 15
 /** Room for a block that does not shrink, so that one call compresses it. */
 const OUTPUT_SIZE = GZIP_BLOCK_SIZE + (1 << 12)
@@ -66,7 +66,7 @@ export async function* gzip(
     const before = dictionary
     if (checksum === undefined) crc = crc32(bytes, crc)
     size += bytes.length
-    // A copy, so that no block waits for the one after it.
+    // This is a copy, so that the memory of a block can be used again before the next block is compressed.
     dictionary = Buffer.from(bytes.subarray(-WINDOW_SIZE))
     return deflate(bytes, { level, dictionary: before, isLast }).finally(release)
   })

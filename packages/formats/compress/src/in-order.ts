@@ -5,7 +5,10 @@
  */
 import type { Lent } from '@pipelayer/sys'
 
-/** What `work` makes of each item, until the next one is asked for; `workers` of them are under way at most. */
+/**
+ * Yields the result of `work` for each item, valid until the next one is asked for. At most `workers` calls run at a
+ * time.
+ */
 export async function* inOrder<T>(
   source: AsyncIterable<T>,
   workers: number,
@@ -26,12 +29,12 @@ async function* oldest(started: Promise<Lent>[]): AsyncGenerator<Buffer, void, v
   made.release()
 }
 
-/** What a buffer of its own is lent as: the collector has it. */
+/** A buffer that nobody uses again, as a {@link Lent}: its release does nothing, since garbage collection frees it. */
 export function owned(bytes: Buffer): Lent {
   return { bytes, release: () => undefined }
 }
 
-/** A block may fail before its turn to be awaited comes; that must not count as unhandled. */
+/** Marks a promise as handled, since a block may fail before its result is awaited. */
 function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined)
   return promise

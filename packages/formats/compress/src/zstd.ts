@@ -18,7 +18,7 @@ import { damaged, unsupported } from './errors.js'
 import { ZstdFrames } from './frames.js'
 import { inOrder, owned } from './in-order.js'
 
-/** What node:zlib has from 22.15 on. Spec: zstd.h, ZSTD_cParameter. */
+/** The part of node:zlib that exists from Node 22.15 on. Spec: zstd.h, ZSTD_cParameter. */
 interface NodeZstd {
   readonly zstdCompress?: (
     bytes: Buffer,
@@ -40,13 +40,13 @@ const D_WINDOW_LOG_MAX = 100
 /** A frame may ask for 128 MiB of memory, as the zstd program allows. */
 const WINDOW_LOG_MAX = 27
 const CHUNK_SIZE = 1 << 18
-/** Part of the format's promise, as another size gives other bytes. As large as the window of the default level. */
+/** This size must not change, since another one gives other bytes. It is the window size of the default level. */
 export const ZSTD_FRAME_SIZE = 1 << 21
 
 /**
  * `node-zstd/1.5.7` or `libzstd/1.5.4`.
  *
- * @throws ToolError COMPRESSION_UNSUPPORTED where there is neither
+ * @throws ToolError COMPRESSION_UNSUPPORTED where neither is available
  */
 export function zstdEngine(engine?: 'libzstd'): string {
   if (engine === undefined && node.zstdCompress !== undefined) return `node-zstd/${bundledVersions().zstd}`
@@ -92,7 +92,7 @@ function nodeFrame(
  * Decompresses frames, one after the other; skippable ones give nothing.
  *
  * @param options - `reuse`: chunks may lie in memory that is used again for the next one
- * @throws ToolError COMPRESSION_INVALID, also for what follows the last frame and is none
+ * @throws ToolError COMPRESSION_INVALID, also for bytes after the last frame that are no frame
  */
 export async function* unzstd(
   source: AsyncIterable<Buffer>,
@@ -122,7 +122,9 @@ async function* unzstdByLibrary(source: AsyncIterable<Buffer>): AsyncGenerator<B
   }
 }
 
-/** What the decoder throws means damage; what the source or the consumer throws does not come through here. */
+/**
+ * Turns errors of the decoder into COMPRESSION_INVALID. Errors of the source or the consumer do not pass through here.
+ */
 function* guarded(pieces: Generator<Buffer, void, void>): Generator<Buffer, void, void> {
   for (;;) {
     const next = step(pieces)
@@ -141,7 +143,7 @@ function step(pieces: Generator<Buffer, void, void>): IteratorResult<Buffer, voi
 
 /**
  * Node's stream ends with the first frame when another follows in the same chunk, and Node 22 takes a cut frame for a
- * whole one: so it gets chunks that end with frames, and whether the last one is whole is seen from outside.
+ * whole one: so it gets chunks that end where frames end, and {@link ZstdFrames} tells whether the last frame is whole.
  */
 async function* unzstdByNode(
   source: AsyncIterable<Buffer>,

@@ -186,9 +186,10 @@ t.test('the consumer sets the pace', async t => {
   for (const format of formats) {
     const source = new Watched(sample(BLOCK))
     const stream = compress(source, { format, workers: 2 })[Symbol.asyncIterator]()
-    // gzip's header, then three pieces: as many blocks, two more at work, one more to know that it is not the last.
+    // These are gzip's header and three blocks. Two more blocks are being compressed, and one more was read to know
+    // that the one before is not the last.
     for (let i = 0; i < 4; i++) await stream.next()
-    // A frame of zstd is two of the chunks.
+    // A zstd frame takes two of the chunks.
     t.ok(source.asked <= (format === 'zstd' ? 16 : 8), `${format} asked for ${source.asked} chunks to give 4`)
     await stream.return?.()
     t.ok(source.isClosed, `${format} closes its source when left`)

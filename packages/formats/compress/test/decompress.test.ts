@@ -61,7 +61,7 @@ t.test('zstd', { skip: noZstd }, async t => {
     ['cut in the magic', Buffer.concat([first, second.subarray(0, 3)]), undefined, ''],
     ['cut in a skippable', Buffer.concat([first, skippable.subarray(0, -1)]), undefined, ''],
     ['wrong checksum', flipped, undefined, ''],
-    // Window descriptor 0x98: 2^29 bytes. Memory of 512 MiB for a frame of 9 bytes.
+    // Window descriptor 0x98 means 2^29 bytes: a frame of 9 bytes that asks for 512 MiB of memory.
     ['window of 512 MiB', Buffer.from('28b52ffd00980100004141', 'hex'), undefined, 'over 128 MiB'],
   ]
   await check(t, rows)

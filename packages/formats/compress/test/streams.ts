@@ -21,7 +21,7 @@ export function sample(size: number): Buffer {
   return Buffer.from(parts.join(''), 'latin1').subarray(0, size)
 }
 
-/** Endless, and tells how much was asked of it and whether it was closed. */
+/** An endless source that counts how much was read from it and notes whether it was closed. */
 export class Watched {
   asked = 0
   isClosed = false

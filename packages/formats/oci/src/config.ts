@@ -34,7 +34,8 @@ export interface ImageConfig {
 }
 
 /**
- * Reads the config of an image. Its bytes decide the image ID: never write this object in their place.
+ * Reads the config of an image. The image ID is the digest of its bytes, so store those bytes and not this object,
+ * written anew.
  *
  * @throws ToolError `CONFIG_INVALID`, `DOCUMENT_TOO_LARGE`
  */

@@ -2,7 +2,7 @@ import { ToolError } from '@pipelayer/errors'
 
 /** When something was created. */
 export interface CreationTime {
-  /** RFC 3339, in whole seconds where it was given. */
+  /** RFC 3339; in whole seconds where the user gave it. */
   readonly created: string
   /** Seconds since 1970: SOURCE_DATE_EPOCH, the upper limit for times of files. */
   readonly epoch?: number
@@ -17,7 +17,8 @@ export interface TimeSources {
 }
 
 /**
- * SOURCE_DATE_EPOCH, else `--created`, else the clock. Spec: reproducible-builds.org, SOURCE_DATE_EPOCH, version 1.1.
+ * Takes the time from SOURCE_DATE_EPOCH, else from `--created`, else from the clock. Spec: reproducible-builds.org,
+ * SOURCE_DATE_EPOCH, version 1.1.
  *
  * @throws {ToolError} `TIME_INVALID`, status 2: write seconds since 1970, or a time as in RFC 3339
  */

@@ -2,7 +2,7 @@ import { algorithmOf, type Digest, digestOf, isDigest, isWellFormedDigest } from
 import { ToolError } from '@pipelayer/errors'
 import { isObject, type JsonObject } from './json.js'
 
-/** What a descriptor may say about the machine that its content runs on. */
+/** The platform that the content of a descriptor runs on. */
 export interface Platform {
   readonly os: string
   readonly architecture: string
@@ -14,7 +14,7 @@ export interface Platform {
 /** Names content by type, digest and size. Spec: image-spec v1.1, descriptor.md. */
 export interface Descriptor {
   readonly mediaType: string
-  /** Well formed; of an algorithm that may be unknown to us. */
+  /** A well-formed digest, perhaps of an algorithm that we cannot compute. */
   readonly digest: Digest
   /** Bytes. */
   readonly size: number
@@ -33,6 +33,10 @@ const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0
 
 /**
  * Checks a descriptor and returns the fields that the specification defines; `null` counts as absent.
+ *
+ * ```ts
+ * const { mediaType, digest, size } = parseDescriptor(JSON.parse(text))
+ * ```
  *
  * @param where - its place in the document, for the error: `layers[0]`
  * @throws ToolError `MANIFEST_INVALID`
@@ -53,7 +57,7 @@ export function parseDescriptor(value: unknown, where = 'descriptor'): Descripto
   return descriptor
 }
 
-/** Just the three fields that name content. */
+/** The descriptor with only the three fields that name content. */
 export function bare({
   mediaType,
   digest,
@@ -137,7 +141,7 @@ function platformIn(value: JsonObject, where: string): Platform | undefined {
   }
 }
 
-// Content that travels in the descriptor is as much a blob as any other.
+// Content in the descriptor itself is checked as any other blob is.
 function checkData({ data, digest, size }: Descriptor, where: string): void {
   if (data === undefined) return
   const bytes = Buffer.from(data, 'base64')

@@ -1,5 +1,5 @@
 /**
- * JSON as a trust boundary: two readers of one document must see the same.
+ * Strict JSON for documents from outside: any two readers must see the same in one document.
  *
  * JSON.parse keeps the last of two equal keys, other readers keep the first; a document that relies on either is
  * refused. So are a byte-order mark, text that is not UTF-8, and nesting deep enough to hurt a recursive reader.
@@ -17,7 +17,7 @@ const MAX_DEPTH = 64
 /**
  * Reads an object.
  *
- * @param what - what it is, with the error code to use: `['MANIFEST_INVALID', 'manifest']`
+ * @param what - the kind of document, with the error code to use: `['MANIFEST_INVALID', 'manifest']`
  * @throws ToolError with that code; `DOCUMENT_TOO_LARGE`
  */
 export function parseObject(bytes: Uint8Array, what: readonly [code: string, name: string]): JsonObject {
@@ -41,7 +41,8 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-// Walks text that JSON.parse has accepted; only strings and brackets matter. A set is an object's keys so far.
+// Walks through text that JSON.parse has accepted, where only strings and brackets matter. Each open object has a set
+// of its keys so far.
 function checkStructure(text: string): void {
   const stack: (Set<string> | undefined)[] = []
   const token = /"((?:[^"\\]|\\.)*)"(\s*:)?|[{}[\]]/gsu
@@ -57,6 +58,6 @@ function checkStructure(text: string): void {
 
 function addKey(keys: Set<string> | undefined, body: string): void {
   const key = body.includes('\\') ? (JSON.parse(`"${body}"`) as string) : body
-  if (keys?.has(key)) throw new Error(`the key ${JSON.stringify(key.slice(0, 100))} stands there twice`)
+  if (keys?.has(key)) throw new Error(`the key ${JSON.stringify(key.slice(0, 100))} occurs twice`)
   keys?.add(key)
 }

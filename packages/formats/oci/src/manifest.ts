@@ -20,7 +20,7 @@ import { type JsonObject, parseObject } from './json.js'
 import { isIndexType, isManifestType, MEDIA_TYPES } from './media-types.js'
 
 interface Common {
-  /** As declared, or what the document's structure makes it. */
+  /** The declared type, or the one that follows from the document's structure. */
   readonly mediaType: string
   readonly artifactType?: string
   readonly subject?: Descriptor
@@ -45,22 +45,28 @@ export interface ParseManifestOptions {
   /** The type that a server or a descriptor gave: the document must not contradict it. */
   readonly mediaType?: string | undefined
   /**
-   * Told, with a code, where one of both has OCI's name and the other Docker's for the same kind of document. The
-   * document's own type counts then, as for skopeo. Without this function the document is refused.
+   * Called, with a code, where the document and `mediaType` name the same kind of document, one by OCI's name and the
+   * other by Docker's. Then the document's own type counts, as for skopeo. Without this function the document is
+   * refused.
    */
   readonly warn?: ((message: string, code: string) => void) | undefined
 }
 
-/** Spelled otherwise (`Layers`), some readers take them and some do not. */
+/** Keys that are refused in another spelling (`Layers`), which some readers accept and others ignore. */
 const KEYS = ['config', 'fsLayers', 'layers', 'manifests', 'mediaType', 'schemaVersion', 'subject']
 const SPELLINGS = new Map(KEYS.map(key => [key.toLowerCase(), key]))
 
 /**
- * Reads a manifest or an index. The bytes stay what they are: write those, never this object.
+ * Reads a manifest or an index. The digest is that of the bytes, so store those and not this object, written anew.
+ *
+ * ```ts
+ * const document = parseManifest(bytes)
+ * for (const { digest, size } of children(document)) console.log(digest, size)
+ * ```
  *
  * @throws ToolError `MANIFEST_INVALID`, `DOCUMENT_TOO_LARGE`; `MANIFEST_SCHEMA1` for Docker's schema 1;
- * `MEDIA_TYPE_MISMATCH` when the document says another type than `options.mediaType`, but for what `options.warn` is told;
- * `MEDIA_TYPE_UNSUPPORTED` for a type that is neither
+ * `MEDIA_TYPE_MISMATCH` when the document states another type than `options.mediaType`, except for the cases that
+ * `options.warn` is called for; `MEDIA_TYPE_UNSUPPORTED` for a type that is neither
  */
 export function parseManifest(bytes: Uint8Array, options: ParseManifestOptions = {}): Manifest | Index {
   const document = parseObject(bytes, ['MANIFEST_INVALID', 'manifest'])
@@ -85,7 +91,7 @@ export function children(document: Manifest | Index): readonly Descriptor[] {
   return document.kind === 'index' ? document.manifests : [...document.layers, document.config]
 }
 
-/** Whether both are names of a manifest, or both names of an index: OCI's and Docker's. */
+/** Whether both media types name a manifest, or both an index, be it by OCI's or by Docker's name. */
 export function isSameKind(a: string, b: string): boolean {
   return (isManifestType(a) && isManifestType(b)) || (isIndexType(a) && isIndexType(b))
 }

@@ -38,7 +38,7 @@ export const MEDIA_TYPES = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const
 
-/** What a client accepts for a manifest: both documents of both families. */
+/** The media types that a client accepts for a manifest: both documents of both families. */
 export const MANIFEST_TYPES: readonly string[] = [
   MEDIA_TYPES.ociManifest,
   MEDIA_TYPES.ociIndex,
@@ -46,7 +46,7 @@ export const MANIFEST_TYPES: readonly string[] = [
   MEDIA_TYPES.dockerIndex,
 ]
 
-/** What a layer's media type says. */
+/** The parts of a layer's media type. */
 export interface LayerType {
   readonly family: Family
   /** The type without its compression. */
@@ -60,7 +60,7 @@ const FAMILIES: readonly { family: Family; separator: string; bases: readonly st
   { family: 'docker', separator: '.', bases: [MEDIA_TYPES.dockerLayer, MEDIA_TYPES.dockerForeignLayer] },
 ]
 
-/** Reads the media type of a layer; undefined when it is none. */
+/** Reads the media type of a layer; undefined where it names something else. */
 export function parseLayerType(mediaType: string): LayerType | undefined {
   for (const { family, separator, bases } of FAMILIES) {
     const base = bases.find(name => mediaType === name || mediaType.startsWith(name + separator))
@@ -72,8 +72,8 @@ export function parseLayerType(mediaType: string): LayerType | undefined {
 }
 
 /**
- * True for a blob that is read into memory, as manifests and configs are, and not as a layer: small enough to be checked
- * whenever it is looked for.
+ * True for a blob that is read into memory, as manifests and configs are, and not as a layer: it is small enough to be
+ * checked each time it is used.
  */
 export function isDocument({
   mediaType,
@@ -93,8 +93,8 @@ export function layerMediaType(family: Family, compression: Compression): string
 /**
  * The same layer type with another compression.
  *
- * @throws ToolError `MEDIA_TYPE_UNSUPPORTED` when `mediaType` is no layer's, when its compression is unknown, or
- * for zstd in the Docker family
+ * @throws ToolError `MEDIA_TYPE_UNSUPPORTED` when `mediaType` does not name a layer, when its compression is unknown,
+ * or for zstd in the Docker family
  */
 export function withCompression(mediaType: string, compression: Compression): string {
   const layer = parseLayerType(mediaType)
@@ -125,7 +125,7 @@ export function isIndexType(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.ociIndex || mediaType === MEDIA_TYPES.dockerIndex
 }
 
-/** True for the config of a runnable image, as against an artifact's. */
+/** True for the config of an image that can run; false for an artifact's. */
 export function isConfigType(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.ociConfig || mediaType === MEDIA_TYPES.dockerConfig
 }

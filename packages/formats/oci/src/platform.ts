@@ -20,7 +20,7 @@ const ARCHITECTURES = new Set(
   `386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 mips64p32le
   ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm`.split(/\s+/),
 )
-/** What a single word is completed by, unless told. */
+/** Completes a single word where the caller gives no `local` platform. */
 const LINUX: Platform = { os: 'linux', architecture: 'amd64' }
 const OS_PART = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%+-]*)\))?$/
 const PART = /^[A-Za-z0-9_.-]+$/
@@ -43,8 +43,12 @@ const VARIANTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 }
 
 /**
- * Reads a platform as users write it: `linux/arm64`, `linux/arm/v7`, `windows(10.0.17763)/amd64`, a single word,
- * which `local` completes, or the word `local`, which is all of it.
+ * Reads a platform as users write it: `linux/arm64`, `linux/arm/v7`, `windows(10.0.17763)/amd64`; a single word, which
+ * the parameter `local` completes; or the word `local`, which stands for that parameter.
+ *
+ * ```ts
+ * parsePlatform('linux/arm/v7') // { os: 'linux', architecture: 'arm', variant: 'v7' }
+ * ```
  *
  * @throws ToolError `PLATFORM_INVALID`; status 1
  */
@@ -104,7 +108,7 @@ function completed(os: ReturnType<typeof parseOS>, text: string, local: Platform
   return withoutDefault(platform)
 }
 
-// arm means arm/v7, but is not written so.
+// The default variant of arm is v7, which is left out in writing.
 function withoutDefault(platform: Platform): Platform {
   if (platform.architecture !== 'arm' || platform.variant !== 'v7') return platform
   const { variant: _variant, ...rest } = platform

@@ -1,5 +1,5 @@
 /**
- * Which manifest of an index a platform runs.
+ * Chooses the manifest of an index that a platform runs.
  *
  * A machine also runs what its older relatives ran. From best to worst: `amd64/vN`, lower vN, `amd64`, `386`;
  * `arm64/v9.M`, `v9.M-1` .. `v9`, `v8.M+5` .. `v8.1`, `arm64`, `arm/v8` .. `arm/v5`; `arm/vN`, lower vN down to v5.
@@ -22,7 +22,11 @@ const ARM_FIRST = 5
  *
  * An entry that is an attestation is never chosen. One without a platform is chosen when it is the only one.
  *
- * @throws ToolError `PLATFORM_NOT_FOUND`, naming those that are there
+ * ```ts
+ * const entry = selectPlatform(index, parsePlatform('linux/arm64'))
+ * ```
+ *
+ * @throws ToolError `PLATFORM_NOT_FOUND`, naming the platforms that the index has
  */
 export function selectPlatform(index: Index, wanted: Platform): Descriptor {
   const entries = index.manifests.filter(entry => !isAttestation(entry))
@@ -45,7 +49,7 @@ export function isAttestation(entry: Descriptor): boolean {
   return entry.platform?.os === 'unknown' && entry.platform.architecture === 'unknown'
 }
 
-/** What a machine of this platform runs, best first, normalised. */
+/** The platforms whose images a machine of this platform runs, best first, normalised. */
 export function preferences(wanted: Platform): readonly Platform[] {
   const platform = normalizePlatform(wanted)
   const { variant = '', ...rest } = platform
@@ -58,7 +62,7 @@ export function preferences(wanted: Platform): readonly Platform[] {
   ]
 }
 
-/** True when an image for `have` runs where exactly `wanted` is wanted, relatives left aside. */
+/** True when `have` is the platform `wanted` itself; the older ones that such a machine runs too do not count. */
 export function matches(wanted: Platform, have: Platform): boolean {
   const a = normalizePlatform(wanted)
   const b = normalizePlatform(have)

@@ -1,5 +1,6 @@
 /**
- * Documents as image-spec's schemas demand them: stricter than a reader needs, for what we write ourselves.
+ * Checks documents against image-spec's schemas. This is stricter than a reader needs, and meant for documents that we
+ * write.
  *
  * Fields that are `null` count as absent, as everywhere. Docker's media types are held to the rules of their OCI twins.
  *
@@ -14,7 +15,7 @@ import { isObject, type JsonObject, parseObject } from './json.js'
 import { parseManifest } from './manifest.js'
 import { isConfigType, isIndexType, isManifestType, MEDIA_TYPES } from './media-types.js'
 
-/** What is wrong with a value; undefined when nothing is. */
+/** Says what is wrong with a value; undefined when nothing is. */
 type Check = (value: unknown) => string | undefined
 type Fields = Readonly<Record<string, Check>>
 

@@ -51,5 +51,7 @@ export const GRAMMAR = {
 
 /** Characters of a path at most. */
 export const MAX_PATH = 255
-/** No reference is longer; it keeps hostile text away from the patterns. */
+/**
+ * The longest text that is compared with the patterns, which keeps hostile text away from them. No reference is longer.
+ */
 export const MAX_TEXT = 2048

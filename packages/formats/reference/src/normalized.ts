@@ -23,6 +23,10 @@ const DEFAULT_TAG = 'latest'
  * Reads a reference and fills in what Docker's short names leave out: `debian` is `docker.io/library/debian`.
  * No tag is added: see {@link withDefaultTag}.
  *
+ * ```ts
+ * formatReference(withDefaultTag(parseNormalized('debian'))) // 'docker.io/library/debian:latest'
+ * ```
+ *
  * @throws ToolError `REFERENCE_INVALID`, for an image ID too; `DIGEST_INVALID`, `DIGEST_UNSUPPORTED`
  */
 export function parseNormalized(text: string): NormalizedReference {
@@ -31,7 +35,8 @@ export function parseNormalized(text: string): NormalizedReference {
   const path = rest.split(/[:@]/, 1)[0] ?? ''
   if (path.toLowerCase() !== path) throw invalid(text, 'the path must be lower case')
   const parsed = parseReference(`${domain}/${rest}`)
-  // What looks like a host and is none would be read as the first part of the path: `docker.io_library/x`.
+  // A first part that looks like a host but is none, as in `docker.io_library/x`, would be read as the start of the
+  // path.
   if (parsed.domain !== domain) throw invalid(text, `${JSON.stringify(domain)} is no host name`)
   return { ...parsed, domain }
 }
@@ -43,8 +48,8 @@ export function withDefaultTag(reference: NormalizedReference): NormalizedRefere
 }
 
 /**
- * The one version that a reference means: its digest, else its tag, else `latest`. Of a reference with both, the
- * tag is dropped, for the digest decides.
+ * The reference with the one version that it means: its digest, else its tag, else `latest`. Where it has both, the tag
+ * is dropped, since the digest decides.
  */
 export function pinned(reference: NormalizedReference): NormalizedReference {
   const { tag: _tag, ...rest } = reference

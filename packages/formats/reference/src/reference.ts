@@ -12,7 +12,11 @@ export interface Reference {
 }
 
 /**
- * Reads a reference as it is written, without defaults: of `debian` the path is `debian` and there is no domain.
+ * Reads a reference as it is written, without defaults: for `debian` the path is `debian`, and the domain is undefined.
+ *
+ * ```ts
+ * parseReference('ghcr.io/a/b:1') // { domain: 'ghcr.io', path: 'a/b', tag: '1' }
+ * ```
  *
  * @throws ToolError `REFERENCE_INVALID`; `DIGEST_INVALID` or `DIGEST_UNSUPPORTED` for its digest
  */
@@ -24,7 +28,7 @@ export function parseReference(text: string): Reference {
   return { ...splitName(name), ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
 }
 
-/** The canonical text: `domain/path:tag@digest` with the parts there are. */
+/** The canonical text: `domain/path:tag@digest`, with those parts that the reference has. */
 export function formatReference(reference: Reference): string {
   const { tag, digest } = reference
   return `${formatName(reference)}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`
@@ -59,8 +63,8 @@ export function withDigest<R extends Reference>(
 }
 
 /**
- * True for a name that image-spec lets the index of a layout have (`org.opencontainers.image.ref.name`). Most references
- * are such names, but not all: `host/a__b`.
+ * True for a name that image-spec allows in the index of a layout (`org.opencontainers.image.ref.name`). Most
+ * references are such names; `host/a__b`, for one, is not.
  */
 export function isRefName(text: string): boolean {
   return text.length <= MAX_TEXT && GRAMMAR.refName.test(text)

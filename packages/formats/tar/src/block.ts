@@ -10,7 +10,7 @@ import { FieldError } from './errors.js'
 /** Bytes of a block. */
 export const BLOCK_SIZE = 512
 
-/** Ends an archive. */
+/** The two zero blocks that end an archive. */
 export const END_BLOCKS: Buffer = Buffer.alloc(2 * BLOCK_SIZE)
 
 /** A field: first byte and width. */
@@ -43,7 +43,9 @@ export const FIELDS = {
   gnuRealSize: [483, 12],
 } as const satisfies Record<string, Field>
 
-/** Written with the version `00`; some write NULs there, so that reading looks at the magic alone. */
+/**
+ * It is written with the version `00` behind it. Some programs write NULs there, so reading compares the magic alone.
+ */
 export const USTAR_MAGIC = 'ustar\0'
 export const USTAR_VERSION = '00'
 export const GNU_MAGIC = 'ustar  \0'
@@ -102,7 +104,7 @@ function isInChecksum(i: number): boolean {
   return i >= FIELDS.checksum[0] && i < FIELDS.typeflag[0]
 }
 
-/** Refuses a binary string with a NUL, which readers in C would cut. */
+/** Refuses a binary string with a NUL, at which readers in C would cut it. */
 export function withoutNul(text: string, what: string): string {
   if (text.includes('\0')) throw new FieldError(`${what} holds a NUL`)
   return text

@@ -1,9 +1,9 @@
 /**
  * Writes header blocks as Docker's layers have them: byte for byte what Go archive/tar writes in its PAX format.
  *
- * A ustar header, and before it a PAX header with just those records that ustar cannot hold, sorted by key.
- * Names over 100 bytes or beyond ASCII go to PAX; the prefix field stays empty. One addition to what Go does: a name
- * that is not UTF-8 is marked by `hdrcharset=BINARY`, as POSIX demands.
+ * An entry has a ustar header, and before it a PAX header with just those records that ustar cannot hold, sorted by
+ * key. Names over 100 bytes or beyond ASCII go to PAX; the prefix field stays empty. There is one addition to what Go
+ * writes: a name that is not UTF-8 is marked by `hdrcharset=BINARY`, as POSIX demands.
  *
  * @module
  */
@@ -23,6 +23,12 @@ const ZERO = 0x30
  * The header of `entry`: 512 bytes, or with a PAX header a multiple of that. The caller adds the content, and
  * {@link padding} after it. A directory's name gets its `/`; the size of what is not a file is written as 0.
  *
+ * ```ts
+ * const mtime = { seconds: 0, nanoseconds: 0 }
+ * const entry: TarEntry = { name: 'a', type: 'file', mode: 0o644, uid: 0, gid: 0, size: 3, mtime }
+ * const archive = Buffer.concat([encodeHeader(entry), Buffer.from('abc'), padding(3), END_BLOCKS])
+ * ```
+ *
  * @throws ToolError TAR_UNREPRESENTABLE for a NUL in a name, a device number over 2 097 151, PAX records over 1 MiB,
  *   and the type `other`.
  */
@@ -41,7 +47,7 @@ export function encodeHeader(entry: TarEntry): Buffer {
 /**
  * The PAX records that `entry` needs, in the order they are written.
  *
- * @throws FieldError for what no record can hold either.
+ * @throws FieldError for a value that a PAX record cannot hold either.
  */
 export function paxRecords(entry: TarEntry): Map<string, string> {
   const records = new Map<string, string>()
@@ -102,7 +108,9 @@ function paxHeader(name: string, records: ReadonlyMap<string, string>): Buffer {
   return Buffer.concat([sealed(block, checksumOf(block)), Buffer.from(text, 'latin1'), padding(text.length)])
 }
 
-/** `dir/PaxHeaders.0/base`, its path cleaned, ASCII, 100 bytes. Readers ignore it. */
+/**
+ * The name of a PAX header: `dir/PaxHeaders.0/base`, its path cleaned, in ASCII, at most 100 bytes. Readers ignore it.
+ */
 function paxName(name: string): string {
   const slash = name.lastIndexOf('/') + 1
   const joined = cleaned(`${name.slice(0, slash)}/PaxHeaders.0/${name.slice(slash)}`, {
@@ -111,7 +119,7 @@ function paxName(name: string): string {
   return ascii(joined).slice(0, FIELDS.name[1]).replace(/\/+$/, '')
 }
 
-/** A path without empty parts, `.` and `..`, as Go's path.Join has it. */
+/** The path without empty parts, `.` and `..`, as Go's path.Join makes it. */
 function cleaned(path: string, { isRooted }: { readonly isRooted: boolean }): string {
   const parts: string[] = []
   for (const part of path.split('/')) {
@@ -123,9 +131,9 @@ function cleaned(path: string, { isRooted }: { readonly isRooted: boolean }): st
   return (isRooted ? '/' : '') + parts.join('/') || '.'
 }
 
-/** The entry's own header; what does not fit is cut, or 0, since PAX says it. */
+/** The entry's own header. A value that does not fit is cut or written as 0, since the PAX header has it. */
 function headerBlock(entry: TarEntry): Buffer {
-  if (entry.type === 'other') throw new FieldError('its type is not of tar')
+  if (entry.type === 'other') throw new FieldError('a tar has no entries of its type')
   const block = Buffer.from(EMPTY_HEADER)
   const sum =
     EMPTY_SUM +
@@ -145,8 +153,8 @@ function headerBlock(entry: TarEntry): Buffer {
 }
 
 /**
- * What every header starts as: copied, so that only what is not 0 or empty is written, and the checksum is its own and
- * what was put on top. 80,000 files make as many.
+ * The block that every header is a copy of, so that only fields that are not 0 or empty are written. The checksum is
+ * the sum of this block plus what each field adds. This matters, since a tree may have 80,000 files.
  */
 const EMPTY_HEADER = emptyHeader()
 const EMPTY_SUM = checksumOf(EMPTY_HEADER)
@@ -160,7 +168,7 @@ function emptyHeader(): Buffer {
   return block
 }
 
-/** Puts the block's checksum: six digits, NUL, space. */
+/** Writes the block's checksum: six digits, NUL, space. */
 function sealed(block: Buffer, sum: number): Buffer {
   const [offset, width] = FIELDS.checksum
   putOctal(block, [offset, width - 2], sum)
@@ -169,7 +177,7 @@ function sealed(block: Buffer, sum: number): Buffer {
   return block
 }
 
-/** Puts ASCII, cut to its field, over NULs; what that adds to the checksum. */
+/** Writes ASCII, cut to its field, over NULs. Returns what that adds to the checksum. */
 function putText(block: Buffer, [offset, width]: Field, text: string): number {
   let sum = 0
   const length = Math.min(text.length, width)
@@ -177,12 +185,12 @@ function putText(block: Buffer, [offset, width]: Field, text: string): number {
   return sum
 }
 
-/** Puts a number over zeros, or nothing where it does not fit; what that adds to the checksum. */
+/** Writes a number over zeros, or nothing where it does not fit. Returns what that adds to the checksum. */
 function putNumber(block: Buffer, [offset, width]: Field, value: number): number {
   return value !== 0 && fitsInOctal(value, width) ? putOctal(block, [offset, width - 1], value) : 0
 }
 
-/** Octal digits from the last one on; their sum. */
+/** Writes octal digits, the last one first. Returns what they add to the checksum. */
 function putOctal(block: Buffer, [offset, digits]: Field, value: number): number {
   let sum = 0
   for (let at = offset + digits - 1, left = value; at >= offset; at--) {
@@ -199,7 +207,7 @@ function putDevice(block: Buffer, field: Field, value: number): number {
   return putNumber(block, field, value)
 }
 
-/** Old readers take a cut name that ends in a slash for a directory's. */
+/** Old readers would take a cut name that ends in a slash for a directory. */
 function withoutSlashAtCut(name: string): string {
   const width = FIELDS.name[1]
   if (name.length <= width || name[width - 1] !== '/') return name

@@ -1,5 +1,5 @@
 /**
- * What an entry of an archive is, for writing and as read.
+ * The entries of an archive, as they are written and as they are read.
  *
  * Names, link targets, owners' names and xattr names are binary strings: one char for each byte
  * (`buffer.toString('latin1')`, `Buffer.from(text, 'latin1')`), so that names that are not UTF-8 survive.
@@ -10,29 +10,29 @@
 /** `other` is a type flag that no file system object stands for: a volume label, a Solaris ACL, a vendor's own. */
 export type TarType = 'file' | 'dir' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo' | 'other'
 
-/** A time with all its digits. */
+/** A time to the nanosecond. */
 export interface TarTime {
-  /** Since 1970, rounded down, negative before. */
+  /** Whole seconds since 1970, rounded down; negative before that. */
   readonly seconds: number
   /** From 0 to 999 999 999, also before 1970. */
   readonly nanoseconds: number
 }
 
-/** What {@link encodeHeader} takes. */
+/** An entry as {@link encodeHeader} takes it. */
 export interface TarEntry {
-  /** As it stands in the archive: `./` and a leading `/` are kept; a directory may end in `/`. */
+  /** The name as the archive has it: `./` and a leading `/` are kept; a directory may end in `/`. */
   readonly name: string
   readonly type: TarType
   /** Permission bits with setuid, setgid and sticky; the bits of the file type are dropped on reading. */
   readonly mode: number
   readonly uid: number
   readonly gid: number
-  /** Bytes of content; 0 for all but files. Of a sparse file: with its holes. */
+  /** Bytes of content, for a sparse file with its holes; 0 for all other types than files. */
   readonly size: number
   readonly mtime: TarTime
   readonly atime?: TarTime | undefined
   readonly ctime?: TarTime | undefined
-  /** Target of a symlink as it is; of a hard link the name of another entry. */
+  /** The target of a symlink, unchanged; for a hard link, the name of another entry. */
   readonly linkname?: string
   readonly uname?: string
   readonly gname?: string

@@ -1,5 +1,5 @@
 /**
- * What a parser tells of an archive, and how it may be told.
+ * The events of a parser, and the options that change them.
  *
  * @module
  */
@@ -7,19 +7,19 @@ import type { ReadEntry } from './entry.js'
 
 export interface TarParserOptions {
   /**
-   * How the holes of a sparse file are told: as `data` of zeros (default), or each as one `hole`, which a reader needs
-   * that must not spend time in proportion to a size that a hostile archive states.
+   * How the holes of a sparse file appear: as `data` of zeros (default), or each as one `hole`. A reader needs the
+   * latter if its time must not grow with a size that a hostile archive states.
    */
   readonly holes?: 'zeros' | 'events'
   /**
-   * Tell every byte: `raw` for headers, padding and what follows the end, `data` for stored content, sparse files not
-   * expanded. Their bytes in order are the archive.
+   * Give every byte of the archive: `raw` events for headers, padding and what follows the end, `data` events for
+   * stored content, with sparse files not expanded. The bytes of both, in order, are the archive.
    */
   readonly raw?: boolean
 }
 
 /**
- * What is in an archive, in order. Each `entry` is followed by its content and one `end`.
+ * The content of an archive, in order. Each `entry` is followed by its content and one `end`.
  *
  * Chunks are views of the input, or of shared zeros: not to be written to, and to be copied if kept.
  */

@@ -36,7 +36,7 @@ interface Extension {
   readonly ctime: TarTime | undefined
 }
 
-/** Numbers that ustar wants ended by a NUL. */
+/** Fields for numbers, which in a strict ustar header end with a NUL. */
 const NUMBERS = [
   FIELDS.size,
   FIELDS.mode,
@@ -98,8 +98,8 @@ function ustarExtension(block: Buffer): Extension {
 }
 
 /**
- * GNU has times where ustar has the prefix. Go before 1.8 wrote a prefix into headers that it marked as GNU's:
- * where the times are no numbers, an ASCII text there is such a prefix.
+ * A GNU header has times where ustar has the prefix. Go before 1.8 wrote a prefix into headers that it marked as GNU's:
+ * ASCII text that is no number in the place of the times is such a prefix.
  */
 function gnuExtension(block: Buffer): Extension {
   try {

@@ -1,10 +1,10 @@
 /**
- * The bytes that have come and are not read yet.
+ * The bytes that have arrived but have not been read yet.
  *
  * @module
  */
 
-/** A queue of chunks. What it gives out are views of the chunks put in, but for reads that span several. */
+/** A queue of chunks. Reads return views of the chunks, except that a read across several chunks makes a copy. */
 export class Input {
   #chunks: Buffer[] = []
   #size = 0
@@ -29,10 +29,10 @@ export class Input {
   }
 
   /**
-   * Copies what waits of the last chunk, so that its owner may use its memory again.
+   * Copies the unread part of the last chunk, so that the owner of the chunk may use its memory again.
    *
-   * Joins it to chunks before it that are not much larger: of a long header that comes byte by byte few chunks wait,
-   * and each byte is copied some twenty times.
+   * The copy is joined to earlier chunks that are not much larger. So a long header that comes byte by byte is held in
+   * few chunks, and each byte is copied some twenty times.
    */
   detach(): void {
     const last = this.#chunks.pop()

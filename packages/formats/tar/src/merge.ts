@@ -1,5 +1,5 @@
 /**
- * What a header block, the PAX records and the GNU long names before it say together: the entry.
+ * Makes an entry from a header block and from the PAX records and GNU long names before it.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { safe } from './numeric.js'
 import { parsePaxTime } from './time.js'
 import { paxXattrs } from './xattr.js'
 
-/** What the headers before a header say about it. */
+/** The values that PAX and GNU headers set for the header that follows them. */
 export interface Overrides {
   readonly pax?: ReadonlyMap<string, string>
   /** GNU `L` and `K`; they win over PAX, as in Go archive/tar. */
@@ -24,7 +24,7 @@ const NO_PAX: ReadonlyMap<string, string> = new Map()
 const NO_XATTRS: ReadonlyMap<string, Buffer> = new Map()
 
 /**
- * The entry; `size` is that of the stored content, which a sparse map may still replace.
+ * The entry. `size` is that of the stored content; a sparse map may replace it afterwards.
  *
  * @throws FieldError for records that make no sense: a negative size, a time that is no number.
  */
@@ -60,7 +60,7 @@ export function mergeEntry(header: RawHeader, overrides: Overrides, offset: numb
 }
 
 /**
- * Refuses an entry that could not be told from another, or not be made.
+ * Refuses an entry whose name is ambiguous, or that cannot be created.
  *
  * @throws FieldError
  */
@@ -72,7 +72,7 @@ export function checkEntry(entry: ReadEntry): void {
   if (link && entry.linkname === '') throw new FieldError(`the ${entry.type} has no target`)
 }
 
-/** An integer record; an empty one takes nothing back from the header. */
+/** An integer record. An empty one does not change the header's value. */
 export function paxInteger(pax: ReadonlyMap<string, string>, key: string): number | undefined {
   const text = pax.get(key)
   if (text === undefined || text === '') return undefined

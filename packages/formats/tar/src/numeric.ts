@@ -16,7 +16,7 @@ const INT64_MAX = 2n ** 63n - 1n
 /**
  * The number in `field`, from -2^63 to 2^63 - 1.
  *
- * @throws FieldError for other digits and for what has more bits.
+ * @throws FieldError for other digits and for larger numbers.
  */
 export function parseNumeric(field: Buffer): bigint {
   const first = field[0] ?? 0
@@ -54,7 +54,7 @@ export function formatOctal(value: number | bigint, width: number): string {
   return `${value.toString(8).padStart(width - 1, '0')}\0`
 }
 
-/** Nearly every field is digits, perhaps none, and then NULs or spaces: no string, no bigint. */
+/** Reads digits, perhaps none, before NULs or spaces, without a string or a bigint. Nearly every field is like that. */
 function commonOctal(block: Buffer, start: number, end: number): number | undefined {
   let value = 0
   let at = start

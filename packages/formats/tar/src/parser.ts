@@ -1,16 +1,17 @@
 /**
  * Reads an archive that comes in chunks of any size.
  *
- * Where lenient readers disagree about an archive, one of them can be shown another file than the next; there this
- * one refuses. Else it reads as Go archive/tar does, since Docker, containerd and podman read layers with it:
+ * Where lenient readers disagree about an archive, an attacker can show one of them another file than the next, so this
+ * parser refuses it. Otherwise it reads as Go archive/tar does, since Docker, containerd and podman read layers with
+ * that:
  *
  * - PAX `size` decides over the header's, for the entry and for where the next header stands.
  * - PAX and GNU long names hold for the next entry only; none may follow at the end, or before a global header.
  * - Global PAX headers are reported and not applied.
  * - Links, directories and devices have no content, whatever size they state.
- * - Two zero blocks end the archive, and what follows is ignored; without them the end of input does, even where the
- *   last padding is missing too. After one zero block something else ends it too,
- *   but a header there is an error: npm's readers would go on.
+ * - Two zero blocks end the archive, and what follows is ignored. Without them the end of input ends it, even where the
+ *   last padding is missing too. A single zero block ends it as well, but a header after that block is an error, since
+ *   npm's readers would go on there.
  *
  * Spec: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Tar Internals".
  *
@@ -35,12 +36,12 @@ import {
   type SparseMap,
 } from './sparse.js'
 
-/** The reader as a coroutine: it gives an event, or undefined to ask for more input. */
+/** The parser as a coroutine, which yields an event, or undefined to ask for more input. */
 type Steps<T> = Generator<TarEvent | undefined, T, void>
 
 interface Content {
   readonly entry: ReadEntry
-  /** Bytes in the archive, after a sparse map in front of them. */
+  /** Bytes in the archive, without a sparse map in front of them. */
   readonly stored: number
   readonly map?: SparseMap | undefined
 }
@@ -71,8 +72,8 @@ export class TarParser {
   }
 
   /**
-   * The events that `chunk` completes. It is read as far as the caller iterates; the next call goes on from there.
-   * Once iterated to the end, the chunk's memory may be used again.
+   * Yields the events that `chunk` completes. The chunk is read as far as the caller iterates; the next call goes on
+   * from there. After the end of the iteration the chunk's memory may be used again.
    */
   *push(chunk: Buffer): Generator<TarEvent, void, void> {
     this.#input.add(chunk)
@@ -80,7 +81,7 @@ export class TarParser {
     this.#input.detach()
   }
 
-  /** Says that the archive has ended; throws TAR_TRUNCATED where it should not have. Idempotent. */
+  /** Ends the input; throws TAR_TRUNCATED where the archive is not complete. Idempotent. */
   finish(): void {
     this.#input.ended = true
     for (const _ of this.#run());
@@ -247,12 +248,12 @@ export class TarParser {
     }
   }
 
-  /** umoci leaves out the last padding together with the end blocks; Go takes that, and the content is whole. */
+  /** umoci leaves out the last padding together with the end blocks. Go accepts that, since the content is whole. */
   *#padding(stored: number): Steps<void> {
     for (let left = paddingSize(stored); left > 0; ) {
       const bytes = this.#input.upTo(left)
       left -= bytes.length
-      // Told as it comes: a part that waited for the rest until the end of input would be told to no one.
+      // Padding is given as it arrives: a part that was held back until the end of input would never be given.
       if (bytes.length > 0 && this.#raw) yield { type: 'raw', bytes }
       if (bytes.length > 0) continue
       if (this.#input.ended) return
@@ -292,7 +293,12 @@ export class TarParser {
 /**
  * The events of an archive that comes from a stream.
  *
- * Costs about a microsecond an event: readers of many small files use {@link TarParser}.
+ * It costs about a microsecond for each event, so readers of many small files use {@link TarParser}.
+ *
+ * ```ts
+ * for await (const event of readTar(fs.createReadStream('layer.tar')))
+ *   if (event.type === 'entry') console.log(event.entry.name, event.entry.size)
+ * ```
  */
 export async function* readTar(
   source: AsyncIterable<Buffer>,

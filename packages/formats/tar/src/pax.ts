@@ -1,8 +1,8 @@
 /**
  * The body of a PAX extended header: records `LENGTH KEY=VALUE\n`, LENGTH counting the whole record with itself.
  *
- * Keys and values are binary strings. A record that is not exactly so is an error: readers that skip such
- * records see another archive than those that do not.
+ * Keys and values are binary strings. A record of another form is an error, since readers that skip such records see
+ * another archive than readers that do not.
  *
  * Spec: POSIX.1-2017 pax, "pax Extended Header".
  *
@@ -28,8 +28,8 @@ export interface PaxRecord {
 }
 
 /**
- * All records of a header body. Of equal keys the last one counts; a value may be empty, which takes an
- * earlier one back. The pairs of GNU sparse format 0.0, whose keys repeat, are joined to `GNU.sparse.map`.
+ * All records of a header body. Of equal keys the last one counts; an empty value removes an earlier one. The pairs of
+ * GNU sparse format 0.0, whose keys repeat, are joined to `GNU.sparse.map`.
  *
  * @throws FieldError for a malformed record.
  */
@@ -85,7 +85,10 @@ function recordEnd(body: Buffer, start: number): number {
   return start + length
 }
 
-/** Offsets and lengths must alternate; a comma would forge a pair of the joined map. */
+/**
+ * Offsets and lengths must alternate. A comma in a value is refused, since it would add a forged pair to the joined
+ * map.
+ */
 function addSparse(sparse: string[], key: string, value: string): void {
   const wanted = sparse.length % 2 === 0 ? SPARSE_OFFSET : SPARSE_LENGTH
   if (key !== wanted || value.includes(','))

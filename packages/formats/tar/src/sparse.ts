@@ -1,5 +1,5 @@
 /**
- * The maps of sparse files: which bytes of the file the archive holds, the others being zero.
+ * The maps of sparse files. A map says which bytes of the file the archive holds; the others are zero.
  *
  *     old GNU (flag S)   four pairs in the header, then extension blocks of 21 pairs
  *     PAX 0.0, 0.1       records GNU.sparse.map and GNU.sparse.numblocks
@@ -18,7 +18,7 @@ import { numberAt } from './numeric.js'
 /** Offset and length of each piece, one after the other. */
 export type SparseMap = readonly number[]
 
-/** Pieces that a map may have: what it costs in memory stays under 20 MB. As Go archive/tar has it. */
+/** The most pieces of a map, as in Go archive/tar. It keeps the memory of a map under 20 MB. */
 const MAX_PIECES = 1 << 20
 const PAIR = 24
 const EXTENSION: Field = [0, 505]
@@ -74,7 +74,8 @@ export class SparseLines {
 }
 
 /**
- * Holds a map to its file: pieces in order, apart, inside `size`, and together exactly `stored` bytes.
+ * Checks a map against its file: the pieces must be in order, must not overlap, must lie inside `size`, and must have
+ * exactly `stored` bytes together.
  *
  * @throws FieldError
  */
@@ -93,7 +94,7 @@ export function checkMap(map: SparseMap, size: number, stored: number): void {
   if (sum !== stored) throw new FieldError(`sparse map has ${sum} bytes, the archive holds ${stored}`)
 }
 
-/** `0` for 0.0 and 0.1, `1` for 1.0; a version that no one has defined is read as a plain file. */
+/** Returns `0` for versions 0.0 and 0.1, and `1` for 1.0. A file of an undefined version is read as a plain file. */
 export function paxSparseVersion(pax: ReadonlyMap<string, string>): '0' | '1' | undefined {
   const major = pax.get('GNU.sparse.major') || undefined
   const minor = pax.get('GNU.sparse.minor') || undefined
@@ -106,7 +107,7 @@ export function paxSparseVersion(pax: ReadonlyMap<string, string>): '0' | '1' | 
 /**
  * The entry with the name and the size of the whole file.
  *
- * @throws FieldError for a size that is none, or one of an entry without content
+ * @throws FieldError for a size that is no number, or a size of an entry without content
  */
 export function paxSparseEntry(entry: ReadEntry): ReadEntry {
   if (isHeaderOnly(entry.typeflag)) throw new FieldError('a sparse map belongs to an entry without content')

@@ -16,7 +16,10 @@ export function xattrKey(name: string): string {
   return SCHILY + name
 }
 
-/** The attributes in `pax`. Where both forms have a name, libarchive wrote the same twice; the first form counts. */
+/**
+ * The attributes in `pax`. Where a name occurs in both forms, libarchive has written the same value twice, and the
+ * first form counts.
+ */
 export function paxXattrs(pax: ReadonlyMap<string, string>): Map<string, Buffer> {
   const xattrs = new Map<string, Buffer>()
   for (const [key, value] of pax) {

@@ -1,4 +1,4 @@
-// Archives made by hand, apart from the code under test, and what a parser says of them.
+// Archives that are made by hand, independent of the code under test, and the events that a parser gives for them.
 import {
   END_BLOCKS,
   encodeHeader,
@@ -73,7 +73,7 @@ export interface RawOptions {
   readonly extra?: string | undefined
 }
 
-/** A header made by hand, apart from the code under test. */
+/** A header that is made by hand, independent of the code under test. */
 export function raw(options: RawOptions): Buffer {
   const { name = 'h', flag = '0', link = '', body = '', gnu = false, extra = '' } = options
   const block = Buffer.alloc(512)

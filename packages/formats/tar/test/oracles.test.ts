@@ -1,4 +1,5 @@
-// What GNU tar, bsdtar and Python write is read as it lies on disk; what this package writes they read alike.
+// Archives by GNU tar, bsdtar and Python are read as the tree on disk is, and all three read archives by this package
+// the same way.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -114,7 +115,7 @@ t.test('tar-stream reads what is written here', async t => {
     heads.push([header.name, header.type, header.mode, header.size, header.linkname ?? ''])
     content.on('end', next).resume()
   })
-  // It decodes names as UTF-8 and has no fields for big ids: left out.
+  // Entries that this program cannot hold are left out: it decodes names as UTF-8 and has no fields for big ids.
   const plain = entries.filter(entry => !/[\x80-\xff]/.test(entry.name + entry.linkname))
   stream.end(archive(plain))
   await finished(stream)
@@ -221,7 +222,7 @@ function tidy(row: unknown): unknown {
   return (row as unknown[]).map(field => (typeof field === 'string' ? cleaned(field) : field))
 }
 
-/** Bytes that are not UTF-8 as Python has them: each as a lone surrogate. */
+/** The text that Python makes of a name: each byte that is not UTF-8 is a lone surrogate. */
 function pythonText(bytes: Buffer): string {
   const text = bytes.toString('utf8')
   if (!text.includes('\ufffd')) return text

@@ -274,7 +274,7 @@ t.test('hostile and broken archives', async t => {
       want,
       `${name}: ${why}`,
     )
-    // Padding cut short was not told.
+    // Padding that is cut short once gave no event.
     for (const step of [bytes.length, 1])
       t.ok(reassembled(bytes, step || 1).equals(bytes), `${name}: every byte`)
   }
@@ -285,7 +285,7 @@ t.test('hostile and broken archives', async t => {
 })
 
 t.test('a long header byte by byte takes time in proportion to it', async t => {
-  // 1 MiB of it took more than four minutes.
+  // Reading 1 MiB of this once took more than four minutes.
   const bytes = Buffer.concat([
     raw({ flag: 'x', body: formatPaxRecord('comment', 'x'.repeat((1 << 20) >> 1)) }),
     file('a', ''),

@@ -1,5 +1,5 @@
 /**
- * A stream of YAML cut into its documents, so that memory is that of one.
+ * Cuts a stream of YAML into its documents, so that only one is in memory.
  *
  * `---` and `...` in the first column are always the end of a document, inside of block scalars, too.
  * Spec: YAML 1.2.2, 9.1.2
@@ -10,7 +10,7 @@
 export interface Chunk {
   /** One document, its `---` included. */
   readonly text: string
-  /** Of its first character, from 1. */
+  /** Line of its first character, from 1. */
   readonly line: number
 }
 
@@ -23,7 +23,7 @@ export function* chunks(text: string): Generator<Chunk, void, void> {
   let looked = 0
   for (const { 0: marker, index } of text.matchAll(MARKER)) {
     const end = marker === '---' ? index : index + marker.length
-    // Directives belong to the document behind them. Only what stands behind the marker before is looked at.
+    // Directives belong to the document that follows them. Only the text since the last marker is searched for them.
     const isBehindDirective = marker === '---' && DIRECTIVE.test(text.slice(looked, end))
     looked = index + marker.length
     if (isBehindDirective) continue

@@ -1,5 +1,5 @@
 /**
- * The parser's events of one document, and the lines they stand in.
+ * The parser's events for one document, with their lines.
  *
  * libyaml, and so kubectl and helm, take the second line of a quoted text or a flow collection at any indentation, which
  * YAML itself does not; manifests of well-known projects need that. White space at the start of such a line has no
@@ -13,14 +13,14 @@ import { type Event, parseEvents, YAMLException } from 'js-yaml'
 import type { Chunk } from './chunks.js'
 
 export interface EventList {
-  /** What the offsets of `events` point into. */
+  /** The text that the offsets in `events` refer to. */
   readonly text: string
   readonly events: readonly Event[]
 }
 
-/** Deeper is an attack on the stack. */
+/** Deeper nesting would exhaust the stack. */
 const MAX_DEPTH = 100
-/** Reading again is paid for by length: characters for one document. */
+/** The most characters that are read for one document, all its repeated readings together. */
 const MAX_REREAD = 32 * 1024 * 1024
 const PAD = ' '.repeat(2 * MAX_DEPTH)
 
@@ -44,7 +44,7 @@ export function eventsOf(chunk: Chunk, file: string): EventList {
   }
 }
 
-/** The document with the line that begins at `start` further to the right. */
+/** The document with the line at `start` indented further. */
 function moved(text: string, start: number): string {
   return `${text.slice(0, start)}${PAD}${text.slice(start)}`
 }

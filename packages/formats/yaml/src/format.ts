@@ -11,7 +11,7 @@
  */
 
 const WIDTH = 80
-/** Plain, these would be no text for a reader of YAML 1.1. */
+/** Texts that a reader of YAML 1.1 would take for another type if they were not quoted. */
 const RESOLVED =
   /^(?:~|null|Null|NULL|true|True|TRUE|false|False|FALSE|y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF|<<|\.(?:nan|NaN|NAN)|[-+]?\.(?:inf|Inf|INF))$/
 const NUMBER_LIKE =
@@ -19,19 +19,25 @@ const NUMBER_LIKE =
 const BASE_60 = /^[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.[\d_]*)?$/
 const DATE_LIKE = /^\d{4}-\d{1,2}-\d{1,2}(?:[Tt ].*)?$/
 const LEADING = /^[,?\-:[\]{}#&*!|>'"%@` ]/
-// A "-", "?" or ":" may begin a plain text when no blank follows.
+// Plain text may begin with "-", "?" or ":" when no blank follows.
 const LEADING_ALLOWED = /^[-?:][^ ]/
 const INSIDE = /: |:$| #|[^\n -~\u0085\u00a0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]|\ufeff/u
 const NOT_PRINTABLE =
   /[^\n -~\u0085\u00a0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]|\ufeff|\u0085|\u2028|\u2029/u
 
-/** A value of JSON as a document; `undefined` in objects is left out. */
+/**
+ * Writes a value of JSON as a document. Fields that are `undefined` are left out.
+ *
+ * ```ts
+ * formatYAML({ kind: 'Image', spec: { layers: [] } }) // 'kind: Image\nspec:\n  layers: []\n'
+ * ```
+ */
 export function formatYAML(value: unknown): string {
   const text = block(value, 0)
   return text.startsWith('\n') ? text.slice(1) : `${text.trimStart()}`
 }
 
-/** What stands behind `key:` or `-`: begins with a blank or a line break, ends with one. */
+/** The text behind `key:` or `-`. It begins with a blank or a line break and ends with a line break. */
 function block(value: unknown, indent: number): string {
   if (Array.isArray(value)) return value.length === 0 ? ' []\n' : `\n${list(value, indent)}`
   if (typeof value === 'object' && value !== null) {
@@ -52,7 +58,7 @@ function map(pairs: readonly (readonly [string, unknown])[], indent: number): st
     .join('')
 }
 
-/** A list below a key stands at the key's own column, all else two further. */
+/** A list below a key begins at the key's own column; other values are indented by two more. */
 function nested(value: unknown, indent: number, column: number): string {
   if (Array.isArray(value)) return block(value, indent)
   if (typeof value === 'object' && value !== null) return block(value, indent + 2)
@@ -65,7 +71,7 @@ function list(items: readonly unknown[], indent: number): string {
   return items.map(item => `${margin}-${block(item, indent + 2).replace(/^\n +/, ' ')}`).join('')
 }
 
-/** `indent` of continued lines; negative for keys, which stay on one line. */
+/** `indent` is that of continued lines. It is negative for keys, which stay on one line. */
 function scalar(value: unknown, indent: number, column = indent): string {
   if (typeof value !== 'string') return value === null || value === undefined ? 'null' : String(value)
   if (value === '') return '""'
@@ -83,7 +89,7 @@ function isPlain(value: string): boolean {
   return (!LEADING.test(value) || LEADING_ALLOWED.test(value)) && !INSIDE.test(value)
 }
 
-/** The emitter breaks at a single space once it is behind the 80th column. */
+/** Breaks lines as go-yaml's emitter does: at a single space behind the 80th column. */
 function folded(value: string, indent: number, column: number): string {
   if (indent < 0) return value
   const margin = ' '.repeat(indent)
@@ -104,7 +110,7 @@ function folded(value: string, indent: number, column: number): string {
 
 function literal(value: string, indent: number): string {
   const chomping = value.endsWith('\n\n') || value === '\n' ? '+' : value.endsWith('\n') ? '' : '-'
-  // Text that begins with a blank has to say its own indentation.
+  // Text that begins with a blank needs an explicit indentation.
   const width = /^[ \n]/.test(value) ? '2' : ''
   const margin = ' '.repeat(indent)
   const lines = value.replace(/\n$/, '').split('\n')

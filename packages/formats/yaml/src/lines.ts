@@ -1,4 +1,4 @@
-/** Lines of offsets that mostly grow: each stretch of the text is counted once. */
+/** Returns a function that gives the line of an offset. It counts each part of the text once where offsets grow. */
 export function lineCounter(text: string, first: number): (offset: number) => number {
   let at = 0
   let line = first

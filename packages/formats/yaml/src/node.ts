@@ -1,7 +1,8 @@
 /**
- * What a YAML document is made of.
+ * The nodes of a YAML document.
  *
- * An alias is its anchor's node itself, so a document is a graph: who walks it counts its steps.
+ * An alias is the same object as its anchor's node, so a document is a graph, and code that walks it must limit its
+ * steps.
  *
  * @module
  */

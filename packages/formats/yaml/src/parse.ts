@@ -12,21 +12,25 @@ import { lineCounter } from './lines.js'
 import type { YAMLNode, YAMLPair } from './node.js'
 
 export interface YAMLOptions {
-  /** What messages call the text. */
+  /** The name of the text in messages. */
   readonly file: string
 }
 
-/** Of a whole text: characters. The largest bundles of manifests have four million. */
+/** The most characters of a whole text. The largest bundles of manifests have four million. */
 const MAX_TEXT = 16 * 1024 * 1024
-/** Of one document: characters. Kubernetes itself takes 1.5 MiB. */
+/** The most characters of one document. Kubernetes itself accepts 1.5 MiB. */
 const MAX_DOCUMENT = 4 * 1024 * 1024
 const MAX_DOCUMENTS = 10_000
 
 /**
- * The documents of a text, one after the other; an empty one behind `---` is null. JSON is YAML, too.
+ * Yields the documents of a text, one after the other; an empty document behind `---` is null. JSON is YAML, too.
  *
  * Memory is that of one document, and at most 16 Mi characters, 10,000 documents of 4 Mi characters and 100 levels are
  * taken. Anchors cost nothing here: an alias is the node that it names.
+ *
+ * ```ts
+ * for (const document of yamlDocuments(text, { file: 'pod.yaml' })) console.log(valueOf(document, 'pod.yaml'))
+ * ```
  *
  * @throws ToolError `YAML_INVALID` as `FILE:LINE:COLUMN: ...`, `YAML_TOO_LARGE`
  */
@@ -66,9 +70,10 @@ function* compose(chunk: Chunk, file: string): Generator<YAMLNode, void, void> {
     if (event.type === EVENT_ID.DOCUMENT) root = undefined
     else if (event.type === EVENT_ID.POP) {
       const closed = open.pop()
-      // The last one closes the document itself.
+      // The last closed node is the document itself.
       if (closed === undefined && root !== undefined) yield root
-      // Only now: an alias inside of what it names would have no end.
+      // The anchor is set only at the end of its node: an alias inside the node that it names would make an endless
+      // value.
       if (closed?.anchor !== undefined) anchors.set(closed.anchor, closed.node)
     } else if (event.type === EVENT_ID.ALIAS) {
       place(

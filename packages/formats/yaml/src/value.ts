@@ -1,7 +1,8 @@
 /**
  * Nodes as the values of JSON.
  *
- * Plain scalars are what the core schema says (YAML 1.2.2, 10.3.2): `null`, `true`, numbers; `yes` and `on` are text.
+ * Plain scalars have the types of the core schema (YAML 1.2.2, 10.3.2): `null`, `true`, numbers; `yes` and `on` are
+ * text.
  *
  * @module
  */
@@ -9,7 +10,7 @@
 import { ToolError } from '@pipelayer/errors'
 import type { YAMLNode, YAMLPair } from './node.js'
 
-/** Aliases can make a small text large: nodes that one value may have. */
+/** The most nodes of one value, since aliases can make a small text large. */
 const MAX_NODES = 100_000
 const MAX_DEPTH = 200
 const NUMBER = /^[-+]?(?:\d+|\d*\.\d+|\d+\.\d*)(?:[eE][-+]?\d+)?$/
@@ -20,7 +21,7 @@ const WORDS: ReadonlyMap<string, null | boolean> = new Map([
 ])
 
 /**
- * Aliases and merge keys (`<<`) are carried out; of a key that stands twice the last counts.
+ * The value of a node. Aliases and merge keys (`<<`) are resolved; where a key occurs twice, the last one counts.
  *
  * @throws ToolError `YAML_TOO_LARGE` when aliases make more than 100,000 nodes or 200 levels of it, `YAML_INVALID` for
  * keys that are no text
@@ -53,7 +54,7 @@ class Conversion {
     throw new ToolError('YAML_TOO_LARGE', `${this.#file}:${line}: its aliases make ${limits}`)
   }
 
-  /** What is merged comes first, so that the map's own keys win. */
+  /** Merged pairs come first, so that the map's own keys win. */
   #merged(node: YAMLNode, depth: number): readonly YAMLPair[] {
     this.#count(node, depth)
     if (node.kind !== 'map') throw this.#invalid(node, '<< takes maps')
@@ -73,7 +74,7 @@ class Conversion {
   }
 }
 
-/** Of several the first counts most, so it goes last. */
+/** The first of several maps takes precedence, so it goes last. */
 function mergedMaps(value: YAMLNode): readonly YAMLNode[] {
   return value.kind === 'list' ? [...value.items].reverse() : [value]
 }
@@ -87,6 +88,6 @@ function scalarOf({ text, plain }: Extract<YAMLNode, { kind: 'scalar' }>): unkno
   const word = WORDS.get(text)
   if (word !== undefined) return word
   const number = Number(text)
-  // What a double cannot hold stays text.
+  // A number that a double cannot hold stays text.
   return NUMBER.test(text) && Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : text
 }

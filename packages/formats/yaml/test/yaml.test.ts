@@ -102,7 +102,7 @@ t.test('what is refused', async t => {
     )
 })
 
-// What go-yaml 2 writes of these: its encode_test.go, and runs of PyYAML, whose emitter is libyaml's as well.
+// The expected texts come from go-yaml 2's encode_test.go and from PyYAML, whose emitter is that of libyaml as well.
 t.test('format', async t => {
   const rows: readonly { value: unknown; want: string; why: string }[] = [
     { value: {}, want: '{}\n', why: 'an empty map' },
@@ -145,7 +145,7 @@ t.test('format', async t => {
 })
 
 t.test('a directive and thousands of documents behind it', async t => {
-  // All that stood before was looked through again for each of them, and they were held as one.
+  // Once, all text before each document was searched again for directives, and the documents were held as one.
   const text = `#${'x'.repeat(2_000_000)}\n%YAML 1.2\n${'---\na: 1\n'.repeat(9000)}`
   t.equal([...yamlDocuments(text, { file: 'f' })].length, 9000)
 })

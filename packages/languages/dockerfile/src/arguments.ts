@@ -10,7 +10,7 @@
  * | `pairs` | `name=value` words, or the old `name value`, whose value is the rest of the line |
  * | `word-and-command` | one word, then `json-or-text` |
  *
- * A JSON array that holds something else than strings is an error; what is no JSON is just text.
+ * A JSON array that holds anything but strings is an error; text that is no JSON is taken as it is.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface ArgumentContext {
   readonly name: string
   readonly escape: EscapeCharacter
   readonly trailing: 'refuse' | 'ignore'
-  /** Throws: `offset` is that in the arguments. */
+  /** Throws an error at `offset`, which is counted from the start of the arguments. */
   readonly fail: (message: string, offset: number) => never
 }
 

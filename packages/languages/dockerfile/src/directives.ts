@@ -4,8 +4,8 @@
  *     directive = COMMENT { space } KEY { space } "=" { space } value { space }
  *     KEY       = "syntax" | "escape" | "check"      any case, each once
  *
- * The first line that is not one ends them. `syntax` alone is also looked for after a line `#!...`, in lines that
- * begin with `//`, and as a member of a JSON object, so that a file in another language can name its frontend.
+ * The first line of another form ends them. `syntax` alone is also looked for after a line `#!...`, in lines that begin
+ * with `//`, and as a member of a JSON object, so that a file in another language can name its frontend.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export class DirectiveReader {
   /**
    * The directive in `line`, if it is one.
    *
-   * @returns a string when the line is a directive for the second time: what is wrong with it
+   * @returns a string that says what is wrong, when the line repeats a directive
    */
   read(line: string, number: number): Directive | string | undefined {
     if (this.#done) return undefined
@@ -64,7 +64,7 @@ function directivesOf(lines: readonly string[], comment: string, first: number):
 }
 
 export interface DetectedDirective {
-  /** The value up to its first blank: of `syntax` the image. */
+  /** The value up to its first blank; for `syntax` this is the image. */
   readonly reference: string
   /** The whole value. */
   readonly value: string
@@ -77,7 +77,7 @@ export function detectDirective(source: string | Uint8Array, name: string): Dete
   return detected(directivesOf(lines, '#', first), name)
 }
 
-/** The frontend that a file in any language names: see the module. */
+/** The frontend that a file in any language names, in one of the forms above. */
 export function detectSyntax(source: string | Uint8Array): DetectedDirective | undefined {
   const { lines, first } = withoutShebang(source)
   return (

@@ -41,7 +41,7 @@ function sumParts(body: string): bigint | undefined {
     const each = NANOSECONDS[unit]
     if (each === undefined || (whole === '' && fraction === '')) return undefined
     sum += BigInt(whole === '' ? 0 : whole) * each
-    // Digits below a nanosecond are dropped; 18 are enough for an hour.
+    // Fractions of a nanosecond are dropped; 18 digits suffice even for a fraction of an hour.
     const digits = fraction.slice(0, 18)
     if (digits !== '') sum += (BigInt(digits) * each) / 10n ** BigInt(digits.length)
     at += part.length

@@ -9,8 +9,9 @@
  *               | ( "/" | "//" ) pattern "/" replacement
  *     NAME      = letter or "_", then letters, digits, "_"  |  digits  |  one of @ * # ? - $ !
  *
- * A name that is not set is empty. `$` before anything else is itself. The replacement of `//` is a template once its
- * variables are in, see `fillTemplate`. What differs from BuildKit: nesting and length are bounded.
+ * A variable that is not set is empty. A `$` that begins no variable is an ordinary character. After the variables in
+ * the replacement of `//` are expanded, it is a template: see `fillTemplate`. Other than in BuildKit, nesting and
+ * length are limited.
  *
  * Spec: https://docs.docker.com/reference/dockerfile/#environment-replacement
  *
@@ -23,9 +24,9 @@ import { quote as quoted } from './source.js'
 
 export interface Expansion {
   readonly word: string
-  /** The word split at blanks that were not quoted; those that came from variables split too. */
+  /** The word split at blanks that were not quoted, also at blanks in the values of variables. */
   readonly words: readonly string[]
-  /** Names that were looked up and found, and those not found. */
+  /** The names that were looked up and found; `unmatched` has those that were not found. */
   readonly matched: ReadonlySet<string>
   readonly unmatched: ReadonlySet<string>
 }
@@ -46,12 +47,18 @@ export function expand(text: string, options: ExpandOptions): Expansion {
   }
 }
 
-/** {@link expand}, the word alone. */
+/**
+ * As {@link expand}, but returns only the word.
+ *
+ * ```ts
+ * expandWord('${HOME:-/root}/bin', { env: {} }) // '/root/bin'
+ * ```
+ */
 export function expandWord(text: string, options: ExpandOptions): string {
   return expand(text, options).word
 }
 
-/** {@link expand}, the words alone. */
+/** As {@link expand}, but returns only the words. */
 export function expandWords(text: string, options: ExpandOptions): readonly string[] {
   return expand(text, options).words
 }

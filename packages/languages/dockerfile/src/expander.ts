@@ -31,14 +31,14 @@ export interface ExpandOptions {
   readonly quotes?: 'remove' | 'keep' | 'ignore'
   /** `remove` unless said. */
   readonly escapes?: 'remove' | 'keep'
-  /** What becomes of a variable that is not set: nothing, unless said. */
+  /** Whether a variable that is not set becomes empty, which is the default, or is kept as it is written. */
   readonly unset?: 'empty' | 'keep'
 }
 
-/** Something is wrong with the text; `expand` says which text. */
+/** An error in the text; `expand` adds which text it is. */
 export class Failure extends Error {}
 
-/** What a wrong `${...}` reads like, for those two that BuildKit tells apart. */
+/** The messages for a wrong `${...}`; BuildKit tells these two cases apart. */
 const UNCLOSED = 'missing "}"'
 const BAD_SUBSTITUTION = 'bad substitution'
 

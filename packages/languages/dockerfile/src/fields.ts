@@ -1,5 +1,5 @@
 /**
- * Syntax to the fields of an `instruction` record.
+ * Turns syntax into the fields of an `instruction` record.
  *
  * @module
  */
@@ -34,7 +34,13 @@ export function instructionFields(node: SyntaxNode, options: FieldsOptions): Syn
   }
 }
 
-/** The fields of all instructions of a file, with what only linters ask for: comments, empty lines, `# check=`. */
+/**
+ * The fields of all instructions of a file, also those that only linters need: comments, empty lines, `# check=`.
+ *
+ * ```ts
+ * const instructions = fileFields(parseDockerfile(source), 'Dockerfile').map(fields => interpret(fields))
+ * ```
+ */
 export function fileFields(parsed: Dockerfile, file: string): readonly SyntaxFields[] {
   const check = parsed.directives.find(directive => directive.name === 'check')?.value
   const gaps = [...parsed.warnings]

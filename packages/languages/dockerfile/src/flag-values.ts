@@ -1,7 +1,8 @@
 /**
- * The `--flags` of an instruction against those that it has.
+ * Checks the `--flags` of an instruction against the flags that it may have, and reads their values.
  *
- * A boolean takes no value, `true` or `false`, any case; a text needs `=value`; only a list may be repeated.
+ * A boolean flag has no value, or `true` or `false` in any case; a text flag needs `=value`; only a list flag may be
+ * repeated.
  *
  * @module
  */
@@ -13,7 +14,7 @@ import { suggest } from './suggest.js'
 export type FlagType = 'boolean' | 'text' | 'list'
 export type DeclaredFlags = Readonly<Record<string, FlagType>>
 
-/** A flag that is not given: undefined, an empty list. */
+/** The values by flag. A flag that is not given is undefined, or an empty list. */
 export type FlagValues<D extends DeclaredFlags> = {
   -readonly [K in keyof D]: D[K] extends 'list'
     ? readonly string[]
@@ -28,7 +29,7 @@ export function readFlagValues<D extends DeclaredFlags>(
   return flagValues(new Subject(fields), declared)
 }
 
-/** {@link readFlagValues} of the instruction that is being interpreted. */
+/** {@link readFlagValues} for the instruction that is being interpreted. */
 export function flagValues<D extends DeclaredFlags>(subject: Subject, declared: D): FlagValues<D> {
   const values = new Map<string, unknown>()
   for (const [name, type] of Object.entries(declared)) values.set(name, type === 'list' ? [] : undefined)

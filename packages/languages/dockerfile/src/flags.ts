@@ -4,7 +4,8 @@
  *     instruction = KEYWORD blanks { flag space } [ "--" space ] rest
  *     flag        = "--" { char | "\" char | "'" .. "'" | '"' .. '"' }
  *
- * Quotes and backslashes of a flag are removed. The escape directive has no say here: it is always the backslash.
+ * Quotes and backslashes of a flag are removed. The escape directive does not count here: the escape character is
+ * always the backslash.
  *
  * @module
  */

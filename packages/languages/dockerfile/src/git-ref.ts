@@ -1,5 +1,5 @@
 /**
- * Git repositories as ADD and `--context` name them.
+ * Parses addresses of git repositories, as ADD and `--context` take them.
  *
  *     ref    = url | scp | "github.com/" path
  *     url    = ( "https" | "http" | "ssh" | "git" ) "://" [ user [ ":" password ] "@" ] host [ path ] [ "?" query ] [ "#" where ]
@@ -28,16 +28,16 @@ export interface GitURL {
   readonly password?: string
   /** With the port. */
   readonly host: string
-  /** With a leading slash, but for the scp form as written. */
+  /** With a leading slash; in the scp form as it is written. */
   readonly path: string
-  /** What `git` is to be given: no query, no fragment. */
+  /** The address for `git`, without query and fragment. */
   readonly remote: string
   readonly ref?: string
   readonly subdir?: string
   readonly query: ReadonlyMap<string, readonly string[]>
 }
 
-/** @returns undefined for what names no repository; a local path is such */
+/** @returns undefined for text that names no repository, such as a local path */
 export function parseGitURL(text: string): GitURL | undefined {
   const { head, query, ref, subdir } = splitTail(text)
   const tail = { query, ...(ref === '' ? {} : { ref }), ...(subdir === '' ? {} : { subdir }) }
@@ -98,25 +98,29 @@ export interface GitRef {
   readonly shortName: string
   /** Branch, tag or commit. */
   readonly ref?: string
-  /** The commit that the ref has to be. */
+  /** The commit that `ref` must lead to. */
   readonly checksum?: string
   readonly subdir?: string
-  /** Written `github.com/...`, as a local path could be too: only a build context may be. */
+  /** True for `github.com/...`, which could be a local path too: only a build context may be written so. */
   readonly looksLocal: boolean
-  /** `git://` and `http://`. */
+  /** True for `git://` and `http://`. */
   readonly unencrypted: boolean
   readonly keepGitDir?: boolean
   readonly submodules?: boolean
   readonly mtime?: string
-  /** The commit is fetched that `checksum` names, wherever `ref` leads now. */
+  /** Fetch the commit that `checksum` names, even where `ref` leads elsewhere by now. */
   readonly fetchByCommit?: boolean
 }
 
 /**
- * Reads `text` as a git repository: over http(s) only when its path ends in `.git`.
+ * Reads the address of a git repository. An http(s) address is one only when its path ends in `.git`.
+ *
+ * ```ts
+ * parseGitRef('https://github.com/moby/buildkit.git#v0.20:docs')?.ref // 'v0.20'
+ * ```
  *
  * @returns undefined when it is something else: a file, a folder, a download
- * @throws {@link ToolError} `GIT_REF_INVALID` when it is one, and its query is wrong
+ * @throws {@link ToolError} `GIT_REF_INVALID` when it is a git repository with a wrong query
  */
 export function parseGitRef(text: string): GitRef | undefined {
   if (text.startsWith('./') || text.startsWith('../')) return undefined
@@ -196,7 +200,7 @@ class QueryReader {
     return flag
   }
 
-  /** One value said twice has to be the same. */
+  /** Refuses two different values for one key. */
   same(key: string, first: string | undefined, second: string | undefined): string | undefined {
     if (first !== undefined && second !== undefined && first !== second) {
       throw this.error(`${key} is both ${quote(first)} and ${quote(second)}`)
@@ -204,7 +208,7 @@ class QueryReader {
     return first ?? second
   }
 
-  /** What nothing asked for is unknown. */
+  /** Refuses keys that were not read, since they are unknown. */
   finish(): void {
     const [unknown] = this.#left.keys()
     if (unknown !== undefined) throw this.error(`unknown query ${quote(unknown)}`)

@@ -4,7 +4,7 @@
  *     pattern = { "*" | "?" | class | "\" char | char }
  *     class   = "[" [ "^" ] range { range } "]"        range = item [ "-" item ], item = char | "\" char
  *
- * `*` and `?` do not match a slash; a class may. An item is not a bare `-` or `]`.
+ * `*` and `?` do not match a slash; a class may. A `-` or `]` as an item needs a backslash.
  *
  * Spec: https://pkg.go.dev/path/filepath#Match
  *

@@ -1,5 +1,5 @@
 /**
- * Go's regular expressions, as far as patterns of .dockerignore lead to them.
+ * Go's regular expressions, as far as BuildKit makes them from patterns of .dockerignore.
  *
  *     expression  = alternative { "|" alternative }
  *     alternative = { FOLDERS | ".*" | ( item | "^" ) [ repeat ] } [ "$" ]
@@ -25,10 +25,10 @@ const REPEAT = /^\{(0|[1-9][0-9]*)(?:(,)(0|[1-9][0-9]*)?)?\}/
 const MAX_REPEAT = 1000
 
 /**
- * The alternatives of an expression; it matches where one of them matches the whole text.
+ * The alternatives of an expression. The expression matches where one of them matches the whole text.
  *
- * @throws {@link ToolError} `PATTERN_INVALID`: an escape or a class that is none, a range from high to low, a repetition
- * of nothing or of a repetition
+ * @throws {@link ToolError} `PATTERN_INVALID`: an invalid escape or class, a range from high to low, a repetition of
+ * nothing or of a repetition
  */
 export function parseExpression(source: string): readonly (readonly Token[])[] {
   return new Reader(source).expression()
@@ -69,7 +69,7 @@ const CONTROLS: Readonly<Record<string, string>> = {
 
 const isWord = (char: string): boolean => /^[0-9A-Za-z_]$/.test(char)
 
-/** Places between characters that an escape stands for. */
+/** Conditions on the place between two characters, by the escape that stands for them. */
 const PLACES: Readonly<Record<string, (before: string, after: string) => boolean>> = {
   A: before => before === '',
   z: (_, after) => after === '',
@@ -91,7 +91,9 @@ class Reader {
     return alternatives
   }
 
-  /** What does not hold to the begin or the end of a text has anything before or behind it. */
+  /**
+   * An alternative that is not anchored at the begin or the end of the text allows any characters before or behind it.
+   */
   #alternative(): Token[] {
     const isAnchored = /^\^(?!\{)/.test(this.#rest())
     if (isAnchored) this.#at++
@@ -107,7 +109,7 @@ class Reader {
     return [...tokens, { type: 'many', accepts: ANY }]
   }
 
-  /** The last token as often as braces behind it say; braces that say nothing are text. */
+  /** Repeats the last token as often as the braces behind it say; braces without numbers are text. */
   #repeated(tokens: Token[]): Token[] {
     const [text, least = '', comma, most] = REPEAT.exec(this.#rest()) ?? []
     const last = tokens.at(-1)
@@ -115,7 +117,7 @@ class Reader {
     const min = Number(least)
     const max = comma === undefined ? min : most === undefined ? Number.POSITIVE_INFINITY : Number(most)
     if (min > max || min > MAX_REPEAT || (max > MAX_REPEAT && most !== undefined))
-      throw this.#invalid(`"${text}" repeats too often, or less than not at all`)
+      throw this.#invalid(`"${text}" repeats too often, or its numbers are in the wrong order`)
     this.#at += text.length
     if (last.type === 'many' || last.type === 'folders' || REPEAT.test(this.#rest()))
       throw this.#invalid(`"${text}" repeats a repetition`)
@@ -146,7 +148,7 @@ class Reader {
     return [{ type: this.#take('*') ? 'many' : 'one', accepts }]
   }
 
-  /** Up to `\E`, or to the end, all characters are themselves: the "$" of the end, too. */
+  /** Up to `\E`, or to the end, all characters are literal, also the "$" at the end. */
   #quoted(): Token[] {
     const [text = ''] = this.#rest().split('\\E', 1)
     this.#at += text.length
@@ -192,7 +194,10 @@ class Reader {
     return letter === letter.toLowerCase() ? set : char => !set(char)
   }
 
-  /** Of Unicode, by the letter behind `\p`. Braces, which would name others, are escaped in a pattern. */
+  /**
+   * A category of Unicode, by the letter behind `\p`. The form with braces cannot occur, since braces are escaped in a
+   * pattern.
+   */
   #category(): Accepts {
     const letter = this.#source[this.#at + 2] ?? ''
     if (!/[CLMNPSZ]/.test(letter)) throw this.#invalid(`"\\p${letter}" is no class of characters`)
@@ -233,7 +238,7 @@ class Reader {
     return char
   }
 
-  /** One digit that is not 0 would be a reference to a group. */
+  /** A single digit other than 0 would refer to a group. */
   #octal(first: string): string {
     const [digits = ''] = /^[0-7]{0,2}/.exec(this.#rest()) ?? []
     if (first !== '0' && digits === '') throw this.#invalid(`"\\${first}" is no escape`)
@@ -254,7 +259,7 @@ class Reader {
 }
 
 function copies(token: Exclude<Token, { type: 'many' | 'folders' }>, min: number, max: number): Token[] {
-  // A place is there or is not, however often it is asked for.
+  // A condition on a place holds or does not hold, so repeating it changes nothing.
   if (token.type === 'place') return min === 0 ? [] : [token]
   const accepts: Accepts = token.type === 'char' ? char => char === token.char : token.accepts
   const more: Token[] =

@@ -1,5 +1,5 @@
 /**
- * What differs between the languages that share the Dockerfile's lexer.
+ * The differences between the languages that share the Dockerfile's lexer.
  *
  * @module
  */
@@ -13,11 +13,11 @@ export interface Grammar {
   readonly forms: ReadonlyMap<string, ArgumentForm>
   /** Keywords that may open heredocs, in lower case. */
   readonly heredocs: ReadonlySet<string>
-  /** The keyword that holds an instruction back, in lower case. */
+  /** The keyword of an instruction that contains another one, as ONBUILD does, in lower case. */
   readonly wrapper?: string
-  /** Whether `# escape=` and its like mean something. */
+  /** Whether parser directives such as `# escape=` are read. */
   readonly directives: boolean
-  /** What stands behind a JSON array. */
+  /** What happens to text behind a JSON array. */
   readonly trailing: 'refuse' | 'ignore'
 }
 

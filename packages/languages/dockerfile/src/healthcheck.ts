@@ -59,7 +59,7 @@ function readDuration(subject: Subject, flag: string, value: string | undefined)
   const length = parseDuration(value)
   if (length === undefined) return subject.fail(`--${flag}=${value} is no duration like 1m30s`, value)
   if (length !== 0n && length < SHORTEST_NS) return subject.fail(`--${flag}=${value} is less than 1ms`, value)
-  // Beyond it the config's JSON number would not be exact.
+  // A larger number would not be exact in the JSON of the config.
   if (length > Number.MAX_SAFE_INTEGER) return subject.fail(`--${flag}=${value} is more than 104 days`, value)
   return Number(length)
 }

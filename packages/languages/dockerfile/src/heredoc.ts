@@ -1,11 +1,11 @@
 /**
- * Heredocs: which ones a line opens, and their bodies.
+ * Finds the heredocs that a line opens, and reads their bodies.
  *
  *     heredoc = [ FD ] "<<" [ "-" ] { space } WORD         FD digits, WORD without "<"
  *
- * WORD is a shell word; a quote anywhere in it, unless it is escaped, means: do not expand the body. An escape alone does
- * not: with `<<E\OF` the body ends at `EOF` and is expanded, other than in a shell. A body ends with a line
- * that is WORD and nothing else, behind leading tabs if it was `<<-`. Bodies follow in the order of their words.
+ * WORD is a shell word. With a quote anywhere in it that is not escaped, the body is not expanded. An escape does not
+ * have this effect: with `<<E\OF` the body ends at `EOF` and is expanded, other than in a shell. A body ends with a
+ * line that is WORD and nothing else, behind leading tabs if it was `<<-`. Bodies follow in the order of their words.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { Heredoc, HeredocText } from './syntax.js'
 const HEREDOC = /^(\d*)<<(-?)[\t\n\v\f\r ]*([^<]*)$/
 const LEADING_TABS = /^\t+/gm
 
-/** The escape directive has no say in heredocs: it is always the backslash. */
+/** The escape directive does not count in heredocs: the escape character is always the backslash. */
 const KEEP_NAMES: ExpandOptions = { env: {}, unset: 'keep' }
 const KEEP_QUOTES: ExpandOptions = { ...KEEP_NAMES, quotes: 'keep' }
 const KEEP_ALL: ExpandOptions = { ...KEEP_QUOTES, escapes: 'keep' }
@@ -48,7 +48,7 @@ export function findHeredocs(line: string): HeredocWord[] {
   try {
     return expandWords(line, KEEP_ALL).flatMap(word => parseHeredocWord(word) ?? [])
   } catch (error) {
-    // An open quote is for the shell to judge: `RUN echo it's <<X`.
+    // An open quote is an error only for the shell: `RUN echo it's <<X`.
     if (error instanceof ToolError) return []
     throw error
   }
@@ -70,7 +70,7 @@ export function readHeredoc(word: HeredocWord, reader: LineReader): Buffer | und
   return undefined
 }
 
-/** A body as text. */
+/** The body of a heredoc as text. */
 export function heredocText(body: Buffer): HeredocText {
   const text = decodeBytes(body)
   if (!hasRawBytes(text)) return { content: text }

@@ -1,8 +1,9 @@
 /**
- * One pattern of .dockerignore. Those that have only plain text beside a `**` are compared as text; of others BuildKit
- * makes a regular expression of Go, without regard to what stands inside of a class. So some of them mean what nobody
- * would expect: `bin\Debug` has a `\D`, any character but a digit, `src\config` is refused for its `\c`, `[*]` is
- * `[[^/]*]`, any number of `[`, `^` and slashes and a `]`, and `*|a` is `^[^/]*|a$`, which everything matches.
+ * One pattern of .dockerignore. A pattern that has only plain text beside a `**` is compared as text. Other patterns
+ * are turned into a regular expression of Go as BuildKit does it, which does not treat the inside of a class specially.
+ * So some of them have a meaning that nobody would expect: `bin\Debug` has a `\D`, any character but a digit,
+ * `src\config` is refused for its `\c`, `[*]` is `[[^/]*]`, any number of `[`, `^` and slashes and a `]`, and `*|a` is
+ * `^[^/]*|a$`, which everything matches.
  *
  * @module
  */
@@ -17,13 +18,14 @@ import { matches, type Token } from './states.js'
 export type PathMatcher = (path: string) => boolean
 
 /**
- * Prepares a pattern that is clean and has no `!`. As with BuildKit an unclosed class is told at once, and what only the
- * regular expression does not take when the first path is compared: a pattern that is never needed fails no build.
+ * Prepares a pattern that is clean and has no `!`. As with BuildKit an unclosed class is an error at once. A pattern
+ * that only the regular expression refuses is an error when the first path is compared, so that a pattern which is
+ * never needed fails no build.
  *
  * @throws {@link ToolError} `PATTERN_INVALID`; so does the function that is returned
  */
 export function ignorePattern(pattern: string): PathMatcher {
-  // Only for its errors: here "**" and what follows mean more.
+  // The result is not used, only errors count: here "**" has a meaning that filepath.Match does not know.
   parseGlob(pattern)
   let prepared: PathMatcher | undefined
   return path => {
@@ -41,7 +43,7 @@ function prepare(pattern: string): PathMatcher {
   return path => alternatives.some(tokens => matches(tokens, path))
 }
 
-/** What follows the two stars; of whole parts, if it begins with a slash. */
+/** Matches the text behind the two stars; where it begins with a slash, it matches whole components only. */
 function suffix(text: string): PathMatcher {
   return path => path.endsWith(text) || (text.startsWith('/') && path === text.slice(1))
 }
@@ -57,11 +59,14 @@ function alternativesOf(pattern: string, source: string): readonly (readonly Tok
 
 interface Translated {
   readonly kind: 'exact' | 'prefix' | 'suffix' | 'expression'
-  /** Behind the `^` and before the `$` that every expression has. */
+  /** The expression between the `^` and the `$` that every one has. */
   readonly source: string
 }
 
-/** Text, by an escape. Braces and "|" were meant to be, and are not: BuildKit's table of them ends before these. */
+/**
+ * Characters that BuildKit escapes to make them literal. Braces and "|" are not among them, though they were meant to
+ * be: its table ends before these.
+ */
 const ESCAPED = /[.+()$]/
 
 function translate(chars: readonly string[]): Translated {

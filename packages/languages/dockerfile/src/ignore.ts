@@ -1,14 +1,14 @@
 /**
- * `.dockerignore`: reading it, and which paths it leaves out.
+ * Reads `.dockerignore` and decides which paths it leaves out.
  *
  *     line    = "#" comment | [ "!" ] pattern | blank
  *     pattern = filepath.Match, and "**" for any number of folders
  *
- * Patterns begin at the root of the context, and are asked in order for a folder and then for what is in it. Each one
- * that would change the answer so far is compared with the path; the last one that matches decides, and `!` takes the
- * path back in. A pattern that matched a folder matches all that is in it. One that was not compared with the folder,
- * since it would have changed nothing there, is compared with the path itself alone: `!docs` behind a pattern that
- * leaves a file of `docs` out, but not `docs`, does not bring the file back.
+ * Patterns begin at the root of the context. They are applied in order, first to a folder and then to the paths in it.
+ * Only a pattern that would change the result so far is compared with the path; the last one that matches decides, and
+ * one with `!` includes the path again. A pattern that matched a folder matches all that is in it. A pattern that was
+ * not compared with the folder, since it would have changed nothing there, is compared with the path itself alone:
+ * `!docs` behind a pattern that leaves out a file in `docs`, but not `docs`, does not include that file again.
  *
  * Spec: https://docs.docker.com/build/concepts/context/#dockerignore-files, moby/patternmatcher
  *
@@ -39,7 +39,7 @@ function cleanPattern(line: string): string {
   return sign + (path.length > 1 && path.startsWith('/') ? path.slice(1) : path)
 }
 
-/** Go's filepath.Clean: no empty and `.` parts, `..` taken back where a part stands before it. */
+/** Go's filepath.Clean: removes empty and `.` components, and each `..` together with the component before it. */
 export function cleanPath(path: string): string {
   const absolute = path.startsWith('/')
   const parts: string[] = []
@@ -55,8 +55,8 @@ export function cleanPath(path: string): string {
 
 export interface IgnoreMatcher {
   /**
-   * Whether the path, or a folder above it, is left out. The path is relative to the context, without `./`. The
-   * context itself, `.`, matches as any other name; nothing is left out by it.
+   * Whether the path, or a folder above it, is left out. The path is relative to the context, without `./`. The context
+   * itself, `.`, is matched as any other name is; that leaves out nothing in it.
    */
   readonly ignores: (path: string) => boolean
   /**
@@ -65,7 +65,7 @@ export interface IgnoreMatcher {
    * it leaves it out. With `a`, `!a/b` and `a` once more the file `a/b/c` is in the list, and cannot be opened: it is empty.
    */
   readonly empties: (path: string) => boolean
-  /** Some pattern takes paths back in: a folder that is left out may hold one. */
+  /** Some pattern begins with `!`, so a folder that is left out may contain paths that are not. */
   readonly hasExceptions: boolean
 }
 
@@ -76,6 +76,12 @@ interface Rule {
 
 /**
  * Prepares patterns, as {@link parseIgnore} gives them, for many paths.
+ *
+ * ```ts
+ * const matcher = ignoreMatcher(parseIgnore('*.log\n!keep.log\n'))
+ * matcher.ignores('a.log') // true
+ * matcher.ignores('keep.log') // false
+ * ```
  *
  * @throws {@link ToolError} `PATTERN_INVALID` for a malformed pattern and for a lone `!`
  */
@@ -88,13 +94,13 @@ export function ignoreMatcher(patterns: readonly string[]): IgnoreMatcher {
   const hasExceptions = rules.some(rule => rule.exception)
   return {
     ignores: path => judge.ignores(path),
-    // Without exceptions the first pattern that matches decides, whoever asks.
+    // Without exceptions the first pattern that matches decides for both questions.
     empties: path => hasExceptions && !judge.ignores(path) && isClosed(rules, path),
     hasExceptions,
   }
 }
 
-/** {@link ignoreMatcher} for a single path; the context itself is never left out. */
+/** As {@link ignoreMatcher}, for a single path; the context itself is never left out. */
 export function isIgnored(patterns: readonly string[], path: string): boolean {
   const { ignores } = ignoreMatcher(patterns)
   return path !== '.' && ignores(path)
@@ -108,12 +114,12 @@ function readRule(text: string): Rule {
   return { exception, matches: ignorePattern(pattern) }
 }
 
-/** For each rule, in order: whether it was found to match a folder, so that it matches all that is in the folder. */
+/** For each rule, in order, whether it matches a folder. Such a rule matches all that is in the folder, too. */
 type Matched = readonly boolean[]
 
 const NOTHING: Matched = []
 
-/** What the rules say of a path, given what they said of the folder that it is in. */
+/** Applies the rules to a path, given their results for its folder. */
 function judge(rules: readonly Rule[], path: string, above: Matched): { ignored: boolean; matched: Matched } {
   let ignored = false
   const matched = rules.map((rule, index) => {
@@ -125,8 +131,8 @@ function judge(rules: readonly Rule[], path: string, above: Matched): { ignored:
 }
 
 /**
- * Judges paths, and keeps what the rules said of the folders above the last one: a walk asks for one path after
- * the other of the same folder.
+ * Applies the rules to paths, and keeps their results for the folders above the last path, since a walk asks for one
+ * path after the other in a folder.
  */
 class Judge {
   readonly #rules: readonly Rule[]

@@ -1,5 +1,5 @@
 /**
- * What an instruction means: one type for each, made by `interpret`.
+ * The meaning of an instruction, with one type for each kind, made by `interpret`.
  *
  * Words are as written: variables are not expanded and quotes are not removed, see `expandWord`.
  *
@@ -8,7 +8,7 @@
 
 import type { Heredoc, HeredocText, StoredBody } from './syntax.js'
 
-/** What `interpret` reads: the fields of an `instruction` record that carry meaning. */
+/** The input of `interpret`: the fields of an `instruction` record that matter for its meaning. */
 export interface InstructionFields {
   /** The keyword, any case. */
   readonly name: string
@@ -27,11 +27,11 @@ export interface InstructionFields {
   readonly comments?: readonly string[]
   /** The last line of an instruction that has an empty line inside it. */
   readonly emptyContinuation?: number
-  /** Of the first instruction: the value of the file's directive `# check=`. */
+  /** The value of the file's directive `# check=`. Only the first instruction has it. */
   readonly check?: string
 }
 
-/** The instruction that an ONBUILD holds back. */
+/** The instruction that an ONBUILD defers to builds upon the image. */
 export type TriggerFields = Pick<InstructionFields, 'name' | 'form' | 'args' | 'flags' | 'trigger'>
 
 export interface SourcePosition {
@@ -51,15 +51,15 @@ export interface Pair {
 export interface InlineSource extends Partial<HeredocText> {
   /** The heredoc's word: the name of the file where the destination is a directory. */
   readonly path: string
-  /** Of a long one, in place of its text: the body as written. */
+  /** In place of the text of a long heredoc: its body as written, in the store. */
   readonly stored?: StoredBody
-  /** Written `<<-`: from the text the leading tabs are gone already. */
+  /** True for `<<-`; the leading tabs are already removed from the text. */
   readonly chomp: boolean
-  /** Variables in the content are to be expanded. */
+  /** Whether variables in the content are to be expanded. */
   readonly expand: boolean
 }
 
-/** A command as RUN, CMD and ENTRYPOINT have it. */
+/** The command of RUN, CMD or ENTRYPOINT. */
 export interface CommandLine {
   /** True: one string for the shell of the stage. False: the argv. */
   readonly shell: boolean
@@ -72,9 +72,9 @@ export interface FromInstruction {
   readonly kind: 'from'
   /** Image, stage, build context or `scratch`; variables not expanded. */
   readonly base: string
-  /** Of `AS name`, in lower case. */
+  /** The name from `AS name`, in lower case. */
   readonly name?: string
-  /** What a comment right above, `# NAME text`, says of the stage; the name is the lower-case one. */
+  /** The text of a comment right above, `# NAME text`, where NAME is the lower-case name of the stage. */
   readonly description?: string
   readonly platform?: string
 }
@@ -135,9 +135,9 @@ export interface LabelInstruction {
 /** One name of ARG. */
 interface DeclaredArg {
   readonly name: string
-  /** Absent where it is declared only. */
+  /** Absent where the ARG has no default value. */
   readonly value?: string
-  /** What a comment right above, `# NAME text`, says of it. */
+  /** The text of a comment right above, `# NAME text`. */
   readonly description?: string
 }
 
@@ -158,7 +158,7 @@ export interface UserInstruction {
 
 export interface ExposeInstruction {
   readonly kind: 'expose'
-  /** As written, sorted; see `parsePorts` for what one stands for. */
+  /** The words as written, sorted; `parsePorts` gives the ports that one stands for. */
   readonly ports: readonly string[]
 }
 

@@ -1,8 +1,8 @@
 /**
- * What an instruction means, checked as BuildKit checks it before it builds anything.
+ * Finds the meaning of instructions, and checks them as BuildKit does before it builds anything.
  *
- * Stricter than BuildKit: flags of ARG and STOPSIGNAL, a RUN without a command, and an ONBUILD whose instruction is
- * wrong are refused here, not ignored or left to whoever builds on the image.
+ * It is stricter than BuildKit in some points: flags of ARG and STOPSIGNAL, a RUN without a command, and an ONBUILD
+ * whose instruction is wrong are refused here, where BuildKit ignores them or fails only in a build upon the image.
  *
  * Spec: moby/buildkit frontend/dockerfile/instructions, https://docs.docker.com/reference/dockerfile/
  *
@@ -62,7 +62,7 @@ export const INSTRUCTION_NAMES: readonly string[] = [...INTERPRETERS.keys()]
  */
 export function interpret(fields: InstructionFields): Instruction {
   const subject = new Subject(fields)
-  // The parser lets none through, but records may come from elsewhere.
+  // The parser refuses NULs, but records may come from elsewhere.
   const withNul = [...fields.args, ...fields.flags].find(text => text.includes('\0'))
   if (withNul !== undefined)
     subject.fail(`${subject.quote(withNul)} has a NUL byte, which no instruction can hold`)
@@ -74,7 +74,7 @@ export function interpret(fields: InstructionFields): Instruction {
 }
 
 /**
- * The meaning of a whole file: each instruction, and that a FROM stands before all but ARG.
+ * The meaning of each instruction of a file. It also checks that a FROM stands before all instructions but ARG.
  *
  * @throws ToolError `DOCKERFILE_INVALID`, see {@link interpret}
  */
@@ -100,7 +100,7 @@ function readOne(subject: Subject): string {
   return subject.needOne()
 }
 
-/** Name, value, separator, three by three. */
+/** Each pair is three words: name, value and separator. */
 function readPairs(subject: Subject): readonly Pair[] {
   noFlags(subject)
   const args = subject.needSome()
@@ -123,7 +123,7 @@ function interpretArg(subject: Subject): ArgInstruction {
   return { kind: 'arg', args }
 }
 
-/** Of the comment lines right above the first that begins with the name and a blank; what follows is as written. */
+/** The description of `name`: the rest of the first comment line right above that begins with the name and a blank. */
 function describe(subject: Subject, name: string): { readonly description?: string } {
   const comment = subject.fields.comments?.find(text => text.startsWith(`${name} `))
   return comment === undefined ? {} : { description: comment.slice(name.length + 1) }

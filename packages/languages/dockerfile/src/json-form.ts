@@ -9,8 +9,8 @@ import { trimStart } from './spaces.js'
 /**
  * The strings of a JSON array.
  *
- * @param trailing - `'ignore'` takes the first array and drops what stands behind it
- * @returns `'other'` for what is no JSON array at all, `'mixed'` for an array that holds more than strings
+ * @param trailing - `'ignore'` takes the first array and drops the text behind it
+ * @returns `'other'` for text that is no JSON array, `'mixed'` for an array that does not hold only strings
  */
 export function parseJSONForm(
   text: string,
@@ -21,7 +21,7 @@ export function parseJSONForm(
   const values = parseArray(trailing === 'ignore' ? start.slice(0, endOfArray(start)) : start)
   if (values === undefined) return 'other'
   const strings = values.filter(value => typeof value === 'string')
-  // An escape like \ud800 alone is no character; Go decodes it as U+FFFD.
+  // A lone surrogate such as \ud800 is no character; Go decodes it as U+FFFD.
   return strings.length < values.length
     ? 'mixed'
     : strings.map(value => value.replace(/\p{Surrogate}/gu, '\ufffd'))
@@ -36,7 +36,7 @@ function parseArray(text: string): unknown[] | undefined {
   }
 }
 
-/** Where the bracket stands that closes the first one, plus one. */
+/** The offset behind the bracket that closes the first one. */
 function endOfArray(text: string): number {
   let depth = 0
   let quoted = false

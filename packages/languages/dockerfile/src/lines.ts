@@ -1,5 +1,5 @@
 /**
- * Physical lines to logical ones: comments dropped, continuations joined.
+ * Makes logical lines of physical ones: drops comments and joins continuations.
  *
  *     file     = { comment | blank | logical }
  *     comment  = { space } "#" text
@@ -19,9 +19,9 @@ import type { EscapeCharacter } from './syntax.js'
 const LINE_LIMIT = 65_535
 const NEWLINE = 0x0a
 
-/** Reads line by line, and knows where it is. Only the line at hand is made text, so that a file costs its bytes. */
+/** Reads line by line and counts the lines. Only the current line is decoded, so memory is that of the file's bytes. */
 export class LineReader {
-  /** Of the line read last, from 1. */
+  /** Number of the line that was read last, from 1. */
   line = 0
   readonly #source: Buffer
   readonly #file: string
@@ -68,12 +68,12 @@ export class LineReader {
   }
 }
 
-/** Where a part of a logical line comes from. */
+/** The physical line that a part of a logical line comes from. */
 interface Piece {
-  /** In the logical line. */
+  /** Offset in the logical line. */
   readonly offset: number
   readonly line: number
-  /** Of its first character, from 1. */
+  /** Column of its first character, from 1. */
   readonly column: number
 }
 
@@ -82,9 +82,9 @@ export interface LogicalLine {
   readonly start: number
   readonly end: number
   readonly pieces: readonly Piece[]
-  /** Its first line asked for another. */
+  /** Whether its first physical line is continued. */
   readonly continued: boolean
-  /** An empty line stood inside it, which BuildKit warns of. */
+  /** Whether it has an empty line inside, which BuildKit warns of. */
   readonly gap: boolean
 }
 
@@ -114,7 +114,7 @@ export function commentOf(line: string): string | undefined {
 /**
  * The logical line that begins with the physical line `first`, which the caller has just read.
  *
- * Of a blank line or a comment `text` is empty.
+ * For a blank line or a comment `text` is empty.
  */
 export function joinLines(first: string, reader: LineReader, escapeChar: EscapeCharacter): LogicalLine {
   const start = reader.line

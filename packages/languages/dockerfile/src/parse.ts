@@ -1,7 +1,7 @@
 /**
- * The parser: a file to the syntax of its instructions, as BuildKit reads it.
+ * The parser. It reads a file into the syntax of its instructions, as BuildKit does.
  *
- * It knows the shape of each instruction, not its meaning: an unknown keyword is kept, for `interpret` to refuse.
+ * It knows the form of each instruction, not its meaning: an unknown keyword is kept, and `interpret` refuses it.
  *
  * Spec: https://docs.docker.com/reference/dockerfile/#format and moby/buildkit frontend/dockerfile/parser
  *
@@ -19,22 +19,26 @@ import { trim, trimStart } from './spaces.js'
 import type { Directive, Dockerfile, EscapeCharacter, Heredoc, SyntaxNode, SyntaxWarning } from './syntax.js'
 
 export interface ParseOptions {
-  /** What messages call the file; `Dockerfile` unless said. */
+  /** The name of the file in messages; `Dockerfile` unless given. */
   readonly file?: string
   /** The language; {@link DOCKERFILE} unless said. */
   readonly grammar?: Grammar
   /**
-   * How many bytes the heredocs of one instruction may have together: one that is too long for what is left has its
-   * body as `bytes`, a view of the source. No limit unless said.
+   * How many bytes of heredocs one instruction may have as text, all together; no limit unless given. A heredoc that
+   * exceeds the rest has its body as `bytes`, a view of the source.
    */
   readonly heredocLimit?: number
 }
 
-/** ONBUILD within ONBUILD is refused later; here it must only not exhaust the stack. */
+/** ONBUILD within ONBUILD is refused later; the limit only keeps it from exhausting the stack here. */
 const NESTING_LIMIT = 10
 
 /**
  * Parses a Dockerfile.
+ *
+ * ```ts
+ * const { instructions } = parseDockerfile('FROM debian\nRUN apt-get update\n')
+ * ```
  *
  * @param source - text, or bytes in UTF-8; other bytes are allowed in comments and bodies of heredocs only
  * @throws {@link ToolError} `DOCKERFILE_INVALID` (or what the grammar says) as `FILE:LINE:COLUMN: ...`
@@ -80,7 +84,7 @@ class Parser {
       if (logical.text !== '' || logical.continued) this.#add(logical)
       return
     }
-    // As BuildKit: of an indented comment the mark is part of the text, so that it describes nothing.
+    // As in BuildKit, the text of an indented comment begins with its `#`, so that it describes nothing.
     const comment = trim(first.slice(1))
     if (comment === '') this.#comments = []
     else this.#comments.push(comment)
@@ -137,7 +141,7 @@ class Parser {
     if (command.args === '') return { ...base, args: [], json: false }
     if (depth >= NESTING_LIMIT) throw this.#errorAt(line, offset, `${command.cmd} nests too deep`)
     const sub = this.#node(line, { offset: offset + command.argsOffset, depth: depth + 1 })
-    // BuildKit gives the held instruction the text up to its last word.
+    // As in BuildKit, the original text of the deferred instruction ends with its last word.
     return { ...base, args: [], json: false, sub: { ...sub, original: command.args } }
   }
 

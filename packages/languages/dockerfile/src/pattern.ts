@@ -5,8 +5,8 @@
  * substitution; before anything else it is an error. Wildcards do not match a newline, as in BuildKit, which makes
  * regular expressions of them.
  *
- * A pattern for the end of a value is read backwards, since its match is: so a lone `\` at its end stands before
- * the character that came before it, where at the end of another pattern it is an error.
+ * A pattern for the end of a value is matched and therefore read backwards. So a lone `\` at its end escapes the
+ * character before it; at the end of any other pattern it is an error.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export type Pattern = readonly PatternToken[]
 
 const NOT_NEWLINE = (char: string): boolean => char !== '\n'
 
-/** @returns a string when the pattern is wrong: what it is */
+/** @returns a string that says what is wrong, when the pattern is not valid */
 export function parsePattern(text: string): Pattern | string {
   return parseChars([...text])
 }
@@ -90,7 +90,7 @@ export function replaceMatches(value: string, pattern: Pattern, options: Replace
   let lastEnd = -1
   while (at <= chars.length) {
     const end = begins[at] === 1 ? matchAt(pattern, [chars, at], 'longest') : undefined
-    // An empty match right behind another match is none.
+    // An empty match right behind another match does not count.
     if (end !== undefined && !(end === at && at === lastEnd)) {
       out.push(options.replacement(() => chars.slice(at, end).join('')))
       lastEnd = end
@@ -103,12 +103,15 @@ export function replaceMatches(value: string, pattern: Pattern, options: Replace
 }
 
 export interface ReplaceOptions {
-  /** What takes the place of a match, whose text is asked for where it is needed. */
+  /** Gives the replacement of a match; it calls `match` for the matched text only where it needs that. */
   readonly replacement: (match: () => string) => string
   readonly all: boolean
 }
 
-/** At which characters a match can begin: found from the end backwards, so that no search from a place is in vain. */
+/**
+ * Marks the characters at which a match can begin. They are found from the end backwards, so that no later search is in
+ * vain.
+ */
 function matchBegins(pattern: Pattern, chars: readonly string[]): Uint8Array {
   const begins = new Uint8Array(chars.length + 1)
   let below = new Uint8Array(pattern.length + 1)

@@ -5,7 +5,7 @@
  *     range = PORT [ "-" PORT ]
  *     host  = IPv4 | "[" IPv6 "]" | IPv6
  *
- * Only the last range, that of the container, says anything; host and host ports are checked and dropped.
+ * Only the last range, that of the container, is used; host and host ports are checked and dropped.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface PortAndProtocol {
   readonly protocol: string
 }
 
-/** Splits at the first slash; the protocol is `tcp` unless said. Without a port both are empty. */
+/** Splits at the first slash; the protocol is `tcp` unless given. Without a port both are empty. */
 export function splitPort(text: string): PortAndProtocol {
   const slash = text.indexOf('/')
   const port = slash < 0 ? text : text.slice(0, slash)
@@ -60,7 +60,7 @@ function readRange(spec: string, text: string): { first: number; last: number } 
   return { first, last }
 }
 
-/** @param extra - how many ports more than one the container has: the host needs one, or as many */
+/** @param extra - the number of the container's ports minus one; the host has one port, or as many as the container */
 function checkHost(spec: string, host: string, extra: number): void {
   const colon = host.lastIndexOf(':')
   const ports = host.slice(colon + 1)
@@ -73,7 +73,7 @@ function checkHost(spec: string, host: string, extra: number): void {
     throw invalid(spec, 'host and container have different numbers of ports')
 }
 
-/** URL knows what an IPv6 address is; it would take shorthand such as `127.1` for IPv4. */
+/** IPv6 addresses are checked by URL. For IPv4 it would accept shorthand such as `127.1`. */
 function isAddress(text: string): boolean {
   if (text.includes(':')) return URL.canParse(`http://[${text}]/`)
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && URL.canParse(`http://${text}/`)

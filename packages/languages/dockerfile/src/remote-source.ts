@@ -1,6 +1,6 @@
 import { type GitRef, parseGitRef } from './git-ref.js'
 
-/** Sources that are no paths: ADD fetches them. Throws where the query of a git address is wrong. */
+/** True for sources that ADD fetches, since they are no paths. Throws where the query of a git address is wrong. */
 export function isRemote(source: string): boolean {
   return /^https?:\/\//.test(source) || remoteGitRef(source) !== undefined
 }

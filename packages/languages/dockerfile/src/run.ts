@@ -71,7 +71,7 @@ function oneOf<T extends string>(
   return found ?? subject.fail(`--${flag} ${subject.quote(value)} is not one of ${allowed.join(', ')}`, value)
 }
 
-/** What can be said before variables are expanded: the fields, and that `from` has none. */
+/** Checks what can be checked before variables are expanded: the fields, and that `from` has no variable. */
 function checkMount(subject: Subject, mount: string): void {
   const fields = parseCSVLine(mount)
   if (fields === undefined) subject.fail(`--mount ${subject.quote(mount)} is no list of fields`, mount)
@@ -88,7 +88,7 @@ export interface Device {
 /**
  * The value of `RUN --device`: `vendor.com/class=name[,required[=bool]]`, the name also as `name=...`.
  *
- * @returns a string when it is wrong: how
+ * @returns a string that says what is wrong, when it is not valid
  */
 export function parseDevice(text: string): Device | string {
   const fields = parseCSVLine(text)

@@ -1,9 +1,9 @@
 /**
- * Bytes of a source file to text and back, without loss, and errors that point into it.
+ * Converts the bytes of a source file to text and back without loss, and makes errors that point into it.
  *
- * A byte that is no part of valid UTF-8 becomes one code unit U+DC80 to U+DCFF, which no valid text holds. So a
- * Latin-1 name in a comment does no harm, the body of a heredoc keeps its bytes, and anywhere else the byte can be
- * pointed at.
+ * A byte that is no part of valid UTF-8 becomes one code unit U+DC80 to U+DCFF, which no valid text holds. So a Latin-1
+ * name in a comment does no harm, the body of a heredoc keeps its bytes, and an error for such a byte elsewhere can
+ * give its place.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface Place {
 }
 
 /**
- * The error of everything that is wrong in a source file: `FILE:LINE:COLUMN: message`.
+ * An error in a source file: `FILE:LINE:COLUMN: message`.
  *
  * Codes: `DOCKERFILE_INVALID` and `KUBEFILE_INVALID`; the user corrects the file at that place.
  */
@@ -70,7 +70,7 @@ function decodeInvalid(bytes: Buffer): string {
   return parts.join('')
 }
 
-/** How many bytes a character has that begins with `byte`. */
+/** The number of bytes of a character whose first byte is `byte`. */
 function widthOf(byte: number): number {
   if (byte < 0xc0) return 1
   if (byte < 0xe0) return 2
@@ -100,7 +100,7 @@ export function replaceRawBytes(text: string): string {
   return text.replace(RAW_BYTES, '\ufffd')
 }
 
-/** What in `text` no instruction can carry, and where; undefined when it is clean. */
+/** The first character of `text` that no instruction may contain, and its place; undefined when there is none. */
 export function firstUnprintable(
   text: string,
 ): { readonly offset: number; readonly message: string } | undefined {

@@ -1,7 +1,7 @@
 /**
- * White space, as the two libraries that BuildKit's parser is written with see it.
+ * White space by the two definitions that BuildKit's parser uses.
  *
- * JavaScript's `\s` is neither: it takes U+FEFF for a space and U+0085 not.
+ * JavaScript's `\s` is neither of them: it contains U+FEFF and lacks U+0085.
  *
  * @module
  */
@@ -12,7 +12,10 @@ const SPACE = '[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202
 const ONE_SPACE = new RegExp(`^${SPACE}$`)
 const LEADING = new RegExp(`^${SPACE}+`)
 
-/** What parts the keyword from the rest, and the words of most instructions: a narrower set, ASCII only. */
+/**
+ * The characters that separate the keyword from the rest, and the words of most instructions: a narrower set, ASCII
+ * only.
+ */
 const BLANKS = /[\t\v\f\r ]+/
 
 export function isSpace(char: string): boolean {
@@ -23,7 +26,7 @@ export function trimStart(text: string): string {
   return text.replace(LEADING, '')
 }
 
-/** By a loop: a pattern anchored at the end would try every run of spaces, in quadratic time. */
+/** This is a loop, since a pattern anchored at the end would try every run of spaces, in quadratic time. */
 export function trimEnd(text: string): string {
   let end = text.length
   while (end > 0 && isSpace(text.charAt(end - 1))) end--

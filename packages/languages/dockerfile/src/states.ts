@@ -1,6 +1,6 @@
 /**
- * Matching of wildcards by walking all states at once: time is length times pattern, whatever the input. A regular
- * expression would backtrack, and `a*a*a*a*b` against a long name would take years.
+ * Matching of wildcards by walking all states at once: the time is the product of both lengths, whatever the input. A
+ * regular expression would backtrack, and `a*a*a*a*b` against a long name would take years.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export type Token =
   | { readonly type: 'many'; readonly accepts: (char: string) => boolean }
   /** Nothing, or anything that ends with a slash. */
   | { readonly type: 'folders' }
-  /** A place between two characters; '' stands for what is before the first one and behind the last. */
+  /** A condition on the place between two characters, each of which is '' at an end of the text. */
   | { readonly type: 'place'; readonly holds: (before: string, after: string) => boolean }
 
 /** A state is the index of the token that comes next. */
@@ -31,7 +31,7 @@ export function enter(tokens: readonly Token[], states: States, state: number): 
   return states
 }
 
-/** Adds the states that lie behind places which hold here. */
+/** Adds the states behind conditions on a place that hold here. */
 function pass(tokens: readonly Token[], states: States, [before, after]: readonly [string, string]): void {
   for (const state of states) {
     const token = tokens[state]

@@ -1,10 +1,10 @@
 /**
- * What the parser gives: the syntax of a Dockerfile, before anything is known of what an instruction means.
+ * The output of the parser: the syntax of a Dockerfile, without the meaning of its instructions.
  *
  * @module
  */
 
-/** What stands in a heredoc, as text. */
+/** The body of a heredoc, as text. */
 export interface HeredocText {
   /** Line ends as in the file. Bytes that are not UTF-8 are U+FFFD here and right in `contentRaw`. */
   readonly content: string
@@ -12,7 +12,7 @@ export interface HeredocText {
   readonly contentRaw?: string
 }
 
-/** What stands in a long heredoc, as it lies in a store. */
+/** The body of a long heredoc, as a blob in a store. */
 export interface StoredBody {
   readonly digest: string
   /** Bytes. */
@@ -24,11 +24,11 @@ export interface Heredoc extends Partial<HeredocText>, Partial<StoredBody> {
   readonly name: string
   /** False when a part of the word was quoted: variables in the body stay as they are. */
   readonly expand: boolean
-  /** `<<-`: the consumer drops leading tabs where it wants to. */
+  /** True for `<<-`: leading tabs are to be dropped, which is left to the consumer. */
   readonly chomp: boolean
   /** The number before `<<`; 0 when there is none. */
   readonly fd: number
-  /** A body that is longer than the parser was to give as text. */
+  /** The body where it exceeds the parser's limit for text. */
   readonly bytes?: Uint8Array
 }
 
@@ -38,14 +38,16 @@ export type EscapeCharacter = '\\' | '`'
 export interface SyntaxNode {
   /** The keyword as typed. */
   readonly cmd: string
-  /** Words; of ENV and LABEL: name, value, `=` or nothing, three by three; of a shell form: one string. */
+  /**
+   * The words. For ENV and LABEL each pair is three words: name, value, and `=` or nothing. A shell form is one string.
+   */
   readonly args: readonly string[]
   /** As written, quotes and escapes removed: `--from=build`. */
   readonly flags: readonly string[]
-  /** The arguments were a JSON array. */
+  /** Whether the arguments were a JSON array. */
   readonly json: boolean
   readonly heredocs: readonly Heredoc[]
-  /** Of ONBUILD: the instruction behind it; its lines are 0. */
+  /** For ONBUILD: the instruction that it defers; its lines are 0. */
   readonly sub?: SyntaxNode
   /** First and last line, from 1, bodies of heredocs included. */
   readonly start: number

@@ -17,7 +17,7 @@ interface Paths {
   readonly dest: string
 }
 
-/** As BuildKit finds one, whatever quotes and escapes say. */
+/** BuildKit's test for a variable, which disregards quotes and escapes. */
 const VARIABLE = /\$./
 
 export function interpretCopy(subject: Subject): CopyInstruction {
@@ -90,7 +90,7 @@ function readPaths(subject: Subject): Paths {
   return { sources: words.filter(word => heredocOf(word) === undefined), heredocs, dest }
 }
 
-/** What a word opens; a word with an open quote is a path. */
+/** The heredoc that a word opens, if any. A word with an open quote is a path. */
 function heredocOf(word: string): HeredocWord | undefined {
   if (!word.includes('<<')) return undefined
   try {
@@ -101,7 +101,7 @@ function heredocOf(word: string): HeredocWord | undefined {
   }
 }
 
-/** Takes the first body of that name: two heredocs may have the same. */
+/** Removes the first body with that name from the list, since two heredocs may have the same name. */
 function inlineSource(subject: Subject, opened: HeredocWord, bodies: Heredoc[]): InlineSource {
   const index = bodies.findIndex(body => body.name === opened.name)
   const [body] = index < 0 ? [] : bodies.splice(index, 1)

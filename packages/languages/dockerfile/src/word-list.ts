@@ -1,5 +1,5 @@
 /**
- * Collects the words of an expansion: characters that split at white space, and text that does not.
+ * Collects the words of an expansion from text that is split at white space and text that is not.
  *
  * @module
  */
@@ -10,7 +10,7 @@ export class WordList {
   readonly #words: string[] = []
   #word = ''
 
-  /** Adds text as it is, white space included, as quotes and escapes give it. Returns it. */
+  /** Adds text that is not split, as it comes from quotes and escapes. Returns it. */
   add(text: string): string {
     this.#word += text
     return text
@@ -30,7 +30,7 @@ export class WordList {
     return this.#words
   }
 
-  /** An empty word is none, quoted or not. */
+  /** An empty word is dropped, quoted or not. */
   #close(): void {
     if (this.#word === '') return
     this.#words.push(this.#word)

@@ -1,8 +1,8 @@
 /**
  * Words of an instruction, quotes and escapes kept: `a "b c" d\ e` has three.
  *
- * A quote opens inside a word too. Within single quotes ESC means nothing, elsewhere it takes the next character
- * along, whatever that is. An ESC at the very end is dropped; a quote that nothing closes ends with the text.
+ * A quote may open inside a word. Within single quotes ESC has no meaning; elsewhere the character behind it belongs to
+ * the word, whatever it is. An ESC at the very end is dropped; a quote that is not closed ends with the text.
  *
  * @module
  */
@@ -32,7 +32,7 @@ export function splitWords(text: string, escapeChar: EscapeCharacter): Word[] {
   return words
 }
 
-/** `dangling`: the text ends with an escape character that takes nothing along. */
+/** `dangling` means that the text ends with an escape character, with nothing to escape. */
 function endOfWord(
   text: string,
   start: number,

@@ -1,4 +1,4 @@
-// What instructions mean, and what is refused.
+// Tests of the meaning of instructions, and of those that are refused.
 import t from 'tap'
 import { parseDuration } from '../src/duration.js'
 import {

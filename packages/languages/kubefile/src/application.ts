@@ -1,5 +1,5 @@
 /**
- * What an application of a Kubefile is, by the names of its files.
+ * Finds the type of an application of a Kubefile by the names of its files.
  *
  * Spec: sealerio/sealer v0.11.0, build/kubefile/parser/utils.go
  *
@@ -11,15 +11,15 @@ export type ApplicationType = 'helm' | 'kube' | 'shell' | ''
 /** A source of APP, CNI or CSI. */
 export interface ApplicationSource {
   readonly name: string
-  /** Of a directory: the files below it, `/` between parts, in byte order. Undefined: a file. */
+  /** For a directory: the files below it, with `/` between components, in byte order. Undefined for a file. */
   readonly files?: readonly string[]
 }
 
 const CHART = ['Chart.yaml', 'values.yaml', 'templates']
 
 /**
- * `helm` where a source, or all of them together, is a chart; else `kube` or `shell` where every file is YAML or a
- * script; else empty: nothing can be said, and its commands have to be given.
+ * `helm` where a source, or all sources together, are a chart; else `kube` or `shell` where every file is YAML or a
+ * script; else empty: the type is unknown, and the Kubefile must give the application's commands.
  */
 export function applicationType(sources: readonly ApplicationSource[]): ApplicationType {
   if (isChart(sources)) return 'helm'
@@ -28,7 +28,7 @@ export function applicationType(sources: readonly ApplicationSource[]): Applicat
   return types.size === 1 && only !== undefined ? only : ''
 }
 
-/** The files that starting the application names. Of scripts, only the first source counts. */
+/** The files in the command that starts the application. For scripts only the first source counts. */
 export function launchFiles(
   app: { readonly name: string; readonly type: ApplicationType },
   sources: readonly ApplicationSource[],

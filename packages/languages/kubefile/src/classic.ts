@@ -5,7 +5,7 @@
  *     instruction = KEYWORD blanks rest              any case; the rest is one text, without quoting
  *     FROM image   COPY source destination   RUN text   CMD text   ARG name [ "=" value ] { "," name [ "=" value ] }
  *
- * Lines are those of a Dockerfile. What the old parser did by accident, and what is done here:
+ * Lines are those of a Dockerfile. The old parser did some things by accident, which are decided here:
  *
  * | the old parser | here |
  * |---|---|
@@ -39,7 +39,7 @@ import { type KubefileFields, refuse } from './fields.js'
 const KEYWORDS = ['FROM', 'COPY', 'RUN', 'CMD', 'ARG'] as const
 type Keyword = (typeof KEYWORDS)[number]
 
-/** Everything behind the keyword is taken from the line itself: flags have no meaning. */
+/** The text behind the keyword is taken from the line itself, since flags have no meaning. */
 const GRAMMAR: Grammar = {
   code: 'KUBEFILE_INVALID',
   forms: new Map(),

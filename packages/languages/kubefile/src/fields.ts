@@ -1,5 +1,5 @@
 /**
- * What both dialects give: the fields of `instruction` records.
+ * The result of parsing either dialect: the fields of `instruction` records.
  *
  * @module
  */

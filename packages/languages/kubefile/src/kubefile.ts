@@ -12,7 +12,7 @@ import { NEWER_NAMES, parseNewer } from './newer.js'
 const CLASSIC_NAMES = new Set(['FROM', 'COPY', 'RUN', 'CMD', 'ARG'])
 const NEWER_ONLY = new Set(NEWER_NAMES.filter(name => !CLASSIC_NAMES.has(name)))
 
-/** Finds the lines and keywords, and says nothing of the rest. */
+/** A grammar that finds lines and keywords and accepts any arguments. */
 const PROBE: Grammar = {
   code: 'KUBEFILE_INVALID',
   forms: new Map(),
@@ -22,8 +22,8 @@ const PROBE: Grammar = {
 }
 
 /**
- * Which dialect a file is written in: the newer one when it uses a word that only that one has, a `--flag`, or a
- * command as a JSON array, none of which the older parsers could read; else the classic one.
+ * Which dialect a file is written in: the newer one when it has a keyword that only the newer dialect knows, a
+ * `--flag`, or a command as a JSON array, none of which the older parsers could read; else the classic one.
  */
 export function dialectOf(source: string | Uint8Array, file = 'Kubefile'): Dialect {
   const { instructions } = parseDockerfile(source, { file, grammar: PROBE })
@@ -44,14 +44,18 @@ export function dialectOfFile(name: string, source: string | Uint8Array): Dialec
 }
 
 export interface KubefileOptions {
-  /** What messages call the file; `Kubefile` unless said. */
+  /** The name of the file in messages; `Kubefile` unless given. */
   readonly file?: string
-  /** {@link dialectOf} the file unless said. */
+  /** The dialect that {@link dialectOf} finds unless given. */
   readonly dialect?: Dialect
 }
 
 /**
  * Parses a Kubefile and checks all that can be checked without reading other files.
+ *
+ * ```ts
+ * const instructions = parseKubefile('FROM kubernetes:v1.22.15\nCMD kubectl apply -f app.yaml\n')
+ * ```
  *
  * @throws ToolError `KUBEFILE_INVALID`, `DOCKERFILE_INVALID` as `FILE:LINE:COLUMN: ...`
  */

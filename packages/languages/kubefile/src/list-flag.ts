@@ -4,8 +4,8 @@ export interface ListFlag {
 }
 
 /**
- * A flag whose value may be a list: `--name=a,b`, `--name=[a, b]`, `--name="[a, b]"`, with or without the dashes. Blanks
- * around values go. Undefined for what has no `=`.
+ * A flag whose value may be a list: `--name=a,b`, `--name=[a, b]`, `--name="[a, b]"`, with or without the dashes.
+ * Blanks around values are removed. Undefined for text without a `=`.
  */
 export function parseListFlag(text: string): ListFlag | undefined {
   const [, name, list] = /^-*([^=]*)=(.*)$/s.exec(text) ?? []

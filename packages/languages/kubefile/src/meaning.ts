@@ -1,7 +1,7 @@
 /**
- * What a Kubefile of the newer dialect means: the Dockerfile that it stands for, and what is said of applications.
+ * The meaning of a Kubefile of the newer dialect: the Dockerfile that it stands for, and its applications.
  *
- *     APP CNI CSI   COPY and ADD into the folder of the application; of CNI and CSI a LABEL too
+ *     APP CNI CSI   COPY and ADD into the folder of the application; for CNI and CSI a LABEL too
  *     KUBEVERSION   a LABEL
  *     CMD CMDS LAUNCH APPENV APPCMDS ENV   the extension of the image
  *
@@ -30,12 +30,12 @@ export interface LoweredInstruction<T extends KubefileFields> {
 
 export interface KubefileMeaning<T extends KubefileFields> {
   readonly dockerfile: readonly LoweredInstruction<T>[]
-  /** Those of the base too, by name. */
+  /** The applications by name, with those of the base. */
   readonly applications: ReadonlyMap<string, Application>
   readonly env: Readonly<Record<string, string>>
-  /** What LAUNCH names. */
+  /** The applications that LAUNCH names. */
   readonly launch: readonly string[]
-  /** What CMD and CMDS give. */
+  /** The commands of CMD and CMDS. */
   readonly cmds: readonly string[]
 }
 
@@ -46,7 +46,7 @@ export interface MeaningOptions {
   readonly arch: string
   /** Applications of the base. */
   readonly inherited?: readonly Application[]
-  /** What lies under a name of the build context. */
+  /** Finds the files at a path of the build context. */
   readonly source: (name: string) => ApplicationSource
 }
 
@@ -204,7 +204,10 @@ class Reader<T extends KubefileFields> {
   }
 }
 
-/** The source of a COPY with `$ARCH` and `${ARCH}` as what is built for: so sealer reads both dialects since 0.8. */
+/**
+ * The source of a COPY with `$ARCH` and `${ARCH}` replaced by the architecture of the build, as sealer does it for both
+ * dialects since 0.8.
+ */
 export function withArch(word: string, arch: string): string {
   return word.replace(/\$(?:\{ARCH\}|ARCH(?![A-Za-z0-9_]))/g, () => arch)
 }

@@ -52,7 +52,7 @@ const SHARED_FORMS = SHARED.flatMap(name => {
   return form === undefined ? [] : [[name.toLowerCase(), form] as const]
 })
 
-/** What stands behind a JSON array is ignored, as sealer does. */
+/** Text behind a JSON array is ignored, as in sealer. */
 const GRAMMAR: Grammar = {
   code: 'KUBEFILE_INVALID',
   forms: new Map([...SHARED_FORMS, ...OWN_FORMS]),
@@ -61,7 +61,7 @@ const GRAMMAR: Grammar = {
   trailing: 'ignore',
 }
 
-/** sealer's own parser: ENV in words, CMD and APPCMDS split like a list. */
+/** The grammar of sealer's own parser: ENV has words, CMD and APPCMDS are split like a list. */
 const RAW_GRAMMAR: Grammar = {
   ...GRAMMAR,
   forms: new Map([
@@ -99,7 +99,7 @@ export function parseRawKubefile(source: string | Uint8Array, file = 'Kubefile')
 /**
  * Parses and checks a Kubefile of the newer dialect.
  *
- * @throws ToolError `KUBEFILE_INVALID`, and `DOCKERFILE_INVALID` for what a Dockerfile would refuse too
+ * @throws ToolError `KUBEFILE_INVALID`, and `DOCKERFILE_INVALID` for errors in what both languages share
  */
 export function parseNewer(source: string | Uint8Array, file: string): readonly KubefileFields[] {
   const parsed = parseDockerfile(source, { file, grammar: GRAMMAR })
@@ -119,7 +119,7 @@ function newerFields(node: SyntaxNode, fields: Omit<KubefileFields, 'dialect'>):
   return { ...fields, ...flags, ...(shell ? { form: 'shell' } : {}), dialect: 'kubefile' }
 }
 
-/** sealer takes `--platform` as a list, and the first of it. */
+/** sealer reads `--platform` as a list and uses its first value. */
 function onePlatform(flag: string): string {
   const list = parseListFlag(flag)
   return list?.name === 'platform' ? `--platform=${list.values[0]}` : flag
@@ -172,7 +172,7 @@ function checkOrder(list: readonly KubefileFields[]): void {
   }
 }
 
-/** Names of applications, as far as the file alone can tell. */
+/** Checks the names of applications, as far as the file alone allows. */
 function checkApplications(list: readonly KubefileFields[]): void {
   const bases = list.filter(fields => fields.name === 'FROM').map(fields => fields.args[0])
   if (bases.some(base => base !== 'scratch')) return

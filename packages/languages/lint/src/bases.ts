@@ -85,7 +85,7 @@ function globalArgs(
   return { env, names }
 }
 
-/** Base images are to be valid without any build argument, too. */
+/** Reports base images that are valid only with build arguments. */
 function checkDefaults(
   stages: readonly Stage[],
   global: readonly Step[],
@@ -100,7 +100,7 @@ function checkDefaults(
       context.collector.report('InvalidDefaultArgInFrom', stage.from.fields, message)
     }
   } catch (error) {
-    // With the build arguments that are given it may be right; if not, the walk below says so.
+    // The base may be valid with the build arguments that are given; if not, the walk over the stages reports it.
     if (!(error instanceof ToolError)) throw error
   }
 }
@@ -144,7 +144,7 @@ function reportRedundant(
   collector.report('RedundantTargetPlatform', stage.from.fields, message)
 }
 
-/** A stage that is named after its platform means it. */
+/** A stage that is named after its platform has a constant platform on purpose. */
 function reportConstant(stage: Stage, { matched, unmatched, word }: Expansion, collector: Collector): void {
   if (matched.size > 0 || unmatched.size > 0) return
   const { os, architecture } = attemptAt(stage.from, () => parsePlatform(word))
@@ -172,7 +172,7 @@ function expandFrom(stage: Stage, word: string, env: ReadonlyMap<string, string>
   return expandAt(stage.from, word, env)
 }
 
-/** An error of the expansion becomes one of the file. */
+/** Expands a word; an error of the expansion gets the place in the file. */
 export function expandAt(step: Step, word: string, env: ReadonlyMap<string, string>): Expansion {
   const escape = step.fields.escape === '`' ? '`' : '\\'
   return attemptAt(step, () => expand(word, { env, escape }))

@@ -1,5 +1,5 @@
 /**
- * What `# check=` says.
+ * Reads the options in `# check=`.
  *
  *     check  = option { ";" option }
  *     option = "skip" "=" rules  |  "experimental" "=" rules  |  "error" "=" BOOLEAN
@@ -19,7 +19,7 @@ import { ToolError } from '@pipelayer/errors'
 export interface CheckOptions {
   readonly skip: ReadonlySet<string> | 'all'
   readonly experimental: ReadonlySet<string> | 'all'
-  /** Every finding is an error. */
+  /** Whether every finding is an error. */
   readonly error: boolean
 }
 
@@ -53,7 +53,7 @@ function parseRules(text: string): CheckOptions['skip'] {
   return text === 'all' ? 'all' : new Set(text.split(',').map(rule => rule.trim()))
 }
 
-/** What the first comment `check=...` above an instruction says; one that is wrong is just a comment. */
+/** The options in the first comment `check=...` above an instruction. A malformed one is an ordinary comment. */
 export function commentOptions(comments: readonly string[]): CheckOptions {
   const comment = comments.find(isCheckComment)
   const value = comment === undefined ? '' : (readDirectives(`#${comment}`)[0]?.value ?? '')
@@ -69,7 +69,7 @@ export function isCheckComment(comment: string): boolean {
   return readDirectives(`#${comment}`)[0]?.name === 'check'
 }
 
-/** Both together: what either skips is skipped. */
+/** Joins two options: a rule that either of them skips is skipped. */
 export function mergeOptions(one: CheckOptions, other: CheckOptions): CheckOptions {
   return {
     skip: union(one.skip, other.skip),

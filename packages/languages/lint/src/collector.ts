@@ -17,11 +17,11 @@ export interface Finding {
 
 export interface ReportDetails {
   readonly message: string
-  /** Where it is not the rule's own. */
+  /** The severity where it differs from the rule's own. */
   readonly severity?: Severity
-  /** One line, where it is not the whole instruction. */
+  /** A single line, where the finding is not about the whole instruction. */
   readonly line?: number
-  /** The instruction whose comments count too. */
+  /** Another instruction whose comments can skip the rule, too. */
   readonly cause?: LintInstruction
 }
 
@@ -39,7 +39,7 @@ export class Collector {
     const details = typeof found === 'string' ? { message: found } : found
     const all = [this.#options, this.#commentsOf(at), this.#commentsOf(details.cause ?? at)]
     const { experimental = false, severity, description } = RULES[rule]
-    // As BuildKit: an experimental rule is not skipped but not asked for.
+    // As in BuildKit, an experimental rule is off unless it is asked for.
     const wanted = experimental
       ? all.some(options => holds(options.experimental, rule))
       : !all.some(options => holds(options.skip, rule))
@@ -55,7 +55,7 @@ export class Collector {
     })
   }
 
-  /** By line; of one line, as reported. */
+  /** The findings by line; those of one line in the order in which they were reported. */
   sorted(): readonly Finding[] {
     return [...this.#findings].sort((one, other) => one.line - other.line)
   }

@@ -5,7 +5,7 @@
  *     operator = ";" | "&" | "|" | "(" | ")" | "`" | newline         "&&" and "||" are two
  *     command = { KEYWORD | NAME "=" word | wrapper } program { word }
  *
- * Quotes and backslashes are removed from words. It is no shell: what a variable or a substitution holds is not known,
+ * Quotes and backslashes are removed from words. This is no shell: values of variables and substitutions are not known,
  * and bodies of functions and loops count as commands that run once.
  *
  * @module
@@ -16,7 +16,7 @@ export type SimpleCommand = readonly string[]
 
 const OPERATORS = new Set([';', '&', '|', '(', ')', '`', '\n'])
 const BLANK = /[ \t\r]/
-/** Words that stand before a program and change nothing for us. */
+/** Words before the name of a program that do not matter for the rules. */
 const BEFORE = new Set(
   '! { if then elif else while until do time exec env sudo command eatmydata nice'.split(' '),
 )

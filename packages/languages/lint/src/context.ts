@@ -1,6 +1,6 @@
 import type { Collector } from './collector.js'
 
-/** What every rule may ask for. */
+/** The settings that every rule can read. */
 export interface LintContext {
   readonly collector: Collector
   readonly buildArgs: ReadonlyMap<string, string>

@@ -1,6 +1,6 @@
 /**
- * The rules that hold for a Kubefile: those that read names and words. What its instructions do is not what Docker's
- * do, so the rules on variables, paths, packages and commands are left out.
+ * The rules that apply to a Kubefile, which are those about names and words. Its instructions do other things than
+ * Docker's, so the rules on variables, paths, packages and commands are left out.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
- * The linter: instructions of one file in, findings out.
+ * The linter, which turns the instructions of one file into findings.
  *
- * It walks the file as a build would, without executing anything, and stops where a build would stop: that error is
- * part of the result.
+ * It follows the file as a build would, without executing anything, and stops where a build would stop. The error of
+ * the build is part of the result.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export interface LintOptions {
   readonly platform?: string
   /** Patterns of `.dockerignore`, see `parseIgnore`. */
   readonly ignore?: readonly string[]
-  /** What holds beside the file's `# check=`. */
+  /** Options in addition to those of the file's `# check=`. */
   readonly check?: CheckOptions
 }
 
@@ -78,7 +78,7 @@ function lintDockerfile(list: readonly LintInstruction[], context: LintContext):
   try {
     walkStages(stages, globals, context)
   } finally {
-    // What stands above a mistake can still be improved.
+    // The instructions above an error are checked for best practices all the same.
     checkPractices(stages, context)
   }
 }

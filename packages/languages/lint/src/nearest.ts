@@ -5,7 +5,10 @@ const DISTANCE_LIMIT = 2
 /** No longer name is compared: the time is quadratic. */
 const LENGTH_LIMIT = 100
 
-/** The known variable that a misspelt one was meant to be. Case counts, and of equally near ones the first is it. */
+/**
+ * The known variable that a misspelt one was meant to be. Upper and lower case differ; of several equally near ones the
+ * first is taken.
+ */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > LENGTH_LIMIT) return undefined
   let least = DISTANCE_LIMIT + 1

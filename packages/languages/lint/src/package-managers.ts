@@ -1,5 +1,5 @@
 /**
- * What a RUN does with the system's package manager.
+ * Recognises calls of the system's package manager in a RUN.
  *
  * @module
  */
@@ -12,9 +12,9 @@ interface Manager {
   readonly upgrade: readonly string[]
   /** Options whose value is the next word. */
   readonly valued: ReadonlySet<string>
-  /** The folders of what it downloads: a mount there, or their removal, is a clean-up. */
+  /** The folders of its downloads. A mount there, or their removal, counts as a clean-up. */
   readonly caches: readonly string[]
-  /** Subcommand that cleans up, and option of `install` that leaves nothing behind. */
+  /** The subcommand that cleans up. `noCache` is an option of `install` with which no downloads stay. */
   readonly clean?: string
   readonly noCache?: string
 }
@@ -74,7 +74,7 @@ export interface PackageCall {
   readonly options: readonly string[]
 }
 
-/** The call that a command is, if it is one. */
+/** The call of a package manager in a command, if it is one. */
 export function packageCall([path = '', ...words]: SimpleCommand): PackageCall | undefined {
   const program = path.slice(path.lastIndexOf('/') + 1)
   const manager = MANAGERS.get(program)
@@ -90,12 +90,12 @@ export function installs({ manager, subcommand }: PackageCall): boolean {
   return manager.install.includes(subcommand)
 }
 
-/** Whether it brings the whole system up to date. */
+/** Whether the call upgrades the whole system. */
 export function upgradesAll({ manager, subcommand, operands }: PackageCall): boolean {
   return manager.upgrade.includes(subcommand) && operands.length === 0
 }
 
-/** Whether the RUN of `call` leaves nothing of what was downloaded in the layer. */
+/** Whether the RUN of `call` leaves no downloaded files in the layer. */
 export function cleansUp(
   { manager, options }: PackageCall,
   run: { readonly commands: readonly SimpleCommand[]; readonly mounts: readonly string[] },

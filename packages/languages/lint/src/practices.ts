@@ -1,5 +1,5 @@
 /**
- * Best practices that BuildKit has no rule for. They come after the walk, which knows the expanded values.
+ * Best practices that BuildKit has no rule for. They run after the walk, which has expanded the values.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export function checkPinned(fields: LintInstruction, base: string, collector: Co
       `Base image ${JSON.stringify(base)} has ${what}: it changes with time`,
     )
   } catch (error) {
-    // A Kubefile's base may have a name of its own kind.
+    // The base of a Kubefile may have a name that is no image reference.
     if (!(error instanceof ToolError)) throw error
   }
 }

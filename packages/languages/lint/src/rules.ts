@@ -1,8 +1,8 @@
 /**
- * The table of rules: their names, what they ask for, how much they matter.
+ * The table of rules with their names, descriptions and severities.
  *
- * Those of origin `buildkit` have the names, descriptions and messages of `docker build --check`. Its
- * InvalidBaseImagePlatform is missing: it compares with the config of the base image, which no Dockerfile tells.
+ * Those of origin `buildkit` have the names, descriptions and messages of `docker build --check`. BuildKit's
+ * InvalidBaseImagePlatform is missing, since it needs the config of the base image.
  *
  * Spec: moby/buildkit frontend/dockerfile/linter, Dockerfile frontend 1.20
  *
@@ -14,12 +14,12 @@ export type Severity = (typeof SEVERITIES)[number]
 
 export interface Rule {
   readonly origin: 'buildkit' | 'pipelayer'
-  /** Of most of its findings. */
+  /** The severity of most of its findings. */
   readonly severity: Severity
   readonly description: string
   /** Reports only when `experimental=` names it. */
   readonly experimental?: true
-  /** Reads names and words only, and so holds for Kubefiles too. */
+  /** The rule reads names and words only, so it applies to Kubefiles too. */
   readonly kubefiles?: true
 }
 

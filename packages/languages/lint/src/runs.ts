@@ -20,7 +20,7 @@ interface Run {
   readonly mounts: readonly string[]
 }
 
-/** @param shipped - the stage's layers are in the image, so that their size matters */
+/** @param shipped - whether the stage's layers are in the image, so that their size matters */
 export function checkRuns(
   stage: Stage,
   { shipped }: { readonly shipped: boolean },
@@ -36,7 +36,7 @@ export function checkRuns(
   checkOrder(stage, runs, collector)
 }
 
-/** undefined for what is no RUN, did not come up in the walk, or is for another kind of shell. */
+/** undefined for an instruction that is no RUN, was not reached by the walk, or uses another kind of shell. */
 function readRun(step: Step, { state, os }: Stage): Run | undefined {
   const { instruction } = step
   if (instruction.kind !== 'run' || os === 'windows' || !state.shells.has(step)) return undefined
@@ -90,7 +90,7 @@ function checkCleanUp(run: Run, collector: Collector): void {
   collector.report('PackageCleanUp', run.step.fields, message)
 }
 
-/** An update in a layer of its own is cached while the packages move on. */
+/** Reports an update of package lists in a layer of its own, which stays cached while the packages change. */
 function checkUpdates(runs: readonly Run[], collector: Collector): void {
   let apart = false
   for (const { step, calls, mounts } of runs) {
@@ -136,7 +136,7 @@ const DEPENDENCIES: readonly RegExp[] = [
   /^dotnet restore$/,
 ]
 
-/** With the whole context above it, any change of any file installs everything again. */
+/** Reports an installation below a COPY of the whole context: then a change of any file installs everything again. */
 function checkOrder({ steps, state }: Stage, runs: readonly Run[], collector: Collector): void {
   const isWhole = (source: string): boolean => /^\.?\/?$/.test(source)
   const copied = steps.findIndex(
@@ -153,7 +153,7 @@ function checkOrder({ steps, state }: Stage, runs: readonly Run[], collector: Co
 
 function installsDependencies([path = '', ...words]: SimpleCommand): boolean {
   const program = path.slice(path.lastIndexOf('/') + 1)
-  // Flags say nothing here, but of pip the one that names a list.
+  // Flags do not matter here, except for pip's flag that names a list of requirements.
   const kept = program.startsWith('pip') ? words : words.filter(word => !word.startsWith('-'))
   return DEPENDENCIES.some(pattern => pattern.test([program, ...kept].join(' ')))
 }

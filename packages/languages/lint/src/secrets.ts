@@ -1,5 +1,5 @@
 /**
- * Keys and passwords: names that say so, and texts that look so. No message repeats a value.
+ * Finds keys and passwords, by the names of variables and by the look of values. No message repeats a value.
  *
  * @module
  */
@@ -8,7 +8,10 @@ import type { Collector } from './collector.js'
 import type { LintInstruction } from './instruction.js'
 import type { Step } from './stages.js'
 
-/** Words of a name, parted by `_`, in any case. Spec: moby/buildkit frontend/dockerfile/dockerfile2llb */
+/**
+ * Words that mark a name as that of a secret; words are separated by `_`, in any case. Spec: moby/buildkit
+ * frontend/dockerfile/dockerfile2llb
+ */
 const SECRET_WORDS = new Set(
   'apikey auth credential credentials key password pword passwd secret token'.split(' '),
 )
@@ -26,7 +29,10 @@ export function checkSecretName(
   collector.report('SecretsUsedInArgOrEnv', fields, message)
 }
 
-/** The forms that their makers chose so that they can be found. No pattern can go back over more than one run. */
+/**
+ * Forms of keys that their issuers chose so that they can be found. No pattern backtracks over more than one run of
+ * characters.
+ */
 const LITERALS: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['a private key', /-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----/],
   ['an AWS access key', /\b(AKIA|ASIA)[0-9A-Z]{16}\b/],

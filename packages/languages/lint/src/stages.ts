@@ -1,5 +1,5 @@
 /**
- * A file as stages, and what is known of each while it is walked.
+ * The stages of a file, and the state of each during the walk.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { LintInstruction } from './instruction.js'
 
 /** One instruction at its place. */
 export interface Step {
-  /** Where it stands: of a trigger, the FROM that sets it off. */
+  /** The instruction's place; for a trigger, that of the FROM that runs it. */
   readonly fields: LintInstruction
   /** As typed. */
   readonly keyword: string
@@ -23,17 +23,17 @@ export interface Stage {
   /** Set by `resolveBases`: the base with its variables expanded, and the stage that it is. */
   base: string
   baseStage?: Stage
-  /** The operating system that the stage is of. */
+  /** The operating system of the stage. */
   os: string
 }
 
-/** What holds at one instruction of a stage. */
+/** The state of a stage at one instruction. */
 export interface StageState {
   /** ARG with a value and ENV. */
   readonly env: Map<string, string>
   /** Names of ARGs, with a value or without. */
   readonly declared: Set<string>
-  /** The base image has an environment that the file does not tell. */
+  /** Whether the base image may set variables that the file does not show. */
   openEnv: boolean
   workdirSet: boolean
   /** SHELL, where it was set. */

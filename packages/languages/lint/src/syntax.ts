@@ -1,5 +1,5 @@
 /**
- * Rules that read one instruction, before it is known to be right.
+ * Rules that read one instruction before its meaning is checked.
  *
  * @module
  */
@@ -34,7 +34,7 @@ function checkFrom(fields: LintInstruction, collector: Collector): void {
     collector.report('StageNameCasing', fields, `Stage name '${name}' should be lowercase`)
   }
   const from = keywordOf(fields.raw)
-  // A keyword in mixed case is for another rule.
+  // Another rule reports a keyword in mixed case.
   const [lower, upper] = [from === from.toLowerCase(), from === from.toUpperCase()]
   const matches = lower ? as === as.toLowerCase() : !upper || as === as.toUpperCase()
   if (!matches) {
@@ -43,7 +43,7 @@ function checkFrom(fields: LintInstruction, collector: Collector): void {
   if (fields.args.length === 3) checkDescription(fields, [name.toLowerCase()], collector)
 }
 
-/** The comment right above an ARG or a named stage is its description. */
+/** Reports a comment right above an ARG or a named stage that is not in the form of its description. */
 function checkDescription(fields: LintInstruction, names: readonly string[], collector: Collector): void {
   const comment = fields.comments?.filter(text => !isCheckComment(text)).at(-1)
   const [first] = names

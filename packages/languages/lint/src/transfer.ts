@@ -1,5 +1,5 @@
 /**
- * Rules on what COPY and ADD take.
+ * Rules on the sources of COPY and ADD.
  *
  * @module
  */
@@ -41,7 +41,10 @@ export function checkTransfer(transfer: Transfer, context: LintContext): void {
   }
 }
 
-/** Exceptions may take a file back in from a folder that is left out: then nothing can be said. */
+/**
+ * Reports sources that `.dockerignore` leaves out. With exceptions, files in such a folder may be included, so nothing
+ * is reported.
+ */
 function checkIgnored({ step, instruction }: Transfer, local: readonly string[], context: LintContext): void {
   const matcher = ignoreMatcher(context.ignore)
   if (matcher.hasExceptions) return

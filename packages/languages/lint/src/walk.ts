@@ -1,5 +1,5 @@
 /**
- * Each stage from its base to its last instruction, with the variables that hold at each.
+ * Goes through each stage from its base to its last instruction, with the variables that are set at each.
  *
  * @module
  */
@@ -21,7 +21,7 @@ const WINDOWS_ABSOLUTE = /^([a-z]:)?[\\/]/i
 /** @throws ToolError DOCKERFILE_INVALID where a build would stop */
 export function walkStages(stages: readonly Stage[], globals: Globals, context: LintContext): void {
   const reached = reachableStages(stages)
-  // As BuildKit: triggers belong to the config of a base, and a stage that nobody needs has none.
+  // As in BuildKit, triggers come from the config of a base, and a stage that is not needed has no config.
   for (const stage of stages)
     new StageWalk(stage, globals, context).run(
       reached.has(stage) ? (stage.baseStage?.state.triggers ?? []) : [],
@@ -110,7 +110,7 @@ class StageWalk {
     }
   }
 
-  /** The one that stands above is what has no effect. */
+  /** Reports the earlier one of two such instructions, since it has no effect. */
   #usedOnce(step: Step): void {
     const { last } = this.#stage.state
     const before = last.get(step.instruction.kind)
@@ -123,7 +123,7 @@ class StageWalk {
     })
   }
 
-  /** All words see the values from before the instruction. */
+  /** All words of an ENV use the values from before the instruction. */
   #env(step: Step, pairs: readonly { readonly name: string; readonly value: string }[]): void {
     const expanded = pairs.map(({ name, value }) => this.#expandAll(step, [name, value]))
     checkPairs(step, this.#context)
@@ -162,7 +162,7 @@ class StageWalk {
   #run(step: Step, { mounts }: RunInstruction): void {
     this.#stage.state.shells.set(step, this.#stage.state.shell)
     for (const mount of mounts) {
-      // A quoted field may hold a comma; for the names in it that makes no difference.
+      // A quoted field may contain a comma, but that does not matter for the names in it.
       for (const field of mount.split(',')) {
         const sign = field.indexOf('=')
         if (sign >= 0) this.#expand(step, field.slice(sign + 1))
@@ -181,7 +181,7 @@ class StageWalk {
     checkTransfer({ step, instruction, sources }, this.#context)
   }
 
-  /** Ports are split after their expansion, and nobody complains of what is not set. */
+  /** Ports are split after their expansion; variables that are not set are not reported. */
   #expose(step: Step, ports: readonly string[]): void {
     const words = ports.flatMap(port => expandAt(step, port, this.#stage.state.env).words)
     checkExpose(step, words, this.#context.collector)
@@ -197,7 +197,7 @@ class StageWalk {
     return expanded
   }
 
-  /** Quotes mean nothing in a heredoc, and its escape is always the backslash. */
+  /** Quotes have no meaning in a heredoc, and its escape character is always the backslash. */
   #expandBody(step: Step, text: string): void {
     const { env } = this.#stage.state
     const { unmatched } = attemptAt(step, () => expand(text, { env, quotes: 'ignore' }))
@@ -210,7 +210,8 @@ class StageWalk {
       if (declared.has(name) || NOT_IN_ENV.has(name)) continue
       const meant = nearest(name, env.keys())
       const message = `Usage of undefined variable '$${name}'${hint(meant, '$')}`
-      // The base image may set it; only a misspelling of a name that is set here is more likely than that.
+      // The base image may set the variable, so the finding is only a hint unless the name is nearly one that is set
+      // here.
       const isMisspelt = meant !== undefined && Math.abs(meant.length - name.length) <= 1
       const severity = openEnv && !isMisspelt ? { severity: 'info' as const } : {}
       this.#context.collector.report('UndefinedVar', step.fields, { message, ...severity })
@@ -218,7 +219,7 @@ class StageWalk {
   }
 }
 
-/** One finding for each pair without `=`. `args` are name, value, separator, three by three. */
+/** One finding for each pair without `=`. In `args` each pair is three words: name, value and separator. */
 export function checkPairs(
   { fields, keyword }: Pick<Step, 'fields' | 'keyword'>,
   context: Pick<LintContext, 'collector'>,
@@ -231,7 +232,7 @@ export function checkPairs(
   }
 }
 
-/** An ONBUILD of the base, as it happens at this FROM. */
+/** The instruction of an ONBUILD of the base, which runs at this FROM. */
 function held(trigger: Stage['state']['triggers'][number], from: Step): Step {
   const { raw, trigger: fields } = trigger.fields
   const command = raw.trimStart().slice(trigger.keyword.length)

@@ -1,4 +1,4 @@
-// The rules of BuildKit by tables, what is skipped, and where a build would stop.
+// Tables for the rules of BuildKit, for rules that are skipped, and for errors that would stop a build.
 import fs from 'node:fs'
 import { fileFields, parseDockerfile } from '@pipelayer/dockerfile'
 import { parseKubefile } from '@pipelayer/kubefile'

@@ -1,4 +1,4 @@
-// The best practices by tables: what each finds, and what it leaves alone.
+// Tables for the best practices: what each rule reports, and what it does not.
 import { check, S } from './rows.js'
 
 const D = 'FROM debian:12\n'

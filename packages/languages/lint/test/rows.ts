@@ -1,5 +1,5 @@
 /**
- * Tables of files and what the linter finds in them.
+ * Table rows of files and of the findings that the linter reports for them.
  *
  * @module
  */

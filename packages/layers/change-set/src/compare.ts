@@ -8,14 +8,15 @@ import fs from 'node:fs'
 import { bytesOf, type Xattrs } from '@pipelayer/rootfs'
 import type { Found } from './entry-fields.js'
 
-/** Compared at a time: large, since each step is two reads. */
+/** Bytes that are compared at a time. The number is large, since each step makes two reads. */
 const CHUNK_BYTES = 1 << 20
 const OPEN = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
 let buffers: readonly [Buffer, Buffer] | undefined
 
 /**
- * Equal in type, mode, owner, xattrs and, unless it is a directory, in time and content. Content is read last, and
- * only where all else is equal. A directory's own time follows from what happens in it.
+ * True for entries that are equal in type, mode, owner and xattrs and, unless they are directories, in time and
+ * content. Content is read last, and only where all else is equal. The time of a directory does not count, since it
+ * follows from changes of its entries.
  */
 export function isSame(a: Found, b: Found): boolean {
   if (!isSameMetadata(a, b)) return false
@@ -66,7 +67,7 @@ function isSameBytes(left: number, right: number): boolean {
   }
 }
 
-/** Fills the buffer unless the file ends: a read may be short without being the last. */
+/** Fills the buffer unless the file ends. It repeats the read, since a short read need not be the last one. */
 function chunkAt(fd: number, buffer: Buffer, position: number): Buffer {
   let length = 0
   while (length < buffer.length) {

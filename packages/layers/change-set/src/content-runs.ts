@@ -27,7 +27,7 @@ export function runsOf({ runs }: ContentFields, size: number): readonly Run[] {
   return runs
 }
 
-/** Collects the runs of a file from the parts that a tar tells. */
+/** Collects the runs of a file from the data and holes that a tar parser gives. */
 export class RunsBuilder {
   readonly #runs: [number, number][] = []
   #position = 0

@@ -1,8 +1,8 @@
 /**
  * The bytes of files that lie in blobs.
  *
- * Where the files come in the order in which they lie, a blob is read once, forward. One that is wanted out of order
- * is decompressed into a temporary file first. Memory: a decompressor for each blob in use.
+ * Where files are read in the order in which they lie in a blob, the blob is read once, forward. Otherwise it is
+ * decompressed into a temporary file first. Memory: a decompressor for each blob in use.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { runsOf } from './content-runs.js'
 import { ForwardReader, outOfRange } from './forward-reader.js'
 import type { ContentSource } from './types.js'
 
-/** More blobs than any image has layers: each keeps a file open. */
+/** The most blobs, since each keeps a file open. No image has as many layers. */
 const MAX_BLOBS = 512
 const CHUNK_BYTES = 1 << 18
 const ZEROS = Buffer.alloc(1 << 16)
@@ -24,18 +24,18 @@ const ZEROS = Buffer.alloc(1 << 16)
 export interface BlobContentsOptions {
   /** The bytes of a blob as it is stored, not verified. `path` is a hint. */
   open(digest: Digest, path: string | undefined): AsyncIterable<Buffer>
-  /** A new, empty file, open for reading and writing, that goes when it is closed. */
+  /** Makes a new, empty file, open for reading and writing, that is removed when it is closed. */
   tempFile(): number
   readonly signal?: AbortSignal | undefined
 }
 
 type Bytes = AsyncGenerator<Buffer, void, void>
 
-/** Reads files out of blobs, each blob proven by its digest. The owner closes it. */
+/** Reads files out of blobs and checks each blob against its digest. The owner closes it. */
 export class BlobContents implements ContentSource {
   readonly #options: BlobContentsOptions
   readonly #forward = new Map<Digest, ForwardReader>()
-  /** Decompressed copies. */
+  /** Descriptors of decompressed copies. */
   readonly #copies = new Map<Digest, number>()
 
   constructor(options: BlobContentsOptions) {
@@ -80,7 +80,7 @@ export class BlobContents implements ContentSource {
     const reader = this.#forward.get(digest) ?? this.#start(digest, path)
     if (range.offset >= reader.position) return yield* reader.range(range.offset, range.length)
     this.#forward.delete(digest)
-    // What was read so far may already be in the layer: it has to be proven too.
+    // Bytes that were read so far may already be in the layer, so they have to be checked too.
     await reader.finish()
     yield* fromCopy(await this.#copy(digest, path), digest, range)
   }
@@ -111,7 +111,7 @@ export class BlobContents implements ContentSource {
 }
 
 interface Range {
-  /** Bytes, in the decompressed blob. */
+  /** In bytes, in the decompressed blob. */
   readonly offset: number
   readonly length: number
 }

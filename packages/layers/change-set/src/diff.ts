@@ -1,12 +1,12 @@
 /**
- * Change sets: what differs between a lower tree and the merged tree above it.
+ * Change sets: the differences between a lower tree and the merged tree above it.
  *
  * A change set is a function of the two trees alone. So it is the same for an overlay upper directory, for one of
  * fuse-overlayfs and for two plain copies: an entry of the upper that equals its lower is no change; a directory that
- * was removed and made anew, which overlayfs marks opaque, is written as the whiteouts of what is gone from it
+ * was removed and made anew, which overlayfs marks opaque, is written as whiteouts of the entries that are gone from it
  * (image-spec v1.1, layer.md: producers should prefer explicit whiteouts).
  *
- * {@link Walk} says in what order they come, and what of the trees is kept in memory.
+ * {@link Walk} documents the order of the changes, and the memory that it uses.
  *
  * @module
  */
@@ -37,7 +37,8 @@ import { type NameNow, type TreePair, Walk } from './walk.js'
 /**
  * The changes that an overlay upper directory holds.
  *
- * Without `lowers` every entry counts as new, every whiteout and opaque marker as meant: what `op` says is then a guess.
+ * Without `lowers` every entry counts as new, and every whiteout and opaque marker is taken as it is; `op` is then a
+ * guess.
  *
  * @throws ToolError `OVERLAY_REDIRECT`, `OVERLAY_METACOPY` (mount with these features off), `OVERLAY_NEEDS_ROOT`,
  *   `NOT_A_DIRECTORY`, `WHITEOUT_NAME` for a file named `.wh.*`, `ID_UNMAPPED`, system errors
@@ -79,14 +80,14 @@ interface PairOptions extends DiffOptions {
 interface Folder {
   readonly upper: string
   readonly lowers: Merged
-  /** Whether names that are missing in the upper are gone; else they are as below. */
+  /** Whether names that are missing in the upper are deleted; else they are unchanged. */
   readonly complete: boolean
 }
 
 interface NameOnDisk extends NameNow {
   readonly upper: UpperEntry
   readonly below: LowerEntry | undefined
-  /** Whether the names below it are all that it has. */
+  /** For a directory: whether the upper has all of its names, so that names which are missing there are deleted. */
   readonly complete: boolean
 }
 
@@ -152,7 +153,9 @@ class TreesOnDisk implements TreePair<Folder, NameOnDisk> {
     }
   }
 
-  /** As `attempt` does; but the words of an error that hardly ever comes are too dear to be made for each entry. */
+  /**
+   * As `attempt`, except that the text of the error is made only when one occurs: making it for each entry is too slow.
+   */
   #upper(path: string): UpperEntry | undefined {
     try {
       return this.#sides.upper(path)
@@ -186,7 +189,7 @@ class TreesOnDisk implements TreePair<Folder, NameOnDisk> {
     return hardlinkFields(upper, first, this.#owners)
   }
 
-  /** Reads again what the walk reads: it is asked for only where a hard-linked file is equal to its lower. */
+  /** Reads the directory again, as the walk does. It is called only where a hard-linked file is equal to its lower. */
   shared({ upper, lowers }: Folder): { files: SharedName[]; folders: Folder[] } {
     const files: SharedName[] = []
     const folders: Folder[] = []

@@ -1,5 +1,5 @@
 /**
- * What stands in a `change` record about an entry on disk.
+ * The fields of a `change` record for an entry on disk.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { type Attributes, type OwnerMap, timeOf, type Xattrs } from '@pipelayer/
 import { type FileStat, majorOf, minorOf } from '@pipelayer/sys'
 import { formatPaxTime } from '@pipelayer/tar'
 
-/** An entry as it was found. */
+/** An entry as it was found on disk. */
 export interface Found {
   /** Absolute binary string. */
   readonly path: string
@@ -40,7 +40,7 @@ export function entryFields(type: EntryType, found: Found, owners: OwnerMap): En
   }
 }
 
-/** Another name of the file `linkname`, a path in the same layer. */
+/** The fields of another name of the file `linkname`, a path in the same layer. */
 export function hardlinkFields(found: Found, linkname: string, owners: OwnerMap): EntryFields {
   return { type: 'hardlink', ...ownerFields(found.stat, owners), ...linkFields(linkname) }
 }
@@ -75,7 +75,7 @@ function contentFields(type: EntryType, { path, stat, linkname }: Found): Partia
 
 /** The path of a change, as it stands in its record. */
 export function pathFields(path: string): Pick<ChangeRecord, 'path' | 'pathRaw'> {
-  // A record has one of both; the type asks for `path` in any case.
+  // A record has one of the two fields; the type demands `path` in any case.
   return nameFields('path', path) as Pick<ChangeRecord, 'path' | 'pathRaw'>
 }
 

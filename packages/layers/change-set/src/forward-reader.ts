@@ -5,7 +5,7 @@
  */
 import { ToolError } from '@pipelayer/errors'
 
-/** Reads ranges out of a stream; what lies between them is read over. */
+/** Reads ranges out of a stream and skips the bytes between them. */
 export class ForwardReader {
   readonly #iterator: AsyncIterator<Buffer>
   readonly #name: string
@@ -25,7 +25,7 @@ export class ForwardReader {
     while (this.position < end) yield await this.#take(end, end)
   }
 
-  /** Reads to the end, since only that proves what was read before. */
+  /** Reads to the end, since only then the digest of the bytes is known. */
   async finish(): Promise<void> {
     this.#rest = Buffer.alloc(0)
     for (let next = await this.#iterator.next(); next.done !== true; next = await this.#iterator.next());

@@ -1,31 +1,34 @@
 /**
- * Hard links: which files have other names than before, though none of them differs by itself.
+ * Finds files whose set of names has changed, though no single name differs.
  *
  * @module
  */
 
-/** A name of a file that has several, or had. */
+/** A name of a file that has or had several names. */
 export interface SharedName {
-  /** The same for all names of a file. */
+  /** Identifies the file; it is the same for all of its names. */
   readonly file: unknown
-  /** What had the name before, told from others in the same way; undefined where nothing had it. */
+  /** Identifies, in the same way, the file that had the name before; undefined where none had it. */
   readonly before: unknown
-  /** Whether it counts when names that were one file are files of their own now: it has to be equal to what was before. */
+  /**
+   * Whether it counts as a change that names of one file are separate files now. This is asked only of a file that is
+   * equal to the one before.
+   */
   readonly parts: boolean
 }
 
-/** A tree and the one before it, as far as hard links go. */
+/** The part of a pair of trees that concerns hard links. */
 export interface SharedTree<Dir> {
   readonly root: Dir
-  /** What is in a directory now. */
+  /** The hard-linked files and the folders in a directory now. */
   shared(dir: Dir): { readonly files: readonly SharedName[]; readonly folders: readonly Dir[] }
 }
 
 /**
- * The files whose names were not one file before: every name of such a file is a change, also one that is equal to what
- * was there, since only so are they one file again where the changes are applied. The other way round, names that were
- * one file and now are equal files are changes only where the tree says that it {@link SharedName.parts}: overlayfs
- * breaks links by itself when it copies up.
+ * The files whose names were not one file before. Every name of such a file is a change, even where it is equal to the
+ * file before, since otherwise the names would not become one file where the changes are applied. In the opposite case,
+ * names that were one file and are now equal files are changes only where {@link SharedName.parts} is true, since
+ * overlayfs breaks links by itself when it copies up.
  *
  * Walks the whole tree; memory: one entry for each hard-linked file.
  */
@@ -42,9 +45,9 @@ export function regroupedFiles<Dir>(tree: SharedTree<Dir>): ReadonlySet<unknown>
 
 class Groups {
   readonly regrouped = new Set<unknown>()
-  /** By the file that a name is now: what had the name before. */
+  /** For each file now: the file that had its names before. */
   readonly #before = new Map<unknown, unknown>()
-  /** By the file that a name was: the first that has one of its names now. */
+  /** For each file before: the first file now that has one of its names. */
   readonly #now = new Map<unknown, unknown>()
 
   add({ file, before, parts }: SharedName): void {
@@ -54,7 +57,7 @@ class Groups {
     if (parts) this.#part(file, before)
   }
 
-  /** A name that has kept the very file of before need not be told. */
+  /** A name that still has the same file as before is no change. */
   #part(file: unknown, before: unknown): void {
     const first = this.#now.get(before) ?? file
     this.#now.set(before, first)

@@ -1,5 +1,5 @@
 /**
- * What differs between two root filesystems in memory, as a change set: by the same {@link Walk} as on disk.
+ * Makes a change set of two root filesystems in memory, by the same {@link Walk} as on disk.
  *
  * @module
  */
@@ -12,13 +12,14 @@ import { type NameNow, type TreePair, Walk } from './walk.js'
 
 export interface ImageDiffOptions {
   /**
-   * Tells also what a layer usually leaves out: a directory whose time alone differs, and names that ceased to be one
-   * file though the files are equal. What the changes are applied to then comes out the same in every respect.
+   * Also report changes that a layer usually leaves out: a directory of which only the time differs, and names that are
+   * equal files but no longer one file. Then the tree to which the changes are applied becomes the same in every
+   * respect.
    */
   readonly exact?: boolean
 }
 
-/** The changes that make `after` of `before`. */
+/** The changes that turn `before` into `after`. */
 export function diffImages(
   before: ImageTree,
   after: ImageTree,
@@ -27,7 +28,7 @@ export function diffImages(
   return new Walk(new ImagePair({ before: before.root, after: after.root }, options)).run()
 }
 
-/** A directory, and what was a directory in its place before. */
+/** A directory, and the directory that was in its place before. */
 interface DirPair {
   readonly before: DirNode | undefined
   readonly after: DirNode
@@ -62,7 +63,7 @@ class ImagePair implements TreePair<DirPair, NodeNow> {
     const before = dir.before?.children.get(name)
     const after = dir.after.children.get(name)
     if (after === undefined) return 'gone'
-    // A hard link is the file itself under another name: no node is of that type.
+    // No node is of type `hardlink`, since a hard link is the same node under another name.
     const type = after.entry.type as Exclude<EntryType, 'hardlink'>
     return { type, before, after, isNew: before === undefined, isOpaque: false }
   }
@@ -100,7 +101,7 @@ class ImagePair implements TreePair<DirPair, NodeNow> {
     return { files, folders }
   }
 
-  /** Whether a file has several names, or had where that counts. */
+  /** Whether a file has several names, or had several where that matters. */
   #isShared(before: Node | undefined, after: LeafNode): boolean {
     return after.links > 1 || (this.#exact && before?.kind === 'leaf' && before.links > 1)
   }

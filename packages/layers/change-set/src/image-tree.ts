@@ -1,9 +1,9 @@
 /**
- * A root filesystem in memory: names and what stands in their headers, not their bytes.
+ * A root filesystem in memory: the names and headers of its files, not their bytes.
  *
- * Layers are applied to it as they would be to a directory: whiteouts remove what lower layers brought, parents resolve
- * through symlinks inside the root. So what several layers come to is known without unpacking one of them, without
- * rights, and with every owner, device and xattr as it was.
+ * Layers are applied to it as they would be to a directory: whiteouts remove entries of lower layers, parents resolve
+ * through symlinks inside the root. So the tree of several layers is known without unpacking them and without
+ * privileges, and keeps every owner, device and xattr.
  *
  * Memory: about half a kilobyte for each entry.
  *
@@ -30,7 +30,7 @@ import {
 import { attributeFields } from './entry-fields.js'
 import type { ListedChange } from './list.js'
 
-/** A parent that no entry describes. */
+/** The fields of a parent directory that has no entry of its own. */
 const UNDESCRIBED: EntryFields = { type: 'dir', ...attributeFields(DEFAULT_DIRECTORY) }
 
 /** A directory. */
@@ -50,13 +50,13 @@ export interface LeafNode {
   readonly kind: 'leaf'
   readonly entry: EntryFields
   readonly sum: string | undefined
-  /** Names that it has or had. */
+  /** How many names it has or had. */
   links: number
 }
 
 export type Node = DirNode | LeafNode
 
-/** What a missing directory on the way becomes: made, or a reason to stop. */
+/** The treatment of a missing directory: the resolver makes it, or stops. */
 type Missing = 'make' | 'stop'
 
 export class ImageTree implements RemovableTree<DirNode> {
@@ -70,12 +70,12 @@ export class ImageTree implements RemovableTree<DirNode> {
     this.#views = { make: viewOf(root, 'make'), stop: viewOf(root, 'stop') }
   }
 
-  /** A copy that later layers of this one do not reach. Leaves are shared: the same leaf is the same file. */
+  /** A copy that layers which are applied later do not change. Leaves are shared: the same leaf is the same file. */
   snapshot(): ImageTree {
     return new ImageTree(copyOf(this.root, undefined))
   }
 
-  /** The next changes are of the next layer up. */
+  /** Begins the next layer: later changes belong to it. */
   nextLayer(): void {
     this.#layer++
     this.#seen = new SeenPaths()
@@ -111,7 +111,7 @@ export class ImageTree implements RemovableTree<DirNode> {
     this.#own(dir).add(name)
     const seen = this.#seen.see(components.join('/'), entryKey(made))
     if (seen === 'other') throw new ToolError('DUPLICATE_ENTRY', 'the layer has this path twice')
-    // A file that comes again stays, so that its hard links are still links to it.
+    // A file that comes a second time is not replaced, so that its hard links stay links to it.
     if (seen === 'same' && made.entry.type !== 'dir' && made.entry.type !== 'hardlink') return
     this.#put(dir, name, made)
   }
@@ -123,7 +123,7 @@ export class ImageTree implements RemovableTree<DirNode> {
       else dir.children.set(name, directory(entry, dir))
       return
     }
-    // First: what is hidden now can be no target.
+    // This comes first, since an entry that is hidden now cannot be the target of a link.
     if (there?.kind === 'dir') makeRoomAt(this, dir, name)
     const node = entry.type === 'hardlink' ? this.#target(entry, { dir, name }) : leaf(entry, sum)
     dir.children.set(name, node)
@@ -163,7 +163,7 @@ export class ImageTree implements RemovableTree<DirNode> {
     return this.#own(dir).has(name)
   }
 
-  /** A copy: names go while it is looked through. */
+  /** This is a copy, since names are removed while the caller iterates. */
   names(dir: DirNode): string[] {
     return [...dir.children.keys()]
   }
@@ -174,7 +174,7 @@ export class ImageTree implements RemovableTree<DirNode> {
     return node
   }
 
-  /** Nothing is open in memory. */
+  /** Does nothing: directories in memory need not be closed. */
   leave(): void {}
 
   remove(dir: DirNode, name: string): void {
@@ -223,11 +223,11 @@ interface Leaf {
   readonly sum: string | undefined
 }
 
-/** What an entry says of itself. Of a directory that comes again the last one counts. */
+/** All fields of an entry as one text. Where a directory comes twice, the last one counts. */
 function entryKey({ entry, sum }: Leaf): string {
   if (entry.type === 'dir') return 'dir'
   const { content, ...fields } = entry
-  // Without a sum it is not known whether bytes at two places are the same.
+  // Without a sum the place of the bytes counts, since the bytes at two places may differ.
   return JSON.stringify([fields, sum ?? content])
 }
 

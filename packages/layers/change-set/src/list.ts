@@ -1,8 +1,8 @@
 /**
  * The entries of a layer as changes, as they stand in its tar; nothing is unpacked.
  *
- * What a `change` cannot say is left behind: names of owners, atime and ctime, PAX records of vendors, the spelling of
- * a name (`./a` is `a`), and which dialect of tar it was.
+ * A `change` has no fields for some of a tar's data, which is dropped: names of owners, atime and ctime, PAX records of
+ * vendors, the spelling of a name (`./a` is `a`), and the dialect of the tar.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { RunsBuilder } from './content-runs.js'
 import { attributeFields, pathFields } from './entry-fields.js'
 
 export interface ListOptions {
-  /** The blob that the tar is in: without it entries do not say where their bytes lie. */
+  /** The blob that contains the tar. Without it entries have no `content`. */
   readonly blob?: { readonly digest: Digest; readonly path?: string | undefined }
   /** Hash each file, for {@link ListedChange.sum}. */
   readonly sums?: boolean
@@ -86,7 +86,8 @@ class Lister {
         return undefined
       case 'hole':
         open?.runs.hole(event.size)
-        // In place of the zeros, which may be more than anyone can hash: a file with other holes is another file.
+        // The size of a hole is hashed in place of its zeros, which may be too many to hash. So files with different
+        // holes count as different.
         open?.hash?.update(`hole ${event.size}`)
         return undefined
       case 'end':
@@ -149,7 +150,7 @@ class Lister {
   }
 }
 
-/** Undefined for what is no whiteout. */
+/** The change for a whiteout; undefined for any other entry. */
 function markerOf(components: readonly string[], entry: ReadEntry): ChangeRecord | undefined {
   const parents = components.slice(0, -1)
   const hidden = hiddenIn(entry, parents, components.at(-1) ?? '')

@@ -1,5 +1,5 @@
 /**
- * Holds changes that come as they stand in a tar to what a layer has to be, whatever their order.
+ * Checks changes in the order of a tar against the rules for a layer.
  *
  * @module
  */
@@ -9,7 +9,8 @@ import { PathSet, quoted } from '@pipelayer/rootfs'
 import { checkedPath, invalid, type PlacedChange } from './order.js'
 
 /**
- * No path twice, directories apart, and every hard link after its file. Parents may be in a layer below.
+ * No path may come twice unless it is a directory, and every hard link must follow its file. Parents may be in a layer
+ * below.
  *
  * Memory: 16 to 32 bytes for each entry.
  */

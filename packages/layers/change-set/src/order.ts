@@ -1,5 +1,5 @@
 /**
- * Holds changes to their order, on which the digest of a layer depends and by which its reader knows what is meant.
+ * Checks the order of changes. The digest of a layer depends on it, and so does the meaning of its whiteouts.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { PathSet, quoted, WHITEOUT_PREFIX } from '@pipelayer/rootfs'
 const SLASH = 0x2f
 const DOT = 0x2e
 
-/** A change that stands where it may. */
+/** A change that has been checked, with its path. */
 export interface PlacedChange {
   readonly change: ChangeRecord
   /** Binary string; `''` for the root. */
@@ -19,8 +19,8 @@ export interface PlacedChange {
 }
 
 /**
- * Depth first, a directory before its contents, names in byte order, the opaque marker first; no path twice, every
- * parent there, every hard link after its file.
+ * The order is depth first, a directory before its contents, names in byte order, an opaque marker first. No path may
+ * come twice, every parent must be present, and every hard link must follow its file.
  *
  * Memory: 16 bytes for each file.
  */
@@ -32,7 +32,7 @@ export class OrderCheck {
 
   /**
    * @throws ToolError `ORDER_INVALID`, `DUPLICATE_ENTRY`, `PARENT_MISSING`, `LINK_TARGET_MISSING`, `CHANGE_INVALID`,
-   *   `WHITEOUT_NAME`: the change set was made or edited by something that does not know the rules
+   *   `WHITEOUT_NAME`: the change set was made or edited by a program that does not know the rules
    */
   check(change: ChangeRecord): PlacedChange {
     const path = checkedPath(change)
@@ -46,7 +46,7 @@ export class OrderCheck {
 
   #advance(change: ChangeRecord, path: string, key: string): void {
     const order = comparePaths(key, this.#last)
-    // The root's own key is that of the start.
+    // The root has the key that the check starts with.
     if (order === 0 && key !== '')
       throw invalid('DUPLICATE_ENTRY', { change, path }, 'the change set has it twice')
     if (order < 0)
@@ -54,7 +54,7 @@ export class OrderCheck {
     this.#last = key
   }
 
-  /** A parent is a directory, and the last one that is a prefix. */
+  /** The parent must be a directory and the nearest one on the way to the last path. */
   #requireParent(change: ChangeRecord, path: string): void {
     if (path === '') return
     const parent = change.op === 'opaque' ? path : parentOf(path)
@@ -106,7 +106,7 @@ export function checkedPath(change: ChangeRecord): string {
   return path
 }
 
-/** What nearly every path is: nothing empty, no NUL, and no name that begins with a dot. */
+/** True for a path without empty components, NULs and names that begin with a dot, as nearly every path is. */
 function isPlain(path: string): boolean {
   let before = SLASH
   for (let i = 0; i < path.length; i++) {

@@ -1,5 +1,5 @@
 /**
- * The two sides of a comparison: the tree that is read now and what lies below it.
+ * The two sides of a comparison: the tree that is read now, and the trees below it.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export interface UpperEntry extends Found {
   readonly isWhiteout: boolean
 }
 
-/** How both sides are read. `form` undefined: plain trees. */
+/** Reads both sides. Without a `form` they are plain trees. */
 export class Sides {
   readonly chain: LowerChain
   readonly #form: XattrForm | undefined
@@ -42,7 +42,7 @@ export class Sides {
     this.#form = form
     this.#wanted = options.allXattrs === true ? name => !isOverlayPrivate(name) : isImageXattr
     if (!this.#hasXattrs) options.onWarning?.('xattrs are left out: libc cannot be called on this system')
-    // trusted.* is invisible to others, and an opaque directory that is not seen as one would bring back deleted files.
+    // Only root can see trusted.*, and if the mark of an opaque directory were not seen, deleted files would come back.
     if (form === 'trusted' && this.#hasXattrs && process.geteuid?.() !== 0)
       throw new ToolError(
         'OVERLAY_NEEDS_ROOT',
@@ -50,7 +50,7 @@ export class Sides {
       )
   }
 
-  /** Undefined where the name is gone since the folder was listed. */
+  /** The entry at a path; undefined where it was removed after the folder was listed. */
   upper(path: string): UpperEntry | undefined {
     const stat = lstat(path)
     if (stat === undefined) return undefined
@@ -63,7 +63,7 @@ export class Sides {
     return this.#found(entry.path, entry.stat)
   }
 
-  /** The entry of the lower side that an entry of the upper side takes the place of. */
+  /** The entry of the lower side in whose place an entry of the upper side is. */
   below(dirs: Merged, name: string): LowerEntry | undefined {
     return this.chain.lookup(dirs, name)
   }
@@ -81,7 +81,7 @@ export class Sides {
     return this.#hasXattrs ? readXattrs(path, this.#wanted) : NO_XATTRS
   }
 
-  /** redirect_dir and metacopy leave names in the upper whose contents lie elsewhere below. */
+  /** Refuses entries made by redirect_dir and metacopy: their contents lie at another place in the lowers. */
   #refuseIndirect(path: string, stat: FileStat): void {
     if (this.#form === undefined || !(stat.isDirectory() || stat.isFile())) return
     const names = llistxattr(bytesOf(path))

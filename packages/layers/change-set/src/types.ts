@@ -3,9 +3,9 @@ import type { Warn, XattrForm } from '@pipelayer/rootfs'
 
 /** How a change set is read from disk. */
 export interface DiffOptions {
-  /** For trees on disk owned by mapped ids: translates them to those of the image. */
+  /** For trees on disk whose owners are mapped ids: translates these to the ids of the image. */
   readonly idMap?: IdMap
-  /** Every xattr but overlayfs's own, not only `user.*` and `security.capability`. */
+  /** Include every xattr except overlayfs's own, not only `user.*` and `security.capability`. */
   readonly allXattrs?: boolean
   readonly onWarning?: Warn
 }
@@ -13,15 +13,21 @@ export interface DiffOptions {
 /** An overlay upper directory and the chain below it. Paths are absolute. */
 export interface OverlayDirs {
   readonly upper: string
-  /** Nearest first. Without it nothing is known of what lies below: the upper's word is taken for every whiteout. */
+  /**
+   * The lower directories, nearest first. Without them it is unknown what lies below, and every whiteout of the upper
+   * is taken as it is.
+   */
   readonly lowers?: readonly string[]
   readonly xattrs?: XattrForm
 }
 
-/** Gives the bytes of files that stand in blobs. */
+/** Gives the bytes of files that lie in blobs. */
 export interface ContentSource {
-  /** Exactly as many bytes as the entry says; they are proven only by `finish`. Nothing is kept of a chunk. */
+  /**
+   * Yields exactly as many bytes as the entry states. They are checked against the digest only by `finish`. The
+   * consumer must not keep a chunk.
+   */
   read(entry: EntryFields): AsyncIterable<Buffer>
-  /** Called once, after the last file: throws where a blob is not what its digest says. */
+  /** Called once, after the last file. Throws where a blob does not match its digest. */
   finish(): Promise<void>
 }

@@ -12,31 +12,34 @@ import { joined } from '@pipelayer/rootfs'
 import { pathFields } from './entry-fields.js'
 import { regroupedFiles, type SharedTree } from './hard-links.js'
 
-/** A name that is there now. */
+/** A name that exists now. */
 export interface NameNow {
   readonly type: Exclude<EntryType, 'hardlink'>
-  /** Whether nothing had the name before. */
+  /** Whether the name did not exist before. */
   readonly isNew: boolean
-  /** Whether a directory is told to be opaque, since it is not known what it hides. */
+  /** Whether a directory is marked opaque, because it is not known which entries it hides. */
   readonly isOpaque: boolean
 }
 
 /**
- * Two trees, the one before and the one now. `Dir` is a directory that both may have, `Name` a name in it with what the
- * view has read of it, so that nothing is read twice.
+ * Two trees, the one before and the one now. `Dir` is a directory that may exist in both. `Name` is a name in it with
+ * the data that the implementation has read of it, so that nothing is read twice.
  */
 export interface TreePair<Dir, Name extends NameNow> extends SharedTree<Dir> {
   /** The root as it is now, where it differs from the root of a tree that was there before. */
   changedRoot(): EntryFields | undefined
   /** The names that may be changes, in any order, each once. */
   names(dir: Dir): string[]
-  /** What has become of a name; undefined where that is no change. `path` is its path from the root. */
+  /**
+   * The state of a name now; `gone` where it was deleted, undefined where nothing has changed. `path` is its path from
+   * the root.
+   */
   look(dir: Dir, name: string, path: string): Name | 'gone' | undefined
   /** The directory of a name of type `dir`. */
   enter(name: Name): Dir
-  /** Whether the name is as it was; of a directory, itself alone. */
+  /** Whether the name is unchanged; for a directory, whether its own attributes are. */
   isSame(name: Name): boolean
-  /** What a file with several names is told from others by; undefined for anything else. */
+  /** Identifies a file with several names; undefined for anything else. */
   fileOf(name: Name): unknown
   fields(name: Name): EntryFields
   /** The fields of another name of the file `first`. */
@@ -45,7 +48,7 @@ export interface TreePair<Dir, Name extends NameNow> extends SharedTree<Dir> {
 
 /** One open folder of the walk. */
 interface Frame<Dir> {
-  /** From the root on. */
+  /** Path from the root. */
   readonly path: string
   readonly dir: Dir
   readonly names: readonly string[]
@@ -54,7 +57,7 @@ interface Frame<Dir> {
   pending: ChangeRecord | undefined
 }
 
-/** What one name comes to. */
+/** The result for one name. */
 interface Step<Dir> {
   readonly changes: readonly ChangeRecord[]
   readonly folder?: Frame<Dir>
@@ -64,7 +67,7 @@ const NOTHING = { changes: [] } as const
 
 export class Walk<Dir, Name extends NameNow> {
   readonly #trees: TreePair<Dir, Name>
-  /** First emitted path of each hard-linked file. */
+  /** The path of each hard-linked file that was emitted first. */
   readonly #firstNames = new Map<unknown, string>()
   #regrouped: ReadonlySet<unknown> | undefined
 
@@ -72,7 +75,7 @@ export class Walk<Dir, Name extends NameNow> {
     this.#trees = trees
   }
 
-  /** The changes that make the tree of now of the one before. Throws what the view throws. */
+  /** Yields the changes that turn the tree before into the tree now. Passes on errors of the pair of trees. */
   *run(): Generator<ChangeRecord, void, void> {
     const root = this.#trees.changedRoot()
     if (root !== undefined) yield { type: 'change', op: 'modify', path: '.', entry: root }

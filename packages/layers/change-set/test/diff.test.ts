@@ -1,4 +1,4 @@
-// Change sets: of real overlay mounts, of trees, and what is refused.
+// Tests of change sets of real overlay mounts and of trees, and of what is refused.
 
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -181,7 +181,7 @@ t.test('xattrs and owners of an entry', needsRoot, async t => {
   const file = path.join(dir, 'f')
   fs.writeFileSync(file, 'x')
   fs.chownSync(file, 100005, 100006)
-  // Revision 3 of a capability ends in the root id of a user namespace: an image has revision 2, without.
+  // Revision 3 of a capability ends in the root id of a user namespace. An image has revision 2, which has no such id.
   const v2 = Buffer.from('0100000200040000000000000000000000000000', 'hex')
   const v3 = Buffer.from('0100000300040000000000000000000000000000a0860100', 'hex')
   lsetxattr(file, 'security.capability', v3)

@@ -1,4 +1,4 @@
-// Layers applied in memory: what they come to, and what differs between two images.
+// Tests of layers that are applied in memory, and of the differences between two images.
 
 import { changeLine, handmade, hard, type Item, link } from '@pipelayer/testkit'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// What the tests of this package share: tars as changes, and as trees in memory.
+// Helpers that the tests of this package share: they turn tars into changes and into trees in memory.
 
 import { digestOf } from '@pipelayer/digest'
 import type { ChangeRecord } from '@pipelayer/records'
@@ -13,7 +13,7 @@ export async function listed(tar: Buffer, options: ListOptions = {}): Promise<Li
   return all
 }
 
-/** They as changes. */
+/** The entries of a tar as changes. */
 export async function changesOf(tar: Buffer, options: ListOptions = {}): Promise<ChangeRecord[]> {
   return (await listed(tar, options)).map(({ change }) => change)
 }
@@ -25,7 +25,7 @@ export async function treeOf(layers: readonly Buffer[], options: ListOptions = {
   return tree
 }
 
-/** Applies one more. */
+/** Applies one more layer to a tree. */
 export async function addLayer(tree: ImageTree, tar: Buffer, options: ListOptions = {}): Promise<void> {
   tree.nextLayer()
   for (const one of await listed(tar, { ...options, blob: { digest: digestOf(tar) } })) tree.apply(one)

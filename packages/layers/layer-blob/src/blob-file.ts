@@ -1,5 +1,5 @@
 /**
- * The tar in a blob: what its bytes must be, and what its digest is.
+ * Reads the tar in a blob, and checks it against the expected digests.
  *
  * @module
  */
@@ -9,56 +9,59 @@ import { type Digest, Hasher, verified } from '@pipelayer/digest'
 import { attempt, systemError, ToolError } from '@pipelayer/errors'
 import { openRegular } from '@pipelayer/sys'
 
-/** Read ahead from disk at a time. */
+/** Bytes that are read from disk at a time. */
 const READ_BYTES = 1 << 18
 
-/** What may come out of a blob: a small one can hold more than a disk. */
+/** Limits for the decompressed tar: a small blob can decompress to more than a disk holds. */
 export interface TarLimits {
   /** Bytes of the tar. */
   readonly maxBytes?: number
   /** Bytes of the tar for each byte of the blob. */
   readonly maxRatio?: number
-  /** Bytes of the tar from which on the ratio holds. */
+  /** Bytes of the tar from which on the ratio is checked. */
   readonly ratioFromBytes?: number
 }
 
-/** What the tar in a blob must be. */
+/** The properties that the tar in a blob must have. */
 export interface ExpectedTar {
-  /** Undefined where nobody said. */
+  /** Undefined where the diffID is not known. */
   readonly diffID: string | undefined
   readonly limits: TarLimits
-  /** Whether nothing is kept of a chunk when the next one is asked for. */
+  /** The reader keeps nothing of a chunk when it asks for the next one, so that their memory may be used again. */
   readonly reuse?: boolean
 }
 
 /** A blob in a file. Plain data, so that it can be given to another thread. */
 export interface BlobFile extends ExpectedTar {
   readonly file: string
-  /** What the file must be; undefined where nobody vouches for it. */
+  /** The digest and size that the file must have; undefined where they are not known. */
   readonly expected: { readonly digest: Digest; readonly size?: number } | undefined
 }
 
-/** A tar that is read; `finish` gives its digest once it was, and throws where it is not the expected one. */
+/** A tar to be read. When it has been read, `finish` returns its digest, or throws where it is not the expected one. */
 export interface OpenTar {
   readonly tar: AsyncIterable<Buffer>
   readonly finish: () => string
 }
 
 /**
- * The bytes of a blob, checked against digest and size as they are read. Nothing of a chunk may be kept when the next
- * one is asked for: its memory is used again.
+ * The bytes of a blob, checked against digest and size as they are read. The reader must not keep a chunk when it asks
+ * for the next one, since its memory is used again.
  */
 export function openBlob({ file, expected }: Pick<BlobFile, 'file' | 'expected'>): AsyncIterable<Buffer> {
   const bytes = bytesInTurns(file)
   return expected === undefined ? bytes : verified(bytes, expected)
 }
 
-/** Reads in this thread. Nothing may be kept of a chunk when the next one is asked for. `finish` throws ToolError `DIFF_ID_MISMATCH`. */
+/**
+ * Reads in this thread. The reader must not keep a chunk when it asks for the next one. `finish` throws ToolError
+ * `DIFF_ID_MISMATCH`.
+ */
 export function openTar(blob: BlobFile): OpenTar {
   return provenTar(openBlob(blob), 'its tar', { ...blob, reuse: true })
 }
 
-/** The tar in the bytes of a blob, decompressed. @param name - of the tar, for messages */
+/** Decompresses the tar in the bytes of a blob and checks it. @param name - of the tar, for messages */
 export function provenTar(
   blob: AsyncIterable<Buffer>,
   name: string,
@@ -89,13 +92,13 @@ export async function* fileBytes(file: string): AsyncGenerator<Buffer, void, voi
   }
 }
 
-/** Through two buffers: a stream makes one for each read, and dozens of them wait for the garbage collector. */
+/** Reads into two buffers in turn: a stream would make one for each read, and leave dozens to the garbage collector. */
 async function* bytesInTurns(file: string): AsyncGenerator<Buffer, void, void> {
   const { fd } = attempt(`read "${file}"`, () => openRegular(file))
   const buffers: [Buffer, Buffer] = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)]
   const fill = (): Promise<number> => {
     const size = reading<number>(file, done => fs.read(fd, buffers[0], 0, READ_BYTES, null, done))
-    // It may fail long before anyone asks for it.
+    // The read may fail long before its result is awaited.
     size.catch(() => undefined)
     return size
   }
@@ -108,7 +111,7 @@ async function* bytesInTurns(file: string): AsyncGenerator<Buffer, void, void> {
       yield bytes
     }
   } finally {
-    // What is under way needs the descriptor, and a buffer that nobody has let go of yet.
+    // A read that is under way still uses the descriptor and its buffer.
     await next.catch(() => undefined)
     fs.closeSync(fd)
   }

@@ -1,5 +1,5 @@
 /**
- * Lets a tar through and holds it to what a layer has to be, so that none is made that cannot be unpacked.
+ * Passes a tar through and checks it, so that no layer is made that cannot be unpacked.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { componentsOf, PathSet, quoted } from '@pipelayer/rootfs'
 import { type ReadEntry, TarParser } from '@pipelayer/tar'
 
 /**
- * Passes the bytes of a tar on as they are.
+ * Passes on the bytes of a tar unchanged.
  *
  * @throws ToolError those of TarParser; `PATH_ESCAPES`; `DUPLICATE_ENTRY`: the tar names one path twice, as
  *   `tar --append` does: unpack it and pack the tree instead
@@ -32,7 +32,7 @@ export async function* checkedTar(
 }
 
 /**
- * Reads a tar to its end without using it: whole, and no name in it leaves the root.
+ * Reads a tar to its end and checks that it is whole and that no name in it leaves the root.
  *
  * @throws ToolError those of TarParser; `PATH_ESCAPES`
  */

@@ -1,5 +1,5 @@
 /**
- * Whether the layers that came are those of their image.
+ * Checks that the layers in a stream are those of their image.
  *
  * @module
  */
@@ -7,9 +7,11 @@ import { ToolError } from '@pipelayer/errors'
 import type { ConfigRecord } from '@pipelayer/records'
 
 /**
- * Holds diffIDs, base first, to those in a config; one that names none, as that of a build, has nothing to say.
+ * Compares diffIDs, base first, with those in a config. A config without diffIDs, as a build has it at first, is not
+ * compared.
  *
- * @throws ToolError `LAYERS_MISSING`, `DIFF_ID_MISMATCH`: a record was lost, or changed and not told to manifest-gen
+ * @throws ToolError `LAYERS_MISSING`, `DIFF_ID_MISMATCH`: a record was lost, or was changed without running
+ * manifest-gen again
  */
 export function checkDiffIDs(
   { config, image }: ConfigRecord,

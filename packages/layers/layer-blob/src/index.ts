@@ -1,5 +1,5 @@
 /**
- * The tar in the blob of a layer: what its bytes must be, and what they are.
+ * Reads the tar in the blob of a layer and checks it against what is expected.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The tar in the blob of a layer, proven while it is read.
+ * The tar in the blob of a layer, checked while it is read.
  *
  * @module
  */
@@ -10,21 +10,21 @@ import { ToolError } from '@pipelayer/errors'
 import type { LayerRecord } from '@pipelayer/records'
 import { fileBytes, type OpenTar, provenTar } from './blob-file.js'
 
-/** Opens a blob that is not where its record says, or that has no path: a store does. */
+/** Opens a blob that has no path or is not at its path. A store can do that. */
 export type OpenBlob = (digest: Digest) => AsyncIterable<Buffer>
 
 /** A layer that has a blob. */
 export interface LayerBlob {
   readonly digest: Digest
-  /** Where it lies, if it does. */
+  /** Its path, if it has one. */
   readonly path?: string
-  /** The tar, decompressed; throws at its end where blob or tar are not what they should be. */
+  /** The decompressed tar. It throws at its end where the blob or the tar does not match its digest. */
   tar(): AsyncGenerator<Buffer, void, void>
 }
 
 /**
- * @throws ToolError `LAYER_INVALID` for a record without a digest, `DIGEST_INVALID`; its tar `DIFF_ID_MISMATCH` where
- *   it is not the one that the record says: the image is broken, or the record was edited
+ * @throws ToolError `LAYER_INVALID` for a record without a digest, `DIGEST_INVALID`; reading its tar throws
+ *   `DIFF_ID_MISMATCH` where the record states another diffID: the image is broken, or the record was edited
  */
 export function layerBlob(record: LayerRecord, open: OpenBlob): LayerBlob {
   const { digest: text, size, diffID, path } = record
@@ -42,7 +42,7 @@ export function layerBlob(record: LayerRecord, open: OpenBlob): LayerBlob {
   return { digest, ...(path === undefined ? {} : { path }), tar }
 }
 
-/** The bytes of a blob as they are stored. The path is a hint: where it leads nowhere, `open` has the blob. */
+/** The bytes of a blob as they are stored. The path is a hint: where no file is there, `open` gives the blob. */
 export function blobBytes(digest: Digest, path: string | undefined, open: OpenBlob): AsyncIterable<Buffer> {
   return path !== undefined && fs.existsSync(path) ? fileBytes(path) : open(digest)
 }

@@ -1,4 +1,4 @@
-// The tar in a blob: what it must be, and what is said where it is not.
+// Tests of the checks of a tar in a blob, and of their messages.
 
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'

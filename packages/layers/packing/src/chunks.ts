@@ -5,12 +5,12 @@
  */
 import fs from 'node:fs'
 
-/** What an entry fills, mostly. */
+/** The result for an entry that fills no chunk, which is the usual case. */
 const NONE: readonly Buffer[] = []
 
 /**
- * Memory of chunks of one size. New memory for each would make the collector run for every 64 MiB of a layer, and the
- * kernel clear as many pages as the layer has.
+ * Memory of chunks of one size. It is used again, since new memory for each chunk would cause a garbage collection for
+ * every 64 MiB of a layer, and page faults for all of its bytes.
  */
 export class ChunkPool {
   /** Bytes of a chunk. */
@@ -21,19 +21,19 @@ export class ChunkPool {
     this.size = size
   }
 
-  /** Room for a chunk and one byte more. */
+  /** Memory for a chunk and one byte more. */
   take(): Buffer {
     return this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.size + 1)
   }
 
-  /** Takes a chunk back that nobody reads any more; what is none of its own is left alone. */
+  /** Takes back a chunk that nobody reads any more. A buffer that is not from this pool is ignored. */
   readonly give = (chunk: Buffer): void => {
     if (chunk.length === this.size && chunk.buffer.byteLength === this.size + 1)
       this.#spare.push(Buffer.from(chunk.buffer))
   }
 }
 
-/** Collects bytes; a chunk that was given out is not written to before the pool has it back. */
+/** Collects bytes into chunks. A chunk that was given out is not written to until the pool has it back. */
 export class Chunks {
   readonly #pool: ChunkPool
   #chunk: Buffer
@@ -54,12 +54,14 @@ export class Chunks {
   }
 
   /**
-   * Reads from where the file stands, at most the `left` bytes that are wanted of it; 0 at its end, -1 where it has
-   * more than these. A file that fits takes one read and no fstat.
+   * Reads at the current position of a file, at most the `left` bytes that are still wanted of it. Returns how many
+   * were read: 0 at the end of the file, -1 where the file has more than `left` bytes. A file that fits takes one read
+   * and no fstat.
    */
   readFrom(fd: number, left: number): number {
     const room = this.#pool.size - this.#used
-    // One byte more than the last ones: none must come. There is room for it behind the chunk.
+    // One byte more than wanted is asked for, to see that the file ends there. The memory has room for it behind the
+    // chunk.
     const read = fs.readSync(fd, this.#chunk, this.#used, left > room ? room : left + 1, null)
     if (read > left) return -1
     this.#advance(read)
@@ -71,7 +73,7 @@ export class Chunks {
     return this.#full.length === 0 ? NONE : this.#full.splice(0)
   }
 
-  /** What is left. */
+  /** The last chunk, which need not be full. */
   rest(): Buffer {
     return this.#chunk.subarray(0, this.#used)
   }

@@ -7,16 +7,18 @@
 import { defaultLevel, engineOf } from '@pipelayer/compress'
 import type { CompressOptions, PackOptions } from './types.js'
 
-/** Raised whenever the same changes would give other bytes than before: part of what the cache knows a layer by. */
+/**
+ * A part of the cache's name for a layer. It is raised whenever the same changes would give other bytes than before.
+ */
 const FORMAT_VERSION = 2
 
-/** What of the options of packing alters the blob. */
+/** The options of packing that affect the blob. */
 export interface EncodingOptions extends Pick<PackOptions, 'family' | 'mtimeNs' | 'sourceDateEpoch'> {
   readonly compress: CompressOptions
 }
 
 /**
- * Everything that alters the blob which the same changes give, as one name in lower case, which is fit for a file.
+ * A name for all options that affect the blob of the same changes. It is in lower case and can be a file name.
  *
  * @throws ToolError COMPRESSION_UNKNOWN, COMPRESSION_UNSUPPORTED as `compress`
  */
@@ -32,7 +34,7 @@ export function isSameTar(encoding: string, other: string): boolean {
   return tarOf(encoding) === tarOf(other)
 }
 
-// Version and times; what stands between them is about the compression and the media type.
+// The parts for version and times. The parts between them are about the compression and the media type.
 function tarOf(encoding: string): string {
   return `${encoding.slice(0, encoding.indexOf('.'))} ${encoding.slice(encoding.lastIndexOf('.') + 1)}`
 }

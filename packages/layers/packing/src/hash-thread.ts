@@ -1,5 +1,5 @@
 /**
- * A digest, and the checksum of gzip, that another thread computes while this one reads files.
+ * Computes a digest, and the checksum of gzip, in another thread while this one reads files.
  *
  * @module
  */
@@ -8,15 +8,18 @@ import { Worker } from 'node:worker_threads'
 import zlib from 'node:zlib'
 import type { Digest } from '@pipelayer/digest'
 
-/** Bytes that are kept until a thread is worth its start, some 30 ms. */
+/** Bytes that are kept before a thread is started, since its start takes some 30 ms. */
 const KEPT_BYTES = 4 << 20
-/** The ring through which bytes go: a piece is copied, since shared memory that is made anew is freed too late. */
+/**
+ * Pieces of the ring buffer that passes bytes to the thread. Bytes are copied into it, since new shared memory for each
+ * piece would be freed too late.
+ */
 const PIECES = 4
 const PIECE_BYTES = 1 << 20
 
 /**
- * The thread's program, as text: a file of its own would have to be found from a bundle, from dist and from sources.
- * In: a piece of the ring, null at the end. Out: null for each piece that is done, then the sums.
+ * The thread's program, as text: a file of its own would have to be found in a bundle, in dist and in the sources. In:
+ * a piece of the ring, null at the end. Out: null for each piece that is done, then the sums.
  */
 const PROGRAM = `
 const { parentPort, workerData } = require('node:worker_threads')
@@ -30,7 +33,7 @@ parentPort.on('message', bytes => {
   parentPort.postMessage(null)
 })`
 
-/** Node's, which 20.15 and later have. */
+/** Node's own crc32, which 20.15 and later have. */
 const crc32 = (zlib as { readonly crc32?: (bytes: Buffer, start: number) => number }).crc32
 
 interface Sums {
@@ -38,14 +41,14 @@ interface Sums {
   readonly crc: number
 }
 
-/** Computes the SHA-256 of chunks, and where asked their CRC-32. Every way out must call {@link close}. */
+/** Computes the SHA-256 of chunks, and where asked their CRC-32. The caller must call {@link close} in every case. */
 export class ThreadHasher {
   readonly #hasChecksum: boolean
   #kept: Buffer[] = []
   #keptBytes = 0
   #thread: Worker | undefined
   readonly #ring: Buffer[] = []
-  /** Pieces that were sent, and those of them that the thread is not done with. */
+  /** How many pieces were sent, and how many of them the thread has not finished. */
   #sent = 0
   #ahead = 0
   #ended = false
@@ -71,12 +74,15 @@ export class ThreadHasher {
     await this.#send(thread, chunk)
   }
 
-  /** Ends it: no `update` may follow. */
+  /** The digest. No `update` may follow. */
   async digest(): Promise<Digest> {
     return `sha256:${(await this.#end()).hex}`
   }
 
-  /** What gives the CRC-32 and ends it, as {@link digest} does; undefined where it was not asked for, or Node has none. */
+  /**
+   * A function that gives the CRC-32 and ends the hashing, as {@link digest} does; undefined where it was not asked
+   * for, or Node has no crc32.
+   */
   get checksum(): (() => Promise<number>) | undefined {
     return this.#hasChecksum ? async () => (await this.#end()).crc : undefined
   }
@@ -128,7 +134,7 @@ export class ThreadHasher {
   async #send(thread: Worker, chunk: Buffer): Promise<void> {
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
       while (this.#ahead >= PIECES) await this.#change()
-      // The thread is done with pieces in their order, so this one is free.
+      // The thread finishes pieces in their order, so this one is free.
       const slot = this.#sent++ % PIECES
       const piece = (this.#ring[slot] ??= Buffer.from(new SharedArrayBuffer(PIECE_BYTES)))
       const copied = chunk.copy(piece, 0, at, at + PIECE_BYTES)

@@ -1,5 +1,5 @@
 /**
- * From a change set, or a tar that exists, to the blob of a layer: always the same bytes.
+ * Packs a change set, or an existing tar, into the blob of a layer, always with the same bytes.
  *
  * @module
  */

@@ -18,8 +18,8 @@ import type { BlobSink, PackedLayer, PackOptions } from './types.js'
 export type OpenSink = () => BlobSink | Promise<BlobSink>
 
 /**
- * Packs changes, which must be in the order of a change set. Resolves to undefined where there are none: then nothing
- * is written.
+ * Packs changes, which must be in the order of a change set. Resolves to undefined where there are none, and then
+ * writes nothing.
  *
  * @throws ToolError `ORDER_INVALID`, `DUPLICATE_ENTRY`, `PARENT_MISSING`, `LINK_TARGET_MISSING`, `CHANGE_INVALID`,
  *   `WHITEOUT_NAME`, `FILE_CHANGED`, TAR_UNREPRESENTABLE, those of the compressor and of the sink. The sink is aborted.
@@ -39,7 +39,7 @@ export async function packChanges(
 }
 
 /**
- * Packs a tar that exists: its bytes are kept, only decompressed and compressed anew.
+ * Packs an existing tar. The bytes of the tar are kept; they are only decompressed and compressed anew.
  *
  * @throws ToolError those of TarParser and of {@link checkedTar} where it is no layer, COMPRESSION_INVALID
  */
@@ -68,7 +68,7 @@ async function packBytes(
   try {
     for await (const chunk of compress(hashed(tar, hasher), how)) {
       await sink.write(chunk)
-      // Reading and writing are synchronous: without a pause no signal would ever be seen.
+      // Reading and writing are synchronous, so without a pause no signal would be handled.
       await setImmediate()
       options.signal?.throwIfAborted()
     }
@@ -97,7 +97,7 @@ function workersOf({ workers }: PackOptions): { workers?: number } {
   return workers === undefined ? {} : { workers }
 }
 
-/** The changes, all of them, once it is known that there is one. */
+/** Waits for the first change and returns all changes; undefined where there is none. */
 async function startOf(
   changes: AsyncIterable<ChangeRecord>,
 ): Promise<AsyncIterable<ChangeRecord> | undefined> {

@@ -20,10 +20,10 @@ type TarRules = TimeRules &
   Pick<PackOptions, 'contents' | 'order' | 'sourceRoots'> & { readonly pool: ChunkPool }
 
 /**
- * Changes as a tar, in chunks of the pool. Files are read as they are met, synchronously: asynchronous calls cost ten
- * times as much for each file. Changes that are there without waiting cost no turn of the event loop.
+ * Changes as a tar, in chunks of the pool. Files are read synchronously when their change comes: asynchronous calls
+ * cost ten times as much for each file. Changes that are available without waiting cost no turn of the event loop.
  *
- * @param onEntry - told of each entry
+ * @param onEntry - called with each entry
  * @throws ToolError those of OrderCheck; `SOURCE_OUTSIDE` for a file outside of `sourceRoots`; `FILE_CHANGED` where a file is not what its change says: pack from a tree
  *   that nobody writes to
  */
@@ -52,7 +52,7 @@ class TarBytes {
     this.#onEntry = onEntry
   }
 
-  /** One more entry; chunks that it fills. */
+  /** Adds an entry and yields the chunks that it fills. */
   add(change: ChangeRecord): Iterable<Buffer> | AsyncIterable<Buffer> {
     const entry = tarEntryOf(this.#order.check(change), this.#rules)
     this.#chunks.add(encodeHeader(entry))
@@ -68,7 +68,7 @@ class TarBytes {
     yield this.#chunks.rest()
   }
 
-  /** Bytes that lie in a blob. */
+  /** Adds the bytes of a file that lies in a blob. */
   async *#referred(entry: EntryFields, size: number): AsyncGenerator<Buffer, void, void> {
     const { contents } = this.#rules
     if (contents === undefined)
@@ -80,7 +80,7 @@ class TarBytes {
     this.#chunks.add(padding(size))
   }
 
-  /** Bytes that lie in a file. */
+  /** Adds the bytes of a file on disk. */
   *#content(entry: EntryFields, size: number): Generator<Buffer, void, void> {
     const source = nameOf(entry, 'source')
     if (source === undefined) throw new ToolError('CHANGE_INVALID', 'a file that is not empty has no source')
@@ -100,7 +100,10 @@ class TarBytes {
   }
 }
 
-/** Not through a symlink, and without waiting where a fifo lies now: that gives nothing, so its size is not the file's. */
+/**
+ * Opens a file without following a symlink, and without waiting for a FIFO that has replaced it. Such a FIFO gives no
+ * bytes, so its size differs from the change's.
+ */
 function openSource(source: string): number {
   try {
     return fs.openSync(bytesOf(source), O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
@@ -109,7 +112,8 @@ function openSource(source: string): number {
   }
 }
 
-// What was opened, not what was named: a link on the way may be changed between a look and the opening.
+// Checks the file that was opened and not its name, since a symlink on the way may be changed between a check and the
+// opening.
 function checkSource(fd: number, source: string, roots: readonly string[] | undefined): void {
   if (roots === undefined) return
   const real = attempt(`look where ${quoted(source)} lies`, () =>

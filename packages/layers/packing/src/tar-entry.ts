@@ -16,7 +16,7 @@ export interface TimeRules {
   readonly mtimeNs?: boolean
 }
 
-/** A whiteout is a name; what else a header must say is the same for all. */
+/** The fields of a whiteout's header apart from its name. They are the same for all whiteouts. */
 const MARKER = {
   type: 'file',
   mode: 0,
@@ -26,7 +26,7 @@ const MARKER = {
   mtime: { seconds: 0, nanoseconds: 0 },
 } as const
 
-/** @throws ToolError `CHANGE_INVALID` for a time that no clock shows */
+/** @throws ToolError `CHANGE_INVALID` for a time that is not valid */
 export function tarEntryOf({ change, path }: PlacedChange, rules: TimeRules): TarEntry {
   if (change.op === 'opaque') return { ...MARKER, name: joined(path, OPAQUE_NAME) }
   const { entry } = change

@@ -10,13 +10,13 @@ export interface StoredLayer {
   readonly path?: string
 }
 
-/** Where the bytes of a blob go. `store.blobWriter()` is one. */
+/** Takes the bytes of a blob, as `store.blobWriter()` does. */
 export interface BlobSink {
-  /** Nothing of the chunk may be kept: its memory is used again. */
+  /** Writes a chunk. The sink must not keep it, since its memory is used again. */
   write(chunk: Buffer): void | Promise<void>
   /** Ends the blob and makes it visible under its digest. */
   commit(): StoredLayer | Promise<StoredLayer>
-  /** Throws away what was written. Called on every failure. */
+  /** Throws away the bytes that were written. Called on every failure. */
   abort(): void | Promise<void>
 }
 
@@ -28,14 +28,17 @@ export interface CompressOptions {
 }
 
 export interface PackOptions {
-  /** For entries with `content`; without it they are refused. */
+  /** Gives the bytes of entries with `content`; without it such entries are refused. */
   readonly contents?: ContentSource
-  /** Real paths of folders: a `source` that lies in none of them, wherever links lead, is refused. Without it any file is read. */
+  /**
+   * Real paths of folders. A `source` is refused unless it lies in one of them after symlinks are resolved. Without it
+   * any file is read.
+   */
   readonly sourceRoots?: readonly string[]
-  /** `listed`: take changes in any order, their parents being in layers below. */
+  /** `listed`: accept changes in any order; their parents may be in layers below. */
   readonly order?: 'listed'
   readonly compress?: CompressOptions
-  /** Threads that compress. The bytes do not depend on it. */
+  /** Threads that compress. The bytes do not depend on their number. */
   readonly workers?: number
   /** Seconds since 1970: later times become this one. */
   readonly sourceDateEpoch?: number
@@ -45,7 +48,7 @@ export interface PackOptions {
   readonly signal?: AbortSignal
 }
 
-/** A layer that lies in its sink. */
+/** A layer that was written to its sink. */
 export interface PackedLayer {
   readonly mediaType: string
   readonly digest: Digest

@@ -1,4 +1,4 @@
-// Listed layers, edited and packed again by reference.
+// Tests of listed layers that are edited and packed again by reference.
 import fs from 'node:fs'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'

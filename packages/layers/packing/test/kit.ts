@@ -1,4 +1,4 @@
-// What the tests of this package share: layers and blobs in memory.
+// Helpers that the tests of this package share: layers and blobs in memory.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -9,7 +9,7 @@ import { chunked } from '@pipelayer/testkit'
 import { packChanges } from '../src/pack.js'
 import type { BlobSink, PackOptions } from '../src/types.js'
 
-/** A sink that keeps the blob, and says what became of it. */
+/** A sink that keeps the blob, and records whether it was committed or aborted. */
 export class MemorySink implements BlobSink {
   readonly chunks: Buffer[] = []
   state: 'open' | 'committed' | 'aborted' = 'open'
@@ -49,7 +49,7 @@ export async function changesOf(tar: Buffer, options: ListOptions = {}): Promise
   return all
 }
 
-/** Blobs in memory, and how often each was opened. */
+/** Blobs in memory, with a count of how often each was opened. */
 export class Blobs {
   readonly bytes = new Map<string, Buffer>()
   readonly opened: string[] = []

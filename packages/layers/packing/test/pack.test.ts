@@ -82,7 +82,7 @@ t.test('no changes, no layer', async t => {
   t.equal(await packChanges([], () => t.fail('opened') as never), undefined)
 })
 
-// Python's own tar writer, run by the test: what both say of each entry must be the same.
+// Python's own tar writer, which the test runs: both must write the same for each entry.
 const GOLDEN = `
 import tarfile, io, sys
 out = io.BytesIO()
@@ -185,7 +185,7 @@ t.test('both digests are those of the bytes, for every format, whatever the work
 
 t.test('a layer that is worth a thread', async t => {
   const folder = tempDir(t, 'large')
-  // Over the chunks that are kept before the thread starts and those that it may lag behind.
+  // The file is larger than the chunks that are kept before the thread starts and those in its ring together.
   fs.writeFileSync(path.join(folder, 'f'), crypto.randomBytes((1 << 20) * 20 + 1))
   const sink = new MemorySink()
   const packed = await packChanges(diffTrees(undefined, folder), () => sink, { compress: { format: 'none' } })
@@ -283,7 +283,7 @@ t.test('GNU tar and bsdtar unpack what we pack', needsRoot, async t => {
   for (const program of ['tar --xattrs --xattrs-include=* --same-owner -p', 'bsdtar -p --xattrs']) {
     const [out] = folders(folder, `out-${program.split(' ')[0]}`)
     shell(out, `${program} -xf ../l.tar`)
-    // bsdtar decodes xattrs in its own record only (LIBARCHIVE.xattr), and so reads ours as none.
+    // bsdtar decodes only xattrs in its own record (LIBARCHIVE.xattr), so it finds none in ours.
     const ignore = program.startsWith('bsd') ? (['xattrs'] as const) : []
     t.same(compareTrees(tree, out, { except: ['.'], ignore }), [], program)
   }

@@ -1,4 +1,4 @@
-// What a diff says of a tree, packed and unpacked, rebuilds the tree.
+// Tests that the change set of a tree, packed and unpacked, rebuilds the tree.
 
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -26,7 +26,7 @@ t.test('the changes of a step on an overlay mount', needsRoot, async t => {
   }
 })
 
-/** A directory whose only news is its time is no change, so only there may times differ. */
+/** A directory of which only the time differs is no change, so times may differ there alone. */
 function unlessParent(changes: readonly ChangeRecord[]): (difference: string) => boolean {
   const named = new Set(changes.map(({ path }) => path))
   return difference => named.has(difference.split(':')[0] ?? '') || !/^[^|]* 4\d{4} /.test(difference)
@@ -65,7 +65,7 @@ const node: fc.Arbitrary<Node> = fc.record({
   xattr: fc.boolean(),
 })
 
-/** Makes a tree; what cannot be made because something is in the way is left out. */
+/** Makes a tree. A node that cannot be made because something is in its place is left out. */
 function plant(root: string, nodes: readonly Node[]): void {
   const dirs = ['']
   const files: string[] = []
@@ -112,7 +112,7 @@ t.test('random trees come back as they were, and so do their differences', needs
         const first = compareTrees(before, copy, { except: ['.'] })
         const changes = [...diffTrees(copy, after)]
         if (changes.length > 0) await applyLayer(chunked(await tarOf(changes)), copy)
-        // Links that break between equal files are no change; times of unchanged directories neither.
+        // Neither broken links between equal files nor times of unchanged directories are changes.
         const second = compareTrees(after, copy, { ignore: ['names', 'mtime'], except: ['.'] })
         spawnSync('rm', ['-rf', here])
         t.same([...first, ...second], [], `run ${run}`)

@@ -1,4 +1,4 @@
-// Random stacks of layers: in memory as on disk, and squashed.
+// Tests of random stacks of layers: the tree in memory must be that on disk, also after squashing.
 
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -26,7 +26,7 @@ t.test('random layers: in memory as on disk, and squashed', { skip: need('root')
         const failed = await applied(layers, `${dir}a`)
         const tree = await treeOf(layers).catch((error: unknown) => error as { code: string })
         if (!(tree instanceof ImageTree)) {
-          // Which of two faults is named may differ.
+          // Where a stack has two faults, the two may report different ones.
           if (failed === undefined) throw new Error(`disk took it, memory: ${tree.code}`)
           return
         }
@@ -82,10 +82,10 @@ async function applied(layers: readonly Buffer[], dir: string): Promise<string |
   }
 }
 
-/** Few names, so that layers meet; a layer names each path once. */
+/** The names are few, so that layers overlap; a layer names each path once. */
 function layerItems(): fc.Arbitrary<Item[]> {
   const folder = fc.array(fc.constantFrom('a', 'b'), { maxLength: 2 })
-  // Mostly a name that no directory has: else nearly every stack contradicts itself.
+  // Leaves mostly have names that no directory has, since otherwise nearly every stack would contradict itself.
   const leafName = fc.constantFrom('f', 'g', 'f', 'g', 'f', 'g', 'a')
   const place = fc.tuple(folder, leafName).map(([parents, name]) => [...parents, name].join('/'))
   const dirs = fc

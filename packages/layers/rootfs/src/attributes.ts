@@ -1,5 +1,5 @@
 /**
- * Owners, modes, xattrs and times of what is unpacked: in this order, since chown clears setuid and capabilities.
+ * Sets owners, modes, xattrs and times of unpacked entries, in this order, since chown clears setuid and capabilities.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import type { LowerEntry } from './lower-chain.js'
 import { timeOf } from './time.js'
 import { isOverlayPrivate, NO_XATTRS, readXattrs, type Xattrs } from './xattrs.js'
 
-/** What an entry gets besides its content. */
+/** The attributes of an entry: everything except its content. */
 export interface Attributes {
   readonly mode: number
   readonly uid: number
@@ -31,7 +31,10 @@ export interface Attributes {
   readonly xattrs: Xattrs
 }
 
-/** A directory that no entry describes. A fixed time: what is unpacked must not depend on when. */
+/**
+ * The attributes of a directory that has no entry of its own. Their time is fixed, since the tree must not depend on
+ * when it is unpacked.
+ */
 export const DEFAULT_DIRECTORY: Attributes = {
   mode: 0o755,
   uid: 0,
@@ -40,7 +43,7 @@ export const DEFAULT_DIRECTORY: Attributes = {
   xattrs: NO_XATTRS,
 }
 
-/** The attributes of what lies on disk, with the ids of the disk; all xattrs but those of overlayfs. */
+/** The attributes of a file on disk, with the ids of the disk and all xattrs except those of overlayfs. */
 export function attributesOf({ path, stat }: Pick<LowerEntry, 'path' | 'stat'>): Attributes {
   return {
     mode: Number(stat.mode) & 0o7777,
@@ -58,18 +61,18 @@ const PERMISSION_BITS = 0o777
 export interface NewFile {
   readonly fd: number
   readonly path: Buffer
-  /** What {@link Attributer.modeAtBirth} said. */
+  /** The mode that {@link Attributer.modeAtBirth} returned. */
   readonly mode: number
-  /** Whether owner and mode are those that it was made with: see Folder.isNeutral. */
+  /** Whether its owner and mode are exactly those that it was made with: see Folder.isNeutral. */
   readonly isNeutral: boolean
 }
 
-/** Sets attributes as far as the caller may, and counts what it may not. */
+/** Sets attributes as far as the caller may, and counts those that it may not set. */
 export class Attributer {
   squashedOwners = 0
   skippedXattrs = 0
   readonly #owners: OwnerMap
-  /** Whether libc can be called. Loads koffi, so it is asked for when there is something to unpack. */
+  /** Whether libc can be called. Finding out loads koffi, so this is made only when there is something to unpack. */
   readonly hasLibc = isAvailable()
   readonly #uid = process.geteuid?.()
   readonly #gid = process.getegid?.()
@@ -79,28 +82,31 @@ export class Attributer {
     this.#owners = owners
   }
 
-  /** Sets all of them on `path`, which is not followed. */
+  /** Sets all attributes on `path`. A symlink is not followed. */
   set(path: Buffer, kind: 'symlink' | 'other', wanted: Attributes): void {
     const owner = { uid: this.#owners.uid(wanted.uid), gid: this.#owners.gid(wanted.gid) }
     this.copy(path, kind, { ...wanted, ...owner })
   }
 
-  /** As {@link set} with ids of the disk, which need no map. */
+  /** As {@link set}, with ids of the disk, which need no map. */
   copy(path: Buffer, kind: 'symlink' | 'other', wanted: Attributes): void {
     const { uid, gid } = wanted
     const isOwned = this.#chown(uid, gid, () => fs.lchownSync(path, uid, gid))
-    // A set-id bit means the owner's rights: under another owner it would hand out the caller's.
+    // A set-id bit gives the rights of the owner. Where the owner could not be set, it would give those of the caller.
     if (kind !== 'symlink') changeMode(path, isOwned ? wanted.mode : wanted.mode & ~SETID_BITS)
     this.#setXattrs(path, wanted.xattrs)
     this.setTimes(path, wanted.mtime)
   }
 
-  /** The mode to make a file with: what it will have, where the umask lets that through, else for the caller alone. */
+  /** The mode to create a file with: its final mode, where the umask allows that, else one for the caller alone. */
   modeAtBirth(mode: number): number {
     return mode === (mode & PERMISSION_BITS & ~this.#umask) ? mode : 0o600
   }
 
-  /** As {@link set} for an open file, with no call for what it has already: two microseconds of fifteen. */
+  /**
+   * As {@link set}, for an open file. It makes no call for attributes that the file already has, which saves two
+   * microseconds of fifteen.
+   */
   setNew(file: NewFile, wanted: Attributes): void {
     this.ownNew(file, wanted)
     this.#setXattrs(file.path, wanted.xattrs)
@@ -108,17 +114,17 @@ export class Attributer {
     else this.setTimes(file.path, wanted.mtime)
   }
 
-  /** Owner and mode alone. */
+  /** Sets owner and mode alone. */
   ownNew(file: NewFile, wanted: Attributes): void {
     const [uid, gid] = [this.#owners.uid(wanted.uid), this.#owners.gid(wanted.gid)]
     const isAsMade = file.isNeutral && uid === this.#uid && gid === this.#gid
     const isOwned = isAsMade || this.#chown(uid, gid, () => fs.fchownSync(file.fd, uid, gid))
     const mode = isOwned ? wanted.mode : wanted.mode & ~SETID_BITS
-    // A change of the owner leaves these bits alone unless one of them is a set-id bit, which no file is made with.
+    // A change of the owner clears only set-id bits, and no file is made with those.
     if (!file.isNeutral || mode !== file.mode) fs.fchmodSync(file.fd, mode)
   }
 
-  /** Takes away the xattrs of a directory that another layer's entry replaces. */
+  /** Removes the xattrs of a directory that another layer's entry replaces. */
   clearXattrs(path: Buffer): void {
     if (!this.hasLibc) return
     for (const name of llistxattr(path)) {
@@ -136,12 +142,12 @@ export class Attributer {
       utimensat(AT_FDCWD, path, mtime)
       return
     }
-    // A double cannot hold every nanosecond of today: near enough where libc cannot be called.
+    // A double cannot hold today's time to the nanosecond. It is near enough where libc cannot be called.
     const seconds = mtime.seconds + mtime.nanoseconds / 1e9
     fs.lutimesSync(path, seconds, seconds)
   }
 
-  /** Whether the entry now belongs to its owner. */
+  /** Sets the owner and returns whether that was possible. */
   #chown(uid: number, gid: number, chown: () => void): boolean {
     if (this.#uid !== 0 && uid === this.#uid && gid === this.#gid) return true
     try {
@@ -166,8 +172,8 @@ export class Attributer {
 }
 
 /**
- * chmod(2) follows a symlink, which another process may have put in place of what was made: so what is there is opened
- * as it is, and a symlink refuses to have its mode changed.
+ * Changes the mode of `path`. chmod(2) would follow a symlink that another process may have put there. So the entry is
+ * opened without following, and changing the mode of a symlink fails.
  */
 function changeMode(path: Buffer, mode: number): void {
   const fd = fs.openSync(path, O_PATH | fs.constants.O_NOFOLLOW)
@@ -178,7 +184,7 @@ function changeMode(path: Buffer, mode: number): void {
   }
 }
 
-/** Bits that new files do not get. Read, since process.umask() sets it to look at it. */
+/** Mode bits that new files do not get. They are read from /proc, since process.umask() changes the mask to read it. */
 function umask(): number {
   const text = /^Umask:\s*([0-7]+)$/m.exec(readStatus())?.[1]
   return text === undefined ? PERMISSION_BITS : Number.parseInt(text, 8)
@@ -202,7 +208,10 @@ function trySet(path: Buffer, name: string, value: Buffer): boolean {
   }
 }
 
-/** Not permitted, or not known to the file system: an image must still unpack. */
+/**
+ * True for an error that is passed over, since an image must still unpack: the call is not permitted, or the file
+ * system does not support it.
+ */
 function isDenied(error: unknown): boolean {
   return ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'].includes(errnoOf(error) ?? '')
 }

@@ -1,5 +1,5 @@
 /**
- * Opens resolved names below a directory with no symlink followed on the way, even when somebody puts one there meanwhile.
+ * Opens resolved names below a directory without following symlinks, even when somebody puts one on the way meanwhile.
  *
  * @module
  */
@@ -12,31 +12,35 @@ const { O_DIRECTORY, O_NOFOLLOW } = fs.constants
 const NO_WAY_OUT = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS
 
 export interface HowToOpen {
-  /** Of fs.constants and O_PATH. */
+  /** Flags of fs.constants, and O_PATH. */
   readonly flags: number
-  /** Of a file that O_CREAT makes. */
+  /** Mode of a file that O_CREAT makes. */
   readonly mode: number
 }
 
 /**
- * A path to `name` in the directory that `fd` holds open, for node's calls; the directory itself without a name. l-calls
- * reach the entry, never what it links to: without the `.` they would reach the link that /proc has there.
+ * A path to `name` in the open directory `fd`, for calls of node:fs; to the directory itself without a name. A call
+ * such as lstat reaches the entry itself. For the directory the path ends in `.`, since lstat would otherwise reach the
+ * link in /proc.
  */
 export function at(fd: number, name = ''): Buffer {
   return bytesOf(`/proc/self/fd/${fd}/${name === '' ? '.' : name}`)
 }
 
-/** Opens by openat2, or in its place a component at a time: both give the same files, and ELOOP or ENOTDIR at symlinks. */
+/**
+ * Opens by openat2 or, where that is missing, one component at a time. Both give the same files, and ELOOP or ENOTDIR
+ * at symlinks.
+ */
 export class BeneathOpener {
   readonly #openat2: typeof openat2
   #isAsked = true
 
-  /** @param call - the kernel's, unless a test stands in for a kernel that lacks it */
+  /** @param call - the kernel's, except in tests of a kernel that lacks it */
   constructor(call: typeof openat2 = openat2) {
     this.#openat2 = call
   }
 
-  /** The caller closes it. `name` is relative, empty for the directory itself. */
+  /** Opens `name`, which is relative, and empty for the directory itself. The caller closes the result. */
   open(dirfd: number, name: string, how: HowToOpen): number {
     const path = name === '' ? '.' : name
     if (!this.#isAsked) return openByComponents(dirfd, path, how)
@@ -51,7 +55,7 @@ export class BeneathOpener {
   }
 }
 
-/** Each directory on the way is opened as it is, so that a symlink in its place is refused. */
+/** Opens each directory on the way without following, so that a symlink in its place is refused. */
 function openByComponents(dirfd: number, path: string, how: HowToOpen): number {
   const components = path.split('/')
   const last = components.pop() ?? '.'
@@ -71,7 +75,7 @@ function openByComponents(dirfd: number, path: string, how: HowToOpen): number {
 
 function openLast(path: Buffer, { flags, mode }: HowToOpen): number {
   const fd = fs.openSync(path, flags | O_NOFOLLOW, mode)
-  // With O_PATH the symlink itself is opened, which openat2 gives to those alone who asked for it.
+  // O_PATH opens the symlink itself. openat2 allows that only together with O_NOFOLLOW.
   if ((flags & O_PATH) === 0 || (flags & O_NOFOLLOW) !== 0 || !fs.fstatSync(fd).isSymbolicLink()) return fd
   fs.closeSync(fd)
   throw failed('ELOOP', path.toString('latin1'))

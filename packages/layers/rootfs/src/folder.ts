@@ -1,8 +1,8 @@
 /**
  * Directories of the tree that a layer is unpacked into, held open.
  *
- * Everything below one is named through its descriptor, as `/proc/self/fd/N/name`: the last component is the only one
- * that the kernel looks up, so no symlink that an archive has put in the way can lead elsewhere.
+ * Every entry of such a directory is named through its descriptor, as `/proc/self/fd/N/name`. The kernel looks up only
+ * the last component, so no symlink that an archive has put in the way can lead elsewhere.
  *
  * @module
  */
@@ -24,7 +24,10 @@ export interface FolderOptions {
   readonly attributer: Attributer
   /** Undefined for the root. */
   readonly parent?: Folder
-  /** Overlay form: what merges in from below; asked for once, when something is missing. None unless given. */
+  /**
+   * Overlay form: gives the lower directories that merge into this one; called once, when something is missing. None
+   * unless given.
+   */
   readonly lowers?: () => Merged
 }
 
@@ -40,9 +43,9 @@ export class Folder {
   readonly parent: Folder | undefined
   /** Directories above it, up to the root. */
   readonly depth: number
-  /** Device and inode: what a directory is, by whatever path it was reached. */
+  /** Device and inode, which identify a directory by whatever path it was reached. */
   readonly key: string
-  /** Time that it gets back when it is closed, after entries in it have changed. */
+  /** The time that is set again when the directory is closed, after entries in it have changed. */
   mtimeNs: bigint
   isTouched = false
   readonly #attributer: Attributer
@@ -64,7 +67,7 @@ export class Folder {
     this.#mode = this.#makeUsable(Number(stat.mode) & 0o7777)
   }
 
-  /** Overlay form: what merges in from below. To find out may take until the layers below are whole. */
+  /** Overlay form: the lower directories that merge into this one. This may block until the layers below are whole. */
   get lowers(): Merged {
     this.#lowers ??= this.#findLowers()
     return this.#lowers
@@ -91,8 +94,9 @@ export class Folder {
   }
 
   /**
-   * Whether a new file gets the caller's group and the mode it is made with: no set-gid bit, no default ACL, no mount
-   * that hands on groups. Found out once, by the first file; see {@link forgetInheritance}.
+   * Whether a new file gets the caller's group and exactly the mode that it is made with. A set-gid bit, a default ACL
+   * or a mount with inherited groups would change them. This is found out once, by the first file; see
+   * {@link forgetInheritance}.
    */
   isNeutral(fd: number): boolean {
     this.#isNeutral ??= this.#handsNothingOn(fd)
@@ -113,24 +117,24 @@ export class Folder {
     return fs.readdirSync(this.at(), 'latin1')
   }
 
-  /** Takes the time that it has now as the one it gets back. */
+  /** Keeps the directory's present time as the one that is set when it is closed. */
   keepTime(): void {
     this.mtimeNs = fs.fstatSync(this.fd, { bigint: true }).mtimeNs
     this.isTouched = true
   }
 
-  /** Puts mode and time back. */
+  /** Sets mode and time again, and closes the directory. */
   close(): void {
     try {
       if (this.isTouched) this.#restoreTime()
-      // Last: it may take away the right to name what is in the directory, itself included.
+      // The mode comes last, since it may remove the right to look up names in the directory, `.` included.
       if (this.#mode !== undefined) fs.chmodSync(this.at(), this.#mode)
     } finally {
       fs.closeSync(this.fd)
     }
   }
 
-  /** The directory may be another's that the caller may only write to: then its time is not ours to set. */
+  /** Sets the time again. This may fail in a directory of another owner that the caller may only write to. */
   #restoreTime(): void {
     try {
       this.#attributer.setTimes(this.at(), timeOf(this.mtimeNs))
@@ -139,15 +143,18 @@ export class Folder {
     }
   }
 
-  /** Who is not root can do nothing in a directory without the owner's rights: they are lent while it is open. */
+  /**
+   * Adds the owner's permission bits while the directory is open, since without them a caller other than root cannot
+   * work in it.
+   */
   #makeUsable(mode: number): number | undefined {
     if ((mode & OWNER_BITS) === OWNER_BITS || process.geteuid?.() === 0) return undefined
     try {
-      // The descriptor's own name: to look up "." in the directory is what may not be allowed yet.
+      // This path does not end in ".", since looking up "." in the directory may not be permitted yet.
       fs.chmodSync(`/proc/self/fd/${this.fd}`, mode | OWNER_BITS)
       return mode
     } catch (error) {
-      // Another's directory: what it forbids will say so.
+      // The directory has another owner: the call that it forbids will fail with an error of its own.
       if (errnoOf(error) !== 'EPERM') throw error
       return undefined
     }

@@ -1,5 +1,5 @@
 /**
- * Ids of the image and ids on disk.
+ * Translates between the ids of the image and the ids on disk.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { IdMap } from '@pipelayer/records'
 
 type Rows = IdMap['uid']
 
-/** The largest owner there is: 2^32 - 1 tells chown to leave the owner as it is. */
+/** The largest valid id. 2^32 - 1 tells chown not to change the owner. */
 const MAX_ID = 2 ** 32 - 2
 
 /** Translates owners; without a map an id stands for itself. */
@@ -17,13 +17,15 @@ export interface OwnerMap {
   gid(id: number): number
 }
 
-/** From disk to image. @throws ToolError `ID_UNMAPPED` for an id that no row of the map holds */
+/**
+ * Translates ids on disk to ids of the image. @throws ToolError `ID_UNMAPPED` for an id that no row of the map holds
+ */
 export function toImage(map: IdMap | undefined): OwnerMap {
   return owners(map, ([image, disk, count]) => [disk, image, count])
 }
 
 /**
- * From image to disk.
+ * Translates ids of the image to ids on disk.
  *
  * @throws ToolError `ID_UNMAPPED` for an id that no row of the map holds; `ID_INVALID` for one that no system has
  *   (CVE-2024-40635): the layer is hostile or broken
@@ -33,7 +35,7 @@ export function toDisk(map: IdMap | undefined): OwnerMap {
   return { uid: id => uid(checked(id, 'uid')), gid: id => gid(checked(id, 'gid')) }
 }
 
-/** One owner for all. */
+/** Gives every entry the same owner. */
 export function always({ uid, gid }: { readonly uid: number; readonly gid: number }): OwnerMap {
   return { uid: () => uid, gid: () => gid }
 }

@@ -1,5 +1,5 @@
 /**
- * What lies below an upper directory: a chain of trees in overlayfs form, seen merged.
+ * The merged view of a chain of trees in overlayfs form, which lie below an upper directory.
  *
  * A directory of the merged view is the list of the directories that merge into it, nearest first; an empty list
  * is a directory with nothing below. Spec: Linux Documentation/filesystems/overlayfs.rst.
@@ -16,16 +16,16 @@ import { OPAQUE_NAME } from './whiteout.js'
 /** Directories that merge, absolute binary strings, nearest first. */
 export type Merged = readonly string[]
 
-/** Something that is there in the merged view. */
+/** An entry of the merged view. */
 export interface LowerEntry {
-  /** Absolute binary string of the one that is seen. */
+  /** Absolute path, as a binary string, of the topmost entry, which is the one that is seen. */
   readonly path: string
   readonly stat: FileStat
-  /** Of a directory: all that merge into it. */
+  /** For a directory: all directories that merge into it. */
   readonly merged: Merged
 }
 
-/** Reads a chain. `form` undefined: plain trees, in which nothing stands for anything missing. */
+/** Reads a chain. Without a `form` the trees are plain, without whiteouts and opaque directories. */
 export class LowerChain {
   readonly #form: XattrForm | undefined
 
@@ -80,7 +80,7 @@ export class LowerChain {
   }
 }
 
-/** lstat of a binary string; undefined where nothing is, a file in place of a parent included. */
+/** lstat of a binary string; undefined where nothing exists at it, also where a parent is a file. */
 export function lstat(path: string): FileStat | undefined {
   return lstatOf(path)
 }

@@ -7,7 +7,7 @@
 import { ToolError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
 
-/** PATH_MAX: what is longer could be made, but no program could open it. */
+/** PATH_MAX. A longer name could be made, but no program could open it. */
 export const MAX_NAME_BYTES = 4096
 /** A path of the caller, text, as a binary string. */
 export function binaryOf(text: string): string {
@@ -24,21 +24,21 @@ export function joined(dir: string, name: string): string {
   return dir === '' ? name : `${dir}/${name}`
 }
 
-/** A path in double quotes, for messages; of a very long one the start. */
+/** A path in double quotes, for messages. Only the start of a very long path is shown. */
 export function quoted(path: string): string {
   const text = showName(path)
   return text.length > 200 ? `"${text.slice(0, 200)}…"` : `"${text}"`
 }
 
-/** The error with what it is about before its message, as `entry "a/b"`; what is no ToolError stays as it is. */
+/** The error with its subject, such as `entry "a/b"`, before the message. Only a ToolError is changed. */
 export function explained(error: unknown, subject: string): unknown {
   if (!(error instanceof ToolError)) return error
   return new ToolError(error.code, `${subject}: ${error.message}`, { cause: error, status: error.status })
 }
 
 /**
- * The components of a name in a tar, cleaned by its text alone: a leading `/` means the root, `.` and empty
- * components go, `..` takes the component before it away. Symlinks are not looked at.
+ * The components of a name in a tar, cleaned by its text alone: a leading `/` means the root, `.` and empty components
+ * are dropped, and `..` removes the component before it. Symlinks do not count.
  *
  * @throws ToolError `PATH_ESCAPES` where a `..` leaves the root, or would by the rules of Windows, whose drives and
  *   backslashes no path of a Linux image begins with. Such an archive is hostile or broken: do not use it.
@@ -56,7 +56,7 @@ export function componentsOf(name: string): string[] {
   return components
 }
 
-/** `C:\x`, `\\host\x`, `a\..\..\x`: names in which only the reading of another system finds harm. */
+/** True for names such as `C:\x`, `\\host\x` and `a\..\..\x`, which leave the root only by the rules of Windows. */
 function isWindowsEscape(components: readonly string[]): boolean {
   if (/^(?:[A-Za-z]:|\\)/.test(components[0] ?? '')) return true
   return components.some(part => part.includes('\\') && part.split('\\').includes('..'))

@@ -2,7 +2,8 @@
  * A set of paths that costs 8 to 16 bytes each, so that a layer of a million entries fits.
  *
  * It keeps a 64-bit hash in place of the path. Two paths of one layer share a hash once in 10^7 layers of a million
- * entries; the seeds are random, so no archive can be made to bring it about. The answer is then a false yes.
+ * entries; the seeds are random, so no archive can cause this on purpose. The second path then counts as one of the
+ * set.
  *
  * @module
  */
@@ -10,14 +11,14 @@ import { randomBytes } from 'node:crypto'
 
 const FIRST_SLOTS = 1024
 
-/** Grows only. */
+/** A set to which paths are only added. */
 export class PathSet {
   readonly #seeds = new Uint32Array(randomBytes(8).buffer.slice(0, 8))
-  /** Two words a slot, both zero where it is free. */
+  /** Each slot has two words, both zero where it is free. */
   #slots = new Uint32Array(FIRST_SLOTS * 2)
   #size = 0
 
-  /** False where `path` was in it before. */
+  /** Adds `path`; false where the set had it before. */
   add(path: string): boolean {
     if (this.#size * 2 > this.#slots.length / 2) this.#grow()
     const [high, low] = this.#hash(path)

@@ -1,5 +1,5 @@
 /**
- * Removes entries of lower layers, and only these: a layer's whiteouts never touch what the layer itself brings.
+ * Removes entries of lower layers only: a layer's whiteouts never affect entries of the layer itself.
  *
  * @module
  */
@@ -8,21 +8,23 @@ import { ToolError } from '@pipelayer/errors'
 
 /** A tree that entries are removed from, on disk or in memory. `D` is a directory of it. */
 export interface RemovableTree<D> {
-  /** What lies at a name, symlinks not followed. */
+  /** The kind of the entry at a name; a symlink is not followed. */
   kindOf(dir: D, name: string): 'dir' | 'other' | undefined
-  /** Whether the layer that is applied has made it. */
+  /** Whether the current layer has made the entry. */
   isOwn(dir: D, name: string): boolean
   names(dir: D): readonly string[]
-  /** Opens a directory that is there, until {@link leave}. */
+  /** Opens an existing directory, until {@link leave}. */
   enter(dir: D, name: string): D
   leave(dir: D): void
-  /** Removes what is no directory. */
+  /** Removes an entry that is no directory. */
   remove(dir: D, name: string): void
-  /** Removes a directory. False where something is left in it: then it stays. */
+  /** Removes a directory. Returns false, and keeps it, where it is not empty. */
   removeEmpty(dir: D, name: string): boolean
 }
 
-/** Removes an entry with all below it, but for what is the layer's own and the directories that hold it. */
+/**
+ * Removes an entry with all below it, except for entries of the current layer and the directories that contain them.
+ */
 export function removeLower<D>(tree: RemovableTree<D>, dir: D, name: string): void {
   const kind = tree.kindOf(dir, name)
   if (kind === undefined) return
@@ -33,12 +35,12 @@ export function removeLower<D>(tree: RemovableTree<D>, dir: D, name: string): vo
   else tree.remove(dir, name)
 }
 
-/** Removes all that lower layers have in a directory, as {@link removeLower} does. */
+/** Removes all entries of lower layers in a directory, as {@link removeLower} does. */
 export function removeLowerIn<D>(tree: RemovableTree<D>, dir: D): void {
   for (const name of tree.names(dir)) removeLower(tree, dir, name)
 }
 
-/** Two frames of the stack for each level, and no closure: trees may be 2048 directories deep. */
+/** This takes two stack frames for each level and no closure, since trees may be 2048 directories deep. */
 function removeLowerBelow<D>(tree: RemovableTree<D>, dir: D, name: string): void {
   const inner = tree.enter(dir, name)
   try {
@@ -51,7 +53,7 @@ function removeLowerBelow<D>(tree: RemovableTree<D>, dir: D, name: string): void
 /**
  * Makes room for an entry that takes the place of another.
  *
- * @throws ToolError `ENTRY_CONFLICT` where a directory would have to go that holds entries of the same layer
+ * @throws ToolError `ENTRY_CONFLICT` where a directory with entries of the same layer would have to be removed
  */
 export function makeRoomAt<D>(tree: RemovableTree<D>, dir: D, name: string): void {
   const kind = tree.kindOf(dir, name)

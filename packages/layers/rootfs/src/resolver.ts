@@ -1,9 +1,9 @@
 /**
  * Resolves names inside a root, whatever symlinks lie in the way.
  *
- * The rules are those of openat2 with RESOLVE_IN_ROOT: an absolute symlink starts at the root, and `..` stops there. They
- * are applied here, component by component, because the kernel sees neither a tree in memory nor one that lies in the
- * lower layers of an overlay, and because unpacking makes what is missing on its way.
+ * The rules are those of openat2 with RESOLVE_IN_ROOT: an absolute symlink starts at the root, and `..` stops there.
+ * They are applied here, component by component, because the kernel sees neither a tree in memory nor the lower layers
+ * of an overlay, and because unpacking makes missing directories on the way.
  *
  * Spec: Linux openat2(2), path_resolution(7).
  *
@@ -13,13 +13,13 @@
 import { ToolError } from '@pipelayer/errors'
 import { quoted } from './name.js'
 
-/** As the kernel has it: more symlinks than this in one name are a loop. */
+/** The kernel's limit: more symlinks in one name count as a loop. */
 const MAX_SYMLINKS = 40
 /** Directories that one name may lead through, back and forth by way of symlinks. Unpacking holds all of them open. */
 const MAX_STEPS = 4096
 /**
- * Directories below each other at most: half of PATH_MAX, deeper no path leads. By way of symlinks an archive could go
- * on for ever, each level costing a descriptor, and stack when the tree is removed.
+ * The greatest depth of a directory: half of PATH_MAX, since no path leads deeper. Through symlinks an archive could
+ * nest directories without end, and each level costs a descriptor, and stack when the tree is removed.
  */
 const MAX_DEPTH = 2048
 
@@ -29,22 +29,23 @@ export interface TreeView<D extends object> {
   /** Undefined for the root. */
   parentOf(dir: D): D | undefined
   /**
-   * Where a name leads: to a directory, which a view may make; to the text of a symlink, a binary string, which is then
-   * resolved; or, undefined, nowhere, which ends the resolution. A view may also throw what is in the way.
+   * Looks up a name. The result is a directory, which a view may have made just now; or the text of a symlink, a binary
+   * string, which is then resolved; or undefined, which ends the resolution. A view may also throw, for example where a
+   * file is in the way.
    */
   child(dir: D, name: string): D | string | undefined
 }
 
-/** What a name has cost so far. The limits hold for it as a whole. */
+/** The cost of a name so far. The limits apply to the whole name. */
 export interface Spent {
   links: number
   steps: number
 }
 
-/** The spending of a name that begins. */
+/** The cost at the start of a name. */
 export const NOTHING_SPENT: Readonly<Spent> = { links: 0, steps: 0 }
 
-/** Where one component leads from a directory: past every symlink. @throws as {@link resolveIn} */
+/** The directory to which one component leads, after all symlinks are resolved. @throws as {@link resolveIn} */
 export function step<D extends object>(way: Way<D>, dir: D, name: string): D | undefined {
   const { view, spent } = way
   if (name === '' || name === '.') return dir
@@ -65,9 +66,9 @@ export interface Way<D extends object> {
 }
 
 /**
- * Where components lead from the root. Undefined where the view says so.
+ * The directory to which components lead from the root. Undefined where the view ends the resolution.
  *
- * @throws ToolError `TOO_MANY_SYMLINKS`: they lead round in circles, or back and forth without end; what the view throws
+ * @throws ToolError `TOO_MANY_SYMLINKS`: they lead in a circle, or back and forth without end; errors of the view
  */
 export function resolveIn<D extends object>(view: TreeView<D>, components: readonly string[]): D | undefined {
   return follow({ view, spent: { ...NOTHING_SPENT } }, view.root, components)

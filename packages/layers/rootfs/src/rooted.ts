@@ -1,9 +1,9 @@
 /**
  * Names inside a root directory that somebody else filled: a build context, an image's tree.
  *
- * A name is resolved as if the root were `/`: symlinks, absolute ones too, stay inside, and `..` stops at the root.
- * What is opened afterwards is opened with no symlink followed at all, so that the rule holds even when the tree changes
- * underneath. Names are binary strings.
+ * A name is resolved as if the root were `/`: symlinks, absolute ones too, stay inside, and `..` stops at the root. The
+ * resolved name is then opened without following any symlink, so that the rule holds even when the tree changes
+ * meanwhile. Names are binary strings.
  *
  * @module
  */
@@ -21,7 +21,10 @@ export function openFile(fd: number): Buffer {
   return bytesOf(`/proc/self/fd/${fd}`)
 }
 
-/** `name` in words, without empty parts and `.`, `..` taken away lexically and clamped: `a/b`, or empty for the root. */
+/**
+ * `name` cleaned by its text alone: `a/b`, or empty for the root. Empty components and `.` are dropped, each `..`
+ * removes the component before it, and `..` at the root is ignored.
+ */
 export function cleanName(name: string): string {
   const parts: string[] = []
   for (const part of name.split('/')) {
@@ -32,7 +35,7 @@ export function cleanName(name: string): string {
 }
 
 export interface RootedOptions {
-  /** Stands in for the kernel's call in tests of kernels that lack it. */
+  /** Replaces the kernel's call, in tests of kernels that lack it. */
   readonly openat2?: typeof openat2
 }
 
@@ -42,7 +45,7 @@ interface Place {
   readonly parent: Place | undefined
 }
 
-/** An open directory that names resolve inside of. Close it. */
+/** An open directory inside of which names are resolved. The owner closes it. */
 export class Rooted {
   readonly fd: number
   readonly shown: string
@@ -51,7 +54,7 @@ export class Rooted {
   readonly #view: TreeView<Place> = {
     root: { path: '', parent: undefined },
     parentOf: place => place.parent,
-    // What is no symlink counts as a directory, also what is not there: it may be made later.
+    // Everything but a symlink counts as a directory, even a missing name, since it may be made later.
     child: (place, name) => {
       const path = joined(place.path, name)
       return this.#linkAt(path) ?? { path, parent: place }
@@ -76,7 +79,8 @@ export class Rooted {
   }
 
   /**
-   * Where `name` really is: every symlink replaced, the last one too. Parts that do not exist stay as they are.
+   * The real name of `name`, in which all symlinks are resolved, the last one too. Components that do not exist are
+   * kept.
    *
    * @throws {ToolError} `TOO_MANY_SYMLINKS`
    */
@@ -88,7 +92,7 @@ export class Rooted {
     }
   }
 
-  /** As {@link resolve}, but the last part is not followed. */
+  /** As {@link resolve}, but the last component is not followed. */
   resolveParent(name: string): string {
     const clean = cleanName(name)
     const slash = clean.lastIndexOf('/')
@@ -97,9 +101,9 @@ export class Rooted {
     return parent === '' ? last : `${parent}/${last}`
   }
 
-  /** `lstat` of a resolved name; undefined where nothing is. */
+  /** `lstat` of a resolved name; undefined where nothing exists at it. */
   lstat(real: string): fs.BigIntStats | undefined {
-    // An error costs more than the call: most of what is asked for is not there.
+    // Most names that are asked for do not exist, and making an error for each would cost more than the call.
     return missing(() => fs.lstatSync(at(this.fd, real), { bigint: true, throwIfNoEntry: false }))
   }
 
@@ -108,7 +112,7 @@ export class Rooted {
     try {
       return this.#opener.open(this.fd, real, { flags, mode })
     } catch (error) {
-      // Other errors mean something to callers; this one is the user's: a folder of somebody else in its context.
+      // Callers handle other errors. This one is reported to the user, whose context has a folder of somebody else.
       if (errnoOf(error) !== 'EACCES') throw error
       throw systemError(error, `open "/${showName(real)}" in "${this.shown}"`)
     }
@@ -118,7 +122,7 @@ export class Rooted {
     return this.open(real, O_PATH | fs.constants.O_DIRECTORY)
   }
 
-  /** The content of a regular file, or undefined where there is none. Larger than `maxBytes` is refused. */
+  /** The content of a regular file, or undefined where there is none. A file larger than `maxBytes` is refused. */
   readFile(name: string, maxBytes: number): Buffer | undefined {
     const real = this.resolve(name)
     const stat = this.lstat(real)
@@ -130,7 +134,7 @@ export class Rooted {
       )
     const fd = this.open(real, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
     try {
-      // What lies at the name may be another one by now.
+      // Another file may have this name by now.
       return fs.fstatSync(fd).isFile() ? fs.readFileSync(fd) : undefined
     } finally {
       fs.closeSync(fd)
@@ -141,7 +145,7 @@ export class Rooted {
     try {
       return fs.readlinkSync(at(this.fd, name), 'buffer').toString('latin1')
     } catch (error) {
-      // EINVAL: it is no symlink.
+      // EINVAL means that it is no symlink.
       if (['EINVAL', 'ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined
       throw error
     }

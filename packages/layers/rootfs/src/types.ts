@@ -1,5 +1,5 @@
 /** Prefix of overlayfs's private xattrs: `trusted.overlay.` or, under `userxattr`, `user.overlay.`. */
 export type XattrForm = 'trusted' | 'user'
 
-/** Told what had to be left out; one line each. */
+/** Called with a warning, of one line, about something that had to be left out. */
 export type Warn = (message: string) => void

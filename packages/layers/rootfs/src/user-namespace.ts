@@ -1,5 +1,5 @@
 /**
- * The user namespace that we are in.
+ * The user namespace of this process.
  *
  * @module
  */
@@ -11,7 +11,10 @@ type Rows = IdMap['uid']
 /** The map in which every id is itself: that of the machine. */
 const WHOLE: Rows = [[0, 0, 2 ** 32 - 1]]
 
-/** Our map: ids inside, ids of the namespace outside, how many. Spec: user_namespaces(7). */
+/**
+ * The id map of this process. Each row has the first id inside, the first id in the namespace outside, and their
+ * number. Spec: user_namespaces(7).
+ */
 export function ownIdMap(): IdMap {
   return { uid: rowsOf('/proc/self/uid_map'), gid: rowsOf('/proc/self/gid_map') }
 }
@@ -20,7 +23,7 @@ export function isSameMap(a: IdMap, b: IdMap): boolean {
   return JSON.stringify([a.uid, a.gid]) === JSON.stringify([b.uid, b.gid])
 }
 
-/** Whether all ids are themselves, as they are outside of all user namespaces. */
+/** Whether every id maps to itself, as outside of all user namespaces. */
 export function isWholeMap(map: IdMap): boolean {
   return isSameMap(map, { uid: WHOLE, gid: WHOLE })
 }

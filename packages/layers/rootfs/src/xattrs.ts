@@ -1,5 +1,5 @@
 /**
- * Which xattrs belong into a layer.
+ * Decides which xattrs belong into a layer, and reads them.
  *
  * @module
  */
@@ -13,22 +13,22 @@ export type Xattrs = ReadonlyMap<string, Buffer>
 export const NO_XATTRS: Xattrs = new Map()
 
 const CAPABILITY = 'security.capability'
-// struct vfs_cap_data, little endian: magic u32 @0 with the revision in its top byte, two pairs of u32 @4;
-// revision 3 adds the user namespace's root id u32 @20, which means nothing in another place.
+// struct vfs_cap_data, little endian: magic u32 @0 with the revision in its top byte, two pairs of u32 @4; revision 3
+// adds the root id of the user namespace, u32 @20, which has no meaning on another machine.
 const CAPABILITY_V2_SIZE = 20
 const CAPABILITY_V3_SIZE = 24
 
-/** True for what overlayfs keeps for itself: never part of an image, and never taken from one. */
+/** True for the private xattrs of overlayfs, which are never put into an image nor taken from one. */
 export function isOverlayPrivate(name: string): boolean {
   return name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.')
 }
 
-/** True for what a layer carries unless all xattrs are asked for. */
+/** True for the xattrs that a layer contains unless all are asked for. */
 export function isImageXattr(name: string): boolean {
   return (name.startsWith('user.') || name === CAPABILITY) && !isOverlayPrivate(name)
 }
 
-/** The xattrs of a file, a binary string, symlinks not followed, whose names `wanted` takes. */
+/** The xattrs of a file that `wanted` selects by name. `path` is a binary string; a symlink is not followed. */
 export function readXattrs(path: string, wanted: (name: string) => boolean): Xattrs {
   const all = xattrNamesOf(path)
   if (all.length === 0) return NO_XATTRS

@@ -1,4 +1,4 @@
-// Opening below a directory: by openat2, and where the kernel has none.
+// Tests of opening below a directory, by openat2 and without it.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -10,7 +10,7 @@ import { Rooted } from '../src/rooted.js'
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = fs.constants
 
-/** A kernel whose openat2 fails so; `calls` counts how often it was asked. */
+/** A kernel whose openat2 fails with `code`; `calls` returns how often it was called. */
 function failing(code: string): { openat2: typeof openat2; calls: () => number } {
   let calls = 0
   const call = (): never => {
@@ -53,7 +53,7 @@ t.test('a kernel without openat2 opens the same, a component at a time', async t
   }
 })
 
-/** The inode of what is opened, or the error's code; no descriptor may be left. */
+/** The inode of the opened file, or the code of the error. No descriptor may be left open. */
 function opened(opener: BeneathOpener, dirfd: number, name: string, flags: number): string {
   const before = fs.readdirSync('/proc/self/fd').length
   const result = attempted(opener, dirfd, name, flags)

@@ -1,4 +1,4 @@
-// Names inside a root: as the kernel resolves them under RESOLVE_IN_ROOT, on disk and in memory.
+// Tests that names inside a root are resolved as the kernel does it with RESOLVE_IN_ROOT, on disk and in memory.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -9,7 +9,7 @@ import t from 'tap'
 import { requireDepth, resolveIn, type TreeView } from '../src/resolver.js'
 import { Rooted } from '../src/rooted.js'
 
-/** A tree as paths: a symlink has its text, a directory has none. */
+/** A tree by its paths. The value is the text of a symlink, and undefined for a directory. */
 type Tree = ReadonlyMap<string, string | undefined>
 
 const tree: Tree = new Map([
@@ -50,7 +50,7 @@ function outcome(work: () => string): string {
     return work()
   } catch (error) {
     const { code } = error as { code: string }
-    // The kernel's word, and ours, for too many symlinks.
+    // These are the kernel's code and ours for too many symlinks.
     return code === 'ELOOP' || code === 'TOO_MANY_SYMLINKS' ? 'loop' : code
   }
 }
@@ -167,7 +167,7 @@ t.test('random symlinks', async t => {
           outcome(() => root.resolve(wanted)),
           outcome(() => byKernel(root, dir, wanted)),
         ]
-        // The kernel ends where nothing is; we go on, for what is made there.
+        // The kernel stops at a missing component; our resolver goes on, since it may be made there.
         return kernel === 'ENOENT' || kernel === 'ENOTDIR' || ours === kernel
       } finally {
         root.close()

@@ -1,4 +1,4 @@
-// Names of a layer that stand for something missing, and entries that come twice.
+// Tests of whiteouts, and of entries that come twice.
 
 import t from 'tap'
 import { ALL, hiddenBy, isAufs, SeenPaths } from '../src/whiteout.js'

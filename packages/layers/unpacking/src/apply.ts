@@ -1,12 +1,14 @@
 /**
  * Unpacks a layer onto a tree.
  *
- * Plain form: a root filesystem, whiteouts remove what lower layers brought. Overlay form: a directory of its own for
- * each layer, whiteouts are 0:0 devices. In both nothing outside the root is ever touched, whatever the archive says and
- * whatever another process puts into the tree meanwhile: no call follows the last component of a path.
+ * In the plain form all layers go onto one root filesystem, and whiteouts remove entries of lower layers. In the
+ * overlay form each layer has a directory of its own, and whiteouts are 0:0 devices. In both forms nothing outside the
+ * root is ever changed, whatever the archive contains and whatever another process puts into the tree meanwhile: no
+ * call follows the last component of a path.
  *
- * System calls are synchronous: for small files that is 12 to 15 times faster than through the thread pool.
- * Memory: 48 bytes for each entry of the layer, to tell its own entries from those of lower layers and from repeated ones.
+ * System calls are synchronous, since for small files that is 12 to 15 times faster than through the thread pool.
+ * Memory: 48 bytes for each entry of the layer, to tell its own entries from those of lower layers and from repeated
+ * ones.
  *
  * Spec: image-spec v1.1, layer.md, "Applying Changesets".
  *
@@ -30,9 +32,9 @@ import { Tree } from './tree.js'
 import type { ApplyOptions, ApplyOverlayOptions, ApplyResult } from './types.js'
 
 /**
- * Applies a layer to the root filesystem in `root`, which exists.
+ * Applies a layer to the root filesystem in `root`, which must exist.
  *
- * @param tar - uncompressed; read to its end. On failure the tree is left as far as it came.
+ * @param tar - uncompressed; read to its end. After a failure the tree is left half done.
  * @throws ToolError `PATH_ESCAPES`, `ROOT_REPLACED`, `DUPLICATE_ENTRY`, `ENTRY_CONFLICT`,
  *   `PARENT_NOT_DIRECTORY`, `LINK_TARGET_MISSING`, `LINK_INVALID`, `WHITEOUT_INVALID`, `TOO_MANY_SYMLINKS`,
  *   `NAME_TOO_LONG`, `ID_INVALID`: the archive is hostile or broken; `ID_UNMAPPED`; those of TarParser; system errors
@@ -47,8 +49,8 @@ export async function applyLayer(
 }
 
 /**
- * Unpacks a layer in overlay form into `dir`, which exists and is empty. A parent that the layer lacks takes its
- * metadata from the chain below; the target of a hard link that lies there is copied up. Throws as
+ * Unpacks a layer in overlay form into `dir`, which must exist and be empty. A parent without an entry in the layer
+ * takes its metadata from the layers below; the target of a hard link that lies in one of them is copied up. Throws as
  * {@link applyLayer}, and EPERM where the caller may not make whiteouts or set the opaque xattr.
  */
 export async function applyLayerOverlay(
@@ -64,18 +66,21 @@ export async function applyLayerOverlay(
 
 /** As {@link ApplyOverlayOptions}; the layers below need not be whole yet. */
 export interface UnpackOptions extends Omit<ApplyOverlayOptions, 'lowers'> {
-  /** Called when something depends on what lies below; returns when that is whole. */
+  /** Called when something depends on the layers below; returns when these are whole. */
   readonly lowers: () => readonly string[]
   readonly xattrs: XattrForm
 }
 
 export interface UnpackedOverlay {
   readonly result: ApplyResult
-  /** False where the layer does not describe its root: then {@link adoptRoot} is to be called. */
+  /** False where the layer has no entry for its root; then the caller must call {@link adoptRoot}. */
   readonly hasRoot: boolean
 }
 
-/** {@link applyLayerOverlay} but for the root directory, so that it depends on layers below only where it must. */
+/**
+ * As {@link applyLayerOverlay}, without the attributes of the root directory, so that it depends on layers below only
+ * where it must.
+ */
 export async function unpackOverlay(
   tar: AsyncIterable<Buffer>,
   dir: string,
@@ -85,8 +90,9 @@ export async function unpackOverlay(
 }
 
 /**
- * Overlay form: the root of a mount shows the attributes of its topmost layer, so a layer that does not describe its
- * root has that of the one below; the first has that of a parent that no entry describes.
+ * Sets the attributes of the root in the overlay form. The root of a mount shows those of its topmost layer, so a layer
+ * without an entry for its root takes those of the layer below. The first layer takes those of a parent without an
+ * entry.
  *
  * @param below - the layer below, absolute, if there is one
  */
@@ -119,7 +125,7 @@ async function unpack(tar: AsyncIterable<Buffer>, root: string, options: Options
     await writes?.drain()
   } finally {
     unpacker.close()
-    // After a failure too: files are open. It is the first failure that counts.
+    // This happens after a failure too, since files are still open. A second failure is ignored.
     await writes?.drain().catch(() => undefined)
   }
   return { result: unpacker.result(), hasRoot: unpacker.hasRoot }

@@ -1,5 +1,5 @@
 /**
- * From the tar of a layer to a tree on disk: plain or in overlay form, and never outside of it.
+ * Unpacks the tar of a layer to a tree on disk, plain or in overlay form, and never outside of it.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The far side of a thread that works on layers: reads blobs for the main thread, which makes files meanwhile, or
- * unpacks layers in overlay form by itself. Takes jobs one after the other.
+ * The program of a thread that works on layers. It reads blobs for the main thread, which makes files meanwhile, or
+ * unpacks layers in overlay form by itself. It does one job after the other.
  *
  * @module
  */
@@ -67,7 +67,7 @@ class LayerThread {
       for (let at = 0; at < chunk.length && !this.#isStopped; at += SLOT_BYTES) await this.#send(chunk, at)
       if (this.#isStopped) break
     }
-    // A job that was stopped has an answer too: it says that no chunk of it comes any more.
+    // A job that was stopped is answered too; the answer tells that no further chunk comes.
     return { diffID: this.#isStopped ? '' : finish() }
   }
 
@@ -93,7 +93,7 @@ class LayerThread {
     return { unpacked: { ...unpacked, diffID: finish() } }
   }
 
-  /** The whole thread waits: it has nothing else to do, and all that looks into lower layers is synchronous. */
+  /** Blocks the whole thread, which has nothing else to do: all code that reads lower layers is synchronous. */
   #waitForBelow(number: number): void {
     const { whole } = this.#data
     for (let count = Atomics.load(whole, 0); count < number; count = Atomics.load(whole, 0))

@@ -35,14 +35,14 @@ import { fitsQueue, type WriteQueue } from './write-queue.js'
 
 interface OpenFile extends NewFile {
   readonly entry: ReadEntry
-  /** Where the next byte goes. */
+  /** Offset of the next byte in the file. */
   position: number
   hasHoles: boolean
-  /** Writes and closes it, where it is not this thread that does. */
+  /** Writes and closes the file, where another thread does that. */
   readonly writes: WriteQueue | undefined
 }
 
-/** One layer on its way to disk. */
+/** Unpacks one layer to disk. */
 export class LayerUnpacker {
   readonly #tree: Tree
   readonly #attributer: Attributer
@@ -51,10 +51,13 @@ export class LayerUnpacker {
   readonly #selection: Selection | undefined
   readonly #maxEntries: number
   readonly #writes: WriteQueue | undefined
-  /** What this layer has made, by {@link spotKey}. */
+  /** The entries that this layer has made, by {@link spotKey}. */
   readonly #made = new PathSet()
   readonly #removable: FoldersToRemoveFrom
-  /** What it has hidden: said again it hides nothing more, and looking through a large directory each time takes hours. */
+  /**
+   * The names that this layer has hidden. A repeated whiteout changes nothing, and searching a large directory for each
+   * would take hours.
+   */
   readonly #hidden = new PathSet()
   readonly #seen = new SeenPaths()
   readonly #hasWhiteouts: boolean
@@ -97,7 +100,7 @@ export class LayerUnpacker {
     return { entries: this.#entries, skippedDevices: this.#skippedDevices, skippedXattrs, squashedOwners }
   }
 
-  /** Closes all files, and gives directories their times. */
+  /** Closes all files and sets the times of directories. */
   close(): void {
     this.#repeated?.close()
     if (this.#file !== undefined) this.#close(this.#file)
@@ -165,7 +168,10 @@ export class LayerUnpacker {
     else this.#hide({ folder, name: hidden })
   }
 
-  /** Overlay form. What this layer itself brings hides a lower file by being there; a directory has to be opaque. */
+  /**
+   * Hides a lower entry in the overlay form. Where this layer has an entry of that name, it hides a lower file by
+   * itself; a directory has to be made opaque.
+   */
   #hide(spot: Spot): void {
     const stat = spot.folder.lstat(spot.name)
     if (stat === undefined) {
@@ -200,14 +206,14 @@ export class LayerUnpacker {
   }
 
   /**
-   * Whether the entry is there already, and only to be compared. By its name: two names that symlinks lead to one file
-   * are two entries, and the last one counts.
+   * Whether the layer has had this entry already, so that it is only compared. This goes by name: where symlinks lead
+   * two names to one file, they are two entries, and the last one counts.
    */
   #isRepeated(parents: readonly string[], spot: Spot, entry: ReadEntry): boolean {
     if (this.#lastCounts) return false
     const seen = this.#seen.see([...parents, spot.name].join('/'), headerKey(entry))
     if (seen === 'other') throw differs()
-    // A hard link to the same name is made again, and leads where it did.
+    // A hard link that comes again is made again, to the same target.
     if (seen === 'new' || entry.type === 'dir' || entry.type === 'hardlink') return false
     this.#writes?.flush()
     this.#repeated = new Repeated(spot, entry)
@@ -225,7 +231,10 @@ export class LayerUnpacker {
     this.#directoryAttributes(path, entry)
   }
 
-  /** Something is there: a directory stays with what is in it, anything else becomes one. */
+  /**
+   * Called where an entry exists in place of a directory: a directory is kept with its contents, anything else is
+   * replaced by one.
+   */
   #existing(spot: Spot): void {
     const path = spot.folder.at(spot.name)
     const stat = spot.folder.lstat(spot.name)
@@ -288,7 +297,7 @@ export class LayerUnpacker {
   }
 
   #device(spot: Spot, entry: ReadEntry & { type: 'char' | 'block' | 'fifo' }): void {
-    // In the overlay form such a device says that a file is gone: a layer says that by a name.
+    // In the overlay form such a device would be a whiteout, and in a layer whiteouts are names.
     const isWhiteout = entry.type === 'char' && entry.devmajor === 0 && entry.devminor === 0
     if ((isWhiteout && this.#tree.form !== undefined) || !makeDevice(spot, entry)) this.#skippedDevices++
     else this.#attributer.set(spot.folder.at(spot.name), 'other', entry)

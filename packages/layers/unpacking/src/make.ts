@@ -28,8 +28,8 @@ const { S_IFBLK, S_IFCHR, S_IFIFO } = fs.constants
 const DEVICE_BITS = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const
 
 /**
- * Makes something where most of the time nothing is: what is in the way is looked for when making it has failed. No
- * call of `make` may follow or replace what is there.
+ * Makes an entry. Mostly nothing is in its place, so `clear` is called only after `make` has failed. `make` must
+ * neither follow nor replace an existing entry.
  */
 export function makeRoom<T>(make: () => T, clear: () => void): T {
   try {
@@ -41,12 +41,12 @@ export function makeRoom<T>(make: () => T, clear: () => void): T {
   return make()
 }
 
-/** Makes a symlink; its text is kept as it is, whatever it says. */
+/** Makes a symlink. Its text is not changed, wherever it leads. */
 export function makeSymlink({ folder, name }: Spot, target: string): void {
   fs.symlinkSync(bytesOf(target), folder.at(name))
 }
 
-/** Makes a device or a fifo. False where the caller may not, or libc cannot be called. */
+/** Makes a device or a fifo. False where the caller lacks the right, or libc cannot be called. */
 export function makeDevice(
   { folder, name }: Spot,
   entry: ReadEntry & { type: 'char' | 'block' | 'fifo' },
@@ -61,7 +61,7 @@ export function makeDevice(
   }
 }
 
-/** Overlay form: a 0:0 device in place of what is gone. */
+/** Makes a whiteout of the overlay form, which is a 0:0 device. */
 export function makeWhiteout({ folder, name }: Spot): void {
   mknod(folder.at(name), S_IFCHR, makedev(0, 0))
 }
@@ -69,7 +69,7 @@ export function makeWhiteout({ folder, name }: Spot): void {
 export interface LinkContext {
   readonly tree: Tree
   readonly attributer: Attributer
-  /** Takes away what has the new name, once it is known that there is something to link to. */
+  /** Removes the entry at the new name; called after the target has been found. */
   readonly clear: () => void
 }
 

@@ -1,9 +1,9 @@
 /**
- * Layers unpacked in overlay form, several at a time.
+ * Unpacks layers in overlay form, several at a time.
  *
- * A layer depends on those below it only where it lacks something: a parent, the target of a hard link. There, and not
- * before, it waits until they are whole, so what comes out is the same as one after the other. This thread takes the
- * lowest layer that nobody has begun, threads take later ones.
+ * A layer depends on the layers below it only where it lacks something: a parent, or the target of a hard link. Only at
+ * that point it waits until they are whole, so the result is the same as unpacking them one after the other. The main
+ * thread takes the lowest layer that was not begun yet, the other threads take later ones.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface OverlayThreadsOptions extends ApplyOptions {
   readonly atATime: number
 }
 
-/** What became of a layer. */
+/** The result for a layer. */
 export interface ThreadsResult {
   readonly diffID: string
   readonly result: ApplyResult
@@ -35,7 +35,7 @@ interface Job extends OverlayLayer {
   begun?: Promise<UnpackedLayer>
 }
 
-/** Unpacks the layers of one image. Every way out must call {@link close}. */
+/** Unpacks the layers of one image. The caller must call {@link close} in every case. */
 export class OverlayThreads {
   readonly #options: OverlayThreadsOptions
   readonly #program: string | undefined
@@ -56,31 +56,31 @@ export class OverlayThreads {
     this.#options = options
     signal?.addEventListener('abort', () => void this.close(), { once: true })
     this.#reading = new ReadingThread(program)
-    // A selection remembers what it has seen in lower layers.
+    // A selection depends on the entries of lower layers, so layers are unpacked one after the other.
     this.#program =
       program !== undefined && selection === undefined && fs.existsSync(program) ? program : undefined
   }
 
   /**
-   * Unpacks a layer onto those given before. Resolves when it and all of these are whole, and rejects with the error of
-   * the lowest one that failed, as if they had come one after the other.
+   * Unpacks a layer onto the layers of earlier calls. Resolves when it and all of these are whole, and rejects with the
+   * error of the lowest one that failed, as if they had come one after the other.
    *
-   * @param publish - called, lowest layer first, when it is whole, before others look at it
+   * @param publish - called when the layer is whole, before others read it, and for the lowest layer first
    * @throws ToolError those of applyLayerOverlay and of reading the blob
    */
   unpack(layer: OverlayLayer, publish?: (diffID: string) => void): Promise<ThreadsResult> {
     const job: Job = { ...layer, number: this.#count++ }
     const whole = this.#inTurn(job, this.#last, publish)
-    // Whoever waits for a later layer hears of it too.
+    // A failure also rejects the promises of later layers, so this one need not be handled.
     whole.catch(() => undefined)
     this.#last = whole
     if (this.#program !== undefined && isWorthThread(job.blob)) this.#waiting.push(job)
-    // After this thread has taken the layer, if it is the lowest one.
+    // This runs after the main thread has taken the layer, if it is the lowest one.
     queueMicrotask(() => this.#assign())
     return whole
   }
 
-  /** Stops whatever is under way. Nothing is written any more when this resolves. */
+  /** Stops all work. Nothing is written any more when this resolves. */
   async close(): Promise<void> {
     this.#aborter.abort()
     this.#waiting.length = 0
@@ -102,7 +102,7 @@ export class OverlayThreads {
     return { diffID, result }
   }
 
-  /** In this thread, all below being whole. */
+  /** Unpacks a layer in this thread, when all layers below are whole. */
   async #here(job: Job): Promise<UnpackedLayer> {
     const at = this.#waiting.indexOf(job)
     if (at >= 0) this.#waiting.splice(at, 1)
@@ -118,7 +118,9 @@ export class OverlayThreads {
     })
   }
 
-  /** Gives waiting layers to threads, the lowest first; one whose turn has come is left to this thread. */
+  /**
+   * Gives waiting layers to threads, the lowest first. The lowest layer that is not whole is left to the main thread.
+   */
   #assign(): void {
     const program = this.#program
     while (program !== undefined && !this.#hasFailed && this.#busy < this.#options.atATime) {
@@ -156,7 +158,7 @@ export class OverlayThreads {
       return await work()
     } catch (error) {
       this.#hasFailed = true
-      // A thread that was ended says so; why it was is what counts.
+      // An aborted signal is the reason why the thread was ended, so it takes precedence over the thread's own error.
       this.#options.signal?.throwIfAborted()
       throw error
     } finally {

@@ -1,5 +1,5 @@
 /**
- * Blobs read in another thread: read, checked, inflated and hashed while this one makes files.
+ * Reads blobs in another thread, which reads, checks, inflates and hashes while this one makes files.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { type BlobFile, type OpenTar, openTar } from '@pipelayer/layer-blob'
 import { ThreadLink } from './thread-link.js'
 import type { WriteQueue } from './write-queue.js'
 
-/** Below this a thread costs more, 40 ms, than it saves. */
+/** For a smaller blob a thread costs more, 40 ms, than it saves. */
 const WORTH_BYTES = 2 << 20
 
 /** Whether a blob is so large that a thread for it pays. */
@@ -28,12 +28,12 @@ export class ReadingThread {
   readonly #program: string | undefined
   #link: ThreadLink | undefined
 
-  /** @param program - file of a program that calls `serveLayerThread`; where there is none, this thread reads */
+  /** @param program - file of a program that calls `serveLayerThread`; without it this thread reads */
   constructor(program: string | undefined) {
     this.#program = program !== undefined && fs.existsSync(program) ? program : undefined
   }
 
-  /** One at a time: the tar is read to its end, or its loop left, before the next one is opened. */
+  /** Opens a tar. The tar before must have been read to its end, or its loop left. */
   open(blob: BlobFile): HandedTar {
     const program = this.#program
     if (program === undefined || (this.#link === undefined && !isWorthThread(blob))) return openTar(blob)

@@ -1,5 +1,5 @@
 /**
- * The tree on disk as removal sees it.
+ * The tree on disk, for the removal of entries.
  *
  * @module
  */
@@ -9,17 +9,20 @@ import { errnoOf } from '@pipelayer/errors'
 import { type Attributer, Folder, type PathSet, type RemovableTree } from '@pipelayer/rootfs'
 import type { Spot } from './make.js'
 
-/** What a name is, by whatever path its directory was reached. */
+/** Identifies a name, by whatever path its directory was reached. */
 export function spotKey({ folder, name }: Spot): string {
   return `${folder.key}/${name}`
 }
 
-/** Open directories, their times kept. */
+/** Removes entries from open directories, whose times are kept. */
 export class FoldersToRemoveFrom implements RemovableTree<Folder> {
   readonly #attributer: Attributer
   readonly #made: PathSet | undefined
 
-  /** @param made - {@link spotKey} of all that the current layer has made; without it nothing is its own */
+  /**
+   * @param made - {@link spotKey} of all entries that the current layer has made; without it, no entry counts as its
+   * own
+   */
   constructor(attributer: Attributer, made?: PathSet) {
     this.#attributer = attributer
     this.#made = made

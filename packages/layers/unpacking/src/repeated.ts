@@ -1,7 +1,8 @@
 /**
- * A path that one layer has twice. The specification forbids it, and programs differ in which of the two they take; so
- * it passes only where both are the same in every respect, as some producers write them. Directories are not meant:
- * many producers write a directory again, all readers merge its contents, and the attributes that come last count.
+ * Handles a path that comes twice in a layer. The specification forbids that, and programs differ in which of the two
+ * entries they use; so it is accepted only where both are the same in every respect, as some producers write them. This
+ * does not concern directories: many producers write a directory again, all readers merge its contents, and the last
+ * attributes count.
  *
  * @module
  */
@@ -14,10 +15,10 @@ import type { ReadEntry } from '@pipelayer/tar'
 import type { Spot } from './make.js'
 
 /**
- * All that a header says of an entry and that is unpacked, as one text.
+ * All fields of a header that affect the unpacked entry, as one text.
  *
- * What stands on disk cannot be compared in its place: a caller who is not root has not set the owner, the set-id bits
- * and some of the xattrs.
+ * The entry on disk cannot be compared instead: a caller who is not root has not set its owner, its set-id bits and
+ * some of its xattrs.
  */
 export function headerKey(entry: ReadEntry): string {
   const { type, mode, uid, gid, size, mtime, devmajor, devminor } = entry
@@ -31,7 +32,10 @@ export function headerKey(entry: ReadEntry): string {
   return fields.join('\0')
 }
 
-/** Compares an entry, whose header is that of the first of its name, with what the first has become. */
+/**
+ * Compares an entry, whose header equals that of the first entry of its name, with the file on disk that the first one
+ * has become.
+ */
 export class Repeated {
   readonly #fd: number | undefined
   #position = 0
@@ -53,7 +57,7 @@ export class Repeated {
     this.#position += length
   }
 
-  /** A sparse file twice is more than any producer needs. @throws ToolError `DUPLICATE_ENTRY` */
+  /** Refuses a repeated sparse file, which no producer writes. @throws ToolError `DUPLICATE_ENTRY` */
   skip(): never {
     throw differs()
   }
@@ -63,9 +67,9 @@ export class Repeated {
   }
 }
 
-// A name that leads through a symlink may have put something else there meanwhile.
+// Another name, which leads here through a symlink, may have replaced the file meanwhile.
 function isAlike(stat: fs.BigIntStats | undefined, path: Buffer, entry: ReadEntry): boolean {
-  // The caller may not have been allowed to make the device.
+  // The device may be missing, since the caller may lack the right to make it.
   if (entry.type === 'char' || entry.type === 'block') return true
   if (stat === undefined) return false
   const time = timeOf(stat.mtimeNs)
@@ -76,7 +80,7 @@ function isAlike(stat: fs.BigIntStats | undefined, path: Buffer, entry: ReadEntr
   return stat.isFile() && Number(stat.size) === entry.size
 }
 
-/** What a path is that comes again as something else. */
+/** The error for a path that comes again with a different entry. */
 export function differs(): ToolError {
   return new ToolError('DUPLICATE_ENTRY', 'the layer has this path twice, and not the same')
 }

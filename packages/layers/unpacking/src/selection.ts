@@ -1,5 +1,5 @@
 /**
- * Which entries of layers are unpacked, and under what names.
+ * Selects the entries of layers that are unpacked, and changes their names.
  *
  * @module
  */
@@ -10,30 +10,34 @@ import type { ReadEntry } from '@pipelayer/tar'
 
 export interface SelectionOptions {
   /**
-   * Paths of what is unpacked, with all below it: `*` and `?` stand for anything within a component, `[a-z]` and
-   * `[!a-z]` for one byte, `**` for any components, none included. Names are matched as they are before `strip`.
+   * Patterns of the paths that are unpacked, each with all below it: `*` and `?` stand for anything within a component,
+   * `[a-z]` and `[!a-z]` for one byte, `**` for any components, none included. Names are matched as they are before
+   * `strip`.
    */
   readonly globs?: readonly string[]
-  /** Leading components that names and targets of hard links lose; what has no more than these is left out. */
+  /**
+   * The number of leading components that are removed from names and from targets of hard links. An entry with no more
+   * components is left out.
+   */
   readonly strip?: number
 }
 
-/** An entry to be made, and where. */
+/** An entry to be made, and its path. */
 export interface Chosen {
   readonly components: readonly string[]
   readonly entry: ReadEntry
 }
 
 /**
- * Chooses entries of the layers of one image, which it sees lowest first. A directory on the way to what is chosen is
- * kept with its attributes, and made no earlier than something in it.
+ * Chooses entries of the layers of one image, which it sees lowest first. A directory on the way to a chosen entry is
+ * kept with its attributes, but made only when an entry in it is.
  *
  * Memory: an entry for each directory that is not chosen.
  */
 export class Selection {
   readonly #globs: readonly RegExp[]
   readonly #strip: number
-  /** Directories that may turn out to be needed; those that were have no entry. */
+  /** Directories that may be needed later. The value is undefined for those that have been made. */
   readonly #folders = new Map<string, ReadEntry | undefined>()
 
   /** @throws ToolError `GLOB_INVALID`, status 2 */
@@ -42,14 +46,14 @@ export class Selection {
     this.#strip = strip
   }
 
-  /** What to make for an entry, in order: nothing, itself, or the directories above it and itself. */
+  /** The entries to make for one entry of a layer, in order: none, itself, or the directories above it and itself. */
   choose(components: readonly string[], entry: ReadEntry): readonly Chosen[] {
     if (components.length === 0) return this.#strip === 0 ? [{ components, entry }] : []
     const last = components.at(-1) ?? ''
     if (last.startsWith(WHITEOUT_PREFIX)) this.#forget(components, last)
     else if (!this.#isWanted(components, entry)) return []
     else return [...this.#above(components), { components, entry }].flatMap(chosen => this.#stripped(chosen))
-    // What is hidden was perhaps not unpacked; then there is nothing to remove.
+    // The hidden entry may not have been selected; then the whiteout removes nothing.
     return this.#stripped({ components, entry })
   }
 
@@ -111,7 +115,7 @@ function anyDepth(at: number, count: number): string {
   return at === count - 1 ? '.*' : '(?:[^/]+/)*'
 }
 
-/** `*`, `?`, `[...]` and a backslash before what stands for itself. */
+/** The regular expression for one component: `*`, `?`, `[...]`, and a backslash before a literal character. */
 function componentSource(part: string): string {
   return part.replace(/\\(.)|\*+|\?|\[(!?)([^\]]+)\]|[^A-Za-z0-9]/gs, (text, ...groups) => {
     const [literal, not, set] = groups

@@ -24,26 +24,27 @@ import { FoldersToRemoveFrom } from './remove.js'
 const PREFIX = '.untar'
 const TREE = 'rootfs'
 
-/** What the target is before: it decides how the tree gets there. */
+/** The state of the target at the start. It decides how the tree is published. */
 type Situation = 'absent' | 'empty' | 'into'
 
 export interface StagingOptions {
-  /** Take a directory that is not empty, and write straight into it. */
+  /** Accept a directory that is not empty, and write directly into it. */
   readonly into?: boolean
 }
 
 /**
  * A tree on its way to `target`.
  *
- * - Nothing there: made in a hidden directory beside it, and renamed; a target that has appeared meanwhile stays.
- * - An empty directory, or a mount point (which may hold `lost+found`): made in a hidden directory inside, its entries
- *   moved last. A crash among these renames leaves some of them; nothing else does.
- * - `into`: written in place.
+ * - No target: the tree is made in a hidden directory beside it and renamed; a target that has appeared meanwhile is
+ *   kept.
+ * - An empty directory, or a mount point (which may hold `lost+found`): the tree is made in a hidden directory inside,
+ *   and its entries are moved at the end. Only a crash between these renames leaves some of them.
+ * - `into`: the tree is written in place.
  *
- * What is hidden can be read by its owner only; what a killed process left of it is swept by the next one.
+ * The hidden directory can be read by its owner only. One that a killed process left is removed by the next one.
  */
 export class RootfsStaging {
-  /** The tree, to be filled: absolute. */
+  /** The absolute path of the tree, which the caller fills. */
   readonly dir: string
   readonly #target: string
   readonly #situation: Situation
@@ -84,7 +85,7 @@ export class RootfsStaging {
     this.abort()
   }
 
-  /** Removes what is not published. Does nothing the second time, or after `publish`. */
+  /** Removes a tree that was not published. Does nothing the second time, or after `publish`. */
   abort(): void {
     if (!this.#isOpen) return
     this.#isOpen = false
@@ -103,19 +104,22 @@ export class RootfsStaging {
 
   #moveEntries(): void {
     const [from, to] = [binaryOf(this.dir), binaryOf(this.#target)]
-    // Now: moving its entries away changes its time.
+    // The attributes are read now, since moving the entries away changes the directory's time.
     const root = rootAttributes(this.dir)
     for (const name of fs.readdirSync(bytesOf(from), 'latin1'))
       fs.renameSync(bytesOf(`${from}/${name}`), bytesOf(`${to}/${name}`))
     removeTree(path.dirname(this.dir))
     this.#isOpen = false
-    // The directory that was there takes what the image says of its root.
+    // The existing directory gets the attributes of the image's root.
     new Attributer(toDisk(undefined)).copy(Buffer.from(this.#target), 'other', root)
     flushDirectory(this.#target)
   }
 }
 
-/** Some file systems cannot rename without replacing: there an empty directory that has appeared is replaced. */
+/**
+ * Renames the tree. On file systems that cannot rename without replacing, an empty directory that has appeared is
+ * replaced.
+ */
 function moveTree(from: string, to: string): void {
   try {
     if (isAvailable()) {
@@ -153,26 +157,26 @@ function situationOf(target: string, { into }: { readonly into: boolean }): Situ
   )
 }
 
-/** Removes what killed processes left. */
+/** Removes hidden directories that killed processes left. */
 function sweep(holder: string): void {
   for (const name of fs.readdirSync(holder))
     if (name.startsWith(`${PREFIX}.`) && isOrphan(name)) removeTree(path.join(holder, name))
 }
 
-/** As `rm -rf`, also where its owner may not write, and names are not UTF-8. */
+/** Removes a tree as `rm -rf` does, even where its owner may not write or names are not UTF-8. */
 function removeTree(dir: string): void {
   const attributer = new Attributer(toDisk(undefined))
   const folder = openRoot(path.dirname(dir), { attributer })
   try {
     removeLower(new FoldersToRemoveFrom(attributer), folder, binaryOf(path.basename(dir)))
-    // The time of the directory that held it is not ours to put back.
+    // The time of the parent directory need not be restored.
     folder.isTouched = false
   } finally {
     folder.close()
   }
 }
 
-/** Everything below `dir`, with one call; where libc cannot be called it is left to the kernel's own pace. */
+/** Flushes everything below `dir` to disk with one call. Where libc cannot be called, the kernel flushes it later. */
 function flush(dir: string): void {
   if (!isAvailable()) return
   const fd = fs.openSync(dir, 'r')

@@ -1,5 +1,5 @@
 /**
- * The near side of one thread that works on layers.
+ * The main thread's side of one thread that works on layers.
  *
  * @module
  */
@@ -19,18 +19,18 @@ import {
 } from './thread-messages.js'
 import { type BatchDone, type QueueMemory, ROWS_BYTES, WriteQueue } from './write-queue.js'
 
-/** Slots that are reported used at a time: fewer than there are. */
+/** How many used slots are reported at a time; fewer than there are. */
 const TOGETHER = 4
 
 type Answer = Exclude<FromThread, BatchDone>
 
-/** One thread; one job at a time. */
+/** Controls one thread, which does one job at a time. */
 export class ThreadLink {
   readonly #port: MessagePort
   readonly #worker: Worker
   readonly #ring: Buffer
   readonly #queue: Answer[] = []
-  /** Writes files for whoever reads through this link. */
+  /** Writes files for the reader of this link. */
   readonly writes: WriteQueue
   #wake: () => void = () => undefined
 
@@ -54,15 +54,16 @@ export class ThreadLink {
   }
 
   /**
-   * The chunks of the tar in a blob; returns its diffID. Views of memory that is used again: nothing of a chunk may be
-   * kept when the next one is asked for. @throws what reading it threw
+   * Yields the chunks of the tar in a blob, and returns its diffID. Chunks are views of memory that is used again, so
+   * the reader must not keep one when it asks for the next. @throws the error of reading the blob
    */
   async *read(blob: BlobFile): AsyncGenerator<Buffer, string, void> {
     let isAnswered = false
     this.#tell({ read: blob })
     try {
       for (let slot = 0; ; slot++) {
-        // Not each: a message costs as much as making ten files. What was given out last may still be in use.
+        // Slots are not reported one by one, since a message costs as much as making ten files. The last slot may still
+        // be in use.
         if (slot > 0 && slot % TOGETHER === 0) this.#release()
         const message = this.#next() ?? (await this.#later())
         isAnswered = !('filled' in message)
@@ -75,7 +76,7 @@ export class ThreadLink {
     }
   }
 
-  /** Unpacks a layer in the thread. @throws what that threw */
+  /** Unpacks a layer in the thread. @throws the error of unpacking it */
   async unpack(job: UnpackJob, onWarning: Warn | undefined): Promise<UnpackedLayer> {
     this.#tell({ unpack: job })
     for (;;) {
@@ -86,19 +87,22 @@ export class ThreadLink {
     }
   }
 
-  /** Ends the thread, whatever it is doing. It has let go of all files when this resolves. */
+  /** Ends the thread, whatever it is doing. All its files are closed when this resolves. */
   async close(): Promise<void> {
     this.#port.close()
     await this.#worker.terminate()
   }
 
-  /** Whoever reads has had enough: what is still to come of this job is not for the next one. */
+  /**
+   * Called where the reader has left its loop. Drops the remaining answers of this job, so that the next one does not
+   * get them.
+   */
   async #drain(): Promise<void> {
     this.#tell('stop')
     while ('filled' in (this.#next() ?? (await this.#later())));
   }
 
-  /** What has come, without going through the event loop. */
+  /** The next answer that has arrived, received without the event loop. */
   #next(): Answer | undefined {
     for (;;) {
       const waiting = this.#queue.shift()

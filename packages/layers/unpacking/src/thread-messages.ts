@@ -1,5 +1,5 @@
 /**
- * What a thread that works on layers is told, and what it tells.
+ * The messages to and from a thread that works on layers.
  *
  * @module
  */
@@ -11,14 +11,17 @@ import type { UnpackedOverlay } from './apply.js'
 import type { ApplyOptions } from './types.js'
 import type { BatchDone, QueueMemory } from './write-queue.js'
 
-/** Bytes of the tar under way: these slots, each filled by one chunk at most. */
+/** The number of slots in the ring that passes on the bytes of a tar. Each holds at most one chunk. */
 export const SLOTS = 16
 export const SLOT_BYTES = 1 << 18
 
-/** What both sides have from the start. */
+/** The data that both sides have from the start. */
 export interface ThreadData extends QueueMemory {
   readonly port: MessagePort
-  /** Through it go the bytes of a tar, slot after slot; it is used again, so nothing is left to the garbage collector. */
+  /**
+   * The ring that passes on the bytes of a tar, slot after slot. It is used again, so that there is no garbage to
+   * collect.
+   */
   readonly ring: SharedArrayBuffer
   /** One number: how many layers from the lowest on are whole. */
   readonly whole: Int32Array
@@ -27,9 +30,9 @@ export interface ThreadData extends QueueMemory {
 /** A layer to be unpacked in overlay form. Plain data, so that it can be given to another thread. */
 export interface OverlayLayer {
   readonly blob: BlobFile
-  /** Absolute; exists and is empty. */
+  /** An absolute path to an existing, empty directory. */
   readonly dir: string
-  /** Absolute, nearest first. They have to be there once the layers given before this one are whole. */
+  /** Absolute paths, nearest first. They must exist when the layers of earlier calls are whole. */
   readonly lowers: readonly string[]
 }
 
@@ -37,7 +40,7 @@ export interface OverlayLayer {
 export type PlainOptions = Pick<ApplyOptions, 'idMap' | 'owner' | 'rules'>
 
 export interface UnpackJob extends OverlayLayer {
-  /** How many layers have to be whole before `lowers` may be looked at. */
+  /** How many layers have to be whole before `lowers` may be read. */
   readonly number: number
   readonly xattrs: XattrForm
   readonly options: PlainOptions
@@ -48,8 +51,8 @@ export interface UnpackedLayer extends UnpackedOverlay {
 }
 
 /**
- * To the thread: a blob to read, slots used up, files to be written, that no more is wanted; a layer to unpack. One job
- * at a time.
+ * Messages to the thread: a blob to read, slots that are free again, files to write, a request to stop; or a layer to
+ * unpack. The thread does one job at a time.
  */
 export type ToThread =
   | { readonly read: BlobFile }
@@ -58,7 +61,10 @@ export type ToThread =
   | 'stop'
   | { readonly unpack: UnpackJob }
 
-/** From the thread: the length of what is in the next slot, files that are written, a warning; last what became of the job. */
+/**
+ * Messages from the thread: the length of the data in the next slot, files that are written, a warning; and at the end
+ * the result of the job.
+ */
 export type FromThread =
   | { readonly filled: number }
   | BatchDone

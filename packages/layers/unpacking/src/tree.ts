@@ -1,8 +1,9 @@
 /**
  * The directories of a tree that a layer is unpacked into, found by the resolver of rootfs.
  *
- * Each is opened without following, the lower layers of the overlay form are seen as well, and what is missing on the way
- * is made. The directories from the root to the current one stay open: entries of a layer come folder by folder.
+ * Each is opened without following symlinks. The lower layers of the overlay form are included, and missing directories
+ * on the way are made. The directories from the root to the current one stay open: entries of a layer come folder by
+ * folder.
  *
  * @module
  */
@@ -30,7 +31,7 @@ import {
   type XattrForm,
 } from '@pipelayer/rootfs'
 
-/** What happens to a directory that is not there: made, or only where the lower layers have it. */
+/** What to do about a missing directory: make it always, or only where the lower layers have it. */
 export type Missing = 'make' | 'copy'
 
 export interface TreeOptions {
@@ -44,7 +45,7 @@ export interface TreeOptions {
 interface Level {
   readonly component: string
   readonly folder: Folder
-  /** All that were opened to reach it, in order; none where a symlink led to one that was open. */
+  /** The directories that were opened to reach it, in order; empty where a symlink led to one that was already open. */
   readonly opened: readonly Folder[]
   readonly spent: Readonly<Spent>
 }
@@ -64,7 +65,10 @@ export class Tree {
     this.root = openRoot(dir, { attributer, lowers: () => lowers().map(binaryOf) })
   }
 
-  /** The directory of a path. It stays open until the next call. Undefined where it is missing and not to be made. */
+  /**
+   * Opens the directory of a path. It stays open until the next call. Undefined where it is missing and is not to be
+   * made.
+   */
   enter(components: readonly string[], missing: Missing): Folder | undefined {
     let depth = 0
     while (depth < components.length && this.#levels[depth]?.component === components[depth]) depth++
@@ -79,7 +83,7 @@ export class Tree {
     return this.#top()
   }
 
-  /** Runs `use` with the directory of a path, the one that was entered staying open. */
+  /** Runs `use` with the directory of a path, while the entered one stays open. */
   visit<T>(components: readonly string[], missing: Missing, use: (folder: Folder | undefined) => T): T {
     const view = new OpeningView(this, this.#attributer, missing)
     try {
@@ -89,13 +93,16 @@ export class Tree {
     }
   }
 
-  /** Hides what lies below a directory of the overlay form. */
+  /** Hides the lower contents of a directory of the overlay form. */
   setOpaque(folder: Folder): void {
     this.chain.setOpaque(folder.at())
     folder.forgetLowers()
   }
 
-  /** To be called when a directory that was there before got other attributes: by what path is not known. */
+  /**
+   * To be called when the attributes of an existing directory have changed. It concerns all open directories, since one
+   * may be the same by another path.
+   */
   forgetInheritance(): void {
     this.root.forgetInheritance()
     for (const { folder } of this.#levels) folder.forgetInheritance()
@@ -117,7 +124,7 @@ export class Tree {
     while (this.#levels.length > depth) closeAll(this.#levels.pop()?.opened ?? [])
   }
 
-  /** Opens a directory that is there. The caller closes it. */
+  /** Opens an existing directory. The caller closes it. */
   open(folder: Folder, name: string): Folder {
     const lowers = (): Merged => {
       const isAlone = this.chain.isOpaque(opened.at().toString('latin1')) || folder.lowers.length === 0
@@ -128,7 +135,10 @@ export class Tree {
   }
 }
 
-/** The tree on one way through it: opens what it comes past, which the owner closes, and makes what is missing. */
+/**
+ * The tree as one resolution sees it. It opens the directories on the way, which the owner closes, and makes missing
+ * ones.
+ */
 class OpeningView implements TreeView<Folder> {
   readonly root: Folder
   readonly opened: Folder[] = []
@@ -143,7 +153,7 @@ class OpeningView implements TreeView<Folder> {
     this.#missing = missing
   }
 
-  /** Closes what was opened unless `work` comes to a directory. */
+  /** Closes the directories that were opened unless `work` returns a directory. */
   guarded(work: () => Folder | undefined): Folder | undefined {
     let result: Folder | undefined
     try {
@@ -184,7 +194,7 @@ class OpeningView implements TreeView<Folder> {
     throw new ToolError('PARENT_NOT_DIRECTORY', `its parent ${quoted(name)} is no directory`)
   }
 
-  /** A parent that no entry describes: as in the layer below, else 0755 and root's. */
+  /** Makes a parent that has no entry, with the attributes from the layer below, else with mode 0755 and owner root. */
   #make(
     folder: Folder,
     name: string,
@@ -206,7 +216,10 @@ function readlink(entry: LowerEntry): string {
   return fs.readlinkSync(bytesOf(entry.path), 'latin1')
 }
 
-/** In reverse: of two that are the same directory the first knows the time that it had. */
+/**
+ * Closes directories in reverse order: where two are the same directory, the first has its original time and sets it
+ * last.
+ */
 function closeAll(folders: readonly Folder[]): void {
   for (const folder of [...folders].reverse()) folder.close()
 }

@@ -20,7 +20,7 @@ export interface TarRules {
 export interface ApplyOptions {
   /** Translates the ids of the image to those on disk; an id that it lacks fails with `ID_UNMAPPED`. */
   readonly idMap?: IdMap
-  /** Ids on disk of all that is unpacked, in place of those that the tar says. */
+  /** The owner on disk of every entry, in place of the owners in the tar. */
   readonly owner?: { readonly uid: number; readonly gid: number }
   /** How the tar is understood; as a layer unless given. */
   readonly rules?: TarRules
@@ -39,7 +39,7 @@ export interface ApplyOverlayOptions extends ApplyOptions {
   readonly xattrs?: XattrForm
 }
 
-/** What was unpacked, and what the caller's rights did not allow. */
+/** Counts what was unpacked, and what the caller's rights did not allow. */
 export interface ApplyResult {
   /** Entries of the tar. */
   readonly entries: number

@@ -1,8 +1,8 @@
 /**
- * Small files, made by one thread, written and closed by the other one that has read their bytes.
+ * Small files are made by one thread, and written and closed by the other thread, which has read their bytes.
  *
- * Making a file takes as long as writing and closing it: so two threads share the work of a tree of many files. Of a
- * large file the copy in the reading thread would hold up what it reads next.
+ * Making a file takes as long as writing and closing it, so two threads share the work of a tree of many files. Large
+ * files are not passed on, since copying one in the reading thread would delay its reading.
  *
  * @module
  */
@@ -12,75 +12,77 @@ import { quoted } from '@pipelayer/rootfs'
 import { closeFile, futimens, type TimeSpec, writeAll } from '@pipelayer/sys'
 import type { ReadEntry } from '@pipelayer/tar'
 
-/** Of files up to this size: two pieces of the tar at most. */
+/** The largest file that is passed on, in bytes: two pieces of the tar at most. */
 const MAX_BYTES = 1 << 17
-/** Rows of a batch: to tell the other thread of one costs as much as ten files. */
+/** Rows of a batch. A message to the other thread costs as much as ten files, so one is sent for each batch. */
 const BATCH = 256
-/** Batches under way before the next chunk of the tar is looked at: each file of them is open. */
+/** The most unfinished batches before the next chunk of the tar is parsed. Each file in them is open. */
 const AHEAD = 2
-/** Those, one that is filled by the chunk at hand, and the next. */
+/**
+ * There is a segment for each unfinished batch, one for the batch that the current chunk fills, and one for the next.
+ */
 const SEGMENTS = AHEAD + 2
-/** A disk that takes longer for some files is no disk. */
+/** A disk that takes longer for a few files counts as broken. */
 const PATIENCE_MS = 60_000
 const SETID_BITS = 0o6000
 
-/*
- * What is done to files, in order, six numbers a row:
+/**
+ * The work on files, in order. Each row has six numbers:
  *
  *     descriptor | place of bytes in the ring | their length | 1: nothing more comes | seconds | nanoseconds
  */
 const ROW = 6
 
-/** Where rows go, a segment for each batch, used again. */
+/** Bytes of the memory for rows: a segment for each batch, which is used again. */
 export const ROWS_BYTES = SEGMENTS * BATCH * ROW * Float64Array.BYTES_PER_ELEMENT
 
-/** Why a row could not be done. */
+/** Why the work of a row failed. */
 export interface RowFailure {
   readonly row: number
   readonly code: string
   readonly message: string
 }
 
-/** What is said of a batch. */
+/** The result of a batch. */
 export interface BatchDone {
   readonly batches: number
   readonly failure?: RowFailure
 }
 
-/** Whether an entry is for the other thread: nothing of it has to be set after its content, but for the time. */
+/** Whether an entry can be passed to the other thread: only its time has to be set after its content. */
 export function fitsQueue(entry: ReadEntry): boolean {
   if (entry.size === 0 || entry.size > MAX_BYTES || (entry.mode & SETID_BITS) !== 0) return false
   if (entry.xattrs.size > 0 || entry.typeflag === 'S') return false
   return entry.pax.size === 0 || ![...entry.pax.keys()].some(key => key.startsWith('GNU.sparse.'))
 }
 
-/** What both sides share. */
+/** The memory that both sides share. */
 export interface QueueMemory {
   /** The bytes of the tar. */
   readonly ring: SharedArrayBuffer
-  /** Of {@link ROWS_BYTES}. */
+  /** The rows, of {@link ROWS_BYTES} bytes. */
   readonly rows: SharedArrayBuffer
-  /** One number: batches that are done. */
+  /** One number: how many batches are finished. */
   readonly written: Int32Array
 }
 
-/** The near side: collects what is to be done. */
+/** The main thread's side: collects the work. */
 export class WriteQueue {
   readonly #ring: SharedArrayBuffer
   readonly #rows: Float64Array
   readonly #written: Int32Array
   readonly #post: (count: number) => void
-  /** Rows in the batch that is collected. */
+  /** Rows in the current batch. */
   #size = 0
   #names: string[] = []
-  /** Names in the batches under way, for messages. */
+  /** The names of files in each unfinished batch, for messages. */
   readonly #underWay: (readonly string[])[] = []
   #posted = 0
   #failure: unknown
   #hasEnded = false
   #wake: () => void = () => undefined
 
-  /** @param post - tells the far side that the next batch has so many rows */
+  /** @param post - tells the other side the number of rows of the next batch */
   constructor({ ring, rows, written }: QueueMemory, post: (count: number) => void) {
     this.#ring = ring
     this.#rows = new Float64Array(rows)
@@ -88,7 +90,9 @@ export class WriteQueue {
     this.#post = post
   }
 
-  /** Writes where the file stands. `bytes` stay as they are until the next chunk of the tar is asked for. */
+  /**
+   * Writes at the current position of the file. `bytes` must not change until the next chunk of the tar is asked for.
+   */
   write(fd: number, bytes: Buffer, name: string): void {
     if (bytes.buffer === this.#ring) this.#add(fd, bytes, name)
     else {
@@ -97,7 +101,7 @@ export class WriteQueue {
     }
   }
 
-  /** Gives the file its time and closes it. */
+  /** Sets the time of the file and closes it. */
   finish(fd: number, mtime: TimeSpec, name: string): void {
     if (this.#size === 0 || this.#rows[this.#place(-1)] !== fd) this.#add(fd, NO_BYTES, name)
     const at = this.#place(-1)
@@ -116,7 +120,7 @@ export class WriteQueue {
     }
     this.#names = []
     this.#size = 0
-    // More than a chunk can hold.
+    // One chunk cannot fill so many batches. Should it happen all the same, no segment is free, so this waits.
     if (this.#underWay.length >= SEGMENTS) this.flush()
   }
 
@@ -125,13 +129,13 @@ export class WriteQueue {
     await this.#wait(AHEAD)
   }
 
-  /** Resolves when all is written. @throws the first failure */
+  /** Resolves when all files are written. @throws the first failure */
   async drain(): Promise<void> {
     this.send()
     await this.#wait(0)
   }
 
-  /** As {@link drain} in a thread that blocks meanwhile, for who has to see the files. Failures come later. */
+  /** As {@link drain}, but blocks this thread, for callers that have to read the files. Failures are reported later. */
   flush(): void {
     const state = this.#written
     if (this.#size > 0) this.send()
@@ -140,7 +144,7 @@ export class WriteQueue {
         throw new Error(`no file was written for ${PATIENCE_MS} ms`)
   }
 
-  /** What came back. */
+  /** Takes the result of a batch. */
   take({ failure }: BatchDone): void {
     const names = this.#underWay.shift()
     if (failure !== undefined) {
@@ -150,7 +154,7 @@ export class WriteQueue {
     this.#wake()
   }
 
-  /** Nothing will come back any more. */
+  /** Called when the other thread has ended, so that no further result comes. */
   fail(error: unknown): void {
     this.#failure ??= error
     this.#hasEnded = true
@@ -177,7 +181,7 @@ export class WriteQueue {
     this.#size++
   }
 
-  /** Of the row that comes next, or of the one before it. */
+  /** The offset of the next row, or of the one before it. */
   #place(from: 0 | -1): number {
     return ((this.#posted % SEGMENTS) * BATCH + this.#size + from) * ROW
   }
@@ -185,7 +189,7 @@ export class WriteQueue {
 
 const NO_BYTES = new Uint8Array(0)
 
-/** The far side. */
+/** The other thread's side, which does the work. */
 export class RowWriter {
   readonly #ring: Buffer
   readonly #rows: Float64Array
@@ -199,7 +203,7 @@ export class RowWriter {
     this.#written = written
   }
 
-  /** Does what the next batch says; after a failure files are only closed. */
+  /** Does the work of the next batch. After a failure files are only closed. */
   write(count: number): BatchDone {
     const start = (this.#batch++ % SEGMENTS) * BATCH * ROW
     let failure: RowFailure | undefined

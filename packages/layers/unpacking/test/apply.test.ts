@@ -1,4 +1,4 @@
-// Unpacking: whiteouts, the overlay form, attributes, and the publishing of a whole tree.
+// Tests of unpacking: whiteouts, the overlay form, attributes, and publishing a whole tree.
 
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -124,7 +124,7 @@ t.test('the overlay form shows the same tree as the plain one', needsRoot, async
     await applyLayerOverlay(chunked(handmade(items)), two, { ...options, lowers: [one] })
     const extra = options?.xattrs === 'user' ? ',userxattr' : ''
     mount('overlay', merged, 'overlay', { data: `lowerdir=${two}:${one}${extra}` })
-    // Links across layers are no longer one file after the copy: only their content is.
+    // After a copy-up, names that are links across layers are separate files with equal content.
     t.same(compareTrees(plain, merged, { ignore: ['names'], except: ['.'] }), [], why)
     umount2(merged)
   }

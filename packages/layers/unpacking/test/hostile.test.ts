@@ -1,4 +1,5 @@
-// Archives that want to write, read or delete outside of the root. Ids are those of the flaw in other programs.
+// Archives that try to write, read or delete outside of the root. Ids such as CVE numbers name the flaw in other
+// programs.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -22,12 +23,12 @@ const needsRoot = { skip: need('root') }
 
 interface HostileRow {
   readonly why: string
-  /** Made in the root first. */
+  /** A script that fills the root before the archive is unpacked. */
   readonly base?: string
   readonly items: readonly Item[]
-  /** The code it is refused with; without it the archive unpacks, contained. */
+  /** The code of the refusal. Without it the archive unpacks and stays inside the root. */
   readonly code?: string
-  /** Below the root afterwards: path and content. */
+  /** Files below the root afterwards, by path, with their content. */
   readonly content?: Readonly<Record<string, string>>
 }
 

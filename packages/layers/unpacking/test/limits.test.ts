@@ -1,4 +1,4 @@
-// Archives that want to take hours, or all the stack there is.
+// Archives that try to take hours, or to exhaust the stack.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -8,7 +8,7 @@ import { applyLayer } from '../src/apply.js'
 import { RootfsStaging } from '../src/staging.js'
 
 t.test('a marker said ten thousand times looks through its directory once', async t => {
-  // Each time it looked at all that is there: 50 MB of such entries, a few KB of gzip, took days.
+  // Once, all entries were searched each time: 50 MB of such entries, a few KB of gzip, took days.
   const items: Item[] = [
     ...Array.from({ length: 1000 }, (_, i) => ({ name: `d/${i}` })),
     ...Array<Item>(10_000).fill({ name: 'd/.wh..wh..opq' }),
@@ -20,7 +20,7 @@ t.test('a marker said ten thousand times looks through its directory once', asyn
 })
 
 t.test('directories without end, by way of symlinks, are refused and can be removed', async t => {
-  // Removing them took more stack than there is: the error was lost, and the tree stayed.
+  // Once, removing them exhausted the stack, so that the error was lost and the tree was left.
   const deep = 'a/'.repeat(2000).slice(0, -1)
   const items: Item[] = [{ name: deep, type: 'dir' }, link('s', deep), { name: `s/${deep}`, type: 'dir' }]
   const top = tempDir(t, 'deep')

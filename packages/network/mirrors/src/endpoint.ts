@@ -4,11 +4,11 @@ import { ToolError } from '@pipelayer/errors'
 export interface Endpoint {
   /** `mirror.example:5000` */
   readonly domain: string
-  /** Of the repository, there. */
+  /** Path of the repository on that host. */
   readonly path: string
-  /** Ask it what a tag means; otherwise it is asked for digests only. */
+  /** Whether the host may resolve tags; otherwise it is asked for digests only. */
   readonly resolves: boolean
-  /** True: HTTP without TLS. False: TLS, even on loopback. Absent: as for any other host. */
+  /** True for HTTP without TLS, false for TLS even on loopback. Absent: as for any other host. */
   readonly plainHttp?: boolean
   readonly skipVerify?: boolean
   /** PEM. */
@@ -16,9 +16,9 @@ export interface Endpoint {
   readonly identity?: { readonly cert: string; readonly key: string }
 }
 
-/** Where a repository is read from: in this order, until one answers. */
+/** The hosts from which a repository is read, in this order, until one answers. */
 export interface Route {
-  /** What rules it, for messages: the name of a prefix or of a file. */
+  /** The prefix or the file that the route comes from, for messages. */
   readonly rule: string
   readonly blocked: boolean
   readonly endpoints: readonly Endpoint[]
@@ -27,7 +27,7 @@ export interface Route {
 export interface RouteOptions {
   readonly domain: string
   readonly path: string
-  /** The reference names a digest, so that any host may be believed. */
+  /** Whether the reference names a digest, so that the answer of any host can be checked. */
   readonly byDigest: boolean
 }
 
@@ -36,7 +36,7 @@ export function invalid(source: string, why: string): ToolError {
   return new ToolError('MIRRORS_INVALID', `"${source}": ${why}`)
 }
 
-/** @internal A field that must have a type, if it is there. */
+/** @internal A field that must have the given type, if it is present. */
 export function optional<T extends 'string' | 'boolean'>(
   table: Table,
   field: string,

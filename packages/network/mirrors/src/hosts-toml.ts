@@ -26,7 +26,7 @@ import {
 } from './endpoint.js'
 import { parseTOML } from './registries-conf.js'
 
-/** What reading the file needs of the world: the text of a file that it names, relative to its folder. */
+/** The source of a hosts.toml. `readFile` gives the text of a file that it names, relative to its folder. */
 export interface HostsSource {
   /** For messages. */
   readonly name: string
@@ -34,11 +34,12 @@ export interface HostsSource {
 }
 
 /**
- * Reads a file and gives the way to a repository.
+ * Reads a file and returns the route to a repository.
  *
- * Hosts without the capability `pull` are left out; without `resolve`, they are asked for digests only. Headers are not read.
+ * Hosts without the capability `pull` are left out; hosts without `resolve` are asked for digests only. Headers are not
+ * read.
  *
- * @throws ToolError `MIRRORS_INVALID`; whatever `readFile` throws
+ * @throws ToolError `MIRRORS_INVALID`; errors of `readFile`
  */
 export function parseHosts(text: string, source: HostsSource, options: RouteOptions): Route {
   const document = parseTOML(text, source.name)
@@ -99,7 +100,7 @@ interface Address {
   readonly name: string
 }
 
-// Our requests begin with /v2/: what follows it can be put before the name of a repository, nothing else can.
+// Our requests begin with /v2/, so only a path behind /v2/ can be put before the name of a repository.
 function prefixOf(url: URL, { address, isWhole, name }: Address): string {
   const path = url.pathname.replace(/\/+$/, '')
   if (path === '' && !isWhole) return ''
@@ -113,7 +114,7 @@ function prefixOf(url: URL, { address, isWhole, name }: Address): string {
   return rest[1] === undefined ? '' : `${rest[1]}/`
 }
 
-// One file with both halves, or pairs of files; the first one is used.
+// `client` is one file with certificate and key, or a list of pairs of files, of which the first is used.
 function identityOf(table: Table, source: HostsSource): Endpoint['identity'] {
   const { client } = table
   const first: unknown = Array.isArray(client) ? client[0] : client

@@ -42,7 +42,7 @@ export interface RegistryRule extends Location {
   readonly mirrors: readonly Mirror[]
 }
 
-/** By prefix. */
+/** The rules, by prefix. */
 export type Registries = ReadonlyMap<string, RegistryRule>
 
 const PULLS = new Set(['all', 'digest-only', 'tag-only'])
@@ -62,8 +62,8 @@ export function parseRegistries(text: string, source: string): Registries {
 }
 
 /**
- * `credential-helpers`: which programs keep credentials, in their order; `containers-auth.json` stands for the files.
- * Undefined where the file says nothing of them.
+ * `credential-helpers`: the programs that keep credentials, in their order; `containers-auth.json` stands for the
+ * configuration files. Undefined where the file has no such list.
  *
  * @throws ToolError `MIRRORS_INVALID`
  */
@@ -74,7 +74,7 @@ export function parseHelpers(text: string, source: string): readonly string[] | 
   throw invalid(source, 'credential-helpers is not a list of strings')
 }
 
-/** The way to a repository; undefined when no prefix fits. */
+/** The route to a repository; undefined when no prefix fits. */
 export function routeIn(registries: Registries, options: RouteOptions): Route | undefined {
   const name = `${options.domain}/${options.path}`
   let best: { readonly rule: RegistryRule; readonly length: number } | undefined
@@ -95,7 +95,7 @@ export function routeIn(registries: Registries, options: RouteOptions): Route | 
   return { rule: rule.prefix, blocked: rule.blocked, endpoints: places.flatMap(place => endpoints(place)) }
 }
 
-// How much of the name the prefix stands for; 0 when it does not fit. A prefix ends where a component does.
+// How many characters of the name the prefix covers; 0 when it does not fit. A prefix ends where a component does.
 function matchLength(prefix: string, name: string): number {
   if (prefix.startsWith('*.')) {
     const host = name.slice(0, name.indexOf('/'))

@@ -15,20 +15,23 @@ import {
 /** Bytes of a file at most. */
 const MAX_FILE = 16 * 1024 * 1024
 
-/** Which files say it. */
+/** The files that configure mirrors. */
 export interface MirrorFiles {
-  /** The first that exists is read. */
+  /** Candidates for registries.conf; the first one that exists is read. */
   readonly registries: readonly string[]
-  /** `*.conf` in them is read after it, in the order of names; a later prefix replaces an earlier one. */
+  /**
+   * Folders whose `*.conf` files are read after registries.conf, in the order of names; a later prefix replaces an
+   * earlier one.
+   */
   readonly registriesDirs: readonly string[]
   /** Folders of `HOST/hosts.toml`. */
   readonly hostsDirs: readonly string[]
 }
 
-/** Gives the way to a repository; undefined when no file says anything about it. */
+/** Returns the route to a repository; undefined when no file has a rule for it. */
 export type Router = (options: RouteOptions) => Route | undefined
 
-/** The usual files: podman's (the user's own beat the system's) and containerd's. */
+/** The usual files: podman's, where the user's own take precedence over the system's, and containerd's. */
 export function mirrorFiles(env: Readonly<Record<string, string | undefined>>): MirrorFiles {
   const hostsDirs = ['/etc/containerd/certs.d']
   const only = env.CONTAINERS_REGISTRIES_CONF
@@ -43,8 +46,8 @@ export function mirrorFiles(env: Readonly<Record<string, string | undefined>>): 
 }
 
 /**
- * Reads the files when they are first asked for. A repository of which registries.conf says something is not looked
- * up in hosts.toml.
+ * Reads the files when the router is first called. A repository for which registries.conf has a rule is not looked up
+ * in hosts.toml.
  *
  * The router throws ToolError `MIRRORS_INVALID` for a broken file; `EACCES`.
  */
@@ -58,7 +61,7 @@ export function readMirrors(files: MirrorFiles): Router {
 
 /**
  * The programs that keep credentials for every host, as registries.conf lists them; empty where it lists none. The last
- * file that has a list counts. Read when it is first asked for.
+ * file that has a list counts. The files are read when the function is first called.
  *
  * The function throws ToolError `MIRRORS_INVALID` for a broken file; `EACCES`.
  */
@@ -87,7 +90,7 @@ function registriesFiles({ registries, registriesDirs }: MirrorFiles): string[] 
   return [...(first === undefined ? [] : [first]), ...others]
 }
 
-// As containerd: the folder of the host, else that of all others.
+// As in containerd, the folder of the host is used, else the folder for all other hosts.
 function hostsRoute(dirs: readonly string[], options: RouteOptions): Route | undefined {
   for (const dir of dirs) {
     for (const host of [options.domain, '_default']) {

@@ -9,7 +9,7 @@ import type { StoredFile } from './storage.js'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
 const READ_BYTES = 256 * 1024
-/** SHA-256 of nothing; other digests of empty files are what a power cut left. */
+/** Digests of empty content. An empty file under any other digest was left by a power cut. */
 const EMPTY = /^sha(?:256:e3b0c442|384:38b060a7|512:cf83e135)/
 
 /** `GET` and `HEAD /v2/NAME/blobs/DIGEST`. Spec: distribution-spec v1.1, "Pulling blobs"; RFC 9110, 14. */
@@ -63,7 +63,8 @@ async function sendBytes(
   }
   const { first, last } = range ?? { first: 0, last: size - 1 }
   const partial = range === undefined ? {} : { 'Content-Range': `bytes ${first}-${last}/${size}` }
-  // Opened before the first header goes out, so that a blob that is gone by now is a 404 of its own.
+  // The file is opened before the first header is sent, so that the answer for a blob that was removed meanwhile is
+  // 404.
   const handle = await open(file)
   const source = handle.createReadStream({
     start: first,
@@ -76,7 +77,7 @@ async function sendBytes(
     'Content-Length': last - first + 1,
   })
   await pipeline(source, exchange.response)
-  // A file that shrank leaves the client waiting for bytes that never come: a broken connection it can understand.
+  // Where the file has shrunk, the client would wait for the missing bytes for ever, so the connection is closed.
   if (source.bytesRead < last - first + 1) exchange.request.socket.destroy()
 }
 

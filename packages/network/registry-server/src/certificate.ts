@@ -3,10 +3,10 @@ import tls from 'node:tls'
 import { attempt, messageOf, ToolError } from '@pipelayer/errors'
 import { readNamed } from '@pipelayer/sys'
 
-/** Bytes of a certificate with its chain, or of a key, at most. */
+/** The most bytes of a certificate with its chain, or of a key. */
 const MAX_PEM = 1024 * 1024
 
-/** PEM files. */
+/** The PEM files of a certificate. */
 export interface CertificateFiles {
   /** The certificate, and its chain. */
   readonly cert: string
@@ -19,8 +19,8 @@ export interface Pem {
 }
 
 /**
- * A certificate and its key. Whatever replaces the files while a server runs, an ACME client as a rule, does so one after
- * the other: a pair that does not belong together is no pair yet, and the one before stays.
+ * A certificate and its key. A program that replaces the files while a server runs, usually an ACME client, writes one
+ * after the other. So while certificate and key do not belong together, the pair before stays in use.
  */
 export class Certificate {
   readonly #files: CertificateFiles
@@ -37,7 +37,7 @@ export class Certificate {
   }
 
   /**
-   * The pair that the files hold now; undefined where they have not changed since they were last looked at.
+   * The pair in the files now; undefined where they have not changed since the last call.
    *
    * @throws {ToolError} `TLS_INVALID`; of the system
    */
@@ -48,7 +48,7 @@ export class Certificate {
     return this.#read()
   }
 
-  // Two calls of stat: microseconds, beside the milliseconds of a handshake.
+  // This makes two calls of stat, which take microseconds; a handshake takes milliseconds.
   #look(): string {
     const { cert, key } = this.#files
     const states = [cert, key].map(file => {

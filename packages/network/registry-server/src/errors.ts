@@ -1,8 +1,8 @@
 /**
- * What a failure is on the wire: a status, a code of the specification, a message.
+ * Turns a failure into the answer to a client: a status, a code of the specification, a message.
  *
- * Codes of our own and what they become are in one table; what is not there is a failure of this server, and its
- * message, which may name files, goes to the log and not to the client.
+ * One table maps our codes to those of the specification. A code that is not in the table is a failure of this server;
+ * its message may name files, so it goes to the log and not to the client.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { messageOf, ToolError } from '@pipelayer/errors'
 
 export interface ErrorAnswer {
   readonly status: number
-  /** As distribution-spec spells it. */
+  /** A code of distribution-spec. */
   readonly code: string
   readonly message: string
 }
@@ -49,7 +49,7 @@ const ANSWERS: ReadonlyMap<string, readonly [status: number, code: string]> = ne
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 const MAX_MESSAGE = 1000
 
-/** The answer to a failure; `isOurs` for one that the client can do nothing about. */
+/** The answer to a failure. `isOurs` is true for a failure of the server, about which the client can do nothing. */
 export function answerTo(error: unknown): ErrorAnswer & { readonly isOurs: boolean } {
   const known = error instanceof ToolError ? ANSWERS.get(error.code) : undefined
   if (known !== undefined) {

@@ -14,7 +14,7 @@ export class Exchange {
     readonly request: IncomingMessage
     readonly response: ServerResponse
     readonly query: URLSearchParams
-    /** The client waits for "100 Continue" before it sends the body. */
+    /** Whether the client waits for "100 Continue" before it sends the body. */
     readonly expectsContinue: boolean
   }) {
     this.request = options.request
@@ -28,7 +28,7 @@ export class Exchange {
     return Array.isArray(value) ? value.join(', ') : value
   }
 
-  /** Bytes of the body; undefined when the client does not say. */
+  /** Bytes of the body; undefined when the client does not state them. */
   get length(): number | undefined {
     const text = this.header('content-length')
     if (text !== undefined) return Number(text)
@@ -36,15 +36,15 @@ export class Exchange {
   }
 
   /**
-   * The body. A client that waits may send it from the first look on. Whoever stops looking leaves the connection as it
-   * is, so that the client learns why.
+   * The body. The first read sends "100 Continue" to a client that waits for it. Leaving the loop keeps the connection,
+   * so that the client can be told why.
    */
   async *body(): AsyncGenerator<Buffer, void, undefined> {
     if (this.#expectsContinue) this.response.writeContinue()
     yield* this.request.iterator({ destroyOnReturn: false })
   }
 
-  /** The body, in memory. @throws {ToolError} `DOCUMENT_TOO_LARGE` */
+  /** Reads the body into memory. @throws {ToolError} `DOCUMENT_TOO_LARGE` */
   async document(maxBytes: number): Promise<Buffer> {
     const tooLarge = (): ToolError =>
       new ToolError('DOCUMENT_TOO_LARGE', `the document has more than ${maxBytes} bytes`)
@@ -59,7 +59,7 @@ export class Exchange {
     return Buffer.concat(chunks)
   }
 
-  /** Runs work that keeps the connection silent for as long as it takes. */
+  /** Runs work during which nothing is sent, with the idle limit of the connection switched off. */
   async patiently<T>(work: () => Promise<T>): Promise<T> {
     const { socket } = this.request
     const { timeout = 0 } = socket as Socket & { readonly timeout?: number }
@@ -83,13 +83,13 @@ export class Exchange {
     this.send(200, { 'Content-Type': 'application/json', ...headers }, `${JSON.stringify(value)}\n`)
   }
 
-  /** True when the client has this version already. Spec: RFC 9110, 13.1.2. */
+  /** True when the client already has this version. Spec: RFC 9110, 13.1.2. */
   isKnown(digest: Digest): boolean {
     const tags = (this.header('if-none-match') ?? '').split(',').map(tag => tag.trim().replace(/^W\//, ''))
     return tags.includes('*') || tags.includes(`"${digest}"`)
   }
 
-  /** A digest of the query. @throws {ToolError} `DIGEST_INVALID` */
+  /** The digest in the query. @throws {ToolError} `DIGEST_INVALID` */
   digestParameter(): Digest {
     const text = this.query.get('digest')
     if (text === null) throw new ToolError('DIGEST_INVALID', 'the parameter "digest" is missing')

@@ -2,7 +2,9 @@ import type { Digest } from '@pipelayer/digest'
 import type { DistributionFolder, FolderRepository } from '@pipelayer/distribution-folder'
 import type { NewManifest, RegistryStorage, RepositoryStorage, StoredFile } from './storage.js'
 
-/** distribution's own folder as a storage: that registry can be started on it at any time, before, after or meanwhile. */
+/**
+ * A storage in distribution's own folder. That registry can run on the same folder before, after, or at the same time.
+ */
 export class FolderStorage implements RegistryStorage {
   readonly #folder: DistributionFolder
 
@@ -79,7 +81,7 @@ class FolderRepositoryStorage implements RepositoryStorage {
     return this.#repository.blob(digest)
   }
 
-  // Also over one that is there: it may be damaged, and this one is known to be right.
+  // An existing blob is replaced too, since it may be damaged, and this one was checked.
   async adoptBlob(digest: Digest, { file }: StoredFile): Promise<void> {
     const batch = this.#repository.batch()
     batch.adoptBlob(digest, file)

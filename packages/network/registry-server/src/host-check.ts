@@ -1,16 +1,16 @@
 /**
- * Which names a server without passwords answers to.
+ * Checks the names that a server without passwords answers to.
  *
- * A page that a user of this machine or network visits can let its own name point here, and then read and write what
- * everybody may: DNS rebinding. Its requests carry that name as their Host, which gives them away. A page of another
- * name, which can only send, says so in Origin.
+ * This prevents DNS rebinding: a web page that a user of this machine or network visits can point its own host name at
+ * this server, and then read and write all that is open to everybody. Its requests have that name as their Host. A page
+ * that keeps its own address can only send requests, and their Origin names another host.
  *
  * @module
  */
 import { isIP } from 'node:net'
 import { ToolError } from '@pipelayer/errors'
 
-/** What a request says about where it is sent to, and from. */
+/** The headers of a request that name its target and its source. */
 export interface Addressed {
   readonly host: string | undefined
   readonly origin: string | undefined

@@ -6,7 +6,7 @@
  * hash = "$2" ( "a" / "b" / "y" ) "$" cost "$" 53( salt and checksum )
  * ```
  *
- * Only bcrypt is taken, as by distribution: the other forms of htpasswd can be broken by trying.
+ * Only bcrypt is accepted, as in distribution: the other forms of htpasswd can be broken by trying passwords.
  *
  * @module
  */
@@ -17,21 +17,21 @@ import { readNamed } from '@pipelayer/sys'
 import { compare } from 'bcryptjs'
 import { Turns } from './turns.js'
 
-/** Bytes of a file of users at most: some hundred thousand of them. */
+/** The most bytes of a file of users, enough for some hundred thousand. */
 const MAX_FILE = 16 * 1024 * 1024
 const HASH = /^\$2[aby]\$(?:0[4-9]|1\d|2\d|3[01])\$[./A-Za-z0-9]{53}$/
-/** What bcrypt has at least. */
+/** The lowest cost of bcrypt. */
 const LOWEST_COST = 4
-/** The rest of a hash, of no password. */
+/** The end of a hash that no password has. */
 const NO_PASSWORD = '.'.repeat(53)
-/** bcrypt looks at no more bytes than these. */
+/** bcrypt ignores all bytes after these. */
 const MAX_PASSWORD = 72
-/** Pairs that were right and need not be computed again. */
+/** How many correct pairs of user and password are remembered, so that they are not computed again. */
 const MAX_KNOWN = 1000
-/** Computations that wait, of all clients and of one: more of them is an attack, and answered at once. */
+/** The most computations that wait, for all clients and for one client. More are an attack and are refused at once. */
 const MAX_WAITING = { total: 64, perSource: 16 }
 
-/** Whether a password is that of a hash. */
+/** Whether a password matches a hash. */
 type Compare = (password: string, hash: string) => Promise<boolean>
 
 /** The users of a registry. The file is read again whenever it changes. */
@@ -47,7 +47,7 @@ export class Htpasswd {
   #state = ''
 
   /**
-   * @param comparing - bcrypt's own, unless said
+   * @param comparing - compares a password with a hash; bcrypt's own unless given
    * @throws {ToolError} `HTPASSWD_INVALID`; of the system
    */
   constructor(file: string, comparing: Compare = compare) {
@@ -57,12 +57,12 @@ export class Htpasswd {
   }
 
   /**
-   * True when an Authorization header names a user of the file, with the right password. One password is computed at
-   * a time, since each takes this process tens of milliseconds or more; clients take turns. A refusal costs the same
-   * work whether or not there is such a user, so that time does not tell.
+   * True when an Authorization header names a user of the file, with the right password. One password is computed at a
+   * time, since each takes this process tens of milliseconds or more; clients take turns. A refusal costs the same work
+   * whether or not the user exists, so that its time does not tell.
    *
    * @param source - the client's address
-   * @throws {ToolError} `TOOMANYREQUESTS`; `HTPASSWD_INVALID` when the file has been spoilt
+   * @throws {ToolError} `TOOMANYREQUESTS`; `HTPASSWD_INVALID` when the file has become invalid
    */
   async accepts(header: string | undefined, source = ''): Promise<boolean> {
     this.#refresh()
@@ -74,7 +74,7 @@ export class Htpasswd {
       .update(JSON.stringify([hash, name, password]))
       .digest('base64')
     if (this.#known.has(pair)) return true
-    // A client that begins with many requests at once has one password.
+    // The many requests with which a client begins have the same password, so they share one computation.
     const computing = this.#pending.get(pair) ?? this.#turns.take(source, () => this.#compute(password, hash))
     this.#pending.set(pair, computing)
     const isRight = await computing.finally(() => this.#pending.delete(pair))
@@ -84,7 +84,8 @@ export class Htpasswd {
     return true
   }
 
-  // The work of cost N is 2^N. That of C, then again C, C + 1, ... up to N - 1 is 2^N as well.
+  // A hash of cost N takes the work 2^N. Hashes of cost C, and then C, C + 1, ... up to N - 1, take 2^N together as
+  // well.
   async #compute(password: string, hash: string | undefined): Promise<boolean> {
     const highest = this.#highestCost
     if (hash === undefined) {
@@ -123,7 +124,7 @@ function parseHtpasswd(text: string, file: string): Map<string, string> {
     if (line.trim() === '' || line.startsWith('#')) continue
     const colon = line.indexOf(':')
     const hash = line.slice(colon + 1).trim()
-    // Neither the hash nor, should it be a password put there by mistake, anything else of the line is shown.
+    // The message shows nothing of the line: neither the hash, nor a password that may stand there by mistake.
     if (colon < 1 || !HASH.test(hash))
       throw new ToolError(
         'HTPASSWD_INVALID',

@@ -1,5 +1,5 @@
 /**
- * The registry protocol, served: OCI distribution-spec v1.1 over an OCI layout or over distribution's folder.
+ * Serves the registry protocol, OCI distribution-spec v1.1, from an OCI layout or from distribution's folder.
  *
  * @module
  */

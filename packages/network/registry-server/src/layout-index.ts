@@ -1,5 +1,5 @@
 /**
- * What the names in a layout's index.json mean to a registry.
+ * Maps the names in a layout's index.json to repositories and tags of a registry.
  *
  * ```
  * ref.name                          repository         tag       also reached as
@@ -9,8 +9,9 @@
  * 1.0  (no slash, no colon)         the layout's own   1.0
  * ```
  *
- * A name in a request is read as a reference first, so `app` is what `docker.io/library/app` is everywhere else here;
- * only then is it a path of any domain. Where two domains have the same path and tag, it takes the domain to tell.
+ * A name in a request is first read as a reference, so that `app` stands for `docker.io/library/app` as in all our
+ * programs. If there is no such name, it is read as a path of any domain. Where two domains have the same path and tag,
+ * the request must name the domain.
  *
  * @module
  */
@@ -25,7 +26,7 @@ const OFFICIAL = /^library\/(?=[^/]+$)/
 /** An entry with a name. */
 export interface NamedEntry {
   readonly descriptor: StoredDescriptor
-  /** As index.json spells it. */
+  /** The name as index.json has it. */
   readonly refName: string
   /** Undefined for a bare tag. */
   readonly domain: string | undefined
@@ -46,13 +47,16 @@ export class IndexView {
     this.listed = new Map(index.manifests.map(descriptor => [descriptor.digest, descriptor]))
   }
 
-  /** In byte order; of Docker Hub's own images as everybody writes them, without `library/`. */
+  /**
+   * The names of all repositories, in byte order. Docker Hub's official images come in their usual form, without
+   * `library/`.
+   */
   repositories(): string[] {
     const names = this.#named.map(({ domain, path }) => (domain === HUB ? path.replace(OFFICIAL, '') : path))
     return [...new Set(names)].sort()
   }
 
-  /** The entries of a repository by tag; more than one where it takes a domain to tell. */
+  /** The entries of a repository by tag. A tag has several where only the domain distinguishes them. */
   tags(name: string): Map<string, readonly NamedEntry[]> {
     const found = new Map<string, readonly NamedEntry[]>()
     for (const entry of this.#named) {
@@ -90,7 +94,10 @@ export class IndexView {
   }
 }
 
-/** The index with `descriptor` under `refName`; entries without a name that it covers, `children`, give way. */
+/**
+ * The index with `descriptor` under `refName`; entries without a name for its `children` are removed, since it covers
+ * them.
+ */
 export function withName(
   index: LayoutIndex,
   descriptor: StoredDescriptor,
@@ -104,7 +111,7 @@ export function withName(
   return { ...index, manifests: [...others, { ...descriptor, annotations: { [REF_NAME]: named.refName } }] }
 }
 
-/** The index without a name; what it named stays listed. */
+/** The index without some names; the manifests that had them stay listed. */
 export function withoutName(index: LayoutIndex, refNames: ReadonlySet<string>): LayoutIndex {
   const isNamed = (entry: StoredDescriptor): boolean => refNames.has(entry.annotations?.[REF_NAME] ?? '')
   const kept = index.manifests.filter(entry => !isNamed(entry))
@@ -131,7 +138,7 @@ function namedEntry(descriptor: StoredDescriptor, own: string | undefined): Name
     const { domain, path, tag } = withDefaultTag(parseNormalized(refName))
     return tag === undefined ? undefined : { descriptor, refName, domain, path, tag }
   } catch {
-    // Other tools write what they like there; such an image can be had by its digest.
+    // Other tools may write any text there. Such an image can be pulled by its digest.
     return undefined
   }
 }

@@ -8,15 +8,15 @@ import { isIndexType, parseManifest } from '@pipelayer/oci'
 import { IndexView, withName, withoutName } from './layout-index.js'
 import type { NewManifest, RegistryStorage, RepositoryStorage, StoredFile } from './storage.js'
 
-/** Indexes in indexes. */
+/** How deep indexes may lie in indexes. */
 const MAX_DEPTH = 4
-/** Indexes of which the children are remembered. */
+/** The most indexes whose children are remembered. */
 const MAX_KNOWN = 10_000
 
 /**
- * An OCI image layout, the local store for one, as a storage. Its content is not divided: every repository may serve
- * every blob, and every manifest that index.json lists or that a listed index names. Nothing is ever unlinked here,
- * since other programs may be counting on a blob.
+ * A storage in an OCI image layout, such as the local store. Repositories share its content: each may serve every blob,
+ * and every manifest that index.json lists or that a listed index names. Blobs are never removed here, since other
+ * programs may need them.
  */
 export class LayoutStorage implements RegistryStorage {
   readonly layout: Layout
@@ -30,7 +30,7 @@ export class LayoutStorage implements RegistryStorage {
     this.#own = isName(own) ? own : undefined
   }
 
-  /** index.json as it is now, read again only when it was replaced. */
+  /** The present index.json, which is read again only when it was replaced. */
   get view(): IndexView {
     const { ino, mtimeMs, size } = fs.statSync(path.join(this.layout.root, 'index.json'))
     const state = `${ino} ${mtimeMs} ${size}`
@@ -57,7 +57,7 @@ export class LayoutStorage implements RegistryStorage {
     return path.join(this.layout.root, 'uploads')
   }
 
-  /** Every manifest that the index lists or reaches. */
+  /** Every manifest that index.json lists, directly or through an index. */
   *reachable(): Generator<Digest, void, undefined> {
     const seen = new Set<Digest>()
     const waiting = [...this.view.listed.keys()].map(digest => ({ digest, depth: 0 }))
@@ -86,7 +86,7 @@ export class LayoutStorage implements RegistryStorage {
     return found
   }
 
-  // What cannot be read now may come later: it is not remembered.
+  // A failure is not remembered, since the index may be readable later.
   #readChildren(digest: Digest): readonly Digest[] | undefined {
     try {
       const document = parseManifest(this.layout.readBlob(digest))
@@ -105,7 +105,7 @@ class LayoutRepositoryStorage implements RepositoryStorage {
 
   constructor(storage: LayoutStorage, name: string) {
     this.name = name
-    // No name holds a "+", so no two names share a folder.
+    // No name contains a "+", so no two names share a folder.
     this.uploads = path.join(storage.uploads, name.replaceAll('/', '+'))
     this.#storage = storage
     this.#layout = storage.layout
@@ -186,7 +186,7 @@ class LayoutRepositoryStorage implements RepositoryStorage {
     return found?.isFile() ? { file, size: found.size } : undefined
   }
 
-  // Also over one that is there: it may be damaged, and this one is known to be right.
+  // An existing blob is replaced too, since it may be damaged, and this one was checked.
   async adoptBlob(digest: Digest, { file }: StoredFile): Promise<void> {
     const target = this.#layout.blobPath(digest)
     try {

@@ -18,7 +18,7 @@ import type { RepositoryStorage } from './storage.js'
 const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/
 
 /**
- * `GET` and `HEAD /v2/NAME/manifests/REFERENCE`: the bytes as they were put, whatever the client accepts.
+ * `GET` and `HEAD /v2/NAME/manifests/REFERENCE`: sends the bytes as they were put, whatever the client accepts.
  *
  * Spec: distribution-spec v1.1, "Pulling manifests".
  */
@@ -37,10 +37,12 @@ export async function getManifest({ registry, exchange, name, item }: Subject): 
 }
 
 /**
- * `PUT /v2/NAME/manifests/REFERENCE`. What it names must be there, in the size it says, its subject excepted.
+ * `PUT /v2/NAME/manifests/REFERENCE`. All blobs and manifests that it names, except its subject, must exist with the
+ * stated size.
  *
- * Of a tag, the parameter `digest` says what the manifest must be, and by which algorithm it is known; of a digest, each
- * parameter `tag` is one more name, and `OCI-Tag` tells which were given.
+ * Where REFERENCE is a tag, the parameter `digest` states the digest that the manifest must have, and with it the
+ * algorithm. Where it is a digest, each parameter `tag` adds a tag, and the header `OCI-Tag` of the answer lists those
+ * that were set.
  *
  * Spec: distribution-spec v1.1, "Pushing Manifests", "Pushing Manifests with Subject"; the parameters are those of its
  * later drafts.
@@ -65,7 +67,7 @@ export async function putManifest({ registry, exchange, name, item }: Subject): 
   })
 }
 
-// The names that a manifest gets: `asked` by parameters, `tags` in all; and what it must be.
+// The tags that a manifest gets, `asked` by parameters and `tags` in all, and the digest that it must have.
 function namesFor(
   { query }: Exchange,
   item: string,
@@ -88,7 +90,7 @@ function namesFor(
   return { tags, asked, expected }
 }
 
-/** `DELETE /v2/NAME/manifests/REFERENCE`: of a tag the tag, of a digest the manifest and its tags. */
+/** `DELETE /v2/NAME/manifests/REFERENCE`: deletes a tag, or by a digest the manifest and its tags. */
 export async function deleteManifest({ registry, exchange, name, item }: Subject): Promise<void> {
   const repository = registry.storage.repository(name)
   const isGone = item.includes(':')
@@ -136,12 +138,12 @@ function hasBlob(repository: RepositoryStorage, { digest, size }: Descriptor): b
   )
 }
 
-// Layers that may not be distributed stay where their URLs say.
+// True for layers that may not be distributed, which clients get from their URLs.
 function isElsewhere({ mediaType, urls }: Descriptor): boolean {
   return (urls?.length ?? 0) > 0 && /nondistributable|foreign/.test(parseLayerType(mediaType)?.base ?? '')
 }
 
-// A folder may hold manifests that we would not take ourselves; they are served as what they say they are.
+// A folder may hold manifests that this server would not accept; they are served with the type that they state.
 function mediaTypeOf(bytes: Buffer): string {
   try {
     return parseManifest(bytes).mediaType

@@ -2,7 +2,7 @@ import { ToolError } from '@pipelayer/errors'
 import type { Exchange } from './exchange.js'
 import type { Subject } from './registry.js'
 
-/** Entries of one answer at most. */
+/** The most entries of one answer. */
 const MAX_ENTRIES = 10_000
 
 /** `GET /v2/_catalog`. */
@@ -34,7 +34,7 @@ function sendPage(
   exchange.sendJSON(body(page), hasMore ? { Link: nextLink(list.path, { n: String(count), last: end }) } : {})
 }
 
-/** A Link header to what follows. Spec: RFC 8288. */
+/** A Link header to the next page. Spec: RFC 8288. */
 export function nextLink(path: string, parameters: Readonly<Record<string, string>>): string {
   return `<${path}?${new URLSearchParams(parameters)}>; rel="next"`
 }

@@ -5,10 +5,10 @@ export interface ByteRange {
 }
 
 /**
- * What a Range header asks of `size` bytes: undefined where the whole is to be sent, which is what a header asks for
- * that has another unit, several ranges, or no meaning.
+ * The range of `size` bytes that a Range header asks for. Undefined where the whole is to be sent, as for a header with
+ * another unit, with several ranges, or without a meaning.
  *
- * Spec: RFC 9110, 14.1.2 and 14.2. A range that begins inside ends at the end at the latest.
+ * Spec: RFC 9110, 14.1.2 and 14.2. A range that begins inside the content is cut at its end.
  */
 export function parseRange(
   header: string | undefined,
@@ -26,8 +26,8 @@ export function parseRange(
 }
 
 /**
- * The Content-Range of a chunk: `FIRST-LAST`, both included, and RFC 9110's `bytes FIRST-LAST/TOTAL` all the same.
- * Undefined when it is neither.
+ * The Content-Range of a chunk: `FIRST-LAST`, both included, or RFC 9110's `bytes FIRST-LAST/TOTAL`, which is accepted
+ * too. Undefined when it is neither.
  *
  * Spec: distribution-spec v1.1, "Pushing a blob in chunks".
  */

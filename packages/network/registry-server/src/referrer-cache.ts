@@ -2,7 +2,7 @@ import type { Digest } from '@pipelayer/digest'
 import { type Descriptor, type Index, type Manifest, parseManifest } from '@pipelayer/oci'
 import type { RepositoryStorage } from './storage.js'
 
-/** Manifests that are remembered; each is a few hundred bytes. */
+/** The most manifests that are remembered, with a few hundred bytes each. */
 const MAX_KNOWN = 100_000
 
 interface Referrer {
@@ -11,8 +11,8 @@ interface Referrer {
 }
 
 /**
- * What each manifest refers to. A manifest never changes, so it is read once; whether it is still there is asked
- * each time.
+ * Remembers the subject of each manifest. A manifest never changes, so it is read once; whether it still exists is
+ * checked each time.
  */
 export class ReferrerCache {
   readonly #known = new Map<Digest, Referrer | undefined>()

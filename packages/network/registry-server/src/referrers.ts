@@ -3,12 +3,12 @@ import { MEDIA_TYPES } from '@pipelayer/oci'
 import { nextLink } from './pages.js'
 import type { Subject } from './registry.js'
 
-/** Descriptors of one answer at most. */
+/** The most descriptors of one answer. */
 const MAX_ENTRIES = 500
 
 /**
- * `GET /v2/NAME/referrers/DIGEST`: an index of what refers to the digest, empty where nothing does, be it that there is
- * no such repository: a client asks before it pushes the first image.
+ * `GET /v2/NAME/referrers/DIGEST`: sends an index of the manifests that refer to the digest. It is empty where there
+ * are none, and also where the repository does not exist, since a client asks before it pushes the first image.
  *
  * Spec: distribution-spec v1.1, "Listing Referrers".
  */

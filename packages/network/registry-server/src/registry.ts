@@ -3,12 +3,12 @@ import type { ReferrerCache } from './referrer-cache.js'
 import type { RegistryStorage } from './storage.js'
 import type { Uploads } from './uploads.js'
 
-/** What the handlers work with. */
+/** The parts of the server that the handlers of requests use. */
 export interface Registry {
   readonly storage: RegistryStorage
   readonly uploads: Uploads
   readonly referrers: ReferrerCache
-  /** A line for whoever runs the server. */
+  /** Writes a warning for the operator of the server. */
   warn(message: string, code?: string): void
 }
 
@@ -16,7 +16,7 @@ export interface Registry {
 export interface Subject {
   readonly registry: Registry
   readonly exchange: Exchange
-  /** Of the repository; empty where it is about none. */
+  /** Name of the repository; empty where the request is about none. */
   readonly name: string
   /** Tag, digest or ID; empty where the route has none. */
   readonly item: string

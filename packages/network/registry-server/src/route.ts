@@ -7,14 +7,14 @@
  * /v2/NAME/blobs/DIGEST                 /v2/NAME/blobs/uploads/           /v2/NAME/blobs/uploads/ID
  * ```
  *
- * NAME may hold any of these words: what stands last decides.
+ * NAME may contain any of these words, so the last components decide.
  *
  * @module
  */
 import { isName } from '@pipelayer/distribution-folder'
 import { ToolError } from '@pipelayer/errors'
 
-/** What a request is about. Names were checked; tags, digests and IDs were not. */
+/** The subject of a request. Names are checked already; tags, digests and IDs are not. */
 export type Route =
   | { readonly kind: 'base' | 'catalog' }
   | { readonly kind: 'tags' | 'uploads'; readonly name: string }

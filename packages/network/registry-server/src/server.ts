@@ -33,19 +33,19 @@ export interface ServerLimits {
 export interface ServerOptions {
   readonly storage: RegistryStorage
   readonly host: string
-  /** 0: any that is free. */
+  /** 0 stands for any free port. */
   readonly port: number
   /** Without it the server speaks plain HTTP. The files are read again when they change. */
   readonly tls?: CertificateFiles
-  /** Who may enter; without it, everybody. */
+  /** The users that may use the server; without it everybody may. */
   readonly users?: Htpasswd
-  /** Names, beside addresses, localhost and `host`, that a server without users answers to. */
+  /** Names that a server without users answers to, in addition to IP addresses, localhost and `host`. */
   readonly names?: readonly string[]
   readonly readOnly?: boolean
   readonly limits: ServerLimits
   /** The clock, in milliseconds. */
   now(): number
-  /** A line for whoever runs the server. */
+  /** Writes a warning for the operator of the server. */
   warn(message: string, code?: string): void
 }
 
@@ -63,16 +63,24 @@ const MAX_HEADER_BYTES = 16 * 1024
 const HEADERS_MS = 30_000
 const IDLE_MS = 120_000
 const MAX_UPLOADS = 1000
-/** When a client that is one too many may come again, in seconds. */
+/** Seconds after which a client that was refused for too many requests may try again. */
 const RETRY_S = 5
 const SWEEP_MS = 3_600_000
-/** How long a client may go on sending a body that nobody wants, so that it reads why. */
+/** How long a client may go on sending a body that is not wanted, so that it reads the answer. */
 const LINGER_MS = 2000
-/** What a client that leaves in the middle of an answer looks like. */
+/** Codes of errors for a client that leaves in the middle of an answer. */
 const HUNG_UP: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE'])
 const CHALLENGE = 'Basic realm="registry", charset="UTF-8"'
 
-/** A registry that listens. */
+/**
+ * A registry server that listens for requests.
+ *
+ * ```ts
+ * const server = await RegistryServer.start(options)
+ * console.log(server.url)
+ * await server.close(5000)
+ * ```
+ */
 export class RegistryServer {
   readonly #options: ServerOptions
   readonly #registry: Registry
@@ -108,7 +116,7 @@ export class RegistryServer {
     return server
   }
 
-  /** `HOST:PORT`, as bound. */
+  /** The address on which the server listens, as `HOST:PORT`. */
   get address(): string {
     const { address, port } = this.#server.address() as AddressInfo
     return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
@@ -118,7 +126,7 @@ export class RegistryServer {
     return `${this.#options.tls === undefined ? 'http' : 'https'}://${this.address}`
   }
 
-  /** Takes no more requests, and returns when those that run have ended, or after `graceMs` without them. */
+  /** Accepts no more requests, and returns when the running ones have ended, or after `graceMs`. */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true
     clearInterval(this.#sweeper)
@@ -152,7 +160,7 @@ export class RegistryServer {
       minVersion,
       handshakeTimeout: HEADERS_MS,
     })
-    // Before the handshake begins: this connection gets the new certificate already.
+    // The check comes before the handshake, so that this connection gets the new certificate.
     server.prependListener('connection', () => {
       try {
         const pem = certificate.changed()
@@ -229,7 +237,7 @@ export class RegistryServer {
 
   #refuse(request: http.IncomingMessage, response: http.ServerResponse, error: unknown): void {
     const { status, code, message, isOurs } = answerTo(error)
-    // Whoever hung up is told nothing, and is no failure of ours.
+    // A client that has left gets no answer, and this is no failure of the server.
     if ((request.destroyed && !request.complete) || HUNG_UP.has(errorCode(error))) return
     if (isOurs) this.#options.warn(`${request.method} ${request.url}: ${messageOf(error)}`, code)
     if (response.headersSent) {
@@ -247,7 +255,8 @@ function errorCode(error: unknown): unknown {
   return error instanceof Error ? Reflect.get(error, 'code') : undefined
 }
 
-// The answer went out before the body came in: the client may finish, but not for ever.
+// Used where the answer is sent before the whole body has arrived. The client may finish the body within a limited
+// time.
 function linger(request: http.IncomingMessage, response: http.ServerResponse): void {
   request.resume()
   const timer = setTimeout(() => request.destroy(), LINGER_MS).unref()

@@ -2,13 +2,13 @@
  * The files of an upload session: a folder `ID` with
  *
  * ```
- * data        the bytes that came
- * startedat   when it began, as distribution writes it: its own cleaning reads it
- * lock        ours, empty: locked by the request that has the session, in whichever server
+ * data        the bytes that have arrived
+ * startedat   the time of its start, in the form of distribution, whose own clean-up reads it
+ * lock        ours, empty; locked by the request that uses the session, in any of our servers
  * ```
  *
- * A session without `lock` was begun by another program, which knows nothing of the lock and may write whenever it
- * likes: nobody goes on with it here.
+ * A session without `lock` was begun by another program, which does not know the lock and may write at any time, so our
+ * servers do not continue it.
  *
  * @module
  */
@@ -24,12 +24,12 @@ export function isSessionID(name: string): boolean {
   return ID.test(name)
 }
 
-/** True where a session is there that servers of ours began. */
+/** True where a session exists that one of our servers began. */
 export function isSession(folder: string): boolean {
   return ['data', 'lock'].every(name => fs.existsSync(path.join(folder, name)))
 }
 
-/** Makes the files of a session, for the owner alone: only the blob that comes of it is for others. */
+/** Makes the files of a session. Only their owner can read them until the session becomes a blob. */
 export function makeSession(folder: string, startedMs: number): void {
   attempt(`begin an upload in "${path.dirname(folder)}"`, () => {
     fs.mkdirSync(path.dirname(folder), { recursive: true, mode: 0o755 })
@@ -38,7 +38,7 @@ export function makeSession(folder: string, startedMs: number): void {
     const started = new Date(startedMs).toISOString().replace(/\.\d+Z$/, 'Z')
     fs.writeFileSync(path.join(folder, 'startedat'), started, { mode: 0o600 })
     fs.writeFileSync(path.join(folder, 'lock'), '', { mode: 0o600 })
-    // It is renamed to become the blob, hence the mode of a blob; until then the folder keeps others out.
+    // The file has the mode of a blob, since it becomes one by a rename; until then the mode of the folder protects it.
     fs.writeFileSync(path.join(folder, 'data'), '', { mode: 0o644 })
   })
 }
@@ -54,10 +54,10 @@ export function removeSession(folder: string): void {
 }
 
 /**
- * Takes a session, so that no other server on the same folder writes it. The kernel gives the lock back when this
+ * Locks a session, so that no other server on the same folder writes to it. The kernel releases the lock when this
  * process dies.
  *
- * @returns what gives it back; `held` while another one has it, `gone` where it has ended
+ * @returns a function that releases the lock; `held` while another server has it, `gone` where the session has ended
  */
 export function lockSession(folder: string): (() => void) | 'held' | 'gone' {
   if (!isAvailable()) return () => undefined
@@ -66,7 +66,7 @@ export function lockSession(folder: string): (() => void) | 'held' | 'gone' {
   try {
     fd = fs.openSync(file, 'r+')
     const isOurs = ofdLock(fd, 'exclusive')
-    // Whoever had it before may have ended it between the opening and the lock.
+    // The server that had the lock may have ended the session between the opening and the locking here.
     if (isOurs && fs.statSync(file).ino === fs.fstatSync(fd).ino) {
       const taken = fd
       fd = undefined
@@ -81,7 +81,7 @@ export function lockSession(folder: string): (() => void) | 'held' | 'gone' {
   }
 }
 
-/** When something was last written to a session, in milliseconds; 0 where it is gone. */
+/** The time of the last write to a session, in milliseconds since 1970; 0 where it does not exist. */
 export function lastWritten(session: string): number {
   const found =
     fs.statSync(path.join(session, 'data'), { throwIfNoEntry: false }) ??

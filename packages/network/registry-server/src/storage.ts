@@ -7,53 +7,55 @@ export interface StoredFile {
   readonly size: number
 }
 
-/** A manifest, checked, on its way in. */
+/** A checked manifest that is being put. */
 export interface NewManifest {
   readonly digest: Digest
   readonly mediaType: string
   readonly bytes: Buffer
-  /** Manifests of an index that only the index will name. */
+  /** For an index: its manifests that have no name of their own. */
   readonly children: readonly Digest[]
-  /** Without any the manifest can be had by its digest only. */
+  /** The tags of the manifest. Without any, it can be pulled by its digest only. */
   readonly tags: readonly string[]
 }
 
-/** Where a registry keeps what it serves. Other programs may write there at the same time: nothing is remembered. */
+/**
+ * The place where a registry keeps its content. Other programs may write there at the same time, so nothing is cached.
+ */
 export interface RegistryStorage {
   /** Names of repositories that hold something, in byte order. */
   repositories(): Promise<readonly string[]>
-  /** A repository, whether it is there or not; its name was checked. */
+  /** A repository, which need not exist; its name was checked. */
   repository(name: string): RepositoryStorage
   /** Every folder that holds upload sessions. */
   uploadFolders(): Promise<readonly string[]>
 }
 
 /**
- * One repository of a storage. Lookups are synchronous: they cost a few system calls on what the page cache holds.
- * What is put is on the disk when the promise is kept, and what is cut short leaves the state from before.
+ * One repository of a storage. Lookups are synchronous, since they take a few system calls on cached data. A put has
+ * reached the disk when its promise resolves, and an interrupted one leaves the state from before.
  */
 export interface RepositoryStorage {
   readonly name: string
   /** The folder of its upload sessions, on the file system of the blobs. */
   readonly uploads: string
   exists(): boolean
-  /** In byte order. */
+  /** The tags, in byte order. */
   tags(): readonly string[]
   resolve(tag: string): Digest | undefined
   hasManifest(digest: Digest): boolean
-  /** The bytes of a manifest that {@link hasManifest}, checked. */
+  /** The checked bytes of a manifest for which {@link hasManifest} is true. */
   manifest(digest: Digest): Promise<Buffer>
-  /** All that {@link hasManifest}. */
+  /** All manifests for which {@link hasManifest} is true. */
   manifests(): Iterable<Digest>
   putManifest(manifest: NewManifest): Promise<void>
-  /** False where there was none, as with the other two. */
+  /** Deletes a manifest. This and the other two deletions return false where there was nothing to delete. */
   deleteManifest(digest: Digest): Promise<boolean>
   deleteTag(tag: string): Promise<boolean>
   blob(digest: Digest): StoredFile | undefined
-  /** Takes a flushed file, of which digest and size were checked, by renaming it. */
+  /** Makes a file a blob by renaming it. The file is flushed, and its digest and size were checked. */
   adoptBlob(digest: Digest, upload: StoredFile): Promise<void>
-  /** Shares a blob of another repository, of any where none is given; false where that has none. */
+  /** Adds a blob of another repository, or of any repository where `from` is not given; false where it is not there. */
   mountBlob(digest: Digest, from?: string): Promise<boolean>
-  /** @throws {ToolError} `UNSUPPORTED` where blobs cannot be taken from one repository alone */
+  /** @throws {ToolError} `UNSUPPORTED` where blobs cannot be removed from one repository alone */
   deleteBlob(digest: Digest): Promise<boolean>
 }

@@ -1,28 +1,28 @@
 import { ToolError } from '@pipelayer/errors'
 
-/** Work that waits. */
+/** A piece of work that waits. */
 interface Job {
   run(): Promise<void>
   refuse(error: ToolError): void
 }
 
 export interface TurnsOptions {
-  /** Jobs of one source that wait, at most. */
+  /** The most waiting jobs of one source. */
   readonly perSource: number
-  /** Jobs that wait, at most. */
+  /** The most waiting jobs in all. */
   readonly total: number
 }
 
 /**
- * Work that is done one piece at a time, and that many may ask for at once, most of them to keep the others waiting.
+ * Does one piece of work at a time, for many sources, some of which may be attackers that try to block the others.
  *
- * Sources take turns, so that one that asks for much waits for itself. Within a source the newest comes first, and when
- * too many wait the oldest of the source with most of them is refused: whoever comes behind a flood is served before
- * it.
+ * Sources take turns, so that a source with many jobs delays only itself. Within a source the newest job comes first,
+ * and when too many wait, the oldest job of the source with most of them is refused. So a new client is served before a
+ * flood that came earlier.
  */
 export class Turns {
   readonly #options: TurnsOptions
-  /** In the order of their turns; none is empty. */
+  /** The waiting jobs of each source, in the order of turns; no list is empty. */
   readonly #waiting = new Map<string, Job[]>()
   #count = 0
   #isRunning = false
@@ -68,7 +68,7 @@ export class Turns {
 
   #next(): Job | undefined {
     for (const [source, jobs] of this.#waiting) {
-      // Its next turn comes behind those of the others.
+      // The source is added again at the end, so its next turn comes after those of the others.
       this.#waiting.delete(source)
       this.#keep(source, jobs.slice(0, -1))
       return jobs.at(-1)

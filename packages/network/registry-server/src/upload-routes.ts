@@ -8,8 +8,8 @@ import type { RepositoryStorage } from './storage.js'
 import type { Chunk, Upload } from './upload.js'
 
 /**
- * `POST /v2/NAME/blobs/uploads/`: begins an upload; with `mount`, takes the blob from another repository where that
- * can be; with `digest`, takes it from the body.
+ * `POST /v2/NAME/blobs/uploads/`: begins an upload; with `mount` it takes the blob from another repository where that
+ * is possible; with `digest` it takes the blob from the body.
  *
  * Spec: distribution-spec v1.1, "Pushing blobs", "Mounting a blob from another repository".
  */
@@ -31,7 +31,7 @@ export async function startUpload(subject: Subject): Promise<void> {
   })
 }
 
-/** `GET /v2/NAME/blobs/uploads/ID`: how far it is. */
+/** `GET /v2/NAME/blobs/uploads/ID`: tells how many bytes an upload has. */
 export async function getUpload(subject: Subject): Promise<void> {
   await withUpload(subject, async upload => {
     const { exchange, name } = subject
@@ -40,7 +40,8 @@ export async function getUpload(subject: Subject): Promise<void> {
 }
 
 /**
- * `PATCH /v2/NAME/blobs/uploads/ID`: a chunk with its Content-Range, or once, as Docker does it, everything without.
+ * `PATCH /v2/NAME/blobs/uploads/ID`: appends a chunk with a Content-Range; or, as Docker does it, the whole blob once,
+ * without that header.
  *
  * Spec: distribution-spec v1.1, "Pushing a blob in chunks".
  */
@@ -59,7 +60,9 @@ export async function patchUpload(subject: Subject): Promise<void> {
   })
 }
 
-/** `PUT /v2/NAME/blobs/uploads/ID?digest=DIGEST`: perhaps a last chunk, or the whole blob, and the end. */
+/**
+ * `PUT /v2/NAME/blobs/uploads/ID?digest=DIGEST`: ends an upload; the body is empty, a last chunk, or the whole blob.
+ */
 export async function putUpload(subject: Subject): Promise<void> {
   const { registry, exchange, name } = subject
   const digest = exchange.digestParameter()
@@ -90,7 +93,7 @@ function hangUp({ request }: Exchange): () => void {
   return () => request.destroy()
 }
 
-// A client that is out of step learns where to go on.
+// A client whose chunk does not fit is told where to go on.
 async function append({ exchange, name }: Subject, upload: Upload, chunk: Chunk): Promise<void> {
   try {
     await upload.append(chunk)
@@ -103,7 +106,7 @@ async function append({ exchange, name }: Subject, upload: Upload, chunk: Chunk)
   }
 }
 
-// Nobody knows of a session of a single request: what is left of a broken one goes at once.
+// A session of a single request is known to nobody else, so it is removed at once when the request breaks.
 async function takeWhole(exchange: Exchange, upload: Upload): Promise<void> {
   try {
     const { length } = exchange
@@ -143,7 +146,8 @@ function accepted(exchange: Exchange, progress: ProgressOf): void {
   exchange.send(202, progressOf(progress))
 }
 
-// The last byte that is there; an empty upload looks like one of a single byte, in every registry.
+// The headers that name the last byte of an upload. An empty upload looks like one of a single byte, as in every
+// registry.
 function progressOf({ name, id, size }: ProgressOf): Record<string, string> {
   return {
     Location: `/v2/${name}/blobs/uploads/${id}`,

@@ -8,38 +8,39 @@ import type { RepositoryStorage, StoredFile } from './storage.js'
 
 const READ_BYTES = 1024 * 1024
 
-/** What a request has for an upload. */
+/** The part of a blob in a request. */
 export interface Chunk {
   readonly bytes: AsyncIterable<Buffer>
-  /** Where it begins, as the client says. */
+  /** Its first byte in the blob, as the client states it. */
   readonly first: number | undefined
-  /** How many bytes there are, as the client says. */
+  /** Its number of bytes, by its Content-Range where it has one, else by its Content-Length. */
   readonly length: number | undefined
-  /** The same, as its headers say. */
+  /** Its number of bytes, by its Content-Length. */
   readonly sent: number | undefined
 }
 
-/** What is known of a session besides its file: lost with the process, and then computed anew. */
+/** The state of a session that is not in its file. It is lost with the process, and is then computed anew. */
 export interface Progress {
   hasher: Hasher | undefined
-  /** Ends the request that has the session now. */
+  /** Ends the request that uses the session now. */
   stop: (() => void) | undefined
   tail: Promise<unknown>
 }
 
 export interface UploadOptions {
   readonly id: string
-  /** Of the session. */
+  /** The folder of the session. */
   readonly folder: string
   readonly progress: Progress
   readonly maxBytes: number
-  /** False where the kernel's locks cannot be had. */
+  /** False where the kernel's locks are not available. */
   readonly canLock: boolean
 }
 
 /**
- * A session that one request has. What writes to it, ends it or gives it up locks it first, and keeps the lock until
- * {@link release}: no other server can write between the last chunk and the moment when the file is a blob.
+ * A session that is used by one request. Each method that writes to it, ends it or gives it up locks it first, and the
+ * lock is kept until {@link release}. So no other server can write between the last chunk and the moment when the file
+ * becomes a blob.
  */
 export class Upload {
   readonly #options: UploadOptions
@@ -53,16 +54,17 @@ export class Upload {
     return this.#options.id
   }
 
-  /** Bytes that it has. */
+  /** The number of bytes in the session. */
   get size(): number {
     return attempt(`read "${this.#data}"`, () => fs.statSync(this.#data).size)
   }
 
   /**
-   * Appends a chunk. Of one that breaks off, what came stays, for the client to go on from there.
+   * Appends a chunk. Where it breaks off, the bytes that have arrived are kept, and the client can go on from there.
    *
    * @throws {ToolError} `RANGE_INVALID`: it does not begin where the data ends; `SIZE_INVALID`: it is not as long as
-   * said; `BLOB_TOO_LARGE`: so is the blob; `BLOB_UPLOAD_INVALID`: another server has the session; `ENOSPC`
+   * stated; `BLOB_TOO_LARGE`: the blob exceeds the limit; `BLOB_UPLOAD_INVALID`: another server has the session;
+   * `ENOSPC`
    */
   async append(chunk: Chunk): Promise<void> {
     this.#lock()
@@ -83,8 +85,7 @@ export class Upload {
   }
 
   /**
-   * Ends the session: what it holds becomes a blob of the repository, or, where the digest is not that of its bytes,
-   * nothing.
+   * Ends the session. Its bytes become a blob of the repository, or are dropped where they do not match the digest.
    *
    * @throws {ToolError} `DIGEST_MISMATCH`; `BLOB_UPLOAD_INVALID`: another server has the session
    */
@@ -110,7 +111,7 @@ export class Upload {
     removeSession(this.#options.folder)
   }
 
-  /** Lets other servers have the session. */
+  /** Releases the session for other servers. */
   release(): void {
     this.#unlock?.()
     this.#unlock = undefined
@@ -124,8 +125,8 @@ export class Upload {
     return this.#options.progress
   }
 
-  // Without locks another server may have the file open and write on after it became a blob: a file that nobody else
-  // ever opened cannot change. On file systems that share blocks the copy costs nothing.
+  // Without locks, another server may have the file open and write to it after it became a blob. A copy, which nobody
+  // else has ever opened, cannot change. On file systems that share blocks the copy costs nothing.
   async #privateCopy(): Promise<string> {
     const copy = path.join(this.#options.folder, randomUUID())
     const { COPYFILE_EXCL, COPYFILE_FICLONE } = fs.constants
@@ -159,7 +160,7 @@ export class Upload {
     throw new ToolError('SIZE_INVALID', `the chunk has ${position - start} bytes, its range says ${length}`)
   }
 
-  // Digests are computed on the way, as long as this process has seen every byte.
+  // The digest is computed as bytes arrive, provided that this process has seen all of them.
   #hash(piece: Buffer, position: number): void {
     if (position === 0) this.#progress.hasher = new Hasher('sha256')
     const { hasher } = this.#progress

@@ -16,34 +16,37 @@ import type { RepositoryStorage } from './storage.js'
 import { type Progress, Upload } from './upload.js'
 
 export interface UploadsOptions {
-  /** A blob at most, in bytes. */
+  /** The largest blob, in bytes. */
   readonly maxBytes: number
-  /** Sessions that are open at the same time, at most. */
+  /** The most sessions that are open at the same time. */
   readonly maxOpen: number
-  /** Uploads that nobody wrote to for so long are given up. */
+  /** An upload that nobody writes to for this time is given up. */
   readonly expiryMs: number
   readonly now: () => number
-  /** False where the kernel's locks cannot be had; found out unless said. */
+  /** False where the kernel's locks are not available; it is found out unless given. */
   readonly canLock?: boolean
 }
 
-/** When there are too many sessions, the one that nobody wrote to for longest gives way after this time. */
+/**
+ * When there are too many sessions, the one with the oldest last write is given up, if that was longer ago than this
+ * time.
+ */
 const GIVES_WAY_MS = 300_000
-/** For so long after one look at all sessions, a further one that is too many is refused without looking. */
+/** After all sessions were checked, further ones are refused for this time without checking again. */
 const FULL_MS = 1000
 
 /**
- * Upload sessions: a folder each, as distribution has them. A session survives this process; whoever knows its ID
+ * Upload sessions, each in a folder, as in distribution. A session survives this process; a client that knows its ID
  * goes on where its file ends.
  *
- * One request at a time has a session. A second one takes it over: it comes from a client whose connection broke,
- * while the request on the dead connection still waits for bytes. Another server on the same folder cannot be told to
- * stop: a session that it has at this moment is refused.
+ * One request at a time uses a session. A second one takes it over, since it comes from a client whose connection broke
+ * while the first request still waits for bytes. Another server on the same folder cannot be stopped so, and requests
+ * for a session that it uses are refused.
  */
 export class Uploads {
   readonly #options: UploadsOptions
   readonly #canLock: boolean
-  /** Those that are open, by folder, as far as this process knows. */
+  /** The open sessions that this process knows, by folder. */
   readonly #sessions = new Map<string, Progress>()
   #fullSince = Number.NEGATIVE_INFINITY
 
@@ -55,7 +58,7 @@ export class Uploads {
   /**
    * Begins a session and returns its ID. Anybody can begin sessions and leave them, so their number is limited.
    *
-   * @throws {ToolError} `TOOMANYREQUESTS`: so many are open, and somebody wrote to each a short while ago
+   * @throws {ToolError} `TOOMANYREQUESTS`: too many are open, and all of them were written to recently
    */
   create(repository: RepositoryStorage): string {
     this.#makeRoom()
@@ -67,7 +70,7 @@ export class Uploads {
   }
 
   /**
-   * A session, when it is this request's turn. `stop` is called when another request wants it.
+   * Uses a session when it is this request's turn. `stop` is called when another request takes the session over.
    *
    * @throws {ToolError} `BLOB_UPLOAD_UNKNOWN`
    */
@@ -81,7 +84,7 @@ export class Uploads {
     progress.stop?.()
     progress.stop = stop
     const turn = progress.tail.then(() => {
-      // It may have ended while we waited.
+      // The session may have ended during the wait.
       this.#folderOf(session.repository, session.id)
       return this.#run({ folder, progress, id: session.id }, work)
     })
@@ -94,7 +97,7 @@ export class Uploads {
     }
   }
 
-  /** Gives up sessions that nobody wrote to for too long, those of other programs in the same folders too. */
+  /** Gives up sessions that nobody has written to for too long, also those of other programs in the same folders. */
   sweep(folders: readonly string[]): void {
     const oldest = this.#options.now() - this.#options.expiryMs
     for (const folder of folders) {
@@ -131,7 +134,7 @@ export class Uploads {
   #makeRoom(): void {
     const { maxOpen, now } = this.#options
     if (this.#sessions.size < maxOpen) return
-    // A look costs a call of the system for each session: whoever asks again and again must not make it costly.
+    // Checking costs a system call for each session, so a client that asks again and again must not cause it each time.
     if (now() - this.#fullSince >= FULL_MS) this.#giveUpIdlest()
     if (this.#sessions.size < maxOpen) return
     throw new ToolError('TOOMANYREQUESTS', `${maxOpen} uploads are open, as many as may be: try again later`)
@@ -150,7 +153,7 @@ export class Uploads {
     this.#fullSince = this.#sessions.size < this.#options.maxOpen ? Number.NEGATIVE_INFINITY : now
   }
 
-  // A session that a request has stays, be it one of another server.
+  // A session that a request uses is kept, also where the request is one to another server.
   #giveUp(folder: string): void {
     if (this.#sessions.get(folder)?.stop !== undefined) return
     const lock = isSession(folder) ? lockSession(folder) : 'gone'

@@ -48,10 +48,10 @@ t.test('Basic against htpasswd', { skip: need('htpasswd') }, async t => {
   t.equal(refused.length, 35, 'guesses do not queue without end: one is computed, 64 wait')
 })
 
-// A hash that looks like one; who has which password is decided by the test's own comparison.
+// Text in the form of a hash. The test's own comparison decides which password is right.
 const fakeHash = (cost: string): string => `$2b$${cost}$${'a'.repeat(53)}`
 
-/** bcrypt in name only: remembers the work, and takes the password "right". */
+/** Replaces bcrypt: it records the work and accepts the password "right". */
 function fakeBcrypt(): {
   readonly work: () => number
   readonly compare: (password: string, hash: string) => Promise<boolean>
@@ -185,7 +185,7 @@ function certify(t: Pick<Test, 'equal'>, dir: string, name: string): { cert: str
   return { cert, key }
 }
 
-/** Whether a client that trusts only `ca` speaks to the server. */
+/** Whether a client that trusts only `ca` can connect to the server. */
 function trusts(url: string, ca: Buffer): Promise<boolean> {
   return new Promise(resolve =>
     https

@@ -1,5 +1,5 @@
 /**
- * A server on loopback, a client that can do everything wrong, and a small image.
+ * A server on loopback, a client that can send broken requests, and a small image.
  *
  * @module
  */
@@ -85,7 +85,7 @@ async function open(t: Test, dir: string, options: Partial<ServerOptions> & { ki
 
 function request(url: URL, method: string, { headers, body, breakOff }: SendOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    // As it was written: URL would take "/../" away.
+    // The path is sent as it is written, since URL would remove "/../".
     const target = url.pathname + url.search
     const sent = http.request(
       url,

@@ -25,7 +25,7 @@ for (const kind of KINDS) {
   })
 }
 
-/** Begins a chunk that says it has `length` bytes, sends some of them and keeps the connection open. */
+/** Begins a chunk with a Content-Length of `length`, sends a part of it and keeps the connection open. */
 async function beginChunk(
   { server }: Lab,
   location: string,
@@ -121,7 +121,7 @@ async function floods(t: Test, lab: Lab): Promise<void> {
   t.equal(find(lab.dir, 'startedat').length, 5)
 }
 
-// Only what is made anew under the umask counts; the temporary folder around it was there before.
+// Only files that are made under this umask count, not the temporary folder around them.
 async function modes(t: Test, kind: 'layout' | 'folder', umask: number): Promise<void> {
   const before = process.umask(umask)
   try {

@@ -287,7 +287,7 @@ async function takesOver(t: Test, { send, server }: Lab): Promise<void> {
   const location = headers.location ?? ''
   const broken = { headers: { 'content-length': '10' }, body: 'abc', breakOff: true }
   await t.rejects(send('PATCH', location, broken), { message: 'broken off' })
-  // A connection that is dead without a word: the server waits for seven more bytes.
+  // A connection that is dead without being closed: the server waits for seven more bytes.
   const [host, port] = server.address.split(':')
   const silent = net.connect({ host, port: Number(port) })
   const closed = new Promise<void>(resolve => silent.on('close', () => resolve()).on('error', () => {}))
@@ -369,7 +369,8 @@ async function stops(t: Test, { send, server }: Lab): Promise<void> {
       resolve(),
     )
   })
-  // The server has it once the session has bytes; a status request would take it over, so look at the disk.
+  // The request has reached the server once the session has bytes. A status request would take the session over, so the
+  // test reads the disk.
   await send('GET', '/v2/')
   const closed = server.close(10_000)
   slow.write('def')

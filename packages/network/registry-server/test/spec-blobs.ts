@@ -1,21 +1,24 @@
 /**
- * The endpoints of blobs, as calls one after another.
+ * Calls of the endpoints for blobs, one after another.
  *
  * @module
  */
 import { CONFIG, digestOf, LAYER } from './client.js'
 
-/** One call, and what the specification demands of its answer. */
+/** One call, and the answer that the specification demands. */
 export interface Call {
   readonly end: string
   readonly does: string
   readonly method: string
-  /** `LOCATION` is what the last answer's Location was. */
+  /** `LOCATION` stands for the Location of the last answer. */
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   readonly status: number
-  /** What the answer has: a text is the value, a pattern is matched; undefined must not be there. */
+  /**
+   * Headers of the answer: a text is the value, a pattern must match, and undefined means that the header must be
+   * missing.
+   */
   readonly gives?: Readonly<Record<string, string | RegExp | undefined>>
   readonly code?: string
   readonly json?: object
@@ -30,7 +33,7 @@ const uploads = '/v2/a/b/blobs/uploads/'
 const at = (reference: string): string => `/v2/a/b/manifests/${reference}`
 const session = /^\/v2\/a\/b\/blobs\/uploads\/[\w=-]+$/
 
-/** Blobs, and the ways to bring them. */
+/** Calls that get blobs, and that push them in each way. */
 export const BLOB_CALLS: readonly Call[] = [
   { end: 'end-1', does: 'the base', method: 'GET', url: '/v2/', status: 200 },
   {

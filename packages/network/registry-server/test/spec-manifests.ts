@@ -1,5 +1,5 @@
 /**
- * The endpoints of manifests and lists, as calls one after another; the blobs that they name are there.
+ * Calls of the endpoints for manifests and lists, one after another. The blobs that the manifests name exist already.
  *
  * @module
  */
@@ -26,7 +26,7 @@ const entry = describe(TYPES.manifest, ARTIFACT, {
   annotations: { made: 'by a test' },
 })
 
-/** Manifests, lists, and what is deleted. */
+/** Calls for manifests, lists and deletions. */
 export const MANIFEST_CALLS: readonly Call[] = [
   {
     end: 'end-7',

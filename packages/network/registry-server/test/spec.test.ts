@@ -29,7 +29,9 @@ async function check(t: Test, { send }: Lab, call: Call): Promise<string> {
   return answer.headers.location ?? url.replace(/\?.*/, '')
 }
 
-/** The specification lets a registry refuse it: a layout's blobs belong to all of its repositories. */
+/**
+ * The specification allows a registry to refuse this, as a layout does, whose blobs belong to all of its repositories.
+ */
 async function blobDeletion(t: Test, { send }: Lab, kind: string): Promise<void> {
   const status = kind === 'folder' ? 202 : 405
   t.equal((await send('DELETE', blob)).status, status, 'end-10 DELETE: a blob')

@@ -1,13 +1,15 @@
 /**
- * Where a server may send us, decided by the address that would be connected to: a name says nothing about it.
+ * Decides to which addresses a server may redirect us. The address of the connection counts, since a name may lead
+ * anywhere.
  *
  * | the registry is | it may send us to names of |
  * |---|---|
  * | public | public addresses |
- * | in a private network | those, and private addresses |
- * | on this machine (a tunnel, a test) | those, and this machine |
+ * | in a private network | public and private addresses |
+ * | on this machine (a tunnel, a test) | public and private addresses, and this machine |
  *
- * Nobody is sent to link-local and other special addresses. The registry's own name, which the user wrote, is free.
+ * No registry may send us to link-local and other special addresses. The registry's own name, which the user gave, may
+ * have any address.
  *
  * @module
  */
@@ -28,7 +30,7 @@ const REACH: Readonly<Record<AddressKind, readonly AddressKind[]>> = {
   public: ['public'],
   private: ['public', 'private'],
   loopback: ['public', 'private', 'loopback'],
-  // A registry that has a link-local address is a neighbour in the local network.
+  // A registry with a link-local address is in the local network.
   special: ['public', 'private'],
 }
 
@@ -36,10 +38,10 @@ const REACH: Readonly<Record<AddressKind, readonly AddressKind[]>> = {
 export class AddressGuard {
   readonly #home: string
   readonly #resolve: Resolver
-  /** Kinds of all addresses that the registry's own name had: a name that changes its mind gains nothing. */
+  /** The kinds of all addresses that the registry's own name has had, so that changing its address gains nothing. */
   readonly #homes = new Set<AddressKind>()
 
-  /** @param home - host name of the registry, or of what else the user wrote */
+  /** @param home - host name of the registry, or of another address that the user gave */
   constructor(home: string, resolve: Resolver = systemLookup) {
     this.#home = bareHost(home)
     this.#resolve = resolve
@@ -48,7 +50,7 @@ export class AddressGuard {
   }
 
   /**
-   * For sockets, in place of the system's. Of several addresses of a name those are left out that may not be connected to.
+   * The look-up for sockets, in place of the system's. Addresses that may not be connected to are left out.
    *
    * The callback gets ToolError `ADDRESS_REFUSED` when none is left.
    */
@@ -71,7 +73,8 @@ export class AddressGuard {
     return found.filter(one => this.#reaches(kindOf(one)))
   }
 
-  // As far as the farthest address of the registry: its owner may be there. One that was never asked is anybody's.
+  // The most public address of the registry decides how far it may send us, since its owner may be there. A registry
+  // that was not connected to yet counts as public.
   #reaches(kind: AddressKind): boolean {
     const homes: readonly AddressKind[] = this.#homes.size === 0 ? ['public'] : [...this.#homes]
     return homes.every(home => REACH[home].includes(kind))

@@ -1,5 +1,5 @@
 /**
- * What kind of network an address belongs to, as IANA's registries of special-purpose addresses have it.
+ * Finds the kind of network of an address, by IANA's registries of special-purpose addresses.
  *
  * Spec: RFC 6890; RFC 4291 section 2.5.5, RFC 6052, RFC 3056 and RFC 5214 for IPv4 inside IPv6.
  *
@@ -8,8 +8,8 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
 /**
- * `public`: anybody's. `private`: a network of one's own. `loopback`: this machine. `special`: addresses that no server on
- * the web has, among them link-local ones, where clouds tell a machine its secrets.
+ * `public`: an address on the internet. `private`: one in a private network. `loopback`: this machine. `special`: an
+ * address that no server on the web has; link-local ones are among them, at which clouds give a machine its secrets.
  */
 export type AddressKind = 'public' | 'private' | 'loopback' | 'special'
 
@@ -19,7 +19,8 @@ const RANGES: readonly [kind: Exclude<AddressKind, 'public'>, ranges: readonly s
     'private',
     [
       ...['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7', 'fec0::/10', '64:ff9b:1::/48'],
-      // Shared by providers and overlay networks; for benchmarks, and what local proxies give every name of the web.
+      // Shared address space of providers and overlay networks; the range for benchmarks, which some local proxies use
+      // for every name of the web.
       ...['100.64.0.0/10', '198.18.0.0/15'],
     ],
   ],
@@ -53,7 +54,9 @@ const LISTS = RANGES.map(([kind, ranges]) => {
   return [kind, list] as const
 })
 
-/** Where in the eight groups of an IPv6 address an IPv4 address stands that the packet may end at. */
+/**
+ * The IPv4 address inside an IPv6 address to which a gateway may send the packet, by its place among the eight groups.
+ */
 const EMBEDDED: readonly [pattern: RegExp, group: number][] = [
   // ::a.b.c.d and ::ffff:a.b.c.d; ::ffff:0:a.b.c.d and 64:ff9b::a.b.c.d, which are translated; 6to4; ISATAP.
   [/^0:0:0:0:0:(?:0|ffff):/, 6],
@@ -63,10 +66,10 @@ const EMBEDDED: readonly [pattern: RegExp, group: number][] = [
 ]
 
 /**
- * The kind of an address, brackets and zone aside. An IPv6 address that holds an IPv4 address is of the IPv4 address's
- * kind where that is not public: a gateway on the way may unpack it.
+ * The kind of an address, brackets and zone aside. An IPv6 address that contains an IPv4 address has the kind of that
+ * one where it is not public, since a gateway on the way may unpack it.
  *
- * @returns undefined for what is no address, but a name
+ * @returns undefined for a name, which is no address
  */
 export function kindOfAddress(text: string): AddressKind | undefined {
   const address = text.replace(/^\[|\]$/g, '').split('%', 1)[0] ?? ''

@@ -11,18 +11,18 @@ import type { HttpResponse, Transport } from './transport.js'
 export interface AuthorizerOptions {
   readonly transport: Transport
   readonly registry: URL
-  /** Of the reference, for the credentials: `docker.io`. */
+  /** The domain of the reference, by which credentials are found: `docker.io`. */
   readonly domain: string
   readonly path: string
   readonly credentials: CredentialSource | undefined
   readonly retry: RetryPolicy
-  /** Remembers what the registry asks for. */
+  /** Remembers how the registry wants to be asked. */
   readonly connections?: Connections | undefined
 }
 
 /**
- * Knows what to put into the Authorization header for one repository. Nothing is sent before the registry has asked
- * for it, this repository or another of the run; tokens are kept for each set of scopes.
+ * Makes the Authorization header for one repository. No credentials are sent before the registry has asked for them,
+ * for this or another repository of the run. Tokens are kept for each set of scopes.
  */
 export class Authorizer {
   readonly #options: AuthorizerOptions
@@ -35,7 +35,7 @@ export class Authorizer {
     this.#challenge = options.connections?.challenge(options.registry.origin)
   }
 
-  /** The header for a request, as far as the registry's last challenge tells. */
+  /** The header for a request, by the registry's last challenge. */
   async header(scopes: readonly string[]): Promise<string | undefined> {
     if (this.#challenge === undefined) return undefined
     if (this.#challenge.scheme === 'bearer') return this.#bearer(this.#challenge, scopes)
@@ -44,13 +44,13 @@ export class Authorizer {
   }
 
   /**
-   * Learns from a 401. Returns true when the next {@link header} may do better than `sent`.
+   * Reads the challenge of a 401. Returns true when another try with the next {@link header} may succeed.
    *
    * @param sent - the header of the request that was refused
    */
   async learn(response: HttpResponse, sent: string | undefined, scopes: readonly string[]): Promise<boolean> {
     const header = response.header('www-authenticate')
-    // An answer of another origin, after a redirect, has no say about our credentials.
+    // After a redirect, the challenge of another origin does not count for our credentials.
     if (header === undefined || response.url.origin !== this.#options.registry.origin) return false
     const challenges = parseChallenges(header)
     const bearer = challenges.find(challenge => challenge.scheme === 'bearer')
@@ -76,7 +76,7 @@ export class Authorizer {
     return `Bearer ${(await token).value}`
   }
 
-  /** A refusal (401) that says whether there were credentials, and that they were not taken. */
+  /** Adds to a refusal (401) whether credentials were found and were refused. */
   async explain(error: Error): Promise<Error> {
     if (!(error instanceof ToolError)) return error
     const { code, message, status } = error
@@ -100,7 +100,7 @@ export class Authorizer {
     }
   }
 
-  // Only the token that was refused: a neighbour's request may have fetched a fresh one meanwhile.
+  // Only the refused token is dropped, since another request may have fetched a new one meanwhile.
   async #forget(sent: string | undefined): Promise<void> {
     for (const [key, token] of this.#tokens) {
       if (`Bearer ${(await token).value}` === sent) this.#tokens.delete(key)

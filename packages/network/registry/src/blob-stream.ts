@@ -5,16 +5,19 @@ import { actionOf, type BlobRange, openRange } from './range.js'
 import { pause, RetryableError } from './retry.js'
 import type { Session } from './session.js'
 
-/** Tries of one blob in all, however well each of them went: a server that sends a byte a time does not hold us. */
+/**
+ * The most tries of one blob, even if each makes progress, so that a server which sends a byte each time cannot keep us
+ * for ever.
+ */
 const MAX_TRIES = 1000
 
-/** A server that was asked for a part of a blob would send all of it, or nothing. */
+/** The server does not serve ranges: asked for a part of a blob it would send all of it, or nothing. */
 export class RangesRefused extends Error {}
 
 export interface BlobStreamOptions {
   readonly session: Session
   readonly descriptor: Descriptor
-  /** With this, a server that ignores ranges is not read from: RangesRefused is thrown. */
+  /** Throw RangesRefused where a server ignores ranges, instead of reading all of the blob. */
   readonly exact?: boolean
 }
 
@@ -29,7 +32,7 @@ export class BlobStream {
   readonly #patience: Patience
   #takesRanges = true
   #etag: string | undefined
-  /** Where in the blob the next byte lies. */
+  /** Offset of the next byte in the blob. */
   #position: number
   #tries = 0
 
@@ -41,7 +44,7 @@ export class BlobStream {
     this.#patience = new Patience(session.retry.totalMs)
   }
 
-  /** Of the next byte, from the start of the blob. */
+  /** Offset of the next byte, from the start of the blob. */
   get position(): number {
     return this.#position
   }
@@ -69,7 +72,7 @@ export class BlobStream {
     }
   }
 
-  // True when the server has sent the blob to its end, as it sees it: whoever compares sizes has to judge that.
+  // Returns true when the server has ended the blob. Whether its size is right is checked by the caller.
   async *#try(last: number): AsyncGenerator<Buffer, boolean, undefined> {
     const range = this.#range(last)
     const request = { range, etag: this.#etag, patience: this.#patience }

@@ -6,14 +6,14 @@ import { streamBlob } from './read-ahead.js'
 import type { Session } from './session.js'
 import type { HttpResponse } from './transport.js'
 
-/** Asks whether the repository has a blob. One of another size is another blob. */
+/** Asks whether the repository has a blob. A blob of another size does not count. */
 export async function hasBlob(session: Session, { digest, size }: Descriptor): Promise<boolean> {
   const response = await head(session, digest)
   const length = contentLength(response)
   return response.status === 200 && (length === undefined || length === 0 || length === size)
 }
 
-/** Bytes of a blob, by the registry's word; undefined when it has none of that digest, or does not say. */
+/** The size of a blob in bytes, as the registry states it; undefined when it has no such blob, or states no size. */
 export async function blobSize(session: Session, digest: string): Promise<number | undefined> {
   const response = await head(session, digest)
   return response.status === 200 ? contentLength(response) : undefined
@@ -33,8 +33,8 @@ async function head(session: Session, digest: string): Promise<HttpResponse> {
 }
 
 /**
- * Fetches a blob and checks it: when the last chunk has come out, size and digest were right. Before that nothing of
- * it is to be believed.
+ * Fetches a blob and checks it: after the last chunk, size and digest were right. Before that its bytes must not be
+ * trusted.
  *
  * @throws ToolError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `DIGEST_UNSUPPORTED`; those of {@link streamBlob}
  */

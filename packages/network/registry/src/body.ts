@@ -3,13 +3,14 @@ import type { Patience } from './patience.js'
 
 /** Buffered chunks after which the socket is paused: about 4 of 64 KiB. */
 const HIGH_WATER_BYTES = 256 * 1024
-/** A new connection costs more than this. */
+/** The most bytes that are read and dropped to keep a connection, since a new one costs more than that. */
 const MAX_DISCARDED_BYTES = 64 * 1024
 
 /**
- * The body of a response: chunks as they come off the socket, read once. The socket rests while nobody reads.
+ * The body of a response: chunks as they come off the socket, read once. The socket is paused while nobody reads.
  *
- * Fed by undici's dispatcher itself: its readable streams cost more than twice the processor time per byte.
+ * It is fed by undici's dispatcher directly, since undici's readable streams take more than twice the processor time
+ * per byte.
  */
 export class Body implements AsyncIterable<Buffer> {
   readonly #controller: Dispatcher.DispatchController
@@ -22,7 +23,7 @@ export class Body implements AsyncIterable<Buffer> {
   #discarding = false
   #wake: (() => void) | undefined
 
-  /** @param patience - for the waits of whoever reads */
+  /** @param patience - counts the time that the reader waits */
   constructor(
     controller: Dispatcher.DispatchController,
     translate: (error: Error) => Error,
@@ -72,7 +73,7 @@ export class Body implements AsyncIterable<Buffer> {
     }
   }
 
-  /** All of it, or undefined as soon as it is longer than `limit` bytes. */
+  /** The whole body, or undefined as soon as it is longer than `limit` bytes. */
   async bytes(limit: number): Promise<Buffer | undefined> {
     const chunks: Buffer[] = []
     let size = 0
@@ -84,7 +85,7 @@ export class Body implements AsyncIterable<Buffer> {
     return Buffer.concat(chunks)
   }
 
-  /** Gives up a body that is not wanted. The connection is kept when little of it is still to come. */
+  /** Drops a body that is not wanted. The connection is kept when little of the body is left. */
   cancel(): void {
     this.#discarding = true
     this.#bytes = 0

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** How many requests a second each host gets, from all repositories that share the budget. */
+/** Limits the requests per second to each host, from all repositories that share the budget. */
 export class Budget {
   readonly #stepMs: number
-  /** By host: when its next request may go out, in milliseconds of the monotonic clock. */
+  /** The time at which the next request to a host may be sent, in milliseconds of the monotonic clock. */
   readonly #next = new Map<string, number>()
 
   /** @param perSecond - requests a second, more than 0 */

@@ -4,10 +4,12 @@ import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { readNamed } from '@pipelayer/sys'
 import type { TlsSettings } from './dispatchers.js'
 
-/** Bytes of a file at most. */
+/** The most bytes of a file. */
 const MAX_FILE = 16 * 1024 * 1024
 
-/** Where Docker and podman keep the certificates of registries, the first one first. */
+/**
+ * The folders in which Docker and podman keep the certificates of registries, in the order in which they are searched.
+ */
 export function certificateDirs(env: Readonly<Record<string, string | undefined>>): string[] {
   const config = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`)
   return [
@@ -19,7 +21,7 @@ export function certificateDirs(env: Readonly<Record<string, string | undefined>
 
 /**
  * Reads the certificates of a registry from the first of the folders that has a folder of its name: `*.crt` are
- * authorities, `NAME.cert` with `NAME.key` is what we show (the first pair by name).
+ * authorities, `NAME.cert` with `NAME.key` is our client certificate (the first pair by name).
  *
  * Spec: containers-certs.d(5).
  *

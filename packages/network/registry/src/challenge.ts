@@ -7,7 +7,8 @@
  * param     = token "=" ( token / quoted-string )
  * ```
  *
- * What does not fit is skipped, and a parameter without a value counts as absent: the realm is checked before use.
+ * Text of another form is skipped, and a parameter without a value counts as absent. This is safe, since the realm is
+ * checked before use.
  *
  * Spec: RFC 9110, section 11.6.1.
  *
@@ -58,7 +59,7 @@ class Scanner {
     this.#text = text
   }
 
-  /** Skips what matches; false at the end of the text. */
+  /** Skips text that matches; false at the end of the text. */
   skip(pattern: RegExp): boolean {
     this.take(pattern)
     return this.#at < this.#text.length
@@ -74,7 +75,7 @@ class Scanner {
     return match?.[2] ?? match?.[1]?.replace(/\\(.)/gs, '$1')
   }
 
-  /** An open quote makes all that follows it one broken string. */
+  /** Skips the rest of the text, since an open quote makes one broken string of all that follows. */
   skipRest(): void {
     this.#at = this.#text[this.#at] === '"' ? this.#text.length : this.#at + 1
   }

@@ -1,5 +1,5 @@
 /**
- * Uploads that go on where they broke.
+ * Uploads in chunks, which go on where they broke.
  *
  * ```
  * PATCH  Location   Content-Range: 0-16777215    202, Location, Range: 0-16777215
@@ -9,7 +9,7 @@
  * PUT    Location?digest=sha256:...              201
  * ```
  *
- * Distribution's own registry knows an upload no more once a chunk broke in the middle: it is then begun anew.
+ * Distribution's own registry forgets an upload in which a chunk broke in the middle; such an upload is begun anew.
  *
  * Spec: distribution-spec v1.1, "Pushing a blob in chunks"
  *
@@ -34,14 +34,14 @@ import {
   withDigest,
 } from './upload-session.js'
 
-/** What a registry that throws broken chunks away makes us send again. */
+/** The size of a chunk. A registry that drops broken chunks makes us send at most this much again. */
 export const CHUNK_BYTES = 16 * 1024 * 1024
-/** In all, however well each of them went. */
+/** The most tries of one upload, even if each makes progress. */
 const MAX_TRIES = 1000
 const PUSH = ['pull', 'push'] as const
 const OUR_FAULT = new Set(['DIGEST_MISMATCH', 'SIZE_MISMATCH'])
 
-/** Remembers an address, for the next process. */
+/** Saves the address of an upload for the next process. */
 export interface UploadMemory {
   load(): string | undefined
   save(text: string): void
@@ -55,13 +55,13 @@ export interface ChunkedUploadOptions {
   readonly memory?: UploadMemory | undefined
 }
 
-/** One blob on its way up, in chunks. */
+/** The upload of one blob in chunks. */
 export class ChunkedUpload {
   readonly #options: ChunkedUploadOptions
   readonly #action: string
   readonly #patience: Patience
   #upload: UploadSession | undefined
-  /** What the registry has was sent by another process, which may have read other bytes. */
+  /** Whether the registry's bytes were sent by another process, which may have read other content. */
   #isForeign = false
 
   constructor(options: ChunkedUploadOptions) {
@@ -70,7 +70,7 @@ export class ChunkedUpload {
     this.#patience = new Patience(options.session.retry.totalMs)
   }
 
-  /** Gives up when it has failed several times without getting further in between. See {@link uploadBlob}. */
+  /** Uploads the blob. It gives up after several failures without progress in between. See {@link uploadBlob}. */
   async run(): Promise<void> {
     const { retry } = this.#options.session
     let best = 0
@@ -93,12 +93,13 @@ export class ChunkedUpload {
     }
   }
 
-  // What a process before us sent is not known to be right: a refusal may be its fault, and costs one try.
+  // The bytes that an earlier process has sent may be wrong, so a refusal may be due to them; then the upload is begun
+  // anew, once.
   async #refused(error: unknown): Promise<void> {
     const isForeign = this.#isForeign
     const target = this.#upload?.target
     this.#forget()
-    // Bytes of ours that are not the blob's are to stay nowhere.
+    // If we have sent bytes that are not the blob's, the registry must not keep them.
     if (target !== undefined && error instanceof ToolError && OUR_FAULT.has(error.code))
       await cancelUpload(this.#options.session, target).catch(() => undefined)
     if (!isForeign || !(error instanceof ToolError) || error.status !== 1) throw error
@@ -109,7 +110,7 @@ export class ChunkedUpload {
     if (await this.#find()) return
     const content = new Content(verified(open(), descriptor))
     try {
-      // Nothing is read for a blob that is empty: it is proven here.
+      // No request reads the source of an empty blob, so it is checked here.
       if (descriptor.size === 0) await content.finish()
       let upload = this.#upload ?? (await this.#start())
       await content.skip(upload.offset)
@@ -121,7 +122,8 @@ export class ChunkedUpload {
     }
   }
 
-  // Looks for the upload that broke; true when the blob is there already: the answer to our last request was lost.
+  // Looks for the upload that broke. Returns true when the registry already has the blob, because only the answer to
+  // the last request was lost.
   async #find(): Promise<boolean> {
     const { session, descriptor } = this.#options
     const known = this.#upload ?? this.#remembered()
@@ -143,7 +145,7 @@ export class ChunkedUpload {
       const target = checkTarget(new URL(text), this.#options.session.registry)
       return { target, offset: 0, minChunk: 0 }
     } catch {
-      // Torn by a power cut, or of a registry that has moved.
+      // The saved address was damaged by a power cut, or the registry has moved.
       this.#forget()
       return undefined
     }
@@ -220,7 +222,10 @@ class Content {
     this.#source = source[Symbol.asyncIterator]()
   }
 
-  /** What opens the next `length` bytes as the body of a request. It opens them once: another try begins with skip. */
+  /**
+   * A function that opens the next `length` bytes as the body of a request. It can be called once; another try begins
+   * with skip.
+   */
   taker(length: number): () => AsyncIterable<Buffer> {
     let left = length
     const next = async (): Promise<Buffer | undefined> => {
@@ -236,14 +241,14 @@ class Content {
     }
   }
 
-  /** Reads what the registry has: it counts for the digest. */
+  /** Reads the bytes that the registry already has, since they count for the digest. */
   async skip(bytes: number): Promise<void> {
     for await (const _ of this.taker(bytes)()) {
-      // Its digest is computed on the way.
+      // Reading the bytes computes their digest.
     }
   }
 
-  /** Reads to the end of the source, where it says whether its bytes were right; also what nobody took. */
+  /** Reads the source to its end, also bytes that were not sent. At the end it throws where its bytes were wrong. */
   async finish(): Promise<void> {
     for (let next = await this.#source.next(); next.done !== true; next = await this.#source.next());
   }

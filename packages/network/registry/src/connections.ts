@@ -2,17 +2,19 @@ import type { Challenge } from './challenge.js'
 import { Transport, type TransportOptions } from './transport.js'
 
 /**
- * What the repositories of one run share: connections to each host, and how each registry wants to be asked. So a second
- * repository of a registry costs no new connection, and no request that is bound to be refused.
+ * The state that the repositories of one run share: connections to each host, and the form of authorization that each
+ * registry wants. So a second repository of a registry costs no new connection, and no request that is certain to be
+ * refused.
  *
- * Tokens and credentials are not shared: they may be another repository's. Who opens it closes it, last.
+ * Tokens and credentials are not shared, since they may be for another repository. The code that opens it closes it,
+ * after all repositories.
  */
 export class Connections {
   readonly #transports = new Map<string, Transport>()
   readonly #challenges = new Map<string, Challenge>()
   readonly #down = new Set<string>()
 
-  /** The connections to a registry; those with other certificates are others. */
+  /** The connections to a registry. Requests with other certificates have other connections. */
   transport(options: TransportOptions): Transport {
     const { origin, tls } = options
     const key = JSON.stringify([origin, tls])
@@ -21,19 +23,19 @@ export class Connections {
     return transport
   }
 
-  /** What the registry asked for last. */
+  /** The last challenge of the registry. */
   challenge(origin: string): Challenge | undefined {
     return this.#challenges.get(origin)
   }
 
-  /** Remembers what a registry asks for, apart from the scope: that is of one repository. */
+  /** Remembers the challenge of a registry without its scope, which belongs to one repository. */
   learn(origin: string, { scheme, params }: Challenge): void {
     const shared = new Map(params)
     shared.delete('scope')
     this.#challenges.set(origin, { scheme, params: shared })
   }
 
-  /** A mirror that did not answer is not asked again in this run. */
+  /** Marks a mirror that did not answer, so that it is not asked again in this run. */
   leave(host: string): void {
     this.#down.add(host)
   }
@@ -42,7 +44,7 @@ export class Connections {
     return this.#down.has(host)
   }
 
-  /** Closes the connections; what still runs fails. */
+  /** Closes the connections; requests that still run fail. */
   async close(): Promise<void> {
     const open = [...this.#transports.values()]
     this.#transports.clear()

@@ -1,13 +1,13 @@
 /**
- * Credential helpers: programs `docker-credential-NAME` with the verbs `get`, `store` and `erase`. Secrets go by stdin
- * and stdout, never by arguments.
+ * Credential helpers: programs `docker-credential-NAME` with the verbs `get`, `store` and `erase`. Secrets are passed
+ * by stdin and stdout, never as arguments.
  *
  * @module
  */
 import { spawn } from 'node:child_process'
 import { ToolError } from '@pipelayer/errors'
 
-/** What proves who we are. */
+/** Credentials for a registry. */
 export interface Credentials {
   readonly username?: string
   readonly password?: string
@@ -19,13 +19,13 @@ export interface Credentials {
 
 const TIMEOUT_MS = 30_000
 const MAX_OUTPUT = 64 * 1024
-/** The user name that stands for "the secret is an identity token". */
+/** The user name with which a helper marks its secret as an identity token. */
 const TOKEN_USER = '<token>'
 
 /**
- * Asks a helper; undefined when it knows nothing of the server.
+ * Asks a helper for credentials; undefined when it has none for the server.
  *
- * @throws ToolError `CREDENTIAL_HELPER_FAILED`, `CREDENTIALS_INVALID` for what cannot be the name of one
+ * @throws ToolError `CREDENTIAL_HELPER_FAILED`, `CREDENTIALS_INVALID` for text that cannot be the name of a helper
  */
 export async function getFromHelper(name: string, server: string): Promise<Credentials | undefined> {
   const { status, output, program } = await run(name, 'get', `${server}\n`)
@@ -37,7 +37,7 @@ export async function getFromHelper(name: string, server: string): Promise<Crede
   return Username === TOKEN_USER ? { identityToken: Secret } : { username: Username, password: Secret }
 }
 
-/** Hands credentials to a helper. Throws as {@link getFromHelper}. */
+/** Stores credentials in a helper. Throws as {@link getFromHelper}. */
 export async function storeInHelper(
   name: string,
   server: string,
@@ -49,7 +49,7 @@ export async function storeInHelper(
   if (status !== 0) throw failed(`${program} store ${server}: exit status ${status}`)
 }
 
-/** Makes a helper forget; false when it knew nothing. Throws as {@link getFromHelper}. */
+/** Erases credentials in a helper; false when it had none. Throws as {@link getFromHelper}. */
 export async function eraseFromHelper(name: string, server: string): Promise<boolean> {
   if ((await getFromHelper(name, server)) === undefined) return false
   const { status, program } = await run(name, 'erase', `${server}\n`)
@@ -62,7 +62,7 @@ function parseAnswer(output: string, program: string): { Username: string; Secre
     const { Username, Secret } = JSON.parse(output) as Readonly<Record<string, unknown>>
     if (typeof Username === 'string' && typeof Secret === 'string') return { Username, Secret }
   } catch {
-    // Below: the output may hold a secret, so it is not shown.
+    // The error is thrown below, without the output, which may contain a secret.
   }
   throw failed(`${program} get: its answer is not a credential`)
 }

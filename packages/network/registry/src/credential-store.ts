@@ -17,11 +17,11 @@ import {
 } from './credentials.js'
 
 /**
- * Keeps the credentials of a host where they are read again: in the first of the files that has some for it, else in
- * the first that exists, else in a new one, the last. A helper that the file names takes them in place of the file; one
- * for every host that comes before the files takes them in place of both.
+ * Stores the credentials of a host where they are found again: in the first file that has some for it, else in the
+ * first file that exists, else in a new file, at the last path. Where that file names a helper, the helper stores them
+ * instead. A helper for all hosts that comes before the files in registries.conf stores them in place of both.
  *
- * @returns where they are now, for people
+ * @returns the place where they are stored, as text for people
  * @throws ToolError `CREDENTIALS_INVALID`, `CREDENTIAL_HELPER_FAILED`; those of the system
  */
 export async function storeCredentials(
@@ -37,16 +37,16 @@ export async function storeCredentials(
   const { path, config } = await fileFor(paths, domain)
   const helper = helperFor(config, domain)
   if (helper !== undefined) await storeInHelper(helper, serverOf(domain), credentials)
-  // An empty entry is how Docker remembers that a helper has it.
+  // An empty entry is Docker's mark that a helper has the credentials.
   const entry = helper === undefined ? entryOf(credentials) : {}
   await writeConfig(path, { ...config, auths: { ...withoutHost(config, domain), [serverOf(domain)]: entry } })
   return helper === undefined ? path : `docker-credential-${helper}`
 }
 
 /**
- * Forgets the credentials of a host, in every file and helper.
+ * Erases the credentials of a host in every file and helper.
  *
- * @returns where they were; empty when there were none
+ * @returns the places where they were; empty when there were none
  * @throws as {@link storeCredentials}
  */
 export async function eraseCredentials(
@@ -111,7 +111,7 @@ function entryOf({ username = '', password = '', identityToken }: Credentials): 
   return { auth, ...(identityToken !== undefined && { identitytoken: identityToken }) }
 }
 
-// The new file is there as a whole or not at all, and never readable for others. A link stays a link.
+// The file is replaced as a whole or not at all, and is never readable for others. A symlink stays a symlink.
 async function writeConfig(path: string, config: JsonObject): Promise<void> {
   const target = await realpath(path).catch(error => missing(error, path))
   const temporary = `${target}.${randomUUID()}.tmp`

@@ -1,11 +1,11 @@
 /**
- * Credentials, as Docker's and podman's configuration files keep them.
+ * Reads credentials in the configuration files of Docker and podman.
  *
  * ```
  * { "auths": { KEY: { "auth": base64("user:password"), "identitytoken": "...", "registrytoken": "..." } },
  *   "credHelpers": { HOST: NAME }, "credsStore": NAME }
  * KEY = HOST [ "/" PATH ] / URL        a longer path wins, then the key that is spelled as the host; a helper is the
-                                     program docker-credential-NAME
+ *                                      program docker-credential-NAME
  * ```
  *
  * @module
@@ -19,18 +19,18 @@ export type { Credentials }
 /** Finds the credentials for a repository; undefined means anonymous. */
 export type CredentialSource = (domain: string, path: string) => Promise<Credentials | undefined>
 
-/** Bytes of a configuration file at most. */
+/** The most bytes of a configuration file. */
 const MAX_FILE = 16 * 1024 * 1024
 const HUB = 'docker.io'
-/** The name that Docker's tools know the Hub by. */
+/** The name of the Hub in files of Docker's tools. */
 const HUB_KEY = 'https://index.docker.io/v1/'
 
-/** Hosts of the Hub: one login is for all of them. */
+/** Hosts of the Hub, which share one login. */
 const HUB_HOSTS: readonly string[] = [HUB, 'index.docker.io', 'registry-1.docker.io']
 /** @internal In a list of helpers it stands for the configuration files. */
 export const FILES = 'containers-auth.json'
 
-/** Where credentials are kept. */
+/** The places in which credentials are looked for. */
 export interface CredentialPlaces {
   /** Configuration files, as {@link credentialPaths} gives them. */
   readonly paths: readonly string[]
@@ -42,12 +42,13 @@ export interface CredentialPlaces {
 }
 
 /**
- * Reads configuration files when they are first needed, one after the other, until one has credentials. Files that
- * do not exist are skipped.
+ * Finds credentials in configuration files. They are read when they are first needed, one after the other, until one
+ * has credentials. Files that do not exist are skipped.
  *
  * The source throws ToolError `CREDENTIALS_INVALID` for a broken file, `CREDENTIAL_HELPER_FAILED`.
  *
- * Of several helpers for every host, one that fails is an error only when no other, and no file, has credentials.
+ * Where one of several helpers for all hosts fails, this is an error only when no other helper and no file has
+ * credentials.
  */
 export function credentialFiles(
   paths: readonly string[],
@@ -80,12 +81,15 @@ export function credentialFiles(
   }
 }
 
-/** @internal Where credentials are looked for, and in which order: by default in the files alone. */
+/**
+ * @internal The helpers in the order in which they are asked; by default only the files, which {@link FILES} stands
+ * for.
+ */
 export function orderOf(helpers: readonly string[]): readonly string[] {
   return helpers.length === 0 ? [FILES] : helpers
 }
 
-/** Where the files are: `$REGISTRY_AUTH_FILE` alone, else podman's and then Docker's. */
+/** The paths of the files: `$REGISTRY_AUTH_FILE` alone, else podman's and then Docker's. */
 export function credentialPaths(env: Readonly<Record<string, string | undefined>>): string[] {
   if (env.REGISTRY_AUTH_FILE) return [env.REGISTRY_AUTH_FILE]
   const docker = env.DOCKER_CONFIG || (env.HOME && `${env.HOME}/.docker`)
@@ -108,7 +112,7 @@ export async function lookUp(
   const auths = Object.entries(objectIn(config, 'auths'))
   for (const key of keysFor(domain, path)) {
     const alike = auths.filter(([name]) => normalKey(name) === normalKey(key))
-    // The sort is stable: of two that are as near, the first one counts.
+    // The sort is stable, so of two equally near keys the first one counts.
     for (const [, entry] of alike.sort(([a], [b]) => distance(a, key) - distance(b, key))) {
       const found = parseEntry(entry)
       if (found !== undefined) return found
@@ -117,12 +121,13 @@ export async function lookUp(
   return undefined
 }
 
-// How far the spelling of a key is from what was asked for: the same, what Docker's tools write, another one.
+// Ranks the spelling of a key: first the host as it was asked for, then the form that Docker's tools write, then any
+// other.
 function distance(key: string, asked: string): number {
   return key === asked ? 0 : key === HUB_KEY ? 1 : 2
 }
 
-// Docker's tools give the Hub to helpers by its old address, podman by its name.
+// Docker's tools store the Hub in helpers under its old address, podman under its name.
 async function askHelper(
   helper: string,
   servers: readonly string[],
@@ -135,7 +140,8 @@ async function askHelper(
   return undefined
 }
 
-// A helper is a program, and a run may ask for thousands of repositories of one host.
+// Asks a helper only once for each host, since it is a program, and a run may need thousands of repositories of one
+// host.
 function askedOnce(): typeof getFromHelper {
   const answers = new Map<string, Promise<Credentials | undefined>>()
   return (helper, server) => {
@@ -146,7 +152,7 @@ function askedOnce(): typeof getFromHelper {
   }
 }
 
-/** @internal The helper that keeps the credentials of a host, if one does. */
+/** @internal The helper for the credentials of a host, if there is one. */
 export function helperFor(config: JsonObject, domain: string): string | undefined {
   const helpers = objectIn(config, 'credHelpers')
   const names = HUB_HOSTS.includes(domain) ? [domain, ...HUB_HOSTS, HUB_KEY] : [domain]
@@ -154,7 +160,7 @@ export function helperFor(config: JsonObject, domain: string): string | undefine
   return typeof helper === 'string' && helper !== '' ? helper : undefined
 }
 
-/** @internal What Docker's tools call the host. */
+/** @internal The name of a host in files of Docker's tools. */
 export function serverOf(domain: string): string {
   return HUB_HOSTS.includes(domain) ? HUB_KEY : domain
 }
@@ -194,7 +200,7 @@ function keysFor(domain: string, path: string): string[] {
   return [...longest, domain]
 }
 
-/** @internal `https://host/v1/` was how Docker wrote a key, `host/path` is how podman does. */
+/** @internal A key without scheme and version: Docker wrote `https://host/v1/`, podman writes `host/path`. */
 export function normalKey(key: string): string {
   const isURL = /^https?:\/\//.test(key)
   const bare = key.replace(/^https?:\/\//, '').replace(/\/(?:v[12]\/?)?$/, '')
@@ -223,12 +229,13 @@ export async function readConfig(path: string): Promise<JsonObject | undefined> 
     const value: unknown = JSON.parse(text === '' ? '{}' : text)
     if (typeof value === 'object' && value !== null) return value as JsonObject
   } catch {
-    // The parser's message would quote the file, that is, a secret.
+    // The parser's message is not shown, since it would quote a secret of the file.
   }
   throw invalid(`"${path}" is not a JSON object`)
 }
 
-// A FIFO is waited for, off the main thread, so that signals are heard: programs that keep secrets hand them out so.
+// Programs that keep secrets pass them through a FIFO. The wait for it is not in the main thread, so that signals are
+// handled.
 async function readText(path: string): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0

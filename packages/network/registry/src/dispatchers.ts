@@ -4,35 +4,37 @@ import { AddressGuard, type Resolver } from './address-guard.js'
 import { isLoopback } from './endpoint.js'
 import { type Environment, proxyFor } from './no-proxy.js'
 
-/** How TLS connections of one registry are made. */
+/** The TLS settings for one registry. */
 export interface TlsSettings {
-  /** Certificates of authorities, PEM, trusted beside those that are built in. */
+  /** Certificates of authorities, PEM, which are trusted in addition to the built-in ones. */
   readonly authorities?: readonly string[] | undefined
-  /** Shown to the registry itself, and to no host that it sends us to. PEM. */
+  /** The client certificate, PEM, for the registry itself; hosts that it sends us to do not get it. */
   readonly identity?: { readonly cert: string; readonly key: string } | undefined
-  /** Take whatever certificate the registry itself shows. */
+  /** Accept any certificate of the registry itself. */
   readonly skipVerify?: boolean | undefined
 }
 
-/** How names become addresses, and addresses connections: tests put stand-ins here, so that no packet leaves. */
+/** Resolves names and opens connections. Tests replace it, so that they send no packets. */
 export interface Network {
   readonly resolve: Resolver
-  /** What connects, with the settings that it would have as undici's own. */
+  /** Makes a connector with the settings of undici's own. */
   readonly connector: (settings: buildConnector.BuildOptions) => buildConnector.connector
 }
 
 export interface DispatcherOptions {
-  /** Of the registry; what TLS proves to it, it proves to no other, and where it may send us depends on where it is. */
+  /**
+   * Origin of the registry. Only this origin gets the client certificate, and its address decides where it may send us.
+   */
   readonly origin?: string | undefined
   readonly network?: Network | undefined
   readonly tls?: TlsSettings | undefined
-  /** HTTPS_PROXY and its kin. */
+  /** The environment with HTTPS_PROXY and the like. */
   readonly env?: Environment | undefined
   /** Milliseconds. */
   readonly timeouts: { readonly connectMs: number; readonly headersMs: number; readonly bodyMs: number }
 }
 
-/** The connections of one registry: direct or by a proxy, with the registry's own TLS settings or without. */
+/** The connections of one registry: direct or through a proxy, with or without the registry's own TLS settings. */
 export class Dispatchers {
   readonly #options: DispatcherOptions
   readonly #open = new Map<string, Promise<Dispatcher>>()
@@ -60,13 +62,13 @@ export class Dispatchers {
     for (const dispatcher of open) await (await dispatcher).destroy()
   }
 
-  // Loaded by those only who talk to a registry, and not as a whole: that costs 100 ms and 8 MB more.
+  // undici is loaded only when a program talks to a registry, and only in part: all of it takes 100 ms and 8 MB more.
   async #make(proxy: string | undefined, tls: TlsOptions): Promise<Dispatcher> {
     const { default: Agent } = await import('undici/lib/dispatcher/agent.js')
     const { connectMs, headersMs, bodyMs } = this.#options.timeouts
     const settings = { headersTimeout: headersMs, bodyTimeout: bodyMs }
     const connect = { timeout: connectMs, ...tls }
-    // A proxy resolves names itself, in its own network: what it may reach is its owner's to say.
+    // A proxy resolves names itself, in its own network, and its owner decides what it may reach.
     if (proxy === undefined) return new Agent({ ...settings, connect: this.#connector(connect) })
     const uri = /^[a-z]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`
     const { authorities } = this.#options.tls ?? {}
@@ -98,7 +100,7 @@ interface TlsOptions {
   readonly rejectUnauthorized?: boolean
 }
 
-// Node takes a list in place of its own.
+// Node uses a given list instead of its own, so its own is added.
 function trusted(authorities: readonly string[]): string[] {
   return [...rootCertificates, ...authorities]
 }

@@ -8,23 +8,23 @@ import { type HttpResponse, type Timeouts, Transport } from './transport.js'
 
 export interface DownloadOptions {
   readonly headers?: Readonly<Record<string, string>>
-  /** For proxies. */
+  /** The environment, for the settings of proxies. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
   readonly signal?: AbortSignal | undefined
   readonly retry?: Partial<RetryOptions> | undefined
   readonly onRetry?: OnRetry | undefined
   readonly timeouts?: Partial<Timeouts> | undefined
-  /** In place of the system's names and sockets. */
+  /** Replaces the resolver and the sockets of the system. */
   readonly network?: Network | undefined
 }
 
-/** An answer, while it is read. `status` is 200, or 304 where the caller's headers allow it. */
+/** An answer that is being read. `status` is 200, or 304 where the caller's headers allow it. */
 export type Download = Pick<HttpResponse, 'status' | 'header' | 'body'>
 
 /**
- * Opens a file on the web, no registry: follows redirects, tries again what may pass. Name and password in the address
- * become Basic credentials, for that origin alone. The bytes are those that the server sends: no encoding is asked for,
- * none is undone.
+ * Opens a file on the web, outside of a registry. It follows redirects and repeats requests after temporary failures.
+ * Name and password in the address become Basic credentials for that origin alone. The bytes are those that the server
+ * sends: no content encoding is asked for, and none is decoded.
  *
  * @throws ToolError `ADDRESS_INVALID`; `NOT_FOUND` for 404 and the code of another refusal; those of redirects and
  * connections

@@ -1,5 +1,5 @@
 /**
- * Where a registry is, and which other addresses it may send us to.
+ * The address of a registry, and the check of other addresses to which it sends us.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { kindOfAddress } from './address.js'
 const HUB_DOMAIN = 'docker.io'
 const HUB_HOST = 'registry-1.docker.io'
 
-/** The base URL of the registry of a reference's domain. Unless `plainHttp` says, only loopback is plain HTTP. */
+/** The base URL of the registry of a reference's domain. Without `plainHttp` only loopback has plain HTTP. */
 export function endpointOf(
   domain: string,
   { plainHttp }: { readonly plainHttp?: boolean | undefined } = {},
@@ -34,12 +34,12 @@ export function isLoopback(host: string): boolean {
 /**
  * Checks an address that a server sent us to: the token server, a redirect.
  *
- * An address inside the machine or its network, written as a number, is refused unless the registry has the same
- * host name: a hostile registry must not make us knock at the neighbours' doors. Where a name leads is known only when
- * it is connected to: {@link AddressGuard} decides that.
+ * A numeric address of this machine or of the local network is refused unless the registry has the same host name, so
+ * that a hostile registry cannot make us send requests to others there. The address of a name is known only when we
+ * connect to it: {@link AddressGuard} checks that.
  *
- * @param target - where to go
- * @param registry - the registry that said so
+ * @param target - the address to check
+ * @param registry - the registry that sent us there
  * @throws ToolError `ADDRESS_REFUSED`
  */
 export function checkTarget(target: URL, registry: URL): URL {
@@ -63,14 +63,14 @@ function refused(target: URL, registry: URL, why: string): ToolError {
   return new ToolError('ADDRESS_REFUSED', `${registry.host} sends us to ${shown}: refused, ${why}`)
 }
 
-// URL has brought every spelling of an IPv4 address (0x7f.1, 2130706433) to dotted decimal.
+// URL has converted every spelling of an IPv4 address (0x7f.1, 2130706433) to dotted decimal.
 function isInside(hostname: string): boolean {
   const host = bareHost(hostname)
   if (host === 'localhost' || host.endsWith('.localhost')) return true
   return (kindOfAddress(host) ?? 'public') !== 'public'
 }
 
-/** A host name as it is compared: no brackets, no dot at its end. */
+/** A host name in the form for comparisons, without brackets and without a dot at its end. */
 export function bareHost(hostname: string): string {
   return hostname.replace(/^\[|\]$|\.$/g, '')
 }

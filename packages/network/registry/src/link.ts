@@ -1,5 +1,5 @@
 /**
- * The Link header, by which a list goes on, and the Warning header.
+ * The Link header, which leads to the next page of a list, and the Warning header.
  *
  * ```
  * Link    = #( target *( ";" [ param ] ) )
@@ -57,7 +57,7 @@ export function parseLinks(header: string): Link[] {
       if (name === undefined) continue
       const value = take(EQUALS) === null ? undefined : needed(VALUE)
       const text = value?.[2] ?? value?.[1]?.replace(/\\(.)/gs, '$1') ?? ''
-      // The first of several counts.
+      // The first one of several equal parameters counts.
       if (!params.has(name.toLowerCase())) params.set(name.toLowerCase(), text)
     }
     links.push({ target: target[1] ?? target[2] ?? '', params })
@@ -85,7 +85,7 @@ export function parseWarning(header: string): string | undefined {
   return text === '' || /[^\P{Cc}\t]/u.test(text) ? undefined : text
 }
 
-// A header may come as one character for each byte, and its backslashes stand between the bytes of a character.
+// A header may have one character for each byte, and backslashes even between the bytes of one character.
 function asText(text: string): string {
   if (/[^\0-\xff]/.test(text)) return text
   try {

@@ -5,12 +5,12 @@ import { withRetries } from './retry.js'
 import type { Session, SessionRequest } from './session.js'
 import type { HttpResponse } from './transport.js'
 
-/** More pages than this are an attack: a page has up to 1000 entries. */
+/** The most pages of a list. A page has up to 1000 entries, so more pages are an attack. */
 const MAX_PAGES = 10_000
 const MAX_PAGE_BYTES = 16 * 1024 * 1024
 const PAGE = 1000
 
-/** The request for a page; `target` of the first one. */
+/** The request for the first page, with its `target`. */
 export type PageRequest = Omit<SessionRequest, 'method'>
 
 export interface Page {
@@ -21,7 +21,7 @@ export interface Page {
 /**
  * Fetches the pages of a list, following `Link: <...>; rel="next"`.
  *
- * A next page is fetched from the registry itself only, once, and there is a last one.
+ * A next page is fetched only from the registry itself, and only once; the number of pages is limited.
  *
  * @throws ToolError `LINK_INVALID`, `LISTING_INVALID` for a page of more than 16 MiB, `LISTING_ENDLESS`; those of a refusal
  */

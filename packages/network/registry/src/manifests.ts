@@ -14,7 +14,7 @@ import { withRetries } from './retry.js'
 import type { Session } from './session.js'
 import type { HttpResponse } from './transport.js'
 
-/** A manifest or an index as a registry holds it. */
+/** A manifest or an index with its bytes in the registry. */
 export interface FetchedManifest {
   readonly descriptor: Descriptor
   readonly bytes: Buffer
@@ -22,8 +22,8 @@ export interface FetchedManifest {
 }
 
 /**
- * Fetches a manifest. Its digest is computed from the bytes and, when asked for by digest, compared with that:
- * no header is believed.
+ * Fetches a manifest. Its digest is computed from the bytes and, when asked for by digest, compared with that: no
+ * header is trusted.
  *
  * @param reference - a tag or a digest
  * @throws ToolError `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`, `UNAUTHORIZED`, `DENIED`; `DIGEST_MISMATCH`,
@@ -50,9 +50,7 @@ export async function getManifest(session: Session, reference: string): Promise<
   return read(bytes, response, { session, reference, action })
 }
 
-/**
- * Asks whether there is a manifest. What the answer says about it is a hint; undefined means that there is none.
- */
+/** Asks whether there is a manifest; undefined means that there is none. The fields of the answer are hints. */
 export async function headManifest(
   session: Session,
   reference: string,
@@ -73,11 +71,13 @@ export async function headManifest(
 }
 
 /**
- * Puts a manifest, byte for byte, after all that it names. Putting the same one again is harmless.
+ * Puts a manifest, byte for byte. All blobs and manifests that it names must have been put before. Putting the same one
+ * again is harmless.
  *
  * @param reference - a tag or the manifest's digest
  * @returns true when the registry lists it among the referrers of its subject
- * @throws ToolError `DIGEST_MISMATCH` when the registry says that it keeps something else; those of a refusal
+ * @throws ToolError `DIGEST_MISMATCH` when the registry states another digest than that of the bytes; those of a
+ * refusal
  */
 export async function putManifest(
   session: Session,
@@ -133,7 +133,7 @@ function computed(bytes: Buffer, reference: string, action: string): Digest {
   return digest
 }
 
-// An error about a document says which one.
+// Adds to an error about a document which one it is.
 function named<T>(action: string, work: () => T): T {
   try {
     return work()
@@ -151,7 +151,7 @@ export function mediaTypeOf(response: Pick<HttpResponse, 'header'>): string | un
   return simpleType(response.header('content-type') ?? '') || undefined
 }
 
-/** `application/json; charset=utf-8` is `application/json`; empty for what is no media type. */
+/** `application/json; charset=utf-8` is `application/json`; empty for text that is no media type. */
 export function simpleType(contentType: string): string {
   return /^\s*([\w!#$&^.+-]+\/[\w!#$&^.+-]+)\s*(?:;|$)/.exec(contentType)?.[1]?.toLowerCase() ?? ''
 }

@@ -1,12 +1,12 @@
 /**
- * Which proxy a request takes.
+ * Chooses the proxy for a request.
  *
  * ```
  * NO_PROXY = entry *( ( "," / SP ) entry )
  * entry    = "*" / HOST [ ":" PORT ] / "." DOMAIN / "*." DOMAIN / ADDRESS "/" BITS
  * ```
  *
- * HOST means its subdomains as well, as in Go and curl; `.DOMAIN` means the subdomains only.
+ * HOST includes its subdomains, as in Go and curl; `.DOMAIN` stands for the subdomains only.
  *
  * @module
  */

@@ -1,15 +1,16 @@
 import { ToolError } from '@pipelayer/errors'
 
-/** What has to come in a second, on average, beyond the time that is given anyway: 16 KiB. */
+/** The speed that is required, on average, when the base time is used up: 16 KiB per second. */
 const BYTES_PER_MS = (16 * 1024) / 1000
-/** How often it is looked whether the time is over. */
+/** How often to check whether the time is over. */
 const TICK_MS = 1000
 
 /**
- * How long servers may keep us waiting for one thing (a document, a blob, a file), all tries and the waits between them
- * together. Each 16 KiB that come or go give another second, so that a big blob has its time and a trickle ends.
+ * Limits the time that we wait for servers to get or send one item (a document, a blob, a file), with all tries and the
+ * waits between them. Each 16 KiB that are received or sent add a second, so that a big blob has enough time, and a
+ * very slow transfer ends.
  *
- * Only the waits are counted, not what we do ourselves: who reads slowly may.
+ * Only waits for the server count, not our own work, so a consumer may read slowly.
  */
 export class Patience {
   readonly #limitMs: number
@@ -23,14 +24,14 @@ export class Patience {
     this.#limitMs = limitMs
   }
 
-  /** Milliseconds that are left, below 0 when there are none. */
+  /** Milliseconds that are left; negative when the time is over. */
   get leftMs(): number {
     const running = this.#since === undefined ? 0 : performance.now() - this.#since
     return this.#limitMs + this.#bytes / BYTES_PER_MS - this.#waitedMs - running
   }
 
   /**
-   * A wait begins, until {@link rest}.
+   * Begins a wait, which lasts until {@link rest}.
    *
    * @param expired - called once when the time is over, with ToolError `TIME_LIMIT`, status 75
    */
@@ -39,36 +40,37 @@ export class Patience {
     this.resume()
   }
 
-  /** The wait goes on. */
+  /** Continues the wait. */
   resume(): void {
     this.#since ??= performance.now()
     this.#clock ??= setInterval(() => this.#look(), Math.min(TICK_MS, this.#limitMs / 4)).unref()
   }
 
-  /** The wait has an end, or rests while we are busy. */
+  /** Ends the wait, or interrupts it while we are busy. */
   rest(): void {
     if (this.#since !== undefined) this.spend(performance.now() - this.#since)
     this.#since = undefined
   }
 
-  /** Counts time that was waited elsewhere. */
+  /** Counts a wait that was measured elsewhere. */
   spend(ms: number): void {
     this.#waitedMs += ms
   }
 
-  /** Counts bytes that came, or that the server took. */
+  /** Counts bytes that were received, or that the server has accepted. */
   came(bytes: number): void {
     this.#bytes += bytes
   }
 
-  /** Why there is no more waiting. */
+  /** The error for a wait that is over. */
   refusal(): ToolError {
     const seconds = Math.round(this.#limitMs / 1000)
     const why = `the server kept us waiting for more than ${seconds} s in all (--timeout sets the limit)`
     return new ToolError('TIME_LIMIT', why, { status: 75 })
   }
 
-  // A clock that finds nobody waiting stops: so nobody has to end it, and a busy transfer starts none for each chunk.
+  // The timer stops by itself when nobody waits. So no caller has to stop it, and a busy transfer does not start one
+  // for each chunk.
   #look(): void {
     if (this.#since === undefined) {
       clearInterval(this.#clock)

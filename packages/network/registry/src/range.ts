@@ -26,16 +26,16 @@ export interface BlobRange {
 }
 
 export interface RangeRequest {
-  /** Undefined: all of it. */
+  /** Undefined asks for the whole blob. */
   readonly range: BlobRange | undefined
-  /** Of an earlier part, which this one goes on. */
+  /** The ETag of an earlier part, which this part continues. */
   readonly etag: string | undefined
   readonly patience: Patience
 }
 
-/** What a server sent. */
+/** The part of a blob that a server sends. */
 export interface Part {
-  /** Where in the blob the body starts; undefined when the server refuses the range. */
+  /** Offset in the blob at which the body starts; undefined when the server refuses the range. */
   readonly start: number | undefined
   readonly isWhole: boolean
   readonly etag: string | undefined
@@ -43,7 +43,7 @@ export interface Part {
 }
 
 /**
- * Asks for a part of a blob; for all of it without a Range header, which every server understands.
+ * Asks for a part of a blob, or for all of it; the latter without a Range header, which every server understands.
  *
  * @throws ToolError `BLOB_UNKNOWN`, `SIZE_MISMATCH` where the size is announced, `CONTENT_ENCODED`, `RANGE_INVALID`;
  * RetryableError where another try may help
@@ -110,23 +110,23 @@ function read(
   throw new ToolError('SIZE_MISMATCH', message)
 }
 
-// A weak one does not promise the same bytes, and If-Range must not carry it.
+// A weak ETag does not promise the same bytes, and If-Range must not contain one.
 function strongTag(etag: string | undefined): string | undefined {
   return etag !== undefined && /^"[\x21\x23-\x7e]{1,200}"$/.test(etag) ? etag : undefined
 }
 
-/** The Content-Length of an answer; undefined when there is none that makes sense. */
+/** The Content-Length of an answer; undefined when it is missing or invalid. */
 export function contentLength(response: Pick<HttpResponse, 'header'>): number | undefined {
   const text = response.header('content-length') ?? ''
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
 export interface ContentRange extends BlobRange {
-  /** Undefined when the server does not say it (`*`). */
+  /** The size of the whole blob; undefined when the server does not state it (`*`). */
   readonly complete: number | undefined
 }
 
-/** Reads `bytes 0-499/1234`; undefined when it is something else. Spec: RFC 9110, section 14.4. */
+/** Reads `bytes 0-499/1234`; undefined for any other form. Spec: RFC 9110, section 14.4. */
 export function parseContentRange(header: string): ContentRange | undefined {
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/i.exec(header.trim())
   if (match === null) return undefined

@@ -1,5 +1,5 @@
 /**
- * Several parts of one big blob at a time.
+ * Fetches several parts of one big blob at a time.
  *
  * ```
  * blob   [ probe ][ part ][ part ][ part ][ part ][ ... ]
@@ -7,8 +7,8 @@
  *                  out      until it is their turn
  * ```
  *
- * Many servers and lines limit each connection, and then several are faster. Where one connection is fast the parts
- * would only cost memory and requests: the first part, fetched alone, tells.
+ * Many servers and networks limit the speed of each connection, and then several are faster. Where one connection is
+ * fast enough, parts would only cost memory and requests. The speed of the first part, which is fetched alone, decides.
  *
  * @module
  */
@@ -18,21 +18,27 @@ import type { Session } from './session.js'
 
 /** Smaller blobs are fetched by one request. */
 const MIN_BYTES = 64 * 1024 * 1024
-/** The first part, fetched alone. */
+/** The size of the first part, which is fetched alone. */
 const PROBE_BYTES = 8 * 1024 * 1024
 const PART_BYTES = 4 * 1024 * 1024
-/** Parts on their way at a time: 16 MiB of memory. A killed process loses no more than that: of 400 MB, a 24th. */
+/**
+ * Parts that are fetched at a time, with 16 MiB of memory. A killed process loses no more than these: a 24th of 400 MB.
+ */
 const PARTS = 4
-/** One connection that brings so much is not what holds us up. */
+/** A connection of this speed is not the bottleneck. */
 const FAST_BYTES_PER_MS = 50_000
 
-/** Sessions, or what they share, in which a blob is being read in parts: one at a time, to bound the memory. */
+/**
+ * Sessions, or the state that they share, in which a blob is being read in parts. Only one blob is read so at a time,
+ * which limits the memory.
+ */
 const busy = new WeakSet<object>()
 
 /**
- * Fetches a blob from a position on, in order, as it comes. A transfer that breaks goes on where it stopped.
+ * Fetches a blob from a position on and yields its bytes in order, unchecked. A transfer that breaks goes on where it
+ * stopped.
  *
- * @param from - how many bytes are there already
+ * @param from - how many bytes the caller already has
  * @throws ToolError `BLOB_UNKNOWN`, `SIZE_MISMATCH` where the size is announced, `CONTENT_ENCODED`, `RANGE_INVALID`;
  * those of a refusal; status 75 when the registry does not answer
  */
@@ -80,7 +86,7 @@ class ReadAhead {
   readonly #session: Session
   readonly #descriptor: Descriptor
   readonly #parts: Promise<readonly Buffer[]>[] = []
-  /** Where the next part begins that nobody has asked for. */
+  /** Offset of the next part that was not asked for yet. */
   #next: number
   #stopped = false
   position: number
@@ -92,7 +98,7 @@ class ReadAhead {
     this.position = from
   }
 
-  /** Ends before the blob does when the server takes ranges no more; `position` says where. */
+  /** Yields the bytes. It ends early, at `position`, when the server stops serving ranges. */
   async *read(): AsyncGenerator<Buffer, void, undefined> {
     try {
       for (;;) {
@@ -116,7 +122,7 @@ class ReadAhead {
     while (this.#parts.length < PARTS && this.#next < size) {
       const last = Math.min(this.#next + PART_BYTES, size) - 1
       const part = this.#fetch(this.#next, last)
-      // Its failure is seen when its turn comes.
+      // A failure of the part is handled when its turn comes.
       part.catch(() => undefined)
       this.#parts.push(part)
       this.#next = last + 1

@@ -6,10 +6,10 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 const MAX_REDIRECTS = 8
 
 /**
- * Sends a request and follows where it is sent, for GET and HEAD only.
+ * Sends a request and follows redirects, for GET and HEAD only.
  *
- * Authorization goes to the origin of `registry` and nowhere else, not even back to it from elsewhere. No step may
- * leave https, or lead inside the local network.
+ * Authorization is sent to the origin of `registry` and nowhere else, not even to it after a redirect through another
+ * origin. No redirect may leave https, or lead into the local network.
  *
  * @throws ToolError `REDIRECT_INVALID`, `ADDRESS_REFUSED`; whatever {@link Transport.send} throws
  */
@@ -47,7 +47,7 @@ export function resolveLocation(location: string, base: URL): URL {
   }
 }
 
-// Once on https, a plain registry has no say any more.
+// After a redirect to https, a registry with plain HTTP no longer allows plain HTTP.
 function secure(registry: URL): URL {
   const url = new URL(registry)
   url.protocol = 'https:'

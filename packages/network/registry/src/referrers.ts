@@ -5,12 +5,12 @@ import { pages } from './listing.js'
 import { type FetchedManifest, getManifest, putManifest } from './manifests.js'
 import type { Session } from './session.js'
 
-/** More of them are an attack. */
+/** The most referrers of a manifest. More of them are an attack. */
 const MAX_REFERRERS = 10_000
 
 /**
- * What refers to a manifest as its `subject`: signatures, SBOMs. A registry without the API keeps the list under the
- * tag `sha256-HEX`. A list that is not there is empty. Repeated descriptors come once.
+ * The manifests that refer to a manifest as their `subject`, such as signatures and SBOMs. For a registry without the
+ * API the list is under the tag `sha256-HEX`. A missing list counts as empty. Repeated descriptors are returned once.
  *
  * Spec: distribution-spec v1.1, "Listing Referrers" and "Unavailable Referrers API".
  *
@@ -24,7 +24,7 @@ export async function listReferrers(
   const found = new Map<string, Descriptor>()
   for await (const entries of lists(session, parseDigest(subject))) {
     for (const entry of entries) {
-      // A registry need not filter; one that has filtered already loses nothing.
+      // A registry need not filter, so the list is filtered here as well.
       if (artifactType === undefined || entry.artifactType === artifactType) found.set(entry.digest, entry)
     }
     if (found.size > MAX_REFERRERS) {
@@ -35,8 +35,8 @@ export async function listReferrers(
 }
 
 /**
- * Puts a manifest. When it has a subject, and the registry does not list its referrers itself, it is entered in the
- * list under the tag, which other clients do the same way: of two that do it at once, one may be lost.
+ * Puts a manifest. When it has a subject, and the registry does not list its referrers itself, it is added to the list
+ * under the tag, as other clients do it. Where two do that at the same time, one entry may be lost.
  *
  * Spec: distribution-spec v1.1, "Pushing Manifests with Subject".
  */

@@ -1,7 +1,7 @@
 import { listRepositories } from './listing.js'
 import { Session, type SessionOptions } from './session.js'
 
-/** A registry as a whole. Whoever opens it closes it. */
+/** A registry as a whole. The code that opens it closes it. */
 export class Registry {
   readonly #session: Session
 
@@ -10,7 +10,7 @@ export class Registry {
   }
 
   /**
-   * Asks whether it is a registry, and whether it takes our credentials.
+   * Checks that the host is a registry and accepts our credentials.
    *
    * @throws ToolError `UNAUTHORIZED`, `DENIED`; those of a refusal
    */

@@ -8,7 +8,18 @@ import { listReferrers, putWithSubject } from './referrers.js'
 import { Session, type SessionOptions } from './session.js'
 import { mountBlob, type OpenBlob, uploadBlob } from './upload.js'
 
-/** One repository of a registry. Whoever opens it closes it. Its methods may run side by side. */
+/**
+ * One repository of a registry. The code that opens it closes it. Its methods may run at the same time.
+ *
+ * ```ts
+ * const repository = new Repository({ domain: 'docker.io', path: 'library/debian' })
+ * try {
+ *   const { descriptor, bytes } = await repository.getManifest('12')
+ * } finally {
+ *   await repository.close()
+ * }
+ * ```
+ */
 export class Repository {
   readonly #session: Session
 

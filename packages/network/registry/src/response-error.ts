@@ -1,11 +1,11 @@
 /**
- * What a registry's refusal means.
+ * Turns a registry's refusal into an error.
  *
  * ```
  * body = { "errors": [ { "code": "MANIFEST_UNKNOWN", "message": "...", "detail": ... } ] }
  * ```
  *
- * The text comes from a stranger: it is cut, and freed of control characters. Codes keep the names of
+ * The text comes from outside, so it is shortened, and control characters are removed. Codes keep the names of
  * distribution-spec v1.1, "Error Codes".
  *
  * @module
@@ -27,7 +27,7 @@ const CODES: Readonly<Record<number, string>> = {
   429: 'TOOMANYREQUESTS',
 }
 
-/** What was tried, for the message, and the code of a 404 without a body. */
+/** The action that was tried, for the message, and the code for a 404 without a body. */
 export interface Attempt {
   /** `get manifest docker.io/library/debian:12` */
   readonly action: string
@@ -47,13 +47,13 @@ export async function refusal(response: HttpResponse, attempt: Attempt): Promise
   return new RetryableError(new ToolError(code, message, { status: 75 }), wait)
 }
 
-// A date in Retry-After is by the server's clock, and ours may be wrong.
+// The time of the server's clock, to which a date in Retry-After refers: our own clock may be wrong.
 function serverTime(response: HttpResponse): number {
   const date = Date.parse(response.header('date') ?? '')
   return Number.isNaN(date) ? Date.now() : date
 }
 
-/** Text of a stranger on one line: no control characters, at most 500 characters. */
+/** Text from outside on one line, without control characters and with at most 500 characters. */
 export function harmless(text: string): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ').trim()
   return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT)}...` : line

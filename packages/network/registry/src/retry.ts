@@ -3,11 +3,11 @@ import { ToolError } from '@pipelayer/errors'
 import { Patience } from './patience.js'
 
 export interface RetryOptions {
-  /** How often a request is sent at most. */
+  /** How often a request is sent, at most. */
   readonly tries: number
   /** The wait before the second try; it doubles from try to try. */
   readonly baseMs: number
-  /** The longest wait of our own choice. */
+  /** The longest wait where the server asks for none. */
   readonly maxMs: number
   /** The longest wait that a server may ask for with Retry-After. */
   readonly maxAskedMs: number
@@ -23,23 +23,23 @@ export const DEFAULT_RETRY: RetryOptions = {
   totalMs: 600_000,
 }
 
-/** Told of every failure that is followed by another try. */
+/** Called for every failure that is followed by another try. */
 export type OnRetry = (failure: ToolError, waitMs: number) => void
 
-/** How to try again, for one repository. */
+/** The policy for repeating the requests of one repository. */
 export interface RetryPolicy extends RetryOptions {
   readonly signal?: AbortSignal | undefined
   readonly onRetry?: OnRetry | undefined
 }
 
-/** The same for one request, and what is left of the time for it. */
+/** The policy for one request, with the time that is left for it. */
 export interface RetryState extends RetryPolicy {
   readonly patience: Patience
 }
 
-/** A failure that another try may mend. */
+/** A failure after which another try may succeed. */
 export class RetryableError extends Error {
-  /** What to throw when no try is left. */
+  /** The error to throw when no try is left. */
   readonly final: ToolError
   readonly waitMs: number | undefined
 
@@ -51,8 +51,8 @@ export class RetryableError extends Error {
 }
 
 /**
- * Runs `work` until it does not throw a {@link RetryableError}, a limited number of times. Waits are jittered, so
- * that many clients do not come back at once.
+ * Runs `work` until it does not throw a {@link RetryableError}, a limited number of times. Waits are jittered, so that
+ * many clients do not try again at the same moment.
  *
  * @throws the `final` error of the last try, and `TIME_LIMIT` as {@link pause}; whatever else `work` throws
  */

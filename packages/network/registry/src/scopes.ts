@@ -1,5 +1,5 @@
 /**
- * Scopes: what a token lets its bearer do.
+ * Scopes, which name the actions that a token permits.
  *
  * ```
  * scope = type ":" name ":" action *( "," action )        "repository:library/debian:pull,push"
@@ -16,13 +16,16 @@ export function repositoryScope(repository: string, actions: readonly string[]):
   return repository === '' || clean.length === 0 ? undefined : `repository:${repository}:${clean.join(',')}`
 }
 
-/** Sorted, each once; `*` stands for all others. */
+/** The actions sorted and without repetitions; `*` stands for all others. */
 export function cleanActions(actions: readonly string[]): string[] {
   const unique = new Set(actions.filter(action => action !== ''))
   return unique.has('*') ? ['*'] : [...unique].sort()
 }
 
-/** Scopes of one resource merged, sorted; what has no action is dropped, what has another form is kept as it is. */
+/**
+ * The scopes sorted, with those of one resource merged. A scope without actions is dropped; one of another form is kept
+ * unchanged.
+ */
 export function mergeScopes(scopes: readonly string[]): string[] {
   const actions = new Map<string, string[]>()
   const others = new Set<string>()

@@ -12,36 +12,36 @@ import { repositoryScope } from './scopes.js'
 import { type HttpRequest, type HttpResponse, type Timeouts, Transport } from './transport.js'
 
 export interface SessionOptions {
-  /** Of the reference: `docker.io`, `localhost:5000`. */
+  /** The domain of the reference: `docker.io`, `localhost:5000`. */
   readonly domain: string
   readonly path: string
   readonly credentials?: CredentialSource | undefined
-  /** True: HTTP without TLS. False: TLS, on loopback too. Unless said, only loopback goes without. */
+  /** True for HTTP without TLS, false for TLS even on loopback. Unless given, only loopback is without TLS. */
   readonly plainHttp?: boolean | undefined
   readonly retry?: Partial<RetryOptions> | undefined
   readonly onRetry?: OnRetry | undefined
   readonly timeouts?: Partial<Timeouts> | undefined
   readonly signal?: AbortSignal | undefined
   readonly tls?: TlsSettings | undefined
-  /** In place of the system's names and sockets. */
+  /** Replaces the resolver and the sockets of the system. */
   readonly network?: Network | undefined
   readonly budget?: Budget | undefined
-  /** Shared with other repositories of the run; without it this one has its own. */
+  /** Connections that are shared with other repositories of the run; without them this repository has its own. */
   readonly connections?: Connections | undefined
-  /** Told what the registry warns of, each text once, and what was wrong and taken all the same. */
+  /** Called with warnings of the registry, each text once, and with mistakes of the registry that were accepted. */
   readonly warn?: ((message: string, code?: string) => void) | undefined
-  /** For proxies. */
+  /** The environment, for the settings of proxies. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
-/** A request to the registry, with what it needs and what it hopes for. */
+/** A request to the registry, with its scopes and the statuses that it expects. */
 export interface SessionRequest extends Omit<HttpRequest, 'url'>, Attempt {
-  /** Below `/v2/NAME/`, or an address that the registry gave. */
+  /** A path below `/v2/NAME/`, or an address that the registry gave. */
   readonly target: string | URL
   readonly actions: readonly ('pull' | 'push')[]
-  /** More scopes: to mount from another repository. */
+  /** Further scopes, for mounting from another repository. */
   readonly scopes?: readonly string[]
-  /** Statuses that are an answer; another one is a failure. */
+  /** The statuses that are a valid answer; any other is a failure. */
   readonly expect: readonly number[]
 }
 
@@ -51,7 +51,7 @@ export class Session {
   readonly retry: RetryPolicy
   readonly domain: string
   readonly path: string
-  /** The same for all sessions that share what they may use. */
+  /** An object that identifies the state which sessions share; it is the same for all of these sessions. */
   readonly memory: object
   readonly #transport: Transport
   readonly #isShared: boolean
@@ -83,12 +83,12 @@ export class Session {
     })
   }
 
-  /** Sends a request, again where that may help. Whoever gets the response reads its body or cancels it. */
+  /** Sends a request, and repeats it where that may help. The caller reads the body of the response or cancels it. */
   request(request: SessionRequest): Promise<HttpResponse> {
     return withRetries(this.retry, (_attempt, patience) => this.once({ patience, ...request }))
   }
 
-  /** One try: throws a RetryableError where another may help. */
+  /** Sends a request once; throws a RetryableError where another try may help. */
   async once(request: SessionRequest): Promise<HttpResponse> {
     const scopes = [repositoryScope(this.path, request.actions) ?? '', ...(request.scopes ?? [])]
     const sent = await this.#authorizer.header(scopes)
@@ -103,7 +103,7 @@ export class Session {
     throw response.status === 401 ? await this.#authorizer.explain(error) : error
   }
 
-  /** Tells of something that was wrong and was taken all the same. */
+  /** Warns of a mistake of the registry that was accepted. */
   warn(message: string, code: string): void {
     this.#warn?.(message, code)
   }
@@ -117,7 +117,7 @@ export class Session {
     if (!this.#isShared) await this.#transport.close()
   }
 
-  // Of the registry itself only: no other has a say.
+  // Reports warnings, but only those of the registry itself and not of hosts to which it redirects.
   #heed(response: HttpResponse): void {
     const header = response.header('warning')
     if (header === undefined || response.url.origin !== this.registry.origin || this.#warned.size >= 20)

@@ -16,7 +16,10 @@ import type { HttpRequest, HttpResponse, Transport } from './transport.js'
 
 export interface Token {
   readonly value: string
-  /** By the monotonic clock, in milliseconds: the other one may be wrong, or be set right meanwhile. */
+  /**
+   * The end of its life by the monotonic clock, in milliseconds: the system's clock may be wrong, or be corrected
+   * meanwhile.
+   */
   readonly expires: number
 }
 
@@ -29,18 +32,18 @@ export interface TokenRequest {
   readonly retry: RetryOptions & { readonly signal?: AbortSignal | undefined }
 }
 
-/** The token server knows nobody by these credentials, or wants some. */
+/** The token server refuses these credentials, or requires some. */
 export class TokenRefused extends ToolError {}
 
 const MAX_BODY = 1024 * 1024
 const CLIENT_ID = 'pipelayer'
-/** What a server means that does not say, and the least that we believe. */
+/** The life of a token for which the server states none, and the shortest that we accept. */
 const DEFAULT_LIFE_S = 60
-/** A token about to expire is not used any more. */
+/** A token is not used any more when it expires within this time. */
 const MARGIN_MS = 5_000
 
 /**
- * Asks the token server that a challenge names. It may grant less than asked.
+ * Asks the token server that a challenge names. It may grant fewer actions than we asked for.
  *
  * @throws ToolError `ADDRESS_REFUSED`, `UNAUTHORIZED`, `TOKEN_INVALID`; those of a failed request
  */
@@ -103,7 +106,7 @@ async function readToken(response: HttpResponse, realm: URL): Promise<Token> {
   try {
     answer = JSON.parse(body?.toString('utf8') ?? '') as Readonly<Record<string, unknown>>
   } catch {
-    // Below: what it said may hold a secret.
+    // The error is thrown below, without the server's text, which may contain a secret.
   }
   const value = answer?.token || answer?.access_token
   // A header value must not hold a line break.

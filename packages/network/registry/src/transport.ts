@@ -1,5 +1,5 @@
 /**
- * One HTTP request, no more: no redirect is followed, no status judged, nothing tried again.
+ * Sends single HTTP requests. It follows no redirects, interprets no status, and repeats nothing.
  *
  * @module
  */
@@ -16,9 +16,9 @@ export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly headers?: Readonly<Record<string, string>>
-  /** Bytes, or what opens a stream of them: it may be sent more than once. */
+  /** Bytes, or a function that opens a stream of them, since a body may be sent more than once. */
   readonly body?: Uint8Array | (() => AsyncIterable<Buffer>)
-  /** For all waits of this request, those of its body and of the body of its answer too. */
+  /** Limits all waits of this request, including those for its body and for the body of its answer. */
   readonly patience?: Patience | undefined
 }
 
@@ -26,27 +26,29 @@ export interface HttpResponse {
   readonly status: number
   readonly url: URL
   readonly body: Body
-  /** The value of a header; of several, joined by commas. */
+  /** The value of a header; several are joined by commas. */
   header(name: string): string | undefined
 }
 
 export interface Timeouts {
   readonly connectMs: number
-  /** Until the first byte of the answer: a registry hashes a whole upload before it answers. */
+  /** The time until the first byte of the answer. A registry hashes a whole upload before it answers. */
   readonly headersMs: number
-  /** Between two pieces of a body. */
+  /** The time between two pieces of a body. */
   readonly bodyMs: number
 }
 
 export interface TransportOptions {
   readonly timeouts?: Partial<Timeouts> | undefined
   readonly signal?: AbortSignal | undefined
-  /** Of the registry, for what TLS shows to it alone, and for where it may send us. */
+  /**
+   * Origin of the registry, which alone gets the client certificate, and whose address decides where it may send us.
+   */
   readonly origin?: string | undefined
   readonly network?: Network | undefined
   readonly tls?: TlsSettings | undefined
   readonly budget?: Budget | undefined
-  /** HTTPS_PROXY and its kin. */
+  /** The environment with HTTPS_PROXY and the like. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
@@ -69,8 +71,9 @@ export class Transport {
   }
 
   /**
-   * @throws RetryableError when there is no answer, or one that is not HTTP (`RESPONSE_INVALID`); ToolError `TLS_FAILED`
-   * when a try more cannot help, `TIME_LIMIT` when `patience` is at its end; what the body of the request throws
+   * @throws RetryableError when there is no answer, or one that is not HTTP (`RESPONSE_INVALID`); ToolError
+   * `TLS_FAILED` when another try cannot help, `TIME_LIMIT` when the time of `patience` is over; errors of the
+   * request's body
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     this.#options.signal?.throwIfAborted()
@@ -85,13 +88,13 @@ export class Transport {
         dispatcher.dispatch(sent.options, new Handler({ url, resolve, reject, failed, sent, patience }))
       } catch (error) {
         patience?.rest()
-        // What cannot be sent at all: a header of forbidden characters.
+        // The request cannot be sent at all, for example because a header has forbidden characters.
         reject(failed(error as Error))
       }
     })
   }
 
-  /** Closes the connections; what still runs fails. */
+  /** Closes the connections; requests that still run fail. */
   async close(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#stop)
     await this.#dispatchers.close()
@@ -151,7 +154,7 @@ class Handler implements Dispatcher.DispatchHandler {
     else this.#body.end(error)
   }
 
-  // Before there is a connection, there is nothing to abort yet.
+  // Without a connection there is nothing to abort yet.
   #expire(error: Error): void {
     this.#expired = error
     this.#answer.reject(this.#answer.failed(error))
@@ -164,7 +167,7 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>
 /** A request as undici takes it. */
 interface Sent {
   readonly options: Dispatcher.DispatchOptions
-  /** What the body threw: undici reports it as it reports a broken answer. */
+  /** The error of the request's body. undici reports it in the same way as a broken answer. */
   failure: unknown
   isAnswered: boolean
 }
@@ -201,7 +204,7 @@ function options({ method, url, headers = {}, body, patience }: HttpRequest): Se
   return sent
 }
 
-/** What undici's own codes mean to a user. */
+/** Our codes and texts for undici's own codes. */
 const CODES: Readonly<Record<string, readonly [code: string, text: string]>> = {
   UND_ERR_CONNECT_TIMEOUT: ['CONNECT_TIMEOUT', 'no connection in time'],
   UND_ERR_HEADERS_TIMEOUT: ['RESPONSE_TIMEOUT', 'no answer in time'],
@@ -240,8 +243,8 @@ function translate(error: Error, { method, url }: HttpRequest): Error {
     : (wrapped as Error)
 }
 
-// The parser tells what is wrong in parentheses, and by an assertion where a status is below 100. Both are the server's
-// fault, not ours: undici sees nothing else of ours than the request's body, whose errors do not come here.
+// The parser gives the reason in parentheses, or fails an assertion where a status is below 100. Both are faults of the
+// server. Our only part in it is the request's body, whose errors are handled elsewhere.
 function malformed(error: Error): string {
   const reason = /^Response does not match the HTTP\/1\.1 protocol \((.*)\)$/.exec(error.message)?.[1]
   return `the answer is not HTTP${reason === undefined ? '' : `: ${reason}`}`

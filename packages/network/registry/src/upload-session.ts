@@ -6,7 +6,7 @@
  * GET    Location                 204, Range: 0-<last byte>, perhaps a new Location
  * ```
  *
- * Every answer may give a new Location, and only the newest is good.
+ * Every answer may give a new Location, and only the newest one is valid.
  *
  * Spec: distribution-spec v1.1, "Pushing blobs"
  *
@@ -22,7 +22,7 @@ import type { HttpResponse } from './transport.js'
 
 const GONE = [400, 403, 404, 405, 410, 416]
 
-/** What a request is for, and how long it may take. */
+/** The purpose of a request, and its time limit. */
 export interface UploadAttempt {
   /** For messages. */
   readonly action: string
@@ -31,11 +31,11 @@ export interface UploadAttempt {
 
 /** An upload that has begun. */
 export interface UploadSession {
-  /** Where it goes on. Holds secrets, perhaps. */
+  /** The address at which the upload goes on. It may contain secrets. */
   readonly target: URL
   /** Bytes that the registry has. */
   readonly offset: number
-  /** Bytes of a chunk, the last one excepted, at least. */
+  /** The fewest bytes of a chunk, except for the last one. */
   readonly minChunk: number
 }
 
@@ -61,7 +61,7 @@ export async function startUpload(session: Session, attempt: UploadAttempt): Pro
   return { target, offset: 0, minChunk: /^\d{1,12}$/.test(minimum) ? Number(minimum) : 0 }
 }
 
-/** How far an upload has come; undefined when the registry knows it no more. */
+/** The state of an upload; undefined when the registry no longer has it. */
 export async function findUpload(
   session: Session,
   { action, patience }: UploadAttempt,
@@ -82,7 +82,7 @@ export async function findUpload(
   return { target: nextTarget(response, session) ?? target, offset, minChunk }
 }
 
-/** Tells the registry that nothing more comes; whatever it answers, it forgets uploads that nobody goes on with. */
+/** Cancels an upload. The answer is ignored, since a registry drops abandoned uploads in any case. */
 export async function cancelUpload(session: Session, target: URL): Promise<void> {
   const response = await session.request({
     method: 'DELETE',
@@ -94,21 +94,24 @@ export async function cancelUpload(session: Session, target: URL): Promise<void>
   response.body.cancel()
 }
 
-/** Where an upload goes on, checked; undefined when the answer does not say it. */
+/** The checked address at which an upload goes on; undefined when the answer has none. */
 export function nextTarget(response: HttpResponse, session: Session): URL | undefined {
   const location = response.header('location')
   if (location === undefined) return undefined
   return checkTarget(resolveLocation(location, response.url), session.registry)
 }
 
-/** Bytes that the registry has, by its Range header. `0-0` is none: nobody sends a single byte. */
+/**
+ * The number of bytes that the registry has, by its Range header. `0-0` counts as none, since nobody sends a single
+ * byte.
+ */
 export function takenBytes(response: Pick<HttpResponse, 'header'>): number | undefined {
   const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(response.header('range')?.trim() ?? '')?.[1]
   if (last === undefined) return undefined
   return last === '0' ? 0 : Number(last) + 1
 }
 
-/** The address that closes an upload. What the query held stays as it was written: it may be signed. */
+/** The address that ends an upload. The existing query is kept as it is written, since it may be signed. */
 export function withDigest(target: URL, digest: Digest): URL {
   const url = new URL(target)
   url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`

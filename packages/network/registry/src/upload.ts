@@ -12,22 +12,25 @@ import { repositoryScope } from './scopes.js'
 import type { Session } from './session.js'
 import { cancelUpload, startUpload, withDigest } from './upload-session.js'
 
-/** What opens the content of a blob: more than once, when the first transfer breaks. */
+/** Opens the content of a blob. It is called again when the first transfer breaks. */
 export type OpenBlob = () => AsyncIterable<Buffer>
 
-/** A blob that goes up. */
+/** A blob to be uploaded. */
 export interface BlobContent {
   readonly open: OpenBlob
-  /** Where an upload in chunks goes on that broke in another process. */
+  /** Saves where an upload in chunks goes on after it broke in another process. */
   readonly memory?: UploadMemory | undefined
 }
 
-/** From this size on a blob goes up in chunks at once: one request is faster, but what breaks in it is lost. */
+/**
+ * From this size on a blob is uploaded in chunks from the start. One request is faster, but when it breaks, all its
+ * bytes are lost.
+ */
 const CHUNKED_BYTES = 256 * 1024 * 1024
 
 /**
- * Uploads a blob: a small one in one piece; a big one, and one that did not get through, in chunks. The content is
- * checked on its way, before the last of it is sent: wrong bytes never become a blob, whatever the registry checks.
+ * Uploads a blob: a small one in one piece; a big one, or one that failed, in chunks. The content is checked before its
+ * last bytes are sent, so wrong bytes never become a blob, even if the registry checks nothing.
  *
  * Spec: distribution-spec v1.1, "POST then PUT".
  *
@@ -47,14 +50,14 @@ export async function uploadBlob(
   )
 }
 
-// Every try is an upload of its own: an interrupted one has an unknown amount of bytes.
+// Every try is a new upload, since an interrupted one has an unknown number of bytes.
 async function inOnePiece(
   session: Session,
   descriptor: Descriptor,
   { open, patience }: { readonly open: OpenBlob; readonly patience: Patience },
 ): Promise<void> {
   const action = `put blob ${nameOf(session, descriptor.digest)}`
-  // Nothing is read for a body that is empty: it is proven here.
+  // No request reads the source of an empty blob, so it is checked here.
   if (descriptor.size === 0) await prove(descriptor, open)
   const { target } = await startUpload(session, { action, patience })
   let sent = 0
@@ -76,7 +79,8 @@ async function inOnePiece(
   })
   response.body.cancel()
   if (sent === descriptor.size) return
-  // It answered before it had read all, as for a blob that it has: our bytes have to be that blob all the same.
+  // The registry answered before it had read all, as it does for a blob that it has. Our bytes must match the digest
+  // all the same.
   await prove(descriptor, open)
   if (await hasBlob(session, descriptor)) return
   const message = `cannot ${action}: the registry took ${sent} of ${descriptor.size} bytes for the whole blob`
@@ -85,15 +89,15 @@ async function inOnePiece(
 
 async function prove(descriptor: Descriptor, open: OpenBlob): Promise<void> {
   for await (const _ of verified(open(), descriptor)) {
-    // Its digest is computed on the way.
+    // Reading the bytes checks their digest.
   }
 }
 
 /**
- * Asks the registry to take a blob from another of its repositories.
+ * Asks the registry to mount a blob from another of its repositories.
  *
  * @param from - path of that repository
- * @returns false when it would not, and the blob has to be uploaded
+ * @returns false when it refuses, so that the blob has to be uploaded
  */
 export async function mountBlob(session: Session, { digest }: Descriptor, from: string): Promise<boolean> {
   const query = new URLSearchParams({ mount: parseDigest(digest), from })
@@ -112,7 +116,7 @@ export async function mountBlob(session: Session, { digest }: Descriptor, from: 
   return response.status === 201
 }
 
-// The registry opened an upload in place of the mount; ours starts its own.
+// The registry has begun an upload in place of the mount. It is cancelled, since we begin our own.
 async function abandon(session: Session, location: string): Promise<void> {
   await cancelUpload(session, checkTarget(resolveLocation(location, session.registry), session.registry))
 }

@@ -1,4 +1,4 @@
-// Where servers may send us: by the address that would be connected to. Names and connections are stand-ins.
+// Tests of the addresses to which servers may send us. Name resolution and connections are replaced.
 import t from 'tap'
 import { kindOfAddress } from '../src/address.js'
 import { checkTarget, download, Repository } from '../src/index.js'
@@ -69,7 +69,7 @@ t.test('addresses in the text', async t => {
 })
 
 interface Row {
-  /** Of `registry.test`, and of `other.test`, where it sends us; a turn for each time that it is asked for. */
+  /** Addresses of `registry.test` and of `other.test`, to which it sends us; one for each look-up. */
   readonly registry: readonly string[]
   readonly other: readonly string[]
   readonly allowed: boolean
@@ -137,7 +137,7 @@ const ROWS: readonly Row[] = [
   },
 ]
 
-// What leads elsewhere, by its kind; `home` and `away` answer for both hosts.
+// The kinds of requests that lead to another host; `home` and `away` are the handlers for both hosts.
 const KINDS: Readonly<
   Record<string, { home: Handler; away: Handler; ask: (repo: Repository) => Promise<unknown> }>
 > = {
@@ -185,7 +185,7 @@ t.test('names that servers send us to', async t => {
 })
 
 t.test('names that change their mind', async t => {
-  // The registry is public when it answers, and private when it is asked for again.
+  // The registry's name has a public address at the first look-up, and a private one later.
   let asked = 0
   const { host } = await serve(t, (request, response) => {
     if (request.headers.host !== 'registry.test') return answer(200, {}, BLOB)(request, response)

@@ -174,7 +174,7 @@ t.test('clocks that are wrong', async t => {
     Date.now = clock
     t.equal(seen.filter(({ url }) => url.startsWith('/token')).length, 1, why)
   }
-  // A token that the server holds to be old, whatever it said, is fetched anew, once.
+  // A token that the server refuses before its stated end is fetched again, once.
   let current = 1
   const strict: Handler = (request, response) => {
     if (request.url.startsWith('/token'))

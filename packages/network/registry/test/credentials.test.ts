@@ -1,4 +1,4 @@
-// Which credentials are meant, of those in files and of those that helpers keep.
+// Tests of the choice among credentials in files and in helpers.
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'

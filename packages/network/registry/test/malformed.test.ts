@@ -1,4 +1,5 @@
-// Answers that are not HTTP, byte by byte: each is the failure of its request, tried again and told in one line, never a bug.
+// Answers that are not HTTP, byte by byte. Each is a failure of its request, which is tried again and reported in one
+// line, and never a bug.
 import { ToolError } from '@pipelayer/errors'
 import { MEDIA_TYPES } from '@pipelayer/oci'
 import t from 'tap'
@@ -10,7 +11,7 @@ const OK = 'HTTP/1.1 200 OK\r\n'
 const CHUNKED = `${OK}Transfer-Encoding: chunked\r\n\r\n`
 const REST = 'Content-Length: 2\r\n\r\n{}'
 
-// Broken before the body: whatever was asked, there is no answer.
+// Answers that are broken before the body, so that every request fails.
 const HEADS: readonly [bytes: string, code: string, why: string][] = [
   ['this is no HTTP\r\n\r\n', 'RESPONSE_INVALID', 'garbage'],
   ['\x15\x03\x01\x00\x02\x02\x0a', 'RESPONSE_INVALID', 'an alert of TLS'],
@@ -36,7 +37,7 @@ const HEADS: readonly [bytes: string, code: string, why: string][] = [
   [`${OK}X: `, 'CONNECTION_LOST', 'headers that are cut'],
   ['', 'CONNECTION_LOST', 'nothing at all'],
 ]
-// Broken after the headers: seen by who reads the body.
+// Answers that are broken after the headers, so that reading the body fails.
 const BODIES: readonly [bytes: string, code: string, why: string][] = [
   [`${CHUNKED}zz\r\n{}\r\n`, 'RESPONSE_INVALID', 'a chunk whose size is no number'],
   [`${CHUNKED}2\r\n{}\r\nzz\r\n`, 'RESPONSE_INVALID', 'the second chunk, too'],

@@ -142,7 +142,7 @@ t.test('a registry that answers before it has all', async t => {
     t.teardown(() => repo.close())
     const source = async function* (): AsyncGenerator<Buffer> {
       yield Buffer.from(bytes.slice(0, 5))
-      // Of the body that is sent the rest never comes: the answer is there before it.
+      // The rest of the request's body never comes, since the answer arrives before it.
       if (++opened === 1) await new Promise(() => undefined)
       yield Buffer.from(bytes.slice(5))
     }

@@ -34,7 +34,7 @@ export async function text(source: AsyncIterable<Buffer>): Promise<string> {
   return all
 }
 
-// Half of the body, then the connection is cut.
+// Sends half of the body and then cuts the connection.
 export const cut: Handler = (_request, response) => {
   response.writeHead(200, { 'content-length': BLOB.length })
   response.write(BLOB.subarray(0, 5), () => response.destroy())

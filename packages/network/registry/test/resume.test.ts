@@ -11,7 +11,7 @@ const LAST = BLOB.length - 1
 const partOf = (first: number, last: number): Handler =>
   answer(206, { 'content-range': `bytes ${first}-${last}/${BLOB.length}` }, BLOB.subarray(first, last + 1))
 
-// The range that was asked for, all of it or so many bytes and then a cut.
+// Serves the range that was asked for: all of it, or so many bytes and then a cut.
 const serving =
   (blob: Buffer, bytes = Number.POSITIVE_INFINITY, headers = {}): Handler =>
   ({ headers: { range } }, response) => {
@@ -101,7 +101,7 @@ t.test('a big blob in parts', async t => {
     const digest = `sha256:${hash.digest('hex')}`
     return { digest, ranges: seen.map(({ headers }) => headers.range) }
   }
-  // A first part that takes 300 ms: one connection is not enough.
+  // Serves the first part in 300 ms, so slowly that several connections are used.
   const slowFirst =
     (then: Handler): Handler =>
     (request, response) =>
@@ -123,7 +123,7 @@ t.test('a big blob in parts', async t => {
   t.same([plain.digest, plain.ranges.length], [descriptor.digest, 1], 'a server that never did')
 })
 
-// A registry of one upload; `mishap` may do something else than what is right.
+// A registry with one upload; `mishap` may return a handler that does something wrong instead.
 function uploads(mishap: (request: Seen, count: number) => Handler | undefined): {
   handler: Handler
   kept: () => Buffer
@@ -169,7 +169,7 @@ t.test('an upload in chunks', async t => {
     for (let at = 0; at < blob.length; at += MIB) yield blob.subarray(at, at + MIB)
   }
   const drop: Handler = (_request, response) => void response.destroy()
-  // The first request for an upload in one piece is always refused: the rest goes in chunks.
+  // The first request, for an upload in one piece, is always refused, so that the blob is sent in chunks.
   const first = (request: Seen): Handler | undefined =>
     request.method === 'PUT' && request.body.length > 0 ? answer(500) : undefined
   const rows: readonly [

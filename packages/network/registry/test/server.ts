@@ -1,7 +1,7 @@
 import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 
-/** What a test needs of tap to clean up. */
+/** The part of tap that is needed to clean up after a test. */
 export interface Scope {
   teardown(action: () => void | Promise<void>): void
 }
@@ -37,7 +37,7 @@ export async function serve(t: Scope, handler: Handler): Promise<Server> {
     seen.push(one)
     handler(one, response)
   })
-  // As a proxy: it opens no tunnel.
+  // As a proxy, the server refuses to open a tunnel.
   server.on('connect', (request: http.IncomingMessage, socket) => {
     seen.push({ method: 'CONNECT', url: request.url ?? '', headers: request.headers, body: Buffer.alloc(0) })
     socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n', () => socket.destroy())

@@ -1,4 +1,4 @@
-// Servers that take their time: what they may take in all has a limit, whatever each single wait is.
+// Tests of slow servers: the total time is limited, even if each single wait is short.
 import { digestOf } from '@pipelayer/digest'
 import t from 'tap'
 import { download, type Repository } from '../src/index.js'
@@ -6,7 +6,7 @@ import { BLOB, chunks, DESCRIPTOR, MANIFEST, repository, TYPE, text } from './re
 import { answer, type Handler, inTurn, serve } from './server.js'
 
 const TOTAL_MS = 200
-/** Many tries, none of them late by itself. */
+/** Many tries, of which none exceeds a limit by itself. */
 const retry = { tries: 1000, baseMs: 1, maxMs: 1, maxAskedMs: 1_000_000, totalMs: TOTAL_MS }
 
 /** Writes a piece every few milliseconds, for ever. */
@@ -26,7 +26,7 @@ const bodyThatTrickles = trickle(
   response => response.socket?.write(`HTTP/1.1 200 OK\r\nContent-Length: ${BLOB.length * 1000}\r\n\r\n`),
   '{',
 )
-// A byte at a time, and the connection breaks: each is progress.
+// Sends one byte, and then the connection breaks, so that each try makes progress.
 const bytesThatTrickle: Handler = (request, response) => {
   const first = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0)
   const range = { 'content-range': `bytes ${first}-${SLOW.size - 1}/${SLOW.size}` }
@@ -106,7 +106,7 @@ t.test('what the limit does not count', async t => {
     await slowly(2 * TOTAL_MS)
   }
   await t.resolves(up.repo.uploadBlob(DESCRIPTOR, open), 'content that takes its time')
-  // 20 KB are a second and more.
+  // 20 KB extend the limit by more than a second.
   const paced: Handler = (_request, response) => {
     response.writeHead(200, { 'content-length': 10 * 20_480 })
     let count = 0

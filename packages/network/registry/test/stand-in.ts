@@ -3,15 +3,15 @@ import type { Network } from '../src/dispatchers.js'
 
 export interface StandIn {
   readonly network: Network
-  /** Names that were asked for, in order. */
+  /** Names that were looked up, in order. */
   readonly asked: string[]
   /** `ADDRESS:PORT` that would have been connected to, in order. */
   readonly connected: string[]
 }
 
 /**
- * A resolver and a connector that reach nobody: names lead where `names` says, of several turns the last one stays, and
- * whoever would be connected to, the server `host` on loopback answers.
+ * A resolver and a connector that send no packets. `names` has the addresses of each name, one for each look-up, of
+ * which the last one is repeated. All connections go to the server `host` on loopback.
  */
 export function standIn(host: string, names: Readonly<Record<string, readonly string[]>>): StandIn {
   const asked: string[] = []

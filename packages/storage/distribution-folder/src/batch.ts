@@ -7,29 +7,31 @@ import { flushAll } from './flush.js'
 import { FOLDER_MODE, type PartialFolder } from './partial.js'
 import type { FolderPaths } from './paths.js'
 
-/** A file that waits for its name. */
+/** A file under a temporary name, which gets its final name at `commit`. */
 interface Staged {
   readonly temporary: string
   readonly target: string
-  /** The caller's file: it stays where it is when nothing comes of this. */
+  /** True for a file of the caller, which is kept when the batch is aborted. */
   readonly isAdopted?: boolean
 }
 
-/** From so many files on, flushing the file system once is cheaper than flushing each file. */
+/** For this many files, flushing the file system once is cheaper than flushing each file. */
 const MANY = 4
 const MAX_TRIES = 10
 const READ_BYTES = 1024 * 1024
 
-/** Blobs that batches of this process have whole, by target: images that are put side by side share them. */
+/**
+ * Complete blobs in batches of this process, by target path, so that images which are put at the same time share them.
+ */
 const WAITING = new Map<string, string>()
 
 /**
- * Files on their way into one repository, and the names that they will have. Until {@link commit} nothing is seen of
- * them; then they appear in an order in which every prefix is a registry that serves what it shows: blobs, `_layers`,
- * revisions, and when all that is on the disk, the tag's index and the tag.
+ * Files that are put into one repository, with their final names. Nobody sees them before {@link commit}. Then they
+ * appear in an order that keeps the registry consistent at every moment: blobs, `_layers`, revisions, and when all that
+ * is on the disk, the tag's index and the tag.
  *
- * Any number of writers may work in one folder at the same time, the registry itself included: each file appears by
- * a rename, and all who write one blob or one link write the same bytes. Of two writers of a tag the last one wins.
+ * Any number of writers may work in one folder at the same time, the registry itself included: each file appears by a
+ * rename, and all writers of one blob or link write the same bytes. Where two writers set a tag, the last one wins.
  */
 export class Batch {
   readonly #paths: FolderPaths
@@ -40,7 +42,7 @@ export class Batch {
   readonly #revisions: Staged[] = []
   readonly #tags: Staged[] = []
   readonly #staged = new Map<Digest, number>()
-  /** What lies in the folder under these digests is something else. */
+  /** Digests under which the folder has other content. */
   readonly #damaged = new Set<Digest>()
 
   constructor(paths: FolderPaths, partial: PartialFolder, name: string) {
@@ -49,15 +51,15 @@ export class Batch {
     this.#name = name
   }
 
-  /** True for a blob that the repository has already, or that waits here. */
+  /** True for a blob that the repository has, or that this batch will commit. */
   hasBlob({ digest, size }: { readonly digest: Digest; readonly size: number }): boolean {
     if (this.#staged.get(digest) === size) return true
     return this.#hasData(digest, size) && readLink(this.#paths.layerLink(this.#name, digest)) === digest
   }
 
   /**
-   * Reads a blob that the folder has. One that is damaged counts as absent from then on: {@link putBlob} writes it again,
-   * and the right one takes its place when the batch is committed.
+   * Reads a blob of the folder. A damaged one counts as absent from then on: {@link putBlob} writes it again, and the
+   * correct one replaces it when the batch is committed.
    *
    * @throws {ToolError} the system's
    */
@@ -74,7 +76,8 @@ export class Batch {
   }
 
   /**
-   * Takes a blob, read only where no other repository of the folder has it, and no other batch of this process.
+   * Adds a blob. It is read only where neither another repository of the folder nor another batch of this process has
+   * it.
    *
    * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `DIGEST_INVALID`, `ENOSPC`
    */
@@ -86,7 +89,7 @@ export class Batch {
     const target = this.#paths.blob(digest)
     if (this.#staged.get(digest) !== size && !this.#hasData(digest, size)) {
       const shared = this.#shared(target)
-      // The other batch may have put it in its place just now.
+      // The other batch may have been committed just now.
       if (shared !== undefined || !this.#hasData(digest, size)) {
         const temporary = shared ?? (await this.#partial.writeStream(verified(open(), { digest, size })))
         this.#blobs.push({ temporary, target })
@@ -97,7 +100,7 @@ export class Batch {
     this.linkBlob(digest)
   }
 
-  /** Takes a file that holds a blob, checked by the caller, on the file system of this folder. */
+  /** Adds a file as a blob. The caller has checked its bytes, and it lies on the file system of this folder. */
   adoptBlob(digest: Digest, file: string): void {
     this.#blobs.push({ temporary: file, target: this.#paths.blob(digest), isAdopted: true })
     this.linkBlob(digest)
@@ -108,7 +111,7 @@ export class Batch {
     this.#stageLink(this.#links, this.#paths.layerLink(this.#name, digest), digest)
   }
 
-  /** Takes a manifest or an index, its bytes checked by the caller, and names it by `tags`. */
+  /** Adds a manifest or an index, whose bytes the caller has checked, and names it by `tags`. */
   putManifest(digest: Digest, bytes: Uint8Array, tags: readonly string[] = []): void {
     if (!this.#holds(digest, bytes))
       this.#blobs.push({ temporary: this.#partial.write(bytes), target: this.#paths.blob(digest) })
@@ -120,9 +123,9 @@ export class Batch {
   }
 
   /**
-   * Makes everything appear, and returns when it is on the disk. May be called again for what came later.
+   * Makes everything appear, and returns when it is on the disk. May be called again for files that were added later.
    *
-   * @throws {ToolError} of the system: a prefix of the files is there
+   * @throws {ToolError} of the system; then the first ones of the files, in the order above, have appeared
    */
   async commit(): Promise<void> {
     const content = [...this.#blobs, ...this.#links, ...this.#revisions]
@@ -137,7 +140,7 @@ export class Batch {
     }
   }
 
-  /** Gives up what was not committed. */
+  /** Removes the files that were not committed. */
   abort(): void {
     const lists = [this.#blobs, this.#links, this.#revisions, this.#tags]
     const ours = lists.flat().filter(({ isAdopted }) => isAdopted !== true)
@@ -157,7 +160,7 @@ export class Batch {
     return !this.#damaged.has(digest) && sizeOf(this.#paths.blob(digest)) === size
   }
 
-  // A manifest that was damaged is mended by one that is put.
+  // Compares the bytes, so that putting a manifest replaces a damaged one.
   #holds(digest: Digest, bytes: Uint8Array): boolean {
     const opened = this.#hasData(digest, bytes.length) ? openFile(this.#paths.blob(digest)) : undefined
     if (opened === undefined) return false
@@ -188,7 +191,7 @@ export class Batch {
   }
 }
 
-// A link that is broken is written again.
+// False for a broken link, so that it is written again.
 function linkHolds(file: string, digest: Digest): boolean {
   try {
     return readLink(file) === digest
@@ -197,7 +200,8 @@ function linkHolds(file: string, digest: Digest): boolean {
   }
 }
 
-// Adds every folder that got a new entry to `changed`. A registry that deletes may take the folder away under us.
+// Adds every folder that got a new entry to `changed`. The folder may disappear meanwhile, when a registry deletes
+// something.
 async function renameInto(temporary: string, target: string, changed: Set<string>): Promise<void> {
   const folder = path.dirname(target)
   for (let tries = 1; ; tries++) {

@@ -3,13 +3,13 @@ import { type Digest, parseDigest } from '@pipelayer/digest'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
-/** Longer than any link, short enough to be read whole whatever lies there. */
+/** The most bytes of a link that are read: more than any link has, and few enough whatever lies there. */
 const MAX_LINK = 1024
 
-/** What "it is not there" looks like. */
+/** Codes of errors for a file that does not exist. */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR'])
 
-/** Opens a regular file to read; undefined where there is none. A symlink is not followed, a FIFO not waited for. */
+/** Opens a regular file to read; undefined where there is none. It neither follows a symlink nor waits for a FIFO. */
 export function openFile(file: string): { readonly fd: number; readonly size: number } | undefined {
   let fd: number
   try {
@@ -33,7 +33,7 @@ export function sizeOf(file: string): number | undefined {
 /**
  * The digest that a link holds; undefined where there is no link.
  *
- * @throws {ToolError} `LINK_INVALID`: what is there is no digest; putting the manifest or the tag again mends it
+ * @throws {ToolError} `LINK_INVALID`: the link holds no digest; putting the manifest or the tag again repairs it
  */
 export function readLink(file: string): Digest | undefined {
   const opened = openFile(file)

@@ -1,21 +1,21 @@
 import fs from 'node:fs'
 import { isAvailable, syncfs } from '@pipelayer/sys'
 
-/** By folder: who waits for its file system to be flushed. */
+/** Flushes that have not begun yet, by folder. */
 const waiting = new Map<string, Promise<void>>()
 
 /**
- * Flushes the file system of a folder. Several who ask at the same time share one flush, which begins after the last of
- * them has asked.
+ * Flushes the file system of a folder. Several calls at the same time share one flush, which begins after the last of
+ * them.
  *
- * @returns undefined where the system cannot do it: flush the files
+ * @returns undefined where the system cannot do it; then the caller must flush the files
  */
 export function flushAll(folder: string): Promise<void> | undefined {
   if (!isAvailable()) return undefined
   const known = waiting.get(folder)
   if (known !== undefined) return known
   const flush = new Promise<void>((resolve, reject) => {
-    // Other images get as far as this while files of ours are written.
+    // The wait lets other images, which are written at the same time, join this flush.
     setImmediate(() => {
       waiting.delete(folder)
       try {

@@ -11,8 +11,13 @@ import { FolderRepository } from './repository.js'
 const READ_BYTES = 1024 * 1024
 
 /**
- * A registry's storage: what distribution's filesystem driver has as its `rootdirectory`. It may be served by that
- * registry, and written by any number of us, at the same time.
+ * The storage of a registry, which is the `rootdirectory` of distribution's filesystem driver. That registry may serve
+ * it while any number of our programs write to it.
+ *
+ * ```ts
+ * const folder = DistributionFolder.open('/var/lib/registry')
+ * for (const name of await folder.repositories()) console.log(name, folder.repository(name).tags())
+ * ```
  */
 export class DistributionFolder {
   /** Absolute. */
@@ -51,8 +56,8 @@ export class DistributionFolder {
   }
 
   /**
-   * The names of all repositories, in byte order; `withUploads`: of those too that only an upload was begun for.
-   * Symlinks are not followed.
+   * The names of all repositories, in byte order; `withUploads` adds those for which only an upload was begun. Symlinks
+   * are not followed.
    *
    * @throws {ToolError} of the system
    */
@@ -63,7 +68,7 @@ export class DistributionFolder {
     return found.sort()
   }
 
-  /** A repository, whether it is there or not. @throws {ToolError} `NAME_INVALID` */
+  /** A repository, which need not exist yet. @throws {ToolError} `NAME_INVALID` */
   repository(name: string): FolderRepository {
     return new FolderRepository(this.paths, this.#partial, checkName(name))
   }
@@ -83,7 +88,8 @@ export class DistributionFolder {
   }
 }
 
-// Repositories nest, and so may anything that a stranger put there: names that no repository has are not entered.
+// Repositories nest, and a stranger may have put deep folders there, so folders whose names no repository can have are
+// not entered.
 async function collect(
   { folder, name }: { readonly folder: string; readonly name: string },
   marks: readonly string[],
@@ -98,7 +104,7 @@ async function collect(
   }
 }
 
-// A folder that went meanwhile, or was never made, holds nothing.
+// A folder that does not exist, or was removed meanwhile, counts as empty.
 async function foldersBelow(folder: string): Promise<string[]> {
   try {
     const entries = await fs.promises.readdir(folder, { withFileTypes: true })

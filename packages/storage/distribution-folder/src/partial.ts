@@ -5,12 +5,12 @@ import { attempt, errnoOf } from '@pipelayer/errors'
 import { isOrphan, ownedName } from '@pipelayer/sys'
 
 const MAX_TRIES = 10
-/** Whatever the umask, nobody but the owner can replace what lies in a folder. */
+/** The mode of folders: whatever the umask is, only the owner can replace files in them. */
 export const FOLDER_MODE = 0o755
 
 /**
- * The folder for files that are not whole yet, on the file system of their targets. It is there only while something
- * is in it; what killed processes left is swept by the next one.
+ * The folder for files that are not complete yet, on the file system of their targets. It exists only while it holds
+ * files. Files that killed processes left are removed by the next process.
  */
 export class PartialFolder {
   readonly #root: string
@@ -48,8 +48,8 @@ export class PartialFolder {
   }
 
   /**
-   * Writes a stream and returns its name. Synchronous writes: through the thread pool each costs more than it does in
-   * the page cache.
+   * Writes a stream and returns its name. Writes are synchronous, since a write into the page cache costs less than the
+   * way through the thread pool.
    */
   async writeStream(source: AsyncIterable<Uint8Array>): Promise<string> {
     const { file, fd } = this.create()
@@ -66,7 +66,10 @@ export class PartialFolder {
     }
   }
 
-  /** A second name of a file that waits here; undefined where that file is gone, or the file system has no hard links. */
+  /**
+   * Makes a second name for a file in this folder; undefined where the file is gone, or the file system has no hard
+   * links.
+   */
   link(file: string): string | undefined {
     const name = this.#newName()
     try {
@@ -83,7 +86,7 @@ export class PartialFolder {
     try {
       fs.rmdirSync(this.#root)
     } catch {
-      // Somebody else is at work in it, or it is gone already.
+      // Another process uses the folder, or it is gone already.
     }
   }
 

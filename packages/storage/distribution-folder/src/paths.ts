@@ -1,18 +1,18 @@
 /**
- * Where things lie below `ROOT/docker/registry/v2`, as distribution 2.x and 3.x have it:
+ * The paths below `ROOT/docker/registry/v2`, as in distribution 2.x and 3.x:
  *
  * ```
  * blobs/ALG/XX/HEX/data                                   the bytes, once for all repositories; XX: first two of HEX
  * repositories/NAME/_layers/ALG/HEX/link                  each layer and config that NAME may serve
  * repositories/NAME/_manifests/revisions/ALG/HEX/link     each manifest and index that NAME may serve
- * repositories/NAME/_manifests/tags/TAG/current/link      what TAG means
- * repositories/NAME/_manifests/tags/TAG/index/ALG/HEX/link   everything it ever meant
+ * repositories/NAME/_manifests/tags/TAG/current/link      the manifest of TAG now
+ * repositories/NAME/_manifests/tags/TAG/index/ALG/HEX/link   every manifest that TAG ever had
  * repositories/NAME/_uploads/ID/                          uploads that are not finished
- * .partial/                                               ours: files that are not whole; gone when we are
+ * .partial/                                               ours: files that are not complete; removed when empty
  * ```
  *
- * A link holds a digest and nothing else, not even a newline. No component of NAME can begin with `_`, so a
- * repository `a` and its neighbour `a/b` share a folder without a clash.
+ * A link holds a digest and nothing else, not even a newline. No component of NAME can begin with `_`, so a repository
+ * `a` and its neighbour `a/b` share a folder without conflicts.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { algorithmOf, type Digest, encodedOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { GRAMMAR } from '@pipelayer/reference'
 
-/** Characters of a repository's name at most. Spec: distribution-spec v1.1, "Pulling manifests". */
+/** The most characters of a repository's name. Spec: distribution-spec v1.1, "Pulling manifests". */
 const MAX_NAME = 255
 
 /** True for a name that a repository can have. */
@@ -34,13 +34,13 @@ export function isTag(tag: string): boolean {
   return GRAMMAR.tag.test(tag)
 }
 
-/** Returns the name of a repository. @throws {ToolError} `NAME_INVALID` */
+/** Returns the name of a repository after checking it. @throws {ToolError} `NAME_INVALID` */
 export function checkName(name: string): string {
   if (isName(name)) return name
   throw new ToolError('NAME_INVALID', `not a name of a repository: ${JSON.stringify(name.slice(0, 300))}`)
 }
 
-/** Returns a tag. @throws {ToolError} `TAG_INVALID` */
+/** Returns a tag after checking it. @throws {ToolError} `TAG_INVALID` */
 export function checkTag(tag: string): string {
   if (isTag(tag)) return tag
   throw new ToolError('TAG_INVALID', `not a tag: ${JSON.stringify(tag.slice(0, 300))}`)

@@ -8,7 +8,7 @@ import { foldersIn, openFile, readLink, sizeOf } from './files.js'
 import type { PartialFolder } from './partial.js'
 import { type FolderPaths, isTag } from './paths.js'
 
-/** One repository of the folder, whether it is there or not. It keeps nothing in memory. */
+/** One repository of the folder, which need not exist. It keeps nothing in memory. */
 export class FolderRepository {
   readonly name: string
   readonly #paths: FolderPaths
@@ -26,7 +26,7 @@ export class FolderRepository {
     return ['_manifests', '_layers'].some(name => fs.existsSync(path.join(folder, name)))
   }
 
-  /** In byte order. A tag without its current link, as a crash leaves it, is none. */
+  /** The tags, in byte order. A tag without its current link, as a crash may leave it, does not count. */
   tags(): string[] {
     const current = (tag: string): string => this.#paths.currentLink(this.name, tag)
     return foldersIn(this.#paths.tags(this.name)).filter(
@@ -34,7 +34,10 @@ export class FolderRepository {
     )
   }
 
-  /** What a tag means. @throws {ToolError} `TAG_INVALID`, `LINK_INVALID` */
+  /**
+   * The digest that a tag stands for; undefined where there is no such tag. @throws {ToolError} `TAG_INVALID`,
+   * `LINK_INVALID`
+   */
   resolve(tag: string): Digest | undefined {
     return readLink(this.#paths.currentLink(this.name, tag))
   }
@@ -68,7 +71,7 @@ export class FolderRepository {
     }
   }
 
-  /** Every manifest that it may serve, in no order. */
+  /** The digests of all manifests that the repository may serve, in no order. */
   *manifests(): Generator<Digest, void, undefined> {
     const folder = this.#paths.revisions(this.name)
     for (const algorithm of foldersIn(folder)) {
@@ -87,24 +90,24 @@ export class FolderRepository {
     return size === undefined ? undefined : { file, size }
   }
 
-  /** Starts to write; the caller ends it by `commit` or `abort`. */
+  /** Begins a batch of writes. The caller ends it by `commit` or `abort`. */
   batch(): Batch {
     return new Batch(this.#paths, this.#partial, this.name)
   }
 
-  /** Takes a tag away; its manifest stays. False where there was none. */
+  /** Deletes a tag; its manifest stays. False where there was no such tag. */
   deleteTag(tag: string): boolean {
     if (this.resolve(tag) === undefined) return false
     const folder = this.#paths.tag(this.name, tag)
-    // The current link first: a deletion that is cut short must not leave a tag that looks whole.
+    // The current link is removed first, so that an interrupted deletion does not leave a tag that looks complete.
     this.#remove(path.join(folder, 'current'))
     this.#remove(folder)
     return true
   }
 
   /**
-   * Takes a manifest and the tags that mean it away. Its bytes stay until the registry's own garbage collection.
-   * False where there was none.
+   * Deletes a manifest and the tags that stand for it. Its bytes stay until the registry's own garbage collection.
+   * False where there was no such manifest.
    */
   deleteManifest(digest: Digest): boolean {
     const link = this.#paths.revisionLink(this.name, digest)
@@ -114,7 +117,7 @@ export class FolderRepository {
     return true
   }
 
-  /** Stops serving a blob in this repository. False where it was not served. */
+  /** Removes a blob from this repository. False where the repository did not have it. */
   deleteBlob(digest: Digest): boolean {
     const link = this.#paths.layerLink(this.name, digest)
     if (readLink(link) === undefined) return false

@@ -5,14 +5,14 @@ import { syncDirectory } from './durable.js'
 
 const READ_BYTES = 1024 * 1024
 
-/** What a blob has to be. */
+/** The digest and size that a blob must have. */
 export interface ExpectedBlob {
   readonly digest: string
   /** Bytes. */
   readonly size: number
 }
 
-/** A blob that is in the store, whole. */
+/** A complete blob in the store. */
 export interface StoredBlob {
   readonly digest: Digest
   /** Bytes. */
@@ -21,7 +21,7 @@ export interface StoredBlob {
   readonly path: string
 }
 
-/** A blob that is whole and checked, under a temporary name; neither flushed nor seen by anybody. */
+/** A complete and checked blob under a temporary name; it is neither flushed nor visible to others. */
 export interface StagedBlob {
   readonly digest: Digest
   /** Bytes. */
@@ -29,17 +29,20 @@ export interface StagedBlob {
   readonly temporary: string
 }
 
-/** A blob that is whole and checked, in a file that others may resume: it may have changed when it is opened again. */
+/**
+ * A complete and checked blob in a file that other processes may resume, so that it may have changed when it is opened
+ * again.
+ */
 export interface ProvenBlob {
   readonly digest: Digest
   /** Bytes. */
   readonly size: number
   readonly temporary: string
-  /** What the file was when it was checked; see {@link fileState}. */
+  /** The state of the file when it was checked; see {@link fileState}. */
   readonly state: string
 }
 
-/** Which file it is and when it was written last: equal as long as nobody has touched the bytes. */
+/** Identifies a file and its last write. It is equal as long as nobody has written to the file. */
 export function fileState(fd: number): string {
   const { dev, ino, size, mtimeNs } = fs.fstatSync(fd, { bigint: true })
   return [dev, ino, size, mtimeNs].join(' ')
@@ -51,19 +54,22 @@ export interface BlobTarget {
   /** Open for writing. */
   readonly fd: number
   readonly expected?: ExpectedBlob
-  /** Leave the temporary file for another try, and begin after what it holds; `fd` reads as well then. */
+  /**
+   * Keep the temporary file for another try, and begin after the bytes that it holds; `fd` must then be open for
+   * reading, too.
+   */
   readonly isKept?: boolean
-  /** The file was checked before, when it had this state: it is not read again if it still has. */
+  /** The file was checked when it had this state; it is not read again if it still has that state. */
   readonly proven?: ProvenBlob | undefined
-  /** Where a blob of this digest belongs; its folder exists. */
+  /** The path for a blob of this digest; its folder exists. */
   place(digest: Digest): string
   /** Called once, when the file is closed. */
   closed(): void
 }
 
 /**
- * One blob on its way into the store: under a temporary name until size and digest are known and right, then flushed,
- * renamed, its folder flushed. Nothing is ever seen under its digest before it is whole.
+ * Writes one blob into the store. The blob has a temporary name until its size and digest are known and correct; then
+ * it is flushed and renamed, and its folder is flushed. So nothing appears under its digest before it is complete.
  */
 export class BlobWriter {
   readonly #target: BlobTarget
@@ -86,14 +92,14 @@ export class BlobWriter {
     return this.#proven === undefined ? this.#hasher.bytes : fs.fstatSync(this.#target.fd).size
   }
 
-  /** Whether what is written stays for another try. */
+  /** Whether written bytes are kept for another try. */
   get isKept(): boolean {
     return this.#target.isKept === true
   }
 
   /**
-   * Appends bytes: written when the call returns, so the chunk may be reused. Synchronous, since a copy through the
-   * thread pool costs more than the write into the page cache does.
+   * Appends bytes. They are written when the call returns, so the chunk may be reused. The call is synchronous, since a
+   * copy through the thread pool costs more than the write into the page cache.
    *
    * @throws {ToolError} `SIZE_MISMATCH` as soon as the blob is longer than expected; `ENOSPC`, status 75
    */
@@ -109,9 +115,9 @@ export class BlobWriter {
   }
 
   /**
-   * Leaves a whole blob as a partial file, unlocked, for `Store.resumeProven` to publish it without reading it again. No
-   * lock is held meanwhile, so that two processes that wait for each other's blobs cannot block each other. If another one
-   * removes the file, the later `commit` says `SIZE_MISMATCH`.
+   * Leaves a complete blob as a partial file, unlocked; `Store.resumeProven` can publish it without reading it again.
+   * No lock is held meanwhile, so that two processes that wait for each other's blobs cannot block each other. If
+   * another process removes the file, the later `commit` throws `SIZE_MISMATCH`.
    *
    * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: the temporary file is gone
    */
@@ -162,7 +168,7 @@ export class BlobWriter {
   }
 
   /**
-   * Leaves the blob under its temporary name, for `Layout.publishStaged` to publish it with many others.
+   * Leaves the blob under its temporary name, so that `Layout.publishStaged` can publish many blobs together.
    *
    * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`: the temporary file is gone
    */
@@ -181,15 +187,15 @@ export class BlobWriter {
     }
   }
 
-  /** Gives up: the temporary file goes. Does nothing after `commit` or a first `abort`. */
+  /** Gives up and removes the temporary file. Does nothing after `commit` or a first `abort`. */
   abort(): void {
     if (!this.#open) return
-    // Before it is closed: a file that is kept is locked, and may be another's right after that.
+    // The file is removed before it is closed, since closing releases its lock, and another process may then take it.
     if (!this.#published) fs.rmSync(this.#target.temporary, { force: true })
     this.#close()
   }
 
-  /** Gives up for now: what is written stays for another try where the target keeps it; else it goes. */
+  /** Stops for now. The written bytes are kept for another try where the target allows that; else they are removed. */
   suspend(): void {
     if (!this.#target.isKept) this.abort()
     else if (this.#open) this.#close()
@@ -201,7 +207,7 @@ export class BlobWriter {
     this.#target.closed()
   }
 
-  // What was written in vain before is hashed again: nothing is believed of a file that a power cut may have torn.
+  // Hashes the bytes of an earlier try again, since a power cut may have damaged the file.
   #takeKept(): void {
     const { fd, expected } = this.#target
     if (fs.fstatSync(fd).size > (expected?.size ?? 0)) fs.ftruncateSync(fd)

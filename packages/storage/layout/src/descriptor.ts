@@ -1,4 +1,4 @@
-/** What the store needs of a descriptor. Spec: image-spec v1.1, descriptor.md. */
+/** The fields of a descriptor that the store needs. Spec: image-spec v1.1, descriptor.md. */
 export interface StoredDescriptor {
   readonly mediaType: string
   readonly digest: string

@@ -14,7 +14,10 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/** Makes the content of files survive a power cut: from a few on, their whole file system at once is cheaper. */
+/**
+ * Makes the content of files survive a power cut. Beyond a few files it flushes their whole file system, which is
+ * cheaper.
+ */
 export function syncFiles(files: readonly string[]): void {
   const [first] = files
   if (first === undefined) return
@@ -31,8 +34,9 @@ export function syncFiles(files: readonly string[]): void {
 }
 
 /**
- * Puts `content` at `target` whole or not at all: written under `temporary` in the same file system, flushed, renamed,
- * the directory flushed. Synchronous, so that it can stand under a lock without another turn of this program between.
+ * Puts `content` at `target`, all or nothing: it is written under `temporary` in the same file system, flushed and
+ * renamed, and the directory is flushed. The call is synchronous, so that nothing else of this program runs while a
+ * lock is held.
  */
 export function replaceFile(target: string, temporary: string, content: string): void {
   try {

@@ -25,7 +25,7 @@ export function parseLayoutIndex(text: string, file: string): LayoutIndex {
     throw wrong('it is not JSON')
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('it is not an object')
-  // Some writers leave "manifests": null behind for an empty layout.
+  // Some programs write "manifests": null for an empty layout.
   const manifests: unknown = Reflect.get(value, 'manifests') ?? []
   if (!Array.isArray(manifests)) throw wrong('"manifests" is not an array')
   const bad = manifests.findIndex(descriptor => !isDescriptor(descriptor))
@@ -47,14 +47,14 @@ export interface NamedEntry {
 }
 
 /**
- * The index with each entry under its name, which no other entry keeps, the last of several; without a name, listed
- * once. Linear in the entries of both.
+ * The index with these entries added. An entry with a name replaces others of that name; of several new ones with a
+ * name the last counts. An entry without a name is listed once. The time is linear in the entries of both.
  */
 export function withEntries(index: LayoutIndex, entries: readonly NamedEntry[]): LayoutIndex {
   const named = new Map<string, StoredDescriptor>()
   for (const { descriptor, name } of entries) if (name !== undefined) named.set(name, descriptor)
   const digests = new Set([...named.values()].map(({ digest }) => digest))
-  // What another name pointed to keeps its entry; an entry without a name gives way to the named one.
+  // An entry under another name is kept; an entry without a name is replaced by the named one of the same digest.
   const others = index.manifests.filter(entry => {
     const name = entry.annotations?.[REF_NAME]
     return name === undefined ? !digests.has(entry.digest) : !named.has(name)
@@ -72,9 +72,9 @@ export function withEntries(index: LayoutIndex, entries: readonly NamedEntry[]):
   return added.length === 0 ? index : { ...index, manifests: [...others, ...added] }
 }
 
-/** The entries that a name stands for: of that name, or of that digest. */
+/** The entries that a name stands for: those with this name, or with this digest. */
 export function entriesOf(index: LayoutIndex, name: string): StoredDescriptor[] {
-  // A digest is never the name of something else.
+  // A name that is a digest stands for nothing else.
   const named = isDigest(name) ? [] : index.manifests.filter(entry => entry.annotations?.[REF_NAME] === name)
   return named.length > 0 ? named : index.manifests.filter(entry => entry.digest === name)
 }

@@ -22,23 +22,29 @@ import { PartialFolder } from './partial.js'
 import { pinOf, proofOf } from './pinned.js'
 import { holdsBytes, proveFile } from './proof.js'
 
-/** `index.json` is read into memory up to this size: some 200,000 names. */
+/** The largest `index.json` that is read into memory: some 200,000 names. */
 const MAX_INDEX_BYTES = 64 * 1024 * 1024
-/** `oci-layout` holds a version, in 31 bytes as most write it. */
+/** The largest `oci-layout` that is read. It holds a version, which takes 31 bytes in most layouts. */
 const MAX_MARK_BYTES = 64 * 1024
 const READ_ONLY = new Set(['EACCES', 'EPERM', 'EROFS'])
 const READ_CHUNK_BYTES = 1024 * 1024
-/** Whatever the umask, nobody but the owner can replace what lies in a folder. */
+/** The mode of folders: whatever the umask is, only the owner can replace files in them. */
 const FOLDER_MODE = 0o755
 
 /**
  * An OCI image layout: blobs by digest, and an index of names.
  *
- * Safe with any number of writers of ours at a time, and at any instant of a power cut: a blob appears under its digest
- * only when it is whole, and `index.json` is replaced, never edited, under a lock on `oci-layout`. Other programs do not
- * know that lock.
+ * Any number of our programs may write at the same time, and a power cut at any moment does no harm: a blob appears
+ * under its digest only when it is complete, and `index.json` is replaced, never edited, under a lock on `oci-layout`.
+ * Programs of others do not know that lock.
  *
  * Spec: image-spec v1.1, image-layout.md
+ *
+ * ```ts
+ * const layout = Layout.open('image', { create: true })
+ * const { digest, size } = layout.putBytes(manifest)
+ * layout.tag({ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size }, 'example:1')
+ * ```
  */
 export class Layout {
   /** Absolute. */
@@ -68,32 +74,32 @@ export class Layout {
     attempt(`make an OCI layout in "${this.root}"`, () => this.#create())
   }
 
-  /** Where a blob lies, whether it is there or not. @throws {ToolError} `DIGEST_INVALID` */
+  /** The path of a blob, which need not exist. @throws {ToolError} `DIGEST_INVALID` */
   blobPath(digest: Digest): string {
     return path.join(this.root, 'blobs', algorithmOf(digest), encodedOf(digest))
   }
 
-  /** Where a blob is about to lie: the folder is there. */
+  /** The path for a new blob; its folder is made. */
   placeOf(digest: Digest): string {
     const file = this.blobPath(digest)
     fs.mkdirSync(path.dirname(file), { recursive: true, mode: FOLDER_MODE })
     return file
   }
 
-  /** True where the blob is there, with that size: an empty file that a power cut left does not count. */
+  /** True where the blob exists with that size. An empty file, as a power cut may leave it, does not count. */
   hasBlob(digest: Digest, sizeBytes?: number): boolean {
     const size = this.blobSize(digest)
     return size !== undefined && (sizeBytes === undefined || size === sizeBytes)
   }
 
-  /** Bytes of a blob; undefined where it is not there. */
+  /** The size of a blob in bytes; undefined where it does not exist. */
   blobSize(digest: Digest): number | undefined {
     const found = fs.statSync(this.blobPath(digest), { throwIfNoEntry: false })
     return found?.isFile() === true ? found.size : undefined
   }
 
   /**
-   * True where the blob is there and its bytes are those of its digest: all of them are read, at the speed of the hash.
+   * True where the blob exists and its bytes match its digest. All of them are read, at the speed of the hash.
    *
    * @throws {ToolError} the system's
    */
@@ -102,7 +108,7 @@ export class Layout {
     return found?.digest === digest && found.size === size
   }
 
-  /** A blob to be written. Nothing is seen of it before its `commit`. */
+  /** Begins to write a blob. It is not visible before its `commit`. */
   blobWriter(expected?: ExpectedBlob): BlobWriter {
     return attempt(`write a blob into "${this.root}"`, () => {
       const [temporary, fd] = this.#partial.create(
@@ -115,7 +121,10 @@ export class Layout {
     })
   }
 
-  /** Publishes blobs that were staged, all with one flush; cut short, some of them are there. @throws {ToolError} the system's */
+  /**
+   * Publishes staged blobs with one flush for all. Where this is interrupted, some of them are published. @throws
+   * {ToolError} the system's
+   */
   publishStaged(blobs: readonly StagedBlob[]): void {
     attempt(`publish ${blobs.length} blobs in "${this.root}"`, () => {
       syncFiles(blobs.map(({ temporary }) => temporary))
@@ -130,14 +139,15 @@ export class Layout {
     this.#partial.tidy()
   }
 
-  /** Removes blobs that were staged. */
+  /** Removes staged blobs. */
   discardStaged(blobs: readonly StagedBlob[]): void {
     for (const { temporary } of blobs) fs.rmSync(temporary, { force: true })
     this.#partial.tidy()
   }
 
   /**
-   * Writes a whole blob, held to `expected` where given. Bytes in memory that are there already are not written again.
+   * Writes a whole blob, and checks it against `expected` where given. Bytes in memory that the layout already has are
+   * not written again.
    *
    * @throws {ToolError} `SIZE_MISMATCH`, `DIGEST_MISMATCH`, or whatever `source` throws: nothing is published
    */
@@ -155,12 +165,12 @@ export class Layout {
     }
   }
 
-  /** {@link putBlob} of bytes in memory, at once. */
+  /** As {@link putBlob}, for bytes in memory and synchronous. */
   putBytes(bytes: Uint8Array, expected?: ExpectedBlob): StoredBlob {
     const digest = digestOf(bytes)
     const stored = { digest, size: bytes.length, path: this.blobPath(digest) }
     const isWanted = expected === undefined || (expected.digest === digest && expected.size === bytes.length)
-    // The file is compared, not only its size: what comes from elsewhere mends a blob that was damaged here.
+    // The content of the file is compared, not only its size, so that a damaged blob is replaced.
     if (isWanted && this.hasBlob(digest, bytes.length) && holdsBytes(stored.path, bytes)) return stored
     const writer = this.blobWriter(expected)
     try {
@@ -174,7 +184,7 @@ export class Layout {
   /** A blob's bytes as a stream, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN`, `FILE_INVALID` */
   openBlob(digest: Digest): Readable {
     const { fd, size } = this.#openFile(digest)
-    // A buffer is made for each stream: one larger than the file is time for the collector.
+    // A buffer is made for each stream. One that is larger than the file would only cost garbage collection.
     const highWaterMark = Math.min(READ_CHUNK_BYTES, size + 1)
     return fs.createReadStream('', { fd, highWaterMark })
   }
@@ -215,20 +225,23 @@ export class Layout {
   }
 
   /**
-   * The entries of index.json that `name` (a reference name or a digest) stands for. An entry whose name pins another
-   * digest is none: see {@link proofOf}.
+   * The entries of index.json that `name` (a reference name or a digest) stands for, without entries whose name pins
+   * another digest: see {@link proofOf}.
    */
   resolve(name: string): StoredDescriptor[] {
     return entriesOf(this.index(), name).filter(({ digest }) => this.proofOf(name, digest) !== undefined)
   }
 
-  /** The indexes here that prove that `name` stands for a manifest; undefined where it pins another: see `pinned.ts`. */
+  /**
+   * The indexes in the layout that prove that `name` stands for a manifest; undefined where it pins another one: see
+   * `pinned.ts`.
+   */
   proofOf(name: string, digest: string): readonly Digest[] | undefined {
     return proofOf(name, digest, index => this.readBlob(index))
   }
 
   /**
-   * Refuses a name that pins the digest of something else.
+   * Refuses a name that pins another digest.
    *
    * @throws {ToolError} `DIGEST_MISMATCH`: give another name, or put the index of that digest first
    */
@@ -239,8 +252,8 @@ export class Layout {
   }
 
   /**
-   * Lists `descriptor` in index.json, under `name` where given; an entry that had the name loses it. The last step of
-   * publishing an image: its blobs must be there. Atomic; idempotent.
+   * Lists `descriptor` in index.json, under `name` where given; an entry that had the name loses it. This is the last
+   * step of publishing an image, whose blobs must exist. It is atomic and idempotent.
    *
    * @throws {ToolError} `DIGEST_MISMATCH` for a name that pins another digest
    */
@@ -248,20 +261,20 @@ export class Layout {
     this.tagAll([{ descriptor, name }])
   }
 
-  /** {@link tag} of many images in one step. */
+  /** As {@link tag}, for many images in one step. */
   tagAll(entries: readonly NamedEntry[]): void {
     for (const { name, descriptor } of entries) this.checkName(name, descriptor.digest)
     if (entries.length > 0) this.updateIndex(index => withEntries(index, entries))
   }
 
-  /** Every blob that is here, in byte order of their digests. @throws {ToolError} the system's */
+  /** Every blob of the layout, in byte order of the digests. @throws {ToolError} the system's */
   blobs(): Generator<ExpectedBlob, void, undefined> {
     return blobsBelow(path.join(this.root, 'blobs'))
   }
 
   /**
-   * Replaces index.json by what `change` makes of it, under the lock; `change` may be called twice. Nothing is written
-   * when nothing changes, so that a layout which may only be read will do then.
+   * Replaces index.json by the result of `change`, under the lock; `change` may be called twice. Nothing is written
+   * when nothing changes, so that a read-only layout suffices in that case.
    */
   updateIndex(change: (index: LayoutIndex) => LayoutIndex): void {
     try {
@@ -272,7 +285,7 @@ export class Layout {
         }),
       )
     } catch (error) {
-      // The lock cannot be had where nothing can be written.
+      // The lock cannot be taken in a read-only layout.
       const isReadOnly = error instanceof ToolError && READ_ONLY.has(error.code)
       if (!isReadOnly || this.#changed(change) !== undefined) throw error
     }
@@ -317,19 +330,20 @@ export class Layout {
     const foreign = fs
       .readdirSync(this.root)
       .find(name => !['blobs', 'index.json', 'oci-layout'].includes(name))
-    // Another process may have finished the layout since we looked, and begun to use it.
+    // Another process may have completed the layout meanwhile, and begun to use it.
     if (foreign !== undefined && !this.#isLayout())
       throw new ToolError(
         'LAYOUT_INVALID',
         `cannot make an OCI layout in "${this.root}": it holds "${foreign}" already`,
       )
     fs.mkdirSync(path.join(this.root, 'blobs', 'sha256'), { recursive: true, mode: FOLDER_MODE })
-    // The index before the file that makes it a layout; another writer may be doing the same at this moment.
+    // The index is written before `oci-layout`, which makes the folder a layout. Another process may be doing the same
+    // at this moment.
     if (!fs.existsSync(path.join(this.root, 'index.json'))) this.#writeNew('index.json', EMPTY_INDEX)
     this.#writeNew('oci-layout', { imageLayoutVersion: '1.0.0' })
   }
 
-  /** Writes a document only where there is none: whoever came first stays. */
+  /** Writes a document only where there is none, so that the first writer wins. */
   #writeNew(name: string, document: object): void {
     const temporary = this.#partial.create(name, file => {
       fs.writeFileSync(file, JSON.stringify(document), { flag: 'wx', mode: 0o644 })

@@ -4,10 +4,10 @@ import { isDigest } from '@pipelayer/digest'
 import { errnoOf, systemError } from '@pipelayer/errors'
 import type { ExpectedBlob } from './blob-writer.js'
 
-/** Every file `ALGORITHM/HEX` below a folder, in byte order. One that goes meanwhile is left out. */
+/** Every file `ALGORITHM/HEX` below a folder, in byte order. A file that is removed meanwhile is left out. */
 export function* blobsBelow(folder: string): Generator<ExpectedBlob, void, undefined> {
   for (const algorithm of namesIn(folder)) {
-    // What is not whole yet lies in a hidden folder.
+    // Files that are not complete yet lie in a hidden folder.
     if (algorithm.startsWith('.')) continue
     for (const hex of namesIn(path.join(folder, algorithm))) {
       const blob = blobAt(path.join(folder, algorithm, hex), `${algorithm}:${hex}`)
@@ -16,7 +16,7 @@ export function* blobsBelow(folder: string): Generator<ExpectedBlob, void, undef
   }
 }
 
-/** Every file `ALGORITHM-HEX` in a folder, in byte order: as much of a blob as came. */
+/** Every file `ALGORITHM-HEX` in a folder, in byte order. Each holds the first bytes of a blob. */
 export function* partialBlobsIn(folder: string): Generator<ExpectedBlob, void, undefined> {
   for (const name of namesIn(folder)) {
     const blob = blobAt(path.join(folder, name), name.replace('-', ':'))

@@ -2,16 +2,16 @@ import fs from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { isAvailable, isOrphan, ofdLock, ownedName } from '@pipelayer/sys'
 
-/** How long a lock file of another program is waited for, where the kernel's locks cannot be had. */
+/** How long to wait for a lock file of another program, where the kernel's locks are not available. */
 const PATIENCE_MS = 60_000
 const RETRY_MS = 20
 
 /**
  * Runs `work` while no other writer of ours holds the lock on `file`, which must exist and is never replaced.
  *
- * The lock is the kernel's (open file description): it goes with the process, however that ends. `work` is
- * synchronous on purpose: nothing else of this program runs while the lock is held, so it can neither deadlock with
- * itself nor be held across a slow network.
+ * The lock is the kernel's (open file description), which releases it when the process ends in any way. `work` is
+ * synchronous on purpose: nothing else of this program runs while the lock is held, so the program can neither deadlock
+ * with itself nor hold the lock during slow network calls.
  *
  * @throws {ToolError} `LOCK_HELD`, status 75, only where libc cannot be called and a lock file stays for a minute
  */
@@ -59,7 +59,7 @@ function takeLockFile(lock: string): boolean {
     return true
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw systemError(error, `lock "${lock}"`)
-    // Broken only when its owner is provably gone: a lock that is merely old may belong to a slow disk.
+    // The lock is broken only when its owner is provably gone: the owner of an old lock may be waiting for a slow disk.
     if (isOrphan(holder(lock))) fs.rmSync(lock, { force: true })
     return false
   }

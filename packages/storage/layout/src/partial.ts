@@ -5,8 +5,8 @@ import { errnoOf } from '@pipelayer/errors'
 import { isOrphan, ownedName } from '@pipelayer/sys'
 
 /**
- * The folder for what is not whole yet, on the file system of its target. It exists only while something is in it, so
- * that a layout written for a user holds nothing but the layout.
+ * The folder for files that are not complete yet, on the file system of their target. It exists only while something is
+ * in it, so that a user's layout contains nothing else.
  */
 export class PartialFolder {
   readonly root: string
@@ -16,14 +16,14 @@ export class PartialFolder {
     this.root = root
   }
 
-  /** A new name in the folder, made for this process; the folder exists afterwards. */
+  /** A new path in the folder, owned by this process; the folder exists afterwards. */
   name(prefix: string): string {
     fs.mkdirSync(this.root, { recursive: true, mode: 0o755 })
     if (!this.#swept) this.#sweep()
     return path.join(this.root, ownedName(prefix, randomBytes(6).toString('hex')))
   }
 
-  /** Runs `make` with a new name, again when another process removed the empty folder meanwhile. */
+  /** Runs `make` with a new path. It is repeated when another process has removed the empty folder meanwhile. */
   create<T>(prefix: string, make: (name: string) => T): T {
     for (let tries = 0; ; tries++) {
       try {
@@ -39,7 +39,7 @@ export class PartialFolder {
     try {
       fs.rmdirSync(this.root)
     } catch {
-      // Somebody else is at work in it, or it is gone already.
+      // Another process uses the folder, or it is gone already.
     }
   }
 

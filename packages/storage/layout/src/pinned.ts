@@ -1,6 +1,6 @@
 /**
- * Names that pin a digest, `REPOSITORY@DIGEST`, or that are one: who asks for them wants that content and no other, so an
- * index.json that somebody else wrote is not believed.
+ * Handles names that pin a digest, as `REPOSITORY@DIGEST` does, or that are a digest. Such a name asks for exactly that
+ * content, so an index.json, which anybody may have written, is not trusted.
  *
  * @module
  */
@@ -8,29 +8,30 @@ import { isDigest, isWellFormedDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { parseLayoutIndex } from './index-file.js'
 
-/** Indexes in indexes. */
+/** How deep indexes may lie in indexes. */
 const MAX_DEPTH = 4
 const INDEX_TYPES = new Set([
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ])
 
-/** What reads a document by its digest, checked. */
+/** Reads a document by its digest, and checks it. */
 export type ReadDocument = (digest: string) => Buffer
 
 /** The digest that a name pins; undefined where it pins none. */
 export function pinOf(name: string): string | undefined {
   const at = name.lastIndexOf('@')
-  // Without a "@" a tag must not be taken for the digest of an unknown algorithm: "debian:12".
+  // Without a "@" only a known algorithm counts, since "debian:12" looks like a digest of an unknown one.
   if (at < 0) return isDigest(name) ? name : undefined
   const digest = name.slice(at + 1)
   return isWellFormedDigest(digest) ? digest : undefined
 }
 
 /**
- * What proves that a name stands for a manifest: nothing is needed where the name pins nothing, or that manifest; else the
- * indexes that lead from the pinned one, which is here, down to the manifest. The platform's manifest of an image that was
- * pulled by the digest of its index has its name so.
+ * Proves that a name stands for a manifest. No proof is needed where the name pins nothing, or pins that manifest.
+ * Otherwise the proof is the indexes that lead from the pinned one, which must be in the layout, down to the manifest.
+ * An image that was pulled by the digest of its index is such a case: the name belongs to the manifest for the
+ * platform.
  *
  * @returns the digests of the indexes, the pinned one first; undefined where the name pins something else
  */
@@ -58,7 +59,7 @@ function pathTo(digest: string, { index, read, depth }: Search): readonly string
   return undefined
 }
 
-// An index that is not here, or that is not what its digest says, proves nothing.
+// An index that is missing, or does not match its digest, proves nothing.
 function entriesIn(
   digest: string,
   read: ReadDocument,
@@ -66,7 +67,7 @@ function entriesIn(
   if (!isDigest(digest)) return []
   try {
     const index = parseLayoutIndex(read(digest).toString('utf8'), digest)
-    // Readers differ in what a document is that is an index and a manifest at once: CVE-2021-41190.
+    // Readers differ about a document that is an index and a manifest at once: CVE-2021-41190.
     return 'layers' in index || 'config' in index ? [] : index.manifests
   } catch (error) {
     if (error instanceof ToolError) return []

@@ -4,19 +4,19 @@ import { systemError } from '@pipelayer/errors'
 
 const READ_BYTES = 1024 * 1024
 
-/** What a file turned out to hold. */
+/** The digest and size of a file's content. */
 export interface FileProof {
   readonly digest: Digest
   /** Bytes. */
   readonly size: number
-  /** Which file it was, however it is named now. */
+  /** The inode of the file that was read, since its name may belong to another file by now. */
   readonly inode: number
 }
 
 /**
- * Reads a file through; undefined where it is not there. Memory: 1 MiB.
+ * Reads a whole file; undefined where it does not exist. Memory: 1 MiB.
  *
- * @param like - a digest of the algorithm that is wanted
+ * @param like - a digest, whose algorithm is used
  * @throws {ToolError} the system's
  */
 export async function proveFile(file: string, like: Digest): Promise<FileProof | undefined> {
@@ -39,7 +39,7 @@ async function proofOf(handle: fs.promises.FileHandle, hasher: Hasher): Promise<
   }
 }
 
-/** True where a file holds these bytes. Memory: 1 MiB, however long it is. @throws the system's */
+/** True where a file has exactly these bytes. Memory: 1 MiB, whatever its size. @throws the system's */
 export function holdsBytes(file: string, bytes: Uint8Array): boolean {
   const fd = fs.openSync(file, 'r')
   try {

@@ -6,12 +6,13 @@ import { ofdLock } from '@pipelayer/sys'
 const { O_CREAT, O_NOFOLLOW = 0, O_RDWR } = fs.constants
 
 /**
- * Opens a file for reading and writing, made where there is none, that nobody else of ours has open this way: for the
- * owner's eyes only, in a folder of the same kind. Closing it lets the next one in; whoever removes or renames it does
- * so before that.
+ * Opens a file for reading and writing and locks it, so that only one of our processes has it. The file and its folder
+ * are made where they are missing, readable by their owner only. Closing the file releases the lock, so it must be
+ * removed or renamed before that.
  *
  * @returns the descriptor, or undefined while another holds it
- * @throws {ToolError} `FILE_INVALID`: something else lies there, a FIFO that would never end for one; the system's
+ * @throws {ToolError} `FILE_INVALID`: the path is no regular file, but for example a FIFO that would block for ever;
+ * errors of the system
  */
 export function openLocked(file: string): number | undefined {
   try {
@@ -29,7 +30,7 @@ export function openLocked(file: string): number | undefined {
   }
 }
 
-// Whoever had the lock before may have removed the file, or made a blob of it.
+// The holder of the lock before may have removed the file, or renamed it to a blob.
 function isStillAt(fd: number, file: string): boolean {
   try {
     return fs.fstatSync(fd).ino === fs.statSync(file).ino

@@ -1,8 +1,8 @@
 /**
- * Downloads that broke.
+ * Keeps broken downloads, so that the next try can go on.
  *
  * ```
- * partial/sha256-<hex>     the blob's bytes from its start, as far as they came; locked while somebody writes it
+ * partial/sha256-<hex>     the first bytes of the blob; locked while a process writes it
  * ```
  *
  * @module
@@ -18,10 +18,10 @@ import { isAvailable } from '@pipelayer/sys'
 import { areaFolder } from './areas.js'
 import { openLocked } from './locked-file.js'
 
-/** How often a blob that another process writes is looked at. */
+/** How often to check whether another process still writes a blob. */
 const LOOK_MS = 100
 
-/** What a download needs of the store. */
+/** The part of the store that a download needs. */
 export interface PartialHome {
   readonly root: string
   hasBlob(digest: Digest, sizeBytes?: number): boolean
@@ -29,12 +29,15 @@ export interface PartialHome {
   blobWriter(expected?: ExpectedBlob): BlobWriter
 }
 
-/** Where the first bytes of a blob are kept. */
+/** The path for the first bytes of a blob. */
 export function partialName(root: string, digest: Digest): string {
   return path.join(areaFolder(root, 'partial'), `${algorithmOf(digest)}-${encodedOf(digest)}`)
 }
 
-/** See `Store.resumeBlob`. Where no lock can be had, nothing is kept: two writers would spoil each other's file. */
+/**
+ * See `Store.resumeBlob`. Where locks are not available, nothing is kept, since two writers would spoil each other's
+ * file.
+ */
 export async function openPartial(
   home: PartialHome,
   expected: ExpectedBlob,
@@ -52,8 +55,9 @@ export async function openPartial(
 }
 
 /**
- * A blob to be written to a file of the user's, in a folder that is there: under its name only when it is whole, and
- * as far as it came, for the next try, under a hidden name beside it. While somebody else writes the same, this waits.
+ * Writes a blob to a file of the user's, in an existing folder. The file gets its name only when it is complete. Until
+ * then its first bytes have a hidden name beside it, where the next try goes on. While another process writes the same
+ * file, this waits.
  */
 export async function resumeFile(
   file: string,
@@ -82,7 +86,7 @@ interface Work {
   place(): string
 }
 
-// Undefined when the work is done, perhaps by the one who had the file before us.
+// Undefined when the blob is complete, perhaps by the process that had the file before.
 async function firstWriter(work: Work): Promise<BlobWriter | undefined> {
   const { temporary, signal } = work
   for (;;) {
@@ -95,7 +99,7 @@ async function firstWriter(work: Work): Promise<BlobWriter | undefined> {
       writer.abort()
       return undefined
     }
-    // The signal's own reason is thrown above.
+    // An aborted signal is handled above, which throws its reason.
     await sleep(LOOK_MS, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
   }
 }

@@ -16,11 +16,16 @@ import { UploadState } from './upload-state.js'
  * purpose: see `areas.ts`, and the table in the README. A file `lease` is locked, shared, while a tool runs.
  *
  * FORM is `root`, or `user-...` for trees whose ids are mapped: blobs are shared between users' forms, trees are not.
+ *
+ * ```ts
+ * const store = Store.open(defaultStorePath(process.env))
+ * const config = store.readBlob(digest)
+ * ```
  */
 export class Store extends Layout {
   #lease: number | undefined
 
-  /** Opens the store in `root`, made where there is none, and holds its lease until the process ends. */
+  /** Opens the store in `root`, which is made where it is missing, and holds its lease until the process ends. */
   static override open(root: string, options: { readonly create?: boolean } = {}): Store {
     const store = new Store(root)
     store.prepare({ create: options.create !== false })
@@ -28,7 +33,7 @@ export class Store extends Layout {
     return store
   }
 
-  /** {@link open} of a store that may not be there yet. @throws {ToolError} `LAYOUT_INVALID`; the system's */
+  /** As {@link open}; undefined where the store does not exist. @throws {ToolError} `LAYOUT_INVALID`; the system's */
   static openIfThere(root: string): Store | undefined {
     try {
       return Store.open(root, { create: false })
@@ -48,14 +53,14 @@ export class Store extends Layout {
     return path.join(this.folder('layers'), checkedForm(form), encodedOf(parseDigest(chainID)))
   }
 
-  /** Where an executed step lies. */
+  /** The path of an executed step. */
   stepPath(form: string, cacheKey: Digest): string {
     return path.join(this.folder('steps'), checkedForm(form), encodedOf(parseDigest(cacheKey)))
   }
 
   /**
-   * A new, empty directory for work in progress, on the store's file system. The caller removes it or renames it away;
-   * what killed processes left is removed here.
+   * A new, empty directory for work in progress, on the store's file system. The caller removes or renames it.
+   * Directories that killed processes left are removed first.
    */
   tempDir(prefix: string): string {
     const folder = this.folder('tmp')
@@ -69,52 +74,52 @@ export class Store extends Layout {
   }
 
   /**
-   * A blob to be written as far as it comes: what a try that breaks has written is there for the next one, of this
-   * process or another. While somebody else writes the same blob, this waits.
+   * Begins to write a blob, or goes on where an earlier try of any process broke: the bytes of a broken try are kept
+   * for the next one. While another process writes the same blob, this waits.
    *
-   * @returns undefined when the blob is there, perhaps by the other's doing
+   * @returns undefined when the store has the blob, perhaps from that other process
    */
   resumeBlob(expected: ExpectedBlob, signal?: AbortSignal): Promise<BlobWriter | undefined> {
     return openPartial(this, expected, { signal })
   }
 
   /**
-   * A blob that `BlobWriter.suspendProven` left, to be published or thrown away. Its bytes are read again only if somebody
-   * has written to the file since.
+   * Opens a blob that `BlobWriter.suspendProven` left, so that the caller can publish it or throw it away. Its bytes
+   * are read again only if the file was written to meanwhile.
    *
-   * @returns undefined when the blob is in the store already
+   * @returns undefined when the store already has the blob
    */
   resumeProven(proven: ProvenBlob, signal?: AbortSignal): Promise<BlobWriter | undefined> {
     return openPartial(this, proven, { signal, proven })
   }
 
-  /** Blobs of which the first bytes are there, with the number of these bytes. */
+  /** Blobs of which the store has only the first bytes, with their number. */
   partialBlobs(): Generator<ExpectedBlob, void, undefined> {
     return partialBlobsIn(this.folder('partial'))
   }
 
-  /** How many first bytes of a blob are there that is not whole yet. */
+  /** How many first bytes the store has of a blob that is not complete. */
   partialBytes(digest: Digest): number {
     return fs.statSync(partialName(this.root, digest), { throwIfNoEntry: false })?.size ?? 0
   }
 
   /**
-   * Reads a blob through. One that is not what its digest says is set aside, into `damaged/`, so that it counts as
-   * missing from then on and is fetched again by whoever needs it.
+   * Reads a whole blob. One that does not match its digest is moved into `damaged/`, so that it counts as missing from
+   * then on, and is fetched again when it is needed.
    *
-   * @returns whether it is there and right
+   * @returns whether the blob exists and matches its digest
    * @throws {ToolError} the system's
    */
   async proveBlob({ digest, size }: ExpectedBlob): Promise<boolean> {
     const found = await proveFile(this.blobPath(digest), digest)
     if (found === undefined) return false
-    // With another size only the record is wrong that says it: what is right is never set aside.
+    // Where only the size differs, the record with that size is wrong. A blob that matches its digest is never moved.
     if (found.digest === digest) return found.size === size
     attempt(`set the damaged blob ${digest} aside`, () => this.#setAside(digest, found.inode))
     return false
   }
 
-  // Another process may mend the blob at this moment: a file that is not the one which was read goes back.
+  // Another process may replace the blob at this moment, so a file other than the one that was read is moved back.
   #setAside(digest: Digest, inode: number): void {
     const file = this.blobPath(digest)
     const isRead = (name: string): boolean => fs.statSync(name, { throwIfNoEntry: false })?.ino === inode
@@ -125,22 +130,25 @@ export class Store extends Layout {
     if (!isRead(aside)) fs.renameSync(aside, file)
   }
 
-  /** What is remembered of an upload that may break. `target` says where to, and of what: all that tells it apart. */
+  /** The saved state of an upload that may break. `target` identifies the upload: its destination and its blob. */
   uploadState(target: readonly string[]): UploadState {
     return new UploadState(this.folder('pushes'), target)
   }
 
-  /** Says that a blob or a step was used just now, so that garbage collection spares it. */
+  /** Marks a blob or a step as used now, so that garbage collection keeps it. */
   touch(file: string): void {
     const now = new Date()
     try {
       fs.utimesSync(file, now, now)
     } catch {
-      // A store that may only be read is not collected by us either.
+      // There is no garbage collection in a read-only store.
     }
   }
 
-  /** Remembers the `layer` record that a step was packed into. `how`: format, level, and whatever alters the blob. */
+  /**
+   * Remembers the `layer` record that a step was packed into. `how` names the format, the level and all else that
+   * affects the blob.
+   */
   putPacked(cacheKey: Digest, how: string, record: object): void {
     const target = this.#packedPath(cacheKey, how)
     attempt(`write "${target}"`, () => {
@@ -149,20 +157,20 @@ export class Store extends Layout {
     })
   }
 
-  /** The record of {@link putPacked}, while its blob is there. */
+  /** The record of {@link putPacked}; undefined where its blob is gone. */
   getPacked(cacheKey: Digest, how: string): Record<string, unknown> | undefined {
     try {
       const note = readRegular(this.#packedPath(cacheKey, how), MAX_DOCUMENT)
       const record: unknown = JSON.parse(note.toString('utf8'))
       return isPacked(record) && (record.empty === true || this.#holds(record)) ? record : undefined
     } catch (error) {
-      // A damaged note costs a packing, not the build.
+      // A damaged record counts as missing, so the step is packed again and the build does not fail.
       if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
       throw error
     }
   }
 
-  /** What {@link getPacked} would give, by every name that there is, in the order of names. */
+  /** The results of {@link getPacked} for every `how` of a step, in the order of these names. */
   listPacked(cacheKey: Digest): Map<string, Record<string, unknown>> {
     const found = new Map<string, Record<string, unknown>>()
     for (const file of namesIn(this.#packedFolder(cacheKey)).sort()) {
@@ -178,7 +186,7 @@ export class Store extends Layout {
     return typeof digest === 'string' && typeof size === 'number' && this.hasBlob(digest, size)
   }
 
-  /** @throws ToolError `STORE_NAME`: a name from a record or an option must not become a path of its own */
+  /** @throws ToolError `STORE_NAME`: a name from a record or an option must not lead to another folder */
   #packedPath(cacheKey: Digest, how: string): string {
     if (!isEncoding(how)) throw new ToolError('STORE_NAME', `not a name of an encoding: "${how}"`)
     return path.join(this.#packedFolder(cacheKey), `${how}.json`)
@@ -188,7 +196,10 @@ export class Store extends Layout {
     return path.join(this.folder('packed'), encodedOf(parseDigest(cacheKey)))
   }
 
-  /** Shared by every tool at work; garbage collection takes it alone. It goes with the process. */
+  /**
+   * Locks the lease, shared with all running tools; garbage collection locks it exclusively. The lock ends with the
+   * process.
+   */
   #holdLease(): void {
     if (!isAvailable()) return
     const file = path.join(this.root, 'lease')
@@ -196,16 +207,16 @@ export class Store extends Layout {
       this.#lease = fs.openSync(file, 'a+', 0o644)
       ofdLock(this.#lease, 'shared', { wait: true })
     } catch (error) {
-      // A store on a read-only disk can be read without one: nothing can be collected from it.
+      // A store on a read-only disk needs no lease, since nothing can be collected from it.
       if (!['EACCES', 'EROFS', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
     }
   }
 }
 
 /**
- * Where the store is when nobody says: `$PIPELAYER_STORE`, else below `$XDG_DATA_HOME` or `~/.local/share`.
+ * The default path of the store: `$PIPELAYER_STORE`, else a folder below `$XDG_DATA_HOME` or `~/.local/share`.
  *
- * @throws ToolError `STORE_UNKNOWN` where none of these is set: say --store
+ * @throws ToolError `STORE_UNKNOWN` where none of these is set: use --store
  */
 export function defaultStorePath(env: Readonly<Record<string, string | undefined>>): string {
   if (env.PIPELAYER_STORE) return env.PIPELAYER_STORE
@@ -218,7 +229,8 @@ export function defaultStorePath(env: Readonly<Record<string, string | undefined
   return path.join(data, 'pipelayer')
 }
 
-// In it may lie files of ids that only a user namespace of their owner may remove: kf-run does.
+// A directory may hold files with ids that only a process in a user namespace of the owner can remove; kf-run does
+// that.
 function sweep(dir: string): void {
   try {
     fs.rmSync(dir, { recursive: true, force: true })

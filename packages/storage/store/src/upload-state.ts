@@ -8,14 +8,14 @@ import { openLocked } from './locked-file.js'
 const MAX_BYTES = 64 * 1024
 
 /**
- * Where an upload that broke goes on: an address that the registry gave, which may hold a secret and is therefore for
- * the owner's eyes only.
+ * Saves where a broken upload goes on: an address that the registry gave. It may contain a secret, so only the owner
+ * can read it.
  *
  * ```
- * pushes/<sha256 of the target>     the address, mode 0600; locked while somebody uploads, gone when it is done
+ * pushes/<sha256 of the target>     the address, mode 0600; locked during the upload, removed after it
  * ```
  *
- * It is written in place and not flushed: a torn address is refused, and the upload begins anew.
+ * It is written in place and not flushed, since a damaged address is only refused, and the upload then begins anew.
  */
 export class UploadState {
   readonly #file: string
@@ -25,14 +25,14 @@ export class UploadState {
     this.#file = path.join(folder, createHash('sha256').update(JSON.stringify(target)).digest('hex'))
   }
 
-  /** Takes the state for this upload alone; false while another process has it, or where no lock can be had. */
+  /** Locks the state for this upload; false while another process has it, or where locks are not available. */
   take(): boolean {
     if (!isAvailable()) return false
     this.#fd = openLocked(this.#file)
     return this.#fd !== undefined
   }
 
-  /** What was saved last. */
+  /** The address that was saved last. */
   load(): string | undefined {
     const buffer = Buffer.alloc(MAX_BYTES)
     const count = this.#attempt(fd => fs.readSync(fd, buffer, 0, MAX_BYTES, 0)) ?? 0
@@ -50,7 +50,7 @@ export class UploadState {
     this.#attempt(fd => fs.ftruncateSync(fd))
   }
 
-  /** Gives the state back. */
+  /** Releases the state. */
   release(): void {
     this.#attempt(fd => {
       if (fs.fstatSync(fd).size === 0) fs.rmSync(this.#file, { force: true })

@@ -42,7 +42,7 @@ function bootstrap(staging: string): void {
     encoding: 'utf8',
   })
   if (status !== 0) throw new Error(`debootstrap ended with ${status}: ${stdout.slice(-2000)}`)
-  // Packages that are installed already are a third of the tree.
+  // The archives of installed packages would be a third of the tree.
   fs.rmSync(path.join(staging, 'var/cache/apt/archives'), { recursive: true, force: true })
 }
 

@@ -6,7 +6,7 @@ import { type Scope, tempDir } from './temp.js'
 
 /** A Docker engine of this test alone. */
 export interface DockerEngine {
-  /** As `DOCKER_HOST` takes it. */
+  /** Its address, in the form of `DOCKER_HOST`. */
   readonly host: string
   /** Its data folder. */
   readonly root: string
@@ -47,7 +47,10 @@ export function podman(dir: string): string {
   return `podman --runtime runc --cgroup-manager cgroupfs ${storage(dir)}`
 }
 
-/** Options for `podman run` and `podman create`: podman's own limits are higher than a container may set in a container. */
+/**
+ * Options for `podman run` and `podman create`: podman's default limits are higher than those that a container inside a
+ * container may set.
+ */
 export const PODMAN_LIMITS = '--ulimit nofile=1024:1024 --ulimit nproc=1024:1024'
 
 /** buildah with the same storage. */

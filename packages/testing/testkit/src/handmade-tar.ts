@@ -1,9 +1,9 @@
 import { END_BLOCKS, encodeHeader, padding, type TarEntry } from '@pipelayer/tar'
 
-/** An entry of a tar by hand: `file` unless said, its content in `content`. */
+/** An entry for a tar made by hand; its type is `file` unless given. */
 export type Item = Partial<Omit<TarEntry, 'name'>> & { readonly name: string; readonly content?: string }
 
-/** A tar with these entries, whatever they say. */
+/** A tar with these entries, valid or not. */
 export function handmade(items: readonly Item[]): Buffer {
   const parts = items.flatMap(({ content = '', ...item }) => {
     const body = Buffer.from(content)
@@ -22,7 +22,9 @@ export function handmade(items: readonly Item[]): Buffer {
   return Buffer.concat([...parts, END_BLOCKS])
 }
 
-/** An encoder writes `/` for a directory without a name; other producers write nothing. */
+/**
+ * Removes the name from a header. Our encoder writes `/` for a directory without a name; other producers write nothing.
+ */
 function withoutName(header: Buffer): Buffer {
   const block = Buffer.from(header).fill(0, 0, 100).fill(' ', 148, 156)
   const sum = block.reduce((total, byte) => total + byte, 0)

@@ -23,7 +23,9 @@ export class RecordWriter {
     return { type, mediaType, digest, size: bytes.length, path: file }
   }
 
-  /** The records of an image: layers of these texts, config, manifest; the last one is the root. */
+  /**
+   * The records of an image: a layer for each of these texts, a config, and the manifest, which is last and the root.
+   */
   image(key: string, texts: readonly string[], reference?: string): AnyRecord[] {
     const config = {
       os: 'linux',
@@ -47,7 +49,7 @@ export class RecordWriter {
     return this.blob('manifest', MEDIA_TYPES.ociManifest, document)
   }
 
-  /** The records of an index of images: theirs without a root, then its own. */
+  /** The records of an index of images: those of the images, without a root, then that of the index. */
   index(key: string, images: readonly AnyRecord[][]): AnyRecord[] {
     const children = images
       .flat()

@@ -9,7 +9,7 @@ export function mountTable(): string[] {
     .map(line => unescapeOctal(line.split(' ')[1] ?? ''))
 }
 
-/** Those at or below a folder. */
+/** The mount points at or below a folder. */
 export function mountsBelow(dir: string): string[] {
   return mountTable().filter(target => target === dir || target.startsWith(`${dir}/`))
 }

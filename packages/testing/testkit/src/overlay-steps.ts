@@ -1,4 +1,5 @@
-// Steps on overlay mounts, and the changes that they make: what a diff says of them, and what a layer of them rebuilds.
+// Steps on overlay mounts, with the changes that they make. Tests compare these with a diff, and with the tree that a
+// layer rebuilds.
 
 import { spawnSync } from 'node:child_process'
 import { mount, umount2 } from '@pipelayer/sys'
@@ -7,7 +8,7 @@ import { type Scope, tempDir } from './temp.js'
 
 const PLAIN = 'redirect_dir=off,metacopy=off,index=off,xino=off'
 
-/** A step, with what lies below it. */
+/** A step, and the directories below it. */
 export interface OverlayStep {
   readonly why: string
   /** One script for each lower, base first. */
@@ -18,7 +19,7 @@ export interface OverlayStep {
   readonly options?: string
 }
 
-/** Each has its reason in `why`. */
+/** Each row has its reason in `why`. */
 export const overlaySteps: readonly OverlayStep[] = [
   {
     why: 'a new file names its parents, unchanged ones marked',
@@ -137,7 +138,7 @@ export interface MountedStep {
   readonly merged: string
   readonly below: string
   readonly upper: string
-  /** Nearest first. */
+  /** The lower directories, nearest first. */
   readonly lowers: readonly string[]
   readonly xattrs: 'user' | 'trusted'
 }

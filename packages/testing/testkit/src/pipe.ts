@@ -11,16 +11,16 @@ export interface PipeOptions {
   readonly cwd?: string
   /** Added to the environment; undefined takes a variable away. */
   readonly env?: Readonly<Record<string, string | undefined>>
-  /** What stdin holds; without it stdin is empty, with `open` it stays open and silent. */
+  /** The content of stdin. Without it stdin is empty; with `open` it stays open and gives nothing. */
   readonly input?: string | Buffer | 'open'
-  /** The pipe is killed after it and the result says so. */
+  /** After this time the pipe is killed, and the result says so. */
   readonly timeoutMs?: number
 }
 
 export interface PipeResult {
   /** Exit status of each process of the pipe; 128 and the signal's number when one killed it. */
   readonly statuses: readonly number[]
-  /** That of the last one. */
+  /** Exit status of the last process. */
   readonly status: number
   readonly stdout: string
   readonly stderr: string
@@ -30,13 +30,13 @@ export interface PipeResult {
 }
 
 export interface RunningPipe {
-  /** Of the shell that started the pipe; its children are the pipe's processes. */
+  /** Process id of the shell that started the pipe; its children are the pipe's processes. */
   readonly pid: number
   readonly child: ChildProcess
   readonly done: Promise<PipeResult>
 }
 
-/** Runs a pipe written as for bash, with our tools first on PATH, to its end. */
+/** Runs a pipe in the syntax of bash, with our tools first on PATH, and waits for its end. */
 export function runPipe(command: string, options: PipeOptions = {}): Promise<PipeResult> {
   return startPipe(command, options).done
 }
@@ -60,7 +60,7 @@ function environment(extra: PipeOptions['env'] = {}): NodeJS.ProcessEnv {
     ...process.env,
     PATH: `${path.join(ROOT, 'bin')}:${process.env.PATH}:/usr/sbin:/sbin`,
   }
-  // Node reads that bundle at every start, for 100 ms.
+  // Reading the bundle of NODE_EXTRA_CA_CERTS takes 100 ms at each start of Node.
   for (const name of ['NODE_EXTRA_CA_CERTS', 'SOURCE_DATE_EPOCH', 'PIPELAYER_STORE', 'TAP']) delete env[name]
   for (const [name, value] of Object.entries(extra)) {
     if (value === undefined) delete env[name]
@@ -99,7 +99,7 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-(child.pid ?? 0), 'SIGKILL')
   } catch {
-    // It ended by itself in between.
+    // The process has ended by itself.
   }
 }
 

@@ -24,7 +24,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Asks until the answer is yes; throws when it is not within the time. */
+/** Polls until the condition is true; throws when it is not within the time. */
 export async function waitUntil(
   what: string,
   isSo: () => boolean | Promise<boolean>,

@@ -9,7 +9,7 @@ export interface RegistryOptions {
   readonly user?: { readonly name: string; readonly password: string }
   /** TLS, with a certificate of an authority of its own. */
   readonly tls?: boolean
-  /** Serve this folder, which stays. */
+  /** Serve this folder, which is kept after the test. */
   readonly storage?: string
 }
 
@@ -19,7 +19,7 @@ export interface RegistryServer {
   readonly host: string
   /** Its storage folder. */
   readonly storage: string
-  /** Of TLS: the file of the authority's certificate. */
+  /** With TLS: the file of the authority's certificate. */
   readonly authority?: string
   stop(): Promise<void>
 }

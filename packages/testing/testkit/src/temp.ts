@@ -4,14 +4,14 @@ import os from 'node:os'
 import path from 'node:path'
 import { mountsBelow } from './mounts.js'
 
-/** What the kit needs of a test: a hook that runs when it ends. tap's `t` is one. */
+/** The part of a test that the kit uses: a hook that runs at its end. tap's `t` is one. */
 export interface Scope {
   teardown(action: () => void | Promise<void>): void
 }
 
 /**
- * Makes an empty folder that goes when the test ends, with all below it.
- * Mounts that a failed test left there are taken down first, so that nothing is deleted through one.
+ * Makes an empty folder that is removed with all below it when the test ends. Mounts that a failed test left there are
+ * taken down first, so that nothing is deleted through one.
  */
 export function tempDir(t: Scope, prefix = 'test'): string {
   const dir = fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), `pipelayer-${prefix}-`))
@@ -26,7 +26,7 @@ function removeTree(dir: string): void {
   fs.chmodSync(dir, 0o700)
   const { status } = spawnSync('rm', ['-rf', dir])
   if (status === 0) return
-  // A tree may hold directories that its owner cannot write: not a matter for root, who gets here no more.
+  // The tree may have directories that their owner cannot write. Root does not get here, since that does not stop root.
   spawnSync('chmod', ['-R', 'u+rwX', dir])
   fs.rmSync(dir, { recursive: true, force: true })
 }

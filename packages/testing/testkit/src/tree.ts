@@ -7,7 +7,7 @@ export interface TreeOptions {
   readonly except?: readonly string[]
   /** False leaves out the root directory itself: engines give it a mode of their own where no layer says one. */
   readonly root?: boolean
-  /** What is not compared. */
+  /** Fields that are not compared. */
   readonly ignore?: readonly Field[]
 }
 
@@ -49,7 +49,7 @@ interface Entry {
   readonly file: Buffer
   readonly stat: fs.Stats
   readonly name: string
-  /** By device and inode: the first name seen. */
+  /** The first name that was seen of each file, by device and inode. */
   readonly firstNames: Map<string, string>
 }
 

@@ -1,4 +1,4 @@
-// Loopback servers for sources of a build: files with their headers, and git repositories by git's own program.
+// Loopback servers for the sources of a build: files with their headers, and git repositories, served by git itself.
 import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import type { Scope } from './temp.js'
 
-/** A server that stops with the test, and what it was asked. */
+/** A server that stops with the test, and the requests that it got. */
 export interface Web {
   /** `http://127.0.0.1:PORT` */
   readonly url: string
@@ -75,7 +75,7 @@ function backend(dir: string, request: IncomingMessage, response: ServerResponse
   })
 }
 
-/** Runs git as somebody who writes history; times and names are always the same. */
+/** Runs git with an author and a time that are always the same. */
 export function git(cwd: string, ...args: string[]): string {
   const who = {
     GIT_AUTHOR_NAME: 'a',
@@ -102,7 +102,7 @@ export function repository(dir: string, files: Readonly<Record<string, string>>)
   return dir
 }
 
-/** One commit more. A content that begins with `->` makes a symlink. Returns the commit. */
+/** Adds a commit. A content that begins with `->` makes a symlink. Returns the commit. */
 export function commit(dir: string, files: Readonly<Record<string, string>>): string {
   for (const [name, content] of Object.entries(files)) {
     const place = path.join(dir, name)
