@@ -112,15 +112,17 @@ export function sessionOptions(options: PlaceOptions, remote: Remote): SessionOp
   return {
     domain,
     path,
-    env,
+    transport: {
+      env,
+      timeouts,
+      budget,
+      plainHttp: registries.plainHttp || (remote.plainHttp ?? (hasTls ? false : undefined)),
+      tls: { authorities, identity, skipVerify },
+    },
     retry,
-    timeouts,
     signal,
-    budget,
     connections,
     warn,
-    plainHttp: registries.plainHttp || (remote.plainHttp ?? (hasTls ? false : undefined)),
-    tls: { authorities, identity, skipVerify },
     onRetry: (failure, waitMs) =>
       warn?.(`${failure.message}; trying again in ${(waitMs / 1000).toFixed(1)} s`, failure.code),
     credentials: registries.credentials ?? credentialsFor(env),

@@ -89,9 +89,9 @@ t.test('what a host is spoken to with', { skip: need('openssl') }, async t => {
     ['localhost:1', { tls: { identity: { cert: authority, key: secret } } }, { plainHttp: false }, 'given'],
   ]
   for (const [domain, more, found, why] of rows)
-    t.match(sessionOptions(options(more), { domain, path: 'a' }), found, why)
+    t.match(sessionOptions(options(more), { domain, path: 'a' }).transport, found, why)
   t.equal(
-    sessionOptions(options({}), { domain: 'm', path: 'a', plainHttp: true }).plainHttp,
+    sessionOptions(options({}), { domain: 'm', path: 'a', plainHttp: true }).transport?.plainHttp,
     true,
     'a mirror says so',
   )

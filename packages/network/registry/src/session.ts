@@ -1,37 +1,34 @@
 import { Authorizer } from './authorizer.js'
-import type { Budget } from './budget.js'
 import type { Connections } from './connections.js'
 import type { CredentialSource } from './credentials.js'
-import type { Network, TlsSettings } from './dispatchers.js'
 import { endpointOf } from './endpoint.js'
 import { parseWarning } from './link.js'
 import { follow } from './redirects.js'
 import { type Attempt, harmless, refusal } from './response-error.js'
 import { DEFAULT_RETRY, type OnRetry, type RetryOptions, type RetryPolicy, withRetries } from './retry.js'
 import { repositoryScope } from './scopes.js'
-import { type HttpRequest, type HttpResponse, type Timeouts, Transport } from './transport.js'
+import { type HttpRequest, type HttpResponse, Transport, type TransportOptions } from './transport.js'
+
+/** How the requests of a session are sent. */
+export interface SessionTransport extends Omit<TransportOptions, 'origin' | 'signal'> {
+  /** True for HTTP without TLS, false for TLS even on loopback. Unless given, only loopback is without TLS. */
+  readonly plainHttp?: boolean | undefined
+}
 
 export interface SessionOptions {
   /** The domain of the reference: `docker.io`, `localhost:5000`. */
   readonly domain: string
   readonly path: string
   readonly credentials?: CredentialSource | undefined
-  /** True for HTTP without TLS, false for TLS even on loopback. Unless given, only loopback is without TLS. */
-  readonly plainHttp?: boolean | undefined
+  /** How requests are sent. */
+  readonly transport?: SessionTransport | undefined
   readonly retry?: Partial<RetryOptions> | undefined
   readonly onRetry?: OnRetry | undefined
-  readonly timeouts?: Partial<Timeouts> | undefined
   readonly signal?: AbortSignal | undefined
-  readonly tls?: TlsSettings | undefined
-  /** Replaces the resolver and the sockets of the system. */
-  readonly network?: Network | undefined
-  readonly budget?: Budget | undefined
   /** Connections that are shared with other repositories of the run; without them this repository has its own. */
   readonly connections?: Connections | undefined
   /** Called with warnings of the registry, each text once, and with mistakes of the registry that were accepted. */
   readonly warn?: ((message: string, code?: string) => void) | undefined
-  /** The environment, for the settings of proxies. */
-  readonly env?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 /** A request to the registry, with its scopes and the statuses that it expects. */
@@ -64,12 +61,14 @@ export class Session {
     this.#warn = options.warn
     this.domain = domain
     this.path = path
-    this.registry = endpointOf(domain, options)
+    const { transport = {}, signal } = options
+    this.registry = endpointOf(domain, transport)
     this.retry = { ...DEFAULT_RETRY, ...options.retry, signal: options.signal, onRetry: options.onRetry }
     const { connections } = options
     const { origin } = this.registry
     this.#isShared = connections !== undefined
-    this.#transport = connections?.transport({ ...options, origin }) ?? new Transport({ ...options, origin })
+    const how = { ...transport, signal, origin }
+    this.#transport = connections?.transport(how) ?? new Transport(how)
     this.memory = connections ?? this
     const { registry, retry } = this
     this.#authorizer = new Authorizer({

@@ -171,9 +171,8 @@ t.test('names that servers send us to', async t => {
       const repo = new Repository({
         domain: 'registry.test',
         path: 'a/b',
-        plainHttp: true,
+        transport: { plainHttp: true, network },
         retry: FAST,
-        network,
       })
       if (allowed) await t.resolves(ask(repo), `${kind}: ${why}`)
       else await t.rejects(ask(repo), { code: 'ADDRESS_REFUSED', status: 1 }, `${kind}: ${why}`)
@@ -194,7 +193,12 @@ t.test('names that change their mind', async t => {
   })
   const names = { 'registry.test': ['1.1.1.1', '10.0.0.5'], 'other.test': ['10.0.0.6'] }
   const { network, connected } = standIn(host, names)
-  const repo = new Repository({ domain: 'registry.test', path: 'a/b', plainHttp: true, retry: FAST, network })
+  const repo = new Repository({
+    domain: 'registry.test',
+    path: 'a/b',
+    transport: { plainHttp: true, network },
+    retry: FAST,
+  })
   t.teardown(() => repo.close())
   await t.rejects(text(repo.readBlob(DESCRIPTOR)), {
     code: 'ADDRESS_REFUSED',
@@ -207,7 +211,12 @@ t.test('names that change their mind', async t => {
 t.test('an upload of another process, before the registry was asked', async t => {
   const { host, seen } = await serve(t, answer(403))
   const { network, connected } = standIn(host, { 'registry.test': ['1.1.1.1'], 'other.test': ['10.0.0.6'] })
-  const repo = new Repository({ domain: 'registry.test', path: 'a/b', plainHttp: true, retry: FAST, network })
+  const repo = new Repository({
+    domain: 'registry.test',
+    path: 'a/b',
+    transport: { plainHttp: true, network },
+    retry: FAST,
+  })
   t.teardown(() => repo.close())
   let saved: string | undefined = 'http://other.test/up'
   const clear = (): void => {

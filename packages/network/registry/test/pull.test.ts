@@ -119,11 +119,11 @@ t.test('servers that keep silent', async t => {
     response.writeHead(200, TYPE)
     response.write('{')
   }
-  const timeouts = { headersMs: 50, bodyMs: 50 }
+  const transport = { timeouts: { headersMs: 50, bodyMs: 50 } }
   const retry = { ...FAST, tries: 1 }
-  const silent = await repository(t, never, { timeouts, retry })
+  const silent = await repository(t, never, { transport, retry })
   await t.rejects(silent.repo.getManifest('1'), { code: 'RESPONSE_TIMEOUT', status: 75 })
-  const stalled = await repository(t, stall, { timeouts, retry })
+  const stalled = await repository(t, stall, { transport, retry })
   await t.rejects(stalled.repo.getManifest('1'), { code: 'BODY_TIMEOUT', status: 75 })
 })
 
@@ -251,14 +251,13 @@ t.test('a signal ends what runs', async t => {
 t.test('a proxy is asked, but not for loopback', async t => {
   const proxy = await serve(t, answer(502))
   const env = { HTTP_PROXY: `http://${proxy.host}` }
-  const near = await repository(t, answer(200, TYPE, MANIFEST), { env })
+  const near = await repository(t, answer(200, TYPE, MANIFEST), { transport: { env } })
   await near.repo.getManifest('1')
   t.equal(proxy.seen.length, 0)
   const far = new Repository({
     domain: 'registry.invalid',
     path: 'a',
-    plainHttp: true,
-    env,
+    transport: { plainHttp: true, env },
     retry: { tries: 1 },
   })
   t.match(await far.getManifest('1').catch((reason: unknown) => reason), { status: 75 })
