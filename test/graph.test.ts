@@ -142,6 +142,23 @@ t.test('no package starts a program of ours', async t => {
   }
 })
 
+t.test('all packages have one version, in their manifests and in the lockfile', async t => {
+  const lock = JSON.parse(fs.readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')).packages
+  const ours = (list: object = {}): object =>
+    Object.fromEntries(Object.entries(list).filter(([name]) => name.startsWith(SCOPE)))
+  for (const { dir } of all) {
+    const one = JSON.parse(fs.readFileSync(path.join(dir, 'package.json'), 'utf8'))
+    const locked = lock[path.relative(ROOT, dir)] ?? {}
+    t.equal(one.version, rootManifest.version, `${one.name}: its version`)
+    t.equal(locked.version, one.version, `${one.name}: its version in the lockfile`)
+    for (const kind of ['dependencies', 'devDependencies']) {
+      const wrong = Object.entries(ours(one[kind])).filter(([, version]) => version !== rootManifest.version)
+      t.same(wrong, [], `${one.name}: ${kind}`)
+      t.same(ours(locked[kind]), ours(one[kind]), `${one.name}: ${kind} in the lockfile`)
+    }
+  }
+})
+
 t.test('the lockfile names the packages of every platform, or npm ci refuses it', async t => {
   const { packages } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { optionalDependencies?: Record<string, string> }>
