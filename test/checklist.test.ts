@@ -231,64 +231,6 @@ t.test('change sets', needsRoot, async t => {
   })
 })
 
-// Lines that need a look inside a package: each is tested in the package that it concerns.
-const ELSEWHERE: readonly (readonly [line: string, file: string, row: string])[] = [
-  [
-    'a digest string used as a path: CVE-2024-3727',
-    'packages/base/digest/test/digest.test.ts',
-    'CVE-2024-3727: a path',
-  ],
-  [
-    'a digest string used as a path of the store',
-    'packages/storage/store/test/store.test.ts',
-    'sha256:../../etc/passwd',
-  ],
-  [
-    'negative size of a descriptor: umoci 0.5.1, image-spec#1285',
-    'packages/formats/oci/test/oci.test.ts',
-    'negative size',
-  ],
-  [
-    'PAX value with NUL in a link, a key, a sparse name',
-    'packages/formats/tar/test/tar.test.ts',
-    'pax NUL sparse name',
-  ],
-  ['a PAX header that belongs to nothing', 'packages/formats/tar/test/tar.test.ts', 'dangling x'],
-  ['a PAX header before a global one', 'packages/formats/tar/test/tar.test.ts', 'x before g'],
-  ['sparse GNU formats', 'packages/formats/tar/test/sparse.test.ts', 'PAX 0.0'],
-  ['a sparse map that is longer than its content', 'packages/formats/tar/test/sparse.test.ts', 'overlap'],
-  [
-    'gzip bomb: byte cap and ratio cap',
-    'packages/formats/compress/test/decompress.test.ts',
-    'zeros shrink a thousandfold',
-  ],
-  ['zstd window cap, 128 MiB', 'packages/formats/compress/test/decompress.test.ts', 'over 128 MiB'],
-  [
-    'stop the inflater on abort (node-tar@2f27196)',
-    'packages/formats/compress/test/decompress.test.ts',
-    'closes its source when left',
-  ],
-  [
-    'external decompressor: ends when left',
-    'packages/formats/compress/test/decompress.test.ts',
-    'the child goes when the loop is left',
-  ],
-  ['whiteouts of an unprivileged overlay', 'packages/layers/unpacking/test/diff.test.ts', 'xattr whiteouts'],
-  [
-    'a file grows, shrinks or becomes another while it is packed',
-    'packages/layers/unpacking/test/pack.test.ts',
-    'it is a fifo now',
-  ],
-  ['passwd as a symlink that leads out', 'tools/bundle-gen/test/bundle-gen.test.ts', 'rootfs/etc/passwd'],
-]
-
-t.test('lines that stand elsewhere', async t => {
-  for (const [line, file, row] of ELSEWHERE) {
-    const text = fs.readFileSync(path.join('..', file), 'utf8')
-    t.ok(text.includes(row), `${line}: "${row}" in ${file}`)
-  }
-})
-
 function sha256(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }

@@ -190,7 +190,8 @@ t.test('the program', async t => {
   const top = tempDir(t, 'cli')
   tarOf(top, 'a', 'echo hi > f')
   const text = await runPipe('layer-ls --format text a.tar; layer-ls --format text - < a.tar', { cwd: top })
-  t.match(text.stdout, /^d\S+ 0\/0 .* \.\n-rw\S+ 0\/0 +3 2023-11-14 22:13 f\nd/)
+  const ids = `${process.getuid?.()}/${process.getgid?.()}`
+  t.match(text.stdout, new RegExp(`^d\\S+ ${ids} .* \\.\n-rw\\S+ ${ids} +3 2023-11-14 22:13 f\nd`))
   t.same([text.status, text.stderr], [0, ''])
   const wrong = await runPipe('layer-ls --layer x', {
     cwd: top,

@@ -121,10 +121,17 @@ t.test('programs read it', async t => {
   }
 })
 
-t.test('the engine', async t => {
+// Node is built with a zlib of its own, whose version ends with a commit; Debian's Node takes that of the system, which gives
+// other bytes. layer-pack then warns, and refuses it where SOURCE_DATE_EPOCH asks for the same bytes everywhere.
+const systemZlib = /^[\d.]+$/.test(process.versions.zlib ?? '') && process.env.CI !== 'true'
+
+t.test('the known bytes', { skip: systemZlib && 'this Node has the zlib of the system' }, async t => {
   const check = await verifyEngine()
   t.equal(check.actualSHA256, check.expectedSHA256, `${check.engine} gives the known bytes`)
   t.ok(check.isKnown)
+})
+
+t.test('the engine', async t => {
   t.match(engineOf('gzip'), /^zlib\/\d/)
   t.equal(engineOf('none'), 'none')
   if (!noZstd) t.match(engineOf('zstd'), /^(node-zstd|libzstd)\/\d+\.\d+\.\d+$/)

@@ -21,6 +21,33 @@ t.teardown(() => fs.rmSync(dir, { recursive: true, force: true }))
 const tree = path.join(dir, 'tree')
 makeTree()
 
+const long = `deep/${'directory/'.repeat(20)}`
+const entries: readonly (TarEntry & { data: Buffer })[] = [
+  { ...entry('dir', 'dir'), mode: 0o1777 },
+  { ...entry('big.ids', 'file', 'hello'), uid: 3_000_000, gid: 4_000_000, mode: 0o4755 },
+  { ...entry('mode0', 'file', ''), mode: 0 },
+  entry(`${long}file`, 'file', 'x'.repeat(600)),
+  entry(long.slice(0, -1), 'dir'),
+  { ...entry('late', 'file'), mtime: { seconds: 4_102_444_800, nanoseconds: 500_000_000 } },
+  { ...entry('early', 'file'), mtime: { seconds: -1_000_000_000, nanoseconds: 250_000_000 } },
+  { ...entry('after-2242', 'file'), mtime: { seconds: 2 ** 33, nanoseconds: 0 } },
+  entry(binary('ünïcode/文件'), 'file', 'u'),
+  entry('latin1-\xfc\xff', 'file', 'b'),
+  { ...entry('link', 'symlink'), linkname: '../t'.repeat(40), mode: 0o777 },
+  { ...entry('latin1-link', 'symlink'), linkname: '\xe9', mode: 0o777 },
+  { ...entry('hard', 'hardlink'), linkname: 'big.ids' },
+  { ...entry('null', 'char'), devmajor: 1, devminor: 3 },
+  { ...entry('disk', 'block'), devmajor: 259, devminor: 1_048_575 },
+  entry('fifo', 'fifo'),
+  {
+    ...entry('attrs', 'file'),
+    xattrs: new Map([
+      ['user.b', Buffer.from([1, 0x80, 0, 0xff, 0x0a])],
+      ['security.capability', Buffer.alloc(20, 0xc2)],
+    ]),
+  },
+]
+
 t.test('archives of others', { skip }, async t => {
   const rows: [string, string[], { names?: 'short' }][] = [
     ['GNU tar, posix', ['tar', '--format=posix', '--sparse', '--sparse-version=1.0'], {}],
@@ -134,33 +161,6 @@ t.test('tar-stream reads what is written here', async t => {
   ])
   t.strictSame(heads.map(tidy), want.map(tidy))
 })
-
-const long = `deep/${'directory/'.repeat(20)}`
-const entries: readonly (TarEntry & { data: Buffer })[] = [
-  { ...entry('dir', 'dir'), mode: 0o1777 },
-  { ...entry('big.ids', 'file', 'hello'), uid: 3_000_000, gid: 4_000_000, mode: 0o4755 },
-  { ...entry('mode0', 'file', ''), mode: 0 },
-  entry(`${long}file`, 'file', 'x'.repeat(600)),
-  entry(long.slice(0, -1), 'dir'),
-  { ...entry('late', 'file'), mtime: { seconds: 4_102_444_800, nanoseconds: 500_000_000 } },
-  { ...entry('early', 'file'), mtime: { seconds: -1_000_000_000, nanoseconds: 250_000_000 } },
-  { ...entry('after-2242', 'file'), mtime: { seconds: 2 ** 33, nanoseconds: 0 } },
-  entry(binary('ünïcode/文件'), 'file', 'u'),
-  entry('latin1-\xfc\xff', 'file', 'b'),
-  { ...entry('link', 'symlink'), linkname: '../t'.repeat(40), mode: 0o777 },
-  { ...entry('latin1-link', 'symlink'), linkname: '\xe9', mode: 0o777 },
-  { ...entry('hard', 'hardlink'), linkname: 'big.ids' },
-  { ...entry('null', 'char'), devmajor: 1, devminor: 3 },
-  { ...entry('disk', 'block'), devmajor: 259, devminor: 1_048_575 },
-  entry('fifo', 'fifo'),
-  {
-    ...entry('attrs', 'file'),
-    xattrs: new Map([
-      ['user.b', Buffer.from([1, 0x80, 0, 0xff, 0x0a])],
-      ['security.capability', Buffer.alloc(20, 0xc2)],
-    ]),
-  },
-]
 
 function entry(name: string, type: TarEntry['type'], text = ''): TarEntry & { data: Buffer } {
   return { ...BASE, name, type, size: text.length, data: Buffer.from(text) }
