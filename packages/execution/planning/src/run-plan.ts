@@ -7,7 +7,6 @@
 import type { Heredoc, RunInstruction } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import { type InlineContent, SCRIPT_DIR } from '@pipelayer/steps'
-import { quote } from './go-format.js'
 import { type BlobStore, type Body, beginningOf, contentOf } from './heredoc-body.js'
 import { type RuntimeConfig, shellOf } from './image-config.js'
 
@@ -56,7 +55,7 @@ export async function runCommand(
 
 // The name is quoted, because the shell would expand `$N` in it, and the name of the file has it unexpanded.
 function shellWord(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : quote(text)
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function isOnlyHeredoc(command: string): boolean {

@@ -136,6 +136,12 @@ t.test('what a RUN executes', async t => {
     {},
     store,
   )
+  const files = [{ ...heredoc, name: "a'$N", content: '#!/bin/sh\n' }]
+  t.match(
+    await runCommand({ ...run, shell: true, command: ["<<a'$N"], files }, {}, store),
+    { argv: ['/bin/sh', '-c', "'/dev/pipes/a'\\''$N'"], script: { name: "a'$N" } },
+    'the shell does not expand its name',
+  )
   t.same(script.argv, ['/bin/sh', '-c', '/dev/pipes/x.py'], 'a heredoc with #! is a program')
   t.same(
     await runCommand(
