@@ -65,7 +65,7 @@ const lookup: Adapter = async (row, { dir }) => {
   const config =
     file && existsSync(join(folder, file)) ? JSON.parse(readFileSync(join(folder, file), 'utf8')) : {}
   const [domain = '', ...rest] = key.replace(/^index\.docker\.io/, 'docker.io').split('/')
-  const { username, password, identityToken } = (await lookUp(config, domain, rest.join('/'))) ?? {}
+  const { username, password, identityToken } = (await lookUp(config, domain, { path: rest.join('/') })) ?? {}
   const got = {
     ...(username && { Username: username }),
     ...(password && { Password: password }),
