@@ -12,6 +12,7 @@ import {
   type Mount,
   READONLY_PATHS,
 } from './runtime-spec.js'
+import { shellWord } from './shell-word.js'
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 
@@ -49,9 +50,9 @@ export function chrootCommand(request: ContainerRequest, tools: ChrootTools): Ch
   // Groups are set while the process still has the right to do so; the user is set last, after the root is changed.
   const group = [`--regid=${gid}`, groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups']
   const enter = [
-    ...[tools.setpriv, ...bounds, '--inh-caps=-all'].map(quote),
-    ...(isRoot ? ['$groups'] : group.map(quote)),
-    ...[tools.unshare, `--root=${request.rootfs}`, `--wd=${cwd}`].map(quote),
+    ...[tools.setpriv, ...bounds, '--inh-caps=-all'].map(shellWord),
+    ...(isRoot ? ['$groups'] : group.map(shellWord)),
+    ...[tools.unshare, `--root=${request.rootfs}`, `--wd=${cwd}`].map(shellWord),
     ...(isRoot ? [] : [`--setuid=${uid}`]),
   ]
   const script = `${mountScript(request, tools)}\n${ROOT_GROUPS}\nexec ${enter.join(' ')} -- "$@"`
@@ -77,23 +78,23 @@ export function chrootCommand(request: ContainerRequest, tools: ChrootTools): Ch
 function placeFunction(rootfs: string, mkdir: string): string {
   return `place() (
   at=$2
-  while [ "$at" != ${quote(rootfs)} ]; do
+  while [ "$at" != ${shellWord(rootfs)} ]; do
     [ ! -L "$at" ] || { echo "a symlink is on the way of the mount point: $at" >&2; exit 1; }
     at=\${at%/*}
   done
-  if [ -d "$1" ]; then [ -d "$2" ] || ${quote(mkdir)} -p "$2"
-  elif [ ! -e "$2" ]; then ${quote(mkdir)} -p "\${2%/*}"; : > "$2"; fi
+  if [ -d "$1" ]; then [ -d "$2" ] || ${shellWord(mkdir)} -p "$2"
+  elif [ ! -e "$2" ]; then ${shellWord(mkdir)} -p "\${2%/*}"; : > "$2"; fi
 )`
 }
 
 function mountScript(request: ContainerRequest, { mount, mkdir, ln }: ChrootTools): string {
-  const below = (name: string): string => quote(`${request.rootfs}/${name}`)
+  const below = (name: string): string => shellWord(`${request.rootfs}/${name}`)
   return [
     'set -e',
     placeFunction(request.rootfs, mkdir),
     ...['proc', 'sys', 'dev'].map(name => `place / ${below(name)}`),
     // The kernel does not let root of a user namespace write the host name, only read it.
-    `{ echo ${quote(request.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
+    `{ echo ${shellWord(request.hostname ?? 'localhost')} > /proc/sys/kernel/hostname; } 2>/dev/null || :`,
     `${mount} -t proc -o nosuid,noexec,nodev proc ${below('proc')}`,
     // /sys is bound without the mounts inside it, which would stay writable. If the kernel refuses to leave them out,
     // they are bound as well.
@@ -133,10 +134,10 @@ function guards(request: ContainerRequest, mount: string, below: (name: string) 
 function mountLine(wanted: Mount, below: (name: string) => string, mount: string): string {
   const target = below(wanted.destination.replace(/^\/+/, ''))
   if (wanted.type === 'tmpfs') {
-    const options = quote(['nosuid', ...wanted.options].join(','))
+    const options = shellWord(['nosuid', ...wanted.options].join(','))
     return `place / ${target}; ${mount} -t tmpfs -o ${options} tmpfs ${target}`
   }
-  const source = quote(wanted.source)
+  const source = shellWord(wanted.source)
   const bind = `place ${source} ${target}; ${mount} --bind ${source} ${target}`
   return wanted.options.includes('ro') ? `${bind}; ${mount} -o remount,bind,ro ${target}` : bind
 }
@@ -145,9 +146,4 @@ function environment(entries: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     entries.map(entry => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
   )
-}
-
-/** Quotes a text as one word for a shell. */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`
 }

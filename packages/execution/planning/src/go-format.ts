@@ -20,13 +20,13 @@ const LETTERS: Readonly<Record<string, string>> = {
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
 
 /** `%q` of a string. Spec: Go strconv.Quote. */
-export function quote(text: string): string {
+export function goQuote(text: string): string {
   return `"${Array.from(text, escape).join('')}"`
 }
 
 /** `%q` of a list of strings: `["a" "b"]`. */
 export function quoteList(list: readonly string[]): string {
-  return `[${list.map(quote).join(' ')}]`
+  return `[${list.map(goQuote).join(' ')}]`
 }
 
 /** `%v` of a list of strings: `[a b]`. */

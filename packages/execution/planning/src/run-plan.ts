@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shellWord } from '@pipelayer/containers'
 import type { Heredoc, RunInstruction } from '@pipelayer/dockerfile'
 import { ToolError } from '@pipelayer/errors'
 import { type InlineContent, SCRIPT_DIR } from '@pipelayer/steps'
@@ -47,15 +48,15 @@ export async function runCommand(
   const beginning = await beginningOf(content, SCRIPT_MARK.length, store)
   if (beginning.equals(Buffer.from(SCRIPT_MARK)))
     return checked({
-      argv: [...shell, shellWord(`${SCRIPT_DIR}/${first.name}`)],
+      argv: [...shell, scriptWord(`${SCRIPT_DIR}/${first.name}`)],
       script: { name: first.name, ...content },
     })
   return checked({ argv: [...shell, textOf(content)] })
 }
 
 // The name is quoted, because the shell would expand `$N` in it, and the name of the file has it unexpanded.
-function shellWord(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+function scriptWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : shellWord(text)
 }
 
 function isOnlyHeredoc(command: string): boolean {

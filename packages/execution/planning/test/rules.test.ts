@@ -4,13 +4,13 @@ import t from 'tap'
 import { nextWorkdir } from '../src/config-step.js'
 import { createdBy } from '../src/created-by.js'
 import { isForeign } from '../src/foreign.js'
-import { duration, quote, quoteRune } from '../src/go-format.js'
+import { duration, goQuote, quoteRune } from '../src/go-format.js'
 import { completeHistory, fillTimes } from '../src/history.js'
 import { childDocument, setEnv } from '../src/image-config.js'
 import { declareArg, type GlobalScope, proxyEnv, Scope, unusedBuildArgs } from '../src/scope.js'
 
 t.test('words of Go', async t => {
-  t.equal(quote('a"b\\c\n\x07\x01é\u00a0😀'), '"a\\"b\\\\c\\n\\a\\x01é\\u00a0😀"')
+  t.equal(goQuote('a"b\\c\n\x07\x01é\u00a0😀'), '"a\\"b\\\\c\\n\\a\\x01é\\u00a0😀"')
   t.equal(quoteRune(3), "'\\x03'")
   t.equal(quoteRune(39), "'\\''")
   const rows = [

@@ -30,6 +30,10 @@ t.test('resumeProven(): a whole blob waits until it is wanted', async t => {
     { code: 'DIGEST_MISMATCH' },
     'one that was changed meanwhile is read again',
   )
+  const removed = await wait()
+  fs.rmSync(removed.temporary)
+  const gone = await store.resumeProven(removed)
+  t.throws(() => gone?.commit(), { code: 'SIZE_MISMATCH' }, 'one that another process has removed is missed')
   const wanted = await wait()
   ;(await store.resumeProven(wanted))?.commit()
   t.ok(store.hasBlob(digest, bytes.length))
