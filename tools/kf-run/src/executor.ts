@@ -1,8 +1,16 @@
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import { ToolError } from '@pipelayer/errors'
 import { runExecutor } from '@pipelayer/executor'
+
+const load = createRequire(import.meta.url)
 
 runExecutor({
   layerThread: fileURLToPath(new URL('layer-thread.cjs', import.meta.url)),
-  // This is half of the program, and only builds of cluster images need it: the others do not wait for it.
-  bringImages: async (...request) => (await import('@pipelayer/cluster-build')).bringImages(...request),
+  bringImages: async (...request) => {
+    const images = load('./images.cjs') as typeof import('./images.js')
+    const failure = await images.bringImages(...request)
+    if (failure)
+      throw new ToolError(failure.code, failure.message, { cause: failure, status: failure.status })
+  },
 })
