@@ -81,12 +81,17 @@ function builtins({ onResolve, onLoad }) {
 }
 
 function launched(program, contents) {
+  const other = contents.findIndex(byte => byte > 0x7f)
+  if (other !== -1) {
+    const near = Buffer.from(contents.subarray(Math.max(0, other - 40), other + 40)).toString()
+    throw new Error(`${program} is not ASCII near '${near}': write the character as an escape`)
+  }
   const name = `${program}-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}.cjs`
   replace(`dist/${name}`, contents)
   const launcher = fs.readFileSync(path.join(root, 'scripts/launcher.cjs'), 'utf8')
   replace(`dist/${program}.cjs`, launcher.replaceAll('PROGRAM', name))
-  for (const other of fs.readdirSync('dist'))
-    if (other.startsWith(`${program}-`) && other !== name) fs.rmSync(path.join('dist', other))
+  for (const older of fs.readdirSync('dist'))
+    if (older.startsWith(`${program}-`) && older !== name) fs.rmSync(path.join('dist', older))
 }
 
 function replace(file, contents) {
