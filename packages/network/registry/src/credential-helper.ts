@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { spawn } from 'node:child_process'
 import { ToolError } from '@pipelayer/errors'
 
 /** Credentials for a registry. */
@@ -73,12 +72,13 @@ interface Answer {
   readonly program: string
 }
 
-function run(name: string, verb: 'get' | 'store' | 'erase', input: string): Promise<Answer> {
+async function run(name: string, verb: 'get' | 'store' | 'erase', input: string): Promise<Answer> {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
     throw new ToolError('CREDENTIALS_INVALID', `credentials: not the name of a credential helper: ${name}`)
   }
   const program = `docker-credential-${name}`
-  return new Promise((resolve, reject) => {
+  const { spawn } = await import('node:child_process')
+  return await new Promise((resolve, reject) => {
     const child = spawn(program, [verb], {
       stdio: ['pipe', 'pipe', 'ignore'],
       signal: AbortSignal.timeout(TIMEOUT_MS),

@@ -1,4 +1,4 @@
-import { rootCertificates } from 'node:tls'
+import tls from 'node:tls'
 import type { Agent, buildConnector, Dispatcher } from 'undici'
 import { AddressGuard, type Resolver } from './address-guard.js'
 import { isLoopback } from './endpoint.js'
@@ -102,5 +102,5 @@ interface TlsOptions {
 
 // Node uses a given list instead of its own, so its own is added.
 function trusted(authorities: readonly string[]): string[] {
-  return [...rootCertificates, ...authorities]
+  return [...tls.rootCertificates, ...authorities]
 }

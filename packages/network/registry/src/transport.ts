@@ -7,7 +7,7 @@ import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import type { Dispatcher } from 'undici'
 import { Body } from './body.js'
 import type { Budget } from './budget.js'
-import { Dispatchers, type Network, type TlsSettings } from './dispatchers.js'
+import type { Dispatchers, Network, TlsSettings } from './dispatchers.js'
 import { redacted } from './endpoint.js'
 import type { Patience } from './patience.js'
 import { RetryableError } from './retry.js'
@@ -58,15 +58,11 @@ const USER_AGENT = 'pipelayer'
 /** Sends requests over kept connections. */
 export class Transport {
   readonly #options: TransportOptions
-  readonly #dispatchers: Dispatchers
+  #dispatchers: Promise<Dispatchers> | undefined
   readonly #stop = (): void => void this.close()
 
   constructor(options: TransportOptions = {}) {
     this.#options = options
-    this.#dispatchers = new Dispatchers({
-      ...options,
-      timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
-    })
     options.signal?.addEventListener('abort', this.#stop)
   }
 
@@ -79,7 +75,8 @@ export class Transport {
     this.#options.signal?.throwIfAborted()
     const { url } = request
     await this.#options.budget?.turn(url.host, this.#options.signal)
-    const dispatcher = await this.#dispatchers.for(url)
+    this.#dispatchers ??= openDispatchers(this.#options)
+    const dispatcher = await (await this.#dispatchers).for(url)
     return new Promise((resolve, reject) => {
       const sent = options(request)
       const failed = (error: Error): Error => (sent.failure === error ? error : translate(error, request))
@@ -97,8 +94,14 @@ export class Transport {
   /** Closes the connections; requests that still run fail. */
   async close(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#stop)
-    await this.#dispatchers.close()
+    await (await this.#dispatchers)?.close()
   }
+}
+
+// Nearly every program has this code, and few of its runs need it: loading it and Node's TLS takes 10 ms.
+async function openDispatchers(options: TransportOptions): Promise<Dispatchers> {
+  const { Dispatchers } = await import('./dispatchers.js')
+  return new Dispatchers({ ...options, timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts } })
 }
 
 interface Answer {
