@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
-import { createRequire, isBuiltin } from 'node:module'
+import Module, { createRequire, isBuiltin } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -63,12 +63,13 @@ async function bundle(program) {
 }
 
 // Imports of Node's own modules are joined: for every file that imports one, esbuild would copy all of its names,
-// thousands of properties at each start. Unused ones are removed.
+// thousands of properties at each start. Unused ones are removed. A module that is imported at run time alone is loaded
+// then.
 function builtins({ onResolve, onLoad }) {
   onResolve({ filter: /^[a-z]/ }, ({ path: name, kind, namespace }) => {
     if (!isBuiltin(name) || name === 'assert') return undefined
     const plain = name.replace(/^node:/, '')
-    if (kind === 'import-statement' && namespace !== 'builtin') return { path: plain, namespace: 'builtin' }
+    if (kind !== 'require-call' && namespace !== 'builtin') return { path: plain, namespace: 'builtin' }
     return { path: `node:${plain}`, external: true }
   })
   onLoad({ filter: /./, namespace: 'builtin' }, ({ path: name }) => {
@@ -87,7 +88,8 @@ function launched(program, contents) {
     throw new Error(`${program} is not ASCII near '${near}': write the character as an escape`)
   }
   const name = `${program}-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}.cjs`
-  replace(`dist/${name}`, contents)
+  // The launcher would have to copy a megabyte to put the wrapper around it.
+  replace(`dist/${name}`, Module.wrap(Buffer.from(contents).toString('latin1')))
   const launcher = fs.readFileSync(path.join(root, 'scripts/launcher.cjs'), 'utf8')
   replace(`dist/${program}.cjs`, launcher.replaceAll('PROGRAM', name))
   for (const older of fs.readdirSync('dist'))
