@@ -45,14 +45,22 @@ const RANGES: readonly [kind: Exclude<AddressKind, 'public'>, ranges: readonly s
   ],
 ]
 
-const LISTS = RANGES.map(([kind, ranges]) => {
-  const list = new BlockList()
-  for (const range of ranges) {
-    const [net = '', bits] = range.split('/')
-    list.addSubnet(net, Number(bits), isIPv4(net) ? 'ipv4' : 'ipv6')
-  }
-  return [kind, list] as const
-})
+type Lists = readonly (readonly [kind: AddressKind, list: BlockList])[]
+
+let known: Lists | undefined
+
+// They are made at the first use: programs that meet no address do not wait for them.
+function lists(): Lists {
+  known ??= RANGES.map(([kind, ranges]) => {
+    const list = new BlockList()
+    for (const range of ranges) {
+      const [net = '', bits] = range.split('/')
+      list.addSubnet(net, Number(bits), isIPv4(net) ? 'ipv4' : 'ipv6')
+    }
+    return [kind, list] as const
+  })
+  return known
+}
 
 /**
  * The IPv4 address inside an IPv6 address to which a gateway may send the packet, by its place among the eight groups.
@@ -83,7 +91,7 @@ export function kindOfAddress(text: string): AddressKind | undefined {
 }
 
 function listed(address: string, family: 'ipv4' | 'ipv6'): AddressKind {
-  return LISTS.find(([, list]) => list.check(address, family))?.[0] ?? 'public'
+  return lists().find(([, list]) => list.check(address, family))?.[0] ?? 'public'
 }
 
 function embedded(address: string): string | undefined {
