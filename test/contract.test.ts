@@ -2,6 +2,7 @@
 // `pipelayer` in a tool's package.json says what it reads and writes, and names the shortest arguments and input with
 // which it runs.
 import fs from 'node:fs'
+import Module from 'node:module'
 import path from 'node:path'
 import { type AnyRecord, recordError } from '@pipelayer/records'
 import { type PipeResult, ROOT, runPipe, tempDir } from '@pipelayer/testkit'
@@ -53,7 +54,8 @@ t.test('the launcher keeps what was compiled, and runs the same without it', asy
   const program = `exports.x = 1; console.log(JSON.stringify([process.argv.slice(2), __filename, typeof require('node:fs').readFileSync]))
     process.exitCode = process.argv.includes('bad') ? 3 : 0`
   const file = path.join(dir, 'cli-x.cjs')
-  fs.writeFileSync(file, program)
+  // The build wraps a program so.
+  fs.writeFileSync(file, Module.wrap(program))
   fs.writeFileSync(path.join(dir, 'cli.cjs'), launcher.replaceAll('PROGRAM', 'cli-x.cjs'))
   const start = async (...args: string[]): Promise<[number | null, string]> => {
     const line = ['node cli.cjs', ...args].join(' ')
