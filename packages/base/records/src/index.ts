@@ -6,6 +6,7 @@
 
 export { changesDigest } from './changes-digest.js'
 export { nameFields, nameOf, showName } from './fields.js'
+export type { HistoryRecord, ImageRecord, RemovedRecord, StoredImageRecord } from './image-types.js'
 export { type LogLine, logWriter } from './log.js'
 export { checkRecord, recordError } from './parse.js'
 export { collect, pipe } from './pipe.js'

@@ -118,7 +118,7 @@ export interface FindingRecord extends AnyRecord {
   readonly endLine?: number
 }
 
-/** A reference to an image in a place. Made by kf-images, registry-ls and users. */
+/** A reference to an image in a place. Made by kf-images, registry-ls, img-ls, img-tag, img-rm and users. */
 export interface ReferenceRecord extends AnyRecord {
   readonly type: 'reference'
   readonly reference: string

@@ -161,6 +161,8 @@ t.test('schemas: every type, and what passes through', async t => {
       'error',
       'failed',
       'finding',
+      'history',
+      'image',
       'index',
       'instruction',
       'layer',
