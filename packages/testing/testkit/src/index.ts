@@ -10,6 +10,7 @@ export { type PipeOptions, type PipeResult, ROOT, type RunningPipe, runPipe, sta
 export { childrenOf, isAlive, waitUntil } from './processes.js'
 export { type RegistryServer, startRegistry } from './registry-server.js'
 export { folders, shell } from './shell.js'
+export { storeImage, storeIndex } from './stored-image.js'
 export { type Scope, tempDir } from './temp.js'
 export { compareTrees, readTree } from './tree.js'
 export { commit, git, repository, serve, serveGit } from './web.js'
