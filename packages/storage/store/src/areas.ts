@@ -12,6 +12,7 @@ export const areas = [
   'partial',
   'pushes',
   'steps',
+  'summaries',
   'tmp',
 ] as const
 
