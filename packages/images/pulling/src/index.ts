@@ -4,4 +4,6 @@
  * @module
  */
 export { type FetchImageOptions, fetchImage, fetchLayers } from './fetch-image.js'
+export { imagePlace } from './image-place.js'
 export { type PullOptions, pullImages } from './pull-images.js'
+export { type ReadImage, type ReadLayer, readImage } from './read-image.js'
