@@ -5,7 +5,8 @@ import fs from 'node:fs'
 import Module from 'node:module'
 import path from 'node:path'
 import { type AnyRecord, recordError } from '@pipelayer/records'
-import { type PipeResult, ROOT, runPipe, tempDir } from '@pipelayer/testkit'
+import { Store } from '@pipelayer/store'
+import { type PipeResult, ROOT, runPipe, storeImage, tempDir } from '@pipelayer/testkit'
 import t, { type Test } from 'tap'
 import { type Workspace, workspaces } from './workspace.js'
 
@@ -201,12 +202,14 @@ interface ToolResult extends PipeResult {
 }
 
 /**
- * Runs a tool with the arguments of its contract; `{tmp}` in them is a folder of this run, which also holds its store.
+ * Runs a tool with the arguments of its contract; `{tmp}` in them is a folder of this run, which also holds its store. The
+ * store has the image that the contract names.
  */
 async function run(t: Test, tool: Workspace, options: RunOptions): Promise<ToolResult> {
   const tmp = tempDir(t, tool.name)
   const { reads, contract } = tool.manifest.pipelayer ?? {}
-  const { args = [], input = '' } = contract ?? {}
+  const { args = [], input = '', image } = contract ?? {}
+  if (image !== undefined) storeImage(Store.open(path.join(tmp, 'store')), { name: image })
   const words = (options.args ?? args).map(word => `'${word.replaceAll('{tmp}', tmp)}'`)
   const program = path.join(ROOT, 'bin', tool.name)
   const result = await runPipe(

@@ -32,6 +32,8 @@ export interface ContractCase {
   readonly args?: readonly string[]
   /** Lines for stdin, without the `end` record. */
   readonly input?: string
+  /** The full name of an image that the store has. */
+  readonly image?: string
 }
 
 export interface Workspace {
