@@ -3,27 +3,19 @@
  *
  * @module
  */
+import type { ConfigArgs } from '@pipelayer/cli'
+import { editsOf, pairs } from '@pipelayer/image-documents'
 import { creationTime, parsePlatform, platformOfNode } from '@pipelayer/oci'
 import { defaultStorePath, Store } from '@pipelayer/store'
-import { pairs, words } from './edits.js'
 import type { ManifestGenOptions } from './index.js'
 
-export interface DescribeArguments {
+export interface DescribeArguments extends ConfigArgs {
   readonly tag: string | undefined
   readonly store: string | undefined
   readonly platform: string | undefined
   readonly 'media-types': string | undefined
   readonly annotation: readonly string[]
   readonly index: boolean
-  readonly cmd: readonly string[]
-  readonly entrypoint: readonly string[]
-  readonly env: readonly string[]
-  readonly label: readonly string[]
-  readonly workdir: string | undefined
-  readonly user: string | undefined
-  readonly expose: readonly string[]
-  readonly volume: readonly string[]
-  readonly 'stop-signal': string | undefined
   readonly author: string | undefined
   readonly created: string | undefined
   readonly 'new-config': boolean
@@ -50,16 +42,6 @@ export function optionsOf(args: DescribeArguments, { env, now }: Surroundings): 
     author: args.author,
     created: time.created,
     defaultPlatform: platformOfNode(process),
-    edits: {
-      cmd: words(args.cmd, '--cmd'),
-      entrypoint: words(args.entrypoint, '--entrypoint'),
-      env: args.env,
-      labels: args.label,
-      expose: args.expose,
-      volumes: args.volume,
-      ...(args.workdir === undefined ? {} : { workingDir: args.workdir }),
-      ...(args.user === undefined ? {} : { user: args.user }),
-      ...(args['stop-signal'] === undefined ? {} : { stopSignal: args['stop-signal'] }),
-    },
+    edits: editsOf(args),
   }
 }

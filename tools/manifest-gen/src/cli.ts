@@ -1,4 +1,4 @@
-import { runTool, storeOption } from '@pipelayer/cli'
+import { CONFIG_OPTIONS, runTool, storeOption } from '@pipelayer/cli'
 import { optionsOf } from './arguments.js'
 import { manifestGen } from './index.js'
 
@@ -25,15 +25,7 @@ runTool({
       describe: 'annotation of the manifest, with --index of the index',
     },
     index: { type: 'boolean', describe: 'join all images of the stream into one index' },
-    cmd: { type: 'array', value: 'WORD', describe: 'default command: a word, or one JSON array' },
-    entrypoint: { type: 'array', value: 'WORD', describe: 'entrypoint: a word, or one JSON array' },
-    env: { type: 'array', alias: 'e', value: 'NAME=VALUE', describe: 'environment variable' },
-    label: { type: 'array', value: 'KEY=VALUE', describe: 'label' },
-    workdir: { type: 'string', value: 'DIR', describe: 'working directory' },
-    user: { type: 'string', value: 'USER[:GROUP]', describe: 'user of the process' },
-    expose: { type: 'array', value: 'PORT[/PROTOCOL]', describe: 'port that the image listens on' },
-    volume: { type: 'array', value: 'DIR', describe: 'directory of data' },
-    'stop-signal': { type: 'string', value: 'SIGNAL', describe: 'signal that ends the process' },
+    ...CONFIG_OPTIONS,
     author: { type: 'string', value: 'TEXT', describe: 'author of the image' },
     created: {
       type: 'string',

@@ -1,15 +1,20 @@
 import { ToolError } from '@pipelayer/errors'
+import {
+  type FinishedImage,
+  type FinishOptions,
+  familyTypes,
+  finishImage,
+  type ImageParts,
+  indexDocument,
+  indexEntry,
+  relisted,
+} from '@pipelayer/image-documents'
 import type { Layout } from '@pipelayer/layout'
-import { type Descriptor, type Index, parseManifest } from '@pipelayer/oci'
+import type { Descriptor } from '@pipelayer/oci'
 import type { AnyRecord, ConfigRecord, FailedRecord, LayerRecord, ManifestRecord } from '@pipelayer/records'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import { withBuildName } from './cluster-name.js'
-import { familyTypes, indexDocument, indexEntry, readDocument } from './documents.js'
-import { type FinishedImage, type FinishOptions, finishImage } from './finish.js'
-import { type ImageParts, OpenImages } from './parts.js'
-
-export { type ConfigEdits, pairs, words } from './edits.js'
-export type { FinishOptions } from './finish.js'
+import { OpenImages } from './parts.js'
 
 export interface ManifestGenOptions extends FinishOptions {
   /** The store that the documents are written to; it need not hold the layers. */
@@ -125,7 +130,7 @@ class Describer {
   }
 
   *#finish(parts: ImageParts): Records {
-    const image = finishImage(parts, this.#options, this.#options.store)
+    const image = finishImage(parts, { ...this.#options, unknownStep: 'layer-pack' }, this.#options.store)
     yield { ...image.config, ...this.#membership(parts) }
     if (parts.partOf !== undefined && parts.manifest !== undefined && image.isNew)
       this.#remember(parts, image)
@@ -152,17 +157,7 @@ class Describer {
     const fields = record.partOf === undefined ? this.#root(record) : {}
     const changed = this.#changed.get(record.image)
     if (changed === undefined) return yield* this.#rootRecord({ ...record, ...fields })
-    const bytes = readDocument(record, this.#options.store)
-    const old = parseManifest(bytes, { mediaType: record.mediaType }) as Index
-    const manifests = old.manifests.map(entry => {
-      const manifest = changed.get(entry.digest)
-      return manifest === undefined
-        ? entry
-        : { ...indexEntry(manifest, entry.platform), annotations: entry.annotations ?? {} }
-    })
-    const document = { ...(JSON.parse(bytes.toString('utf8')) as object), manifests }
-    const blob = this.#options.store.putBytes(Buffer.from(JSON.stringify(document)))
-    yield* this.#rootRecord({ ...record, ...fields, ...blob })
+    yield* this.#rootRecord({ ...relisted(record, changed, this.#options.store), ...fields })
   }
 
   #joined(): AnyRecord {

@@ -1,13 +1,4 @@
-import type { ConfigRecord, LayerRecord, ManifestRecord } from '@pipelayer/records'
-
-/** The records of one image so far. Layers are in the order of the stream: base first. */
-export interface ImageParts {
-  readonly image: string
-  readonly layers: LayerRecord[]
-  config?: ConfigRecord
-  manifest?: ManifestRecord
-  partOf?: string
-}
+import type { ImageParts } from '@pipelayer/image-documents'
 
 /** The images of a stream that are not closed yet, by key, in order of appearance. */
 export class OpenImages {

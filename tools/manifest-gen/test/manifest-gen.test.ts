@@ -3,7 +3,7 @@ import { digestOf } from '@pipelayer/digest'
 import { type AnyRecord, collect } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import t from 'tap'
-import { type ManifestGenOptions, manifestGen, pairs, words } from '../src/index.js'
+import { type ManifestGenOptions, manifestGen } from '../src/index.js'
 
 const GZIP = 'application/vnd.oci.image.layer.v1.tar+gzip'
 const DOCKER_LAYER = 'application/vnd.docker.image.rootfs.diff.tar.gzip'
@@ -339,10 +339,6 @@ t.test('manifestGen()', async t => {
       WorkingDir: '/w',
       StopSignal: 'SIGINT',
     })
-    t.same(words(['["a","b c"]'], '--cmd'), ['a', 'b c'])
-    t.same(words(['/bin/sh', '-c'], '--cmd'), ['/bin/sh', '-c'])
-    t.throws(() => words(['[1]'], '--cmd'), { code: 'USAGE', status: 2 })
-    t.throws(() => pairs(['=x'], '--label'), { code: 'USAGE', status: 2 })
     await t.rejects(
       generate([layer('a')], { edits: { expose: ['80:8080'] } }),
       { code: 'USAGE' },

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { CONFIG_OPTIONS, type ConfigArgs } from './config-options.js'
 export { type Args, type CommandHelp, type OptionTable, storeOption } from './options.js'
 export { printable } from './printable.js'
 export { readBytes, readInput } from './read-input.js'

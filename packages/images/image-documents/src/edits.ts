@@ -3,10 +3,14 @@ import { isObject, type JsonObject } from '@pipelayer/oci'
 
 /** The changes that options make in a config's `config` object. Spec: image-spec v1.1, config.md. */
 export interface ConfigEdits {
-  readonly cmd?: readonly string[]
-  readonly entrypoint?: readonly string[]
+  /** Without words the field is removed, as by `CMD []`. */
+  readonly cmd?: readonly string[] | undefined
+  readonly entrypoint?: readonly string[] | undefined
+  /** Names of variables that are removed, before others are set. */
+  readonly unsetEnv?: readonly string[]
   /** `NAME=VALUE`: replaces the variable of that name, or is appended. */
   readonly env?: readonly string[]
+  readonly unsetLabels?: readonly string[]
   /** `KEY=VALUE`. */
   readonly labels?: readonly string[]
   readonly workingDir?: string
@@ -17,21 +21,23 @@ export interface ConfigEdits {
   readonly stopSignal?: string
 }
 
-/** Makes the edits in a copy of a config document. */
+/**
+ * Makes the edits in a copy of a config document. A list or table that becomes empty by a removal is left out.
+ *
+ * @throws {ToolError} `USAGE`, status 2, for a variable or label without a value and for a port that is none
+ */
 export function withEdits(document: JsonObject, edits: ConfigEdits): JsonObject {
   const old = isObject(document.config) ? document.config : {}
   const changed: Record<string, unknown> = {
     ...(edits.user === undefined ? {} : { User: edits.user }),
     ...(listed(edits.expose) ? { ExposedPorts: withKeys(old.ExposedPorts, edits.expose.map(port)) } : {}),
-    ...(listed(edits.env) ? { Env: withVariables(old.Env, edits.env) } : {}),
+    ...(listed(edits.unsetEnv) || listed(edits.env) ? { Env: withVariables(old.Env, edits) } : {}),
     // As in a Dockerfile, a new entrypoint removes the old arguments.
-    ...(listed(edits.entrypoint) ? { Entrypoint: edits.entrypoint, Cmd: undefined } : {}),
-    ...(listed(edits.cmd) ? { Cmd: edits.cmd } : {}),
+    ...(edits.entrypoint === undefined ? {} : { Entrypoint: filled(edits.entrypoint), Cmd: undefined }),
+    ...(edits.cmd === undefined ? {} : { Cmd: filled(edits.cmd) }),
     ...(listed(edits.volumes) ? { Volumes: withKeys(old.Volumes, edits.volumes) } : {}),
     ...(edits.workingDir === undefined ? {} : { WorkingDir: edits.workingDir }),
-    ...(listed(edits.labels)
-      ? { Labels: { ...objectOr(old.Labels), ...pairs(edits.labels, '--label') } }
-      : {}),
+    ...(listed(edits.unsetLabels) || listed(edits.labels) ? { Labels: withLabels(old.Labels, edits) } : {}),
     ...(edits.stopSignal === undefined ? {} : { StopSignal: edits.stopSignal }),
   }
   return Object.keys(changed).length === 0
@@ -56,13 +62,15 @@ export function pairs(texts: readonly string[], option: string): Record<string, 
 }
 
 /**
- * The words of a command given by options: one word each, or all of them in one JSON array.
+ * The words of a command given by options: one word each, or all of them in one JSON array. Undefined if the option
+ * was not given.
  *
  * @throws {ToolError} `USAGE`, status 2, for a text that begins like a JSON array and is no array of strings
  */
-export function words(values: readonly string[], option: string): readonly string[] {
+export function words(values: readonly string[], option: string): readonly string[] | undefined {
   const [only] = values
-  if (values.length !== 1 || only === undefined || !only.startsWith('[')) return values
+  if (only === undefined) return undefined
+  if (values.length !== 1 || !only.startsWith('[')) return values
   try {
     const list: unknown = JSON.parse(only)
     if (Array.isArray(list) && list.every(word => typeof word === 'string')) return list
@@ -76,12 +84,19 @@ export function words(values: readonly string[], option: string): readonly strin
   )
 }
 
-function withVariables(old: unknown, added: readonly string[]): string[] {
+function withVariables(old: unknown, { env = [], unsetEnv = [] }: ConfigEdits): string[] | undefined {
   const variables = new Map<string, string>()
   const before = Array.isArray(old) ? old.filter(text => typeof text === 'string') : []
   for (const text of before) variables.set(text.split('=', 1)[0] ?? text, text)
-  for (const [name, value] of Object.entries(pairs(added, '--env'))) variables.set(name, `${name}=${value}`)
-  return [...variables.values()]
+  for (const name of unsetEnv) variables.delete(name)
+  for (const [name, value] of Object.entries(pairs(env, '--env'))) variables.set(name, `${name}=${value}`)
+  return filled([...variables.values()])
+}
+
+function withLabels(old: unknown, { labels = [], unsetLabels = [] }: ConfigEdits): JsonObject | undefined {
+  const kept = Object.entries(objectOr(old)).filter(([key]) => !unsetLabels.includes(key))
+  const all = { ...Object.fromEntries(kept), ...pairs(labels, '--label') }
+  return Object.keys(all).length === 0 ? undefined : all
 }
 
 function withKeys(old: unknown, keys: readonly string[]): JsonObject {
@@ -100,6 +115,10 @@ function objectOr(value: unknown): JsonObject {
 
 function defined(object: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
+}
+
+function filled(list: readonly string[]): string[] | undefined {
+  return list.length === 0 ? undefined : [...list]
 }
 
 function listed(list: readonly string[] | undefined): list is readonly string[] {

@@ -13,7 +13,7 @@ import type { ConfigRecord, LayerRecord } from '@pipelayer/records'
 import { readDocument } from './documents.js'
 import { type ConfigEdits, withEdits } from './edits.js'
 import { isPacked, type PackedLayer, pairHistory } from './history.js'
-import type { ImageParts } from './parts.js'
+import type { ImageParts } from './image-parts.js'
 
 export interface ConfigOptions {
   readonly edits: ConfigEdits
@@ -25,6 +25,8 @@ export interface ConfigOptions {
   readonly author: string | undefined
   /** Make a config if none came, even if the layers come from an image that must have had one. */
   readonly newConfig: boolean
+  /** In a new config: what made a layer whose record does not say it. */
+  readonly unknownStep?: string | undefined
 }
 
 /** The config that an image gets. */
@@ -105,12 +107,19 @@ function newDocument(parts: ImageParts, options: ConfigOptions): JsonObject {
   return {
     ...withEdits(base, options.edits),
     rootfs: {},
-    history: parts.layers.map(layer => newEntry(layer, created)),
+    history: parts.layers.map(layer => newEntry(layer, { created, createdBy: options.unknownStep })),
   }
 }
 
-function newEntry(layer: LayerRecord, created: string): JsonObject {
-  return { created: layer.created ?? created, created_by: layer.createdBy ?? 'layer-pack' }
+function newEntry(
+  layer: LayerRecord,
+  defaults: { readonly created: string; readonly createdBy: string | undefined },
+): JsonObject {
+  const createdBy = layer.createdBy ?? defaults.createdBy
+  return {
+    created: layer.created ?? defaults.created,
+    ...(createdBy === undefined ? {} : { created_by: createdBy }),
+  }
 }
 
 function newest(layers: readonly LayerRecord[]): string | undefined {

@@ -11,7 +11,7 @@ import {
 import type { ConfigRecord, ManifestRecord } from '@pipelayer/records'
 import { type ConfigOptions, type FinishedConfig, finishConfig } from './config.js'
 import { familyTypes, layerDescriptor, manifestDocument, readDocument } from './documents.js'
-import type { ImageParts } from './parts.js'
+import type { ImageParts } from './image-parts.js'
 
 export interface FinishOptions extends ConfigOptions {
   readonly mediaTypes: Family | undefined
@@ -28,7 +28,13 @@ export interface FinishedImage {
   readonly isNew: boolean
 }
 
-/** Writes the missing documents of an image into the store: a changed config, and a manifest that names it. */
+/**
+ * Writes the missing documents of an image into the store: a changed config, and a manifest that names it. What the
+ * documents say already is kept byte for byte; annotations, the subject and the artifact type of an old manifest stay.
+ *
+ * @throws {ToolError} `LAYERS_MISSING`, `CONFIG_MISSING`, `CONFIG_INVALID`, `DIFFID_MISSING`, `MEDIA_TYPE_UNSUPPORTED`,
+ *   `BLOB_UNKNOWN`, `MANIFEST_INVALID`
+ */
 export function finishImage(parts: ImageParts, options: FinishOptions, store: Layout): FinishedImage {
   const finished = finishConfig(parts, options, store)
   const old = oldManifest(parts.manifest, store)
@@ -39,6 +45,7 @@ export function finishImage(parts: ImageParts, options: FinishOptions, store: La
     config: bareDescriptor(config),
     layers: finished.layers.map(layer => layerDescriptor(layer, family)),
     annotations: { ...old?.annotations, ...parts.config?.manifestAnnotations, ...options.annotations },
+    old,
   })
   const platform = platformOf(finished.document)
   const isNew = parts.manifest === undefined || !says(old, wanted)

@@ -6,6 +6,7 @@ import {
   isIndexType,
   layerMediaType,
   MAX_DOCUMENT,
+  type Manifest,
   MEDIA_TYPES,
   type Platform,
   parseLayerType,
@@ -16,16 +17,24 @@ import { readRegular } from '@pipelayer/sys'
 interface Named {
   readonly digest: string
   readonly path?: string
+  readonly data?: string
 }
 
 /**
- * Reads the bytes of a manifest or config that a record names: from its path if that file has the digest, otherwise
- * from the store.
+ * Reads the bytes of a manifest or config that a record names: from its path or from the record itself if those bytes
+ * have the digest, otherwise from the store.
  *
  * @throws {ToolError} `BLOB_UNKNOWN`
  */
-export function readDocument({ digest, path }: Named, store: Layout): Buffer {
-  return (path === undefined ? undefined : matching(path, digest)) ?? store.readBlob(digest)
+export function readDocument({ digest, path, data }: Named, store: Layout): Buffer {
+  const file = path === undefined ? undefined : matching(path, digest)
+  return file ?? inline(data, digest) ?? store.readBlob(digest)
+}
+
+function inline(data: string | undefined, digest: string): Buffer | undefined {
+  if (data === undefined) return undefined
+  const bytes = Buffer.from(data, 'base64')
+  return digestOf(bytes, algorithmOf(digest)) === digest ? bytes : undefined
 }
 
 /**
@@ -73,12 +82,17 @@ export function manifestDocument(parts: {
   readonly config: Descriptor
   readonly layers: readonly Descriptor[]
   readonly annotations: Readonly<Record<string, string>>
+  /** The manifest that this one replaces. */
+  readonly old?: Manifest | undefined
 }): object {
+  const { artifactType, subject } = parts.old ?? {}
   return {
     schemaVersion: 2,
     mediaType: familyTypes(parts.family).manifest,
+    ...(artifactType === undefined ? {} : { artifactType }),
     config: parts.config,
     layers: parts.layers,
+    ...(subject === undefined ? {} : { subject }),
     ...(Object.keys(parts.annotations).length === 0 ? {} : { annotations: parts.annotations }),
   }
 }

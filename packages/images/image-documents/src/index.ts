@@ -1,0 +1,11 @@
+/**
+ * The documents of an image, written and edited: its config, its manifest, the index that lists it.
+ *
+ * @module
+ */
+export { familyTypes, indexDocument, indexEntry, readDocument } from './documents.js'
+export { type ConfigEdits, pairs, withEdits } from './edits.js'
+export { type FinishedImage, type FinishOptions, finishImage } from './finish.js'
+export type { ImageParts } from './image-parts.js'
+export { editsOf } from './option-edits.js'
+export { relisted } from './relisted.js'

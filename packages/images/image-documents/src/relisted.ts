@@ -1,0 +1,31 @@
+import type { Layout } from '@pipelayer/layout'
+import { type Descriptor, parseManifest } from '@pipelayer/oci'
+import type { ManifestRecord } from '@pipelayer/records'
+import { readDocument } from './documents.js'
+
+/**
+ * Writes an index anew in which manifests have changed. Everything else that it says stays: its annotations, the order
+ * of its entries, and of each entry the platform and the annotations.
+ *
+ * @param changed - the new descriptors, by the digest of the manifest that each one replaces
+ * @returns the record of the new index, without the places that hold the old one
+ * @throws {ToolError} `BLOB_UNKNOWN`, `MANIFEST_INVALID`
+ */
+export function relisted(
+  record: ManifestRecord,
+  changed: ReadonlyMap<string, Descriptor>,
+  store: Layout,
+): ManifestRecord {
+  const bytes = readDocument(record, store)
+  parseManifest(bytes, { mediaType: record.mediaType })
+  const document = JSON.parse(bytes.toString('utf8')) as { readonly manifests: readonly Descriptor[] }
+  const manifests = document.manifests.map(entry => {
+    const manifest = changed.get(entry.digest)
+    if (manifest === undefined) return entry
+    const { data: _, ...rest } = entry
+    const { mediaType, digest, size } = manifest
+    return { ...rest, mediaType, digest, size }
+  })
+  const { from: _places, data: _bytes, references: _names, ...rest } = record
+  return { ...rest, ...store.putBytes(Buffer.from(JSON.stringify({ ...document, manifests }))) }
+}
