@@ -7,10 +7,9 @@
 import path from 'node:path'
 import { diffTrees } from '@pipelayer/change-set'
 import { ToolError } from '@pipelayer/errors'
-import { encodingOf, type PackedLayer, packChanges, packTar } from '@pipelayer/packing'
+import { CheckedBlobs, encodingOf, type PackedLayer, packChanges, packTar } from '@pipelayer/packing'
 import type { AnyRecord, LayerBeginRecord, LayerRecord } from '@pipelayer/records'
 import { blobContents } from './blob-contents.js'
-import { Engine } from './engine.js'
 import { howOf, type LayerPackOptions } from './how.js'
 import { knownLayer } from './known-layer.js'
 import { LayerReader } from './layer-reader.js'
@@ -38,12 +37,12 @@ export async function* layerPack(
   options: LayerPackOptions,
 ): AsyncGenerator<AnyRecord, void, void> {
   const iterator = records[Symbol.asyncIterator]()
-  const engine = new Engine(options)
+  const blobs = blobsOf(options)
   try {
     for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
       const { value: record } = next
       if (record.type === 'layer-begin')
-        yield await packLayer(record as LayerBeginRecord, iterator, { options, engine })
+        yield await packLayer(record as LayerBeginRecord, iterator, { options, blobs })
       else if (record.type === 'change' || record.type === 'layer-end')
         throw new ToolError('RECORD_MISPLACED', `cannot take a "${record.type}" record outside of a layer`)
       else
@@ -61,11 +60,11 @@ export async function* packDir(
   dir: string,
   options: LayerPackOptions & Origin,
 ): AsyncGenerator<LayerRecord, void, void> {
-  const engine = new Engine(options)
+  const blobs = blobsOf(options)
   const warn = (message: string): void => options.onWarning?.(message, 'LEFT_OUT')
   const packed = await packChanges(
     diffTrees(undefined, path.resolve(dir), { onWarning: warn }),
-    () => engine.newBlob(),
+    () => blobs.newBlob(),
     howOf(options),
   )
   yield layerRecord({ image: '1', ...options }, packed)
@@ -76,20 +75,24 @@ export async function* packArchive(
   source: AsyncIterable<Buffer>,
   options: LayerPackOptions & Origin,
 ): AsyncGenerator<LayerRecord, void, void> {
-  const engine = new Engine(options)
-  const packed = await packTar(source, () => engine.newBlob(), howOf(options))
+  const blobs = blobsOf(options)
+  const packed = await packTar(source, () => blobs.newBlob(), howOf(options))
   yield layerRecord({ image: '1', ...options }, packed)
+}
+
+function blobsOf(options: LayerPackOptions): CheckedBlobs {
+  return new CheckedBlobs({ ...options, open: () => options.store.blobWriter() })
 }
 
 interface Context {
   readonly options: LayerPackOptions
-  readonly engine: Engine
+  readonly blobs: CheckedBlobs
 }
 
 async function packLayer(
   begin: LayerBeginRecord,
   iterator: AsyncIterator<AnyRecord>,
-  { options, engine }: Context,
+  { options, blobs }: Context,
 ): Promise<AnyRecord> {
   const { store, filtered = false } = options
   const reader = new LayerReader(begin, iterator, { isFiltered: filtered })
@@ -99,7 +102,7 @@ async function packLayer(
     await reader.skip()
     return { ...known, ...originOf(begin) } as LayerRecord
   }
-  const record = layerRecord(begin, await packReferred(begin, reader, { options, engine }))
+  const record = layerRecord(begin, await packReferred(begin, reader, { options, blobs }))
   if (key !== undefined) store.putPacked(key, encodingOf(options), record)
   return record
 }
@@ -108,13 +111,13 @@ async function packLayer(
 async function packReferred(
   { order }: LayerBeginRecord,
   reader: LayerReader,
-  { options, engine }: Context,
+  { options, blobs }: Context,
 ): Promise<PackedLayer | undefined> {
   const { store, signal } = options
   const contents = blobContents(store, signal)
   const how = { ...howOf(options), contents, ...(order === undefined ? {} : { order }) }
   try {
-    return await packChanges(reader.changes(), () => engine.newBlob(), how)
+    return await packChanges(reader.changes(), () => blobs.newBlob(), how)
   } finally {
     await contents.close()
   }

@@ -35,6 +35,8 @@ export interface FetchedImage {
   readonly config: ImageConfig
   /** It has as many layers as the config has diffIDs. */
   readonly manifest: Manifest
+  /** The digest of the manifest. */
+  readonly digest: string
   /** The places that had its blobs, for the field `from` of their records; absent if the image was in the store. */
   readonly from?: readonly string[]
 }
@@ -57,26 +59,56 @@ export interface FetchedImage {
  */
 export async function fetchImage(place: Place, options: FetchImageOptions): Promise<FetchedImage> {
   const { store, platform, warn } = options
-  const { found, above } = await chooseOne(place, options)
-  if (found.document.kind === 'index')
-    throw new ToolError(
-      'MANIFEST_INVALID',
-      `${place.text} gave an index where the manifest of one platform was wanted`,
-    )
-  const manifest = found.document
+  const { found, above, manifest } = await chooseManifest(place, options)
   return await withKeeper(options, async keeper => {
-    // Documents of the store itself are read without the fetcher: there is no other place to fetch them from anew.
-    const document = isStore(place) ? nothingKept.document : keeper.document
-    const config = await readConfig(manifest, { place, keeper: { document } })
-    checkPlatform(place, config, platform)
+    const config = await configFor(place, manifest, { keeper, platform })
     await Promise.all(manifest.layers.map(layer => keeper.blob(layer, place.read)))
     keeper.manifest(found)
     const { reference } = place
     if (reference !== undefined && !isStore(place))
       if (mayBeNamed({ found, above, reference }, { store, keeper, warn }))
         store.tag({ ...found.descriptor, platform }, reference)
-    return { config, manifest, ...originOf({ place, keeper }, found.descriptor.digest) }
+    const { digest } = found.descriptor
+    return { config, manifest, digest, ...originOf({ place, keeper }, digest) }
   })
+}
+
+/**
+ * Reads the manifest and the config of an image for one platform. No layer is fetched, and the store gets no name.
+ *
+ * @throws ToolError as {@link fetchImage}
+ */
+export async function fetchDocuments(place: Place, options: FetchImageOptions): Promise<FetchedImage> {
+  const { found, manifest } = await chooseManifest(place, options)
+  return await withKeeper(options, async keeper => {
+    const config = await configFor(place, manifest, { keeper, platform: options.platform })
+    return { config, manifest, digest: found.descriptor.digest }
+  })
+}
+
+async function chooseManifest(
+  place: Place,
+  options: FetchImageOptions,
+): Promise<Chosen & { readonly manifest: Manifest }> {
+  const chosen = await chooseOne(place, options)
+  const { document } = chosen.found
+  if (document.kind === 'manifest') return { ...chosen, manifest: document }
+  throw new ToolError(
+    'MANIFEST_INVALID',
+    `${place.text} gave an index where the manifest of one platform was wanted`,
+  )
+}
+
+async function configFor(
+  place: Place,
+  manifest: Manifest,
+  { keeper, platform }: { readonly keeper: Keeper; readonly platform: Platform },
+): Promise<ImageConfig> {
+  // Documents of the store itself are read without the fetcher: there is no other place to fetch them from anew.
+  const document = isStore(place) ? nothingKept.document : keeper.document
+  const config = await readConfig(manifest, { place, keeper: { document } })
+  checkPlatform(place, config, platform)
+  return config
 }
 
 /** Brings blobs into the store, as {@link fetchImage} does. @throws ToolError those of the place and of the store */

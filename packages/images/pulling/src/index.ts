@@ -3,7 +3,13 @@
  *
  * @module
  */
-export { type FetchImageOptions, fetchImage, fetchLayers } from './fetch-image.js'
+export {
+  type FetchedImage,
+  type FetchImageOptions,
+  fetchDocuments,
+  fetchImage,
+  fetchLayers,
+} from './fetch-image.js'
 export { imagePlace } from './image-place.js'
 export { type PullOptions, pullImages } from './pull-images.js'
 export { type ReadImage, type ReadLayer, readImage } from './read-image.js'

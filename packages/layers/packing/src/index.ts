@@ -4,6 +4,7 @@
  * @module
  */
 
+export { CheckedBlobs } from './checked-blobs.js'
 export { encodingOf, isSameTar } from './encoding.js'
 export { packChanges, packTar } from './pack.js'
 export type { BlobSink, CompressOptions, PackedLayer, PackOptions } from './types.js'
