@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ToolError } from '@pipelayer/errors'
 import { isObject, type JsonObject } from '@pipelayer/oci'
 
@@ -40,9 +41,8 @@ export function withEdits(document: JsonObject, edits: ConfigEdits): JsonObject 
     ...(listed(edits.unsetLabels) || listed(edits.labels) ? { Labels: withLabels(old.Labels, edits) } : {}),
     ...(edits.stopSignal === undefined ? {} : { StopSignal: edits.stopSignal }),
   }
-  return Object.keys(changed).length === 0
-    ? document
-    : { ...document, config: defined({ ...old, ...changed }) }
+  const config = defined({ ...old, ...changed })
+  return isDeepStrictEqual(config, old) ? document : { ...document, config }
 }
 
 /**

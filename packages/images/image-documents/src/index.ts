@@ -3,9 +3,9 @@
  *
  * @module
  */
-export { familyTypes, indexDocument, indexEntry, readDocument } from './documents.js'
+export { familyTypes, indexDocument, indexEntry, layerDescriptor, readDocument } from './documents.js'
 export { type ConfigEdits, pairs, withEdits } from './edits.js'
 export { type FinishedImage, type FinishOptions, finishImage } from './finish.js'
 export type { ImageParts } from './image-parts.js'
 export { editsOf } from './option-edits.js'
-export { relisted } from './relisted.js'
+export { annotated, relisted, replacing } from './relisted.js'

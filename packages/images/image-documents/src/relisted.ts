@@ -26,6 +26,36 @@ export function relisted(
     const { mediaType, digest, size } = manifest
     return { ...rest, mediaType, digest, size }
   })
-  const { from: _places, data: _bytes, references: _names, ...rest } = record
-  return { ...rest, ...store.putBytes(Buffer.from(JSON.stringify({ ...document, manifests }))) }
+  return written(record, { ...document, manifests }, store)
+}
+
+/**
+ * Writes a manifest anew with further annotations; everything else that it says stays.
+ *
+ * @throws {ToolError} `BLOB_UNKNOWN`, `MANIFEST_INVALID`
+ */
+export function annotated(
+  record: ManifestRecord,
+  annotations: Readonly<Record<string, string>>,
+  store: Layout,
+): ManifestRecord {
+  const bytes = readDocument(record, store)
+  const old = parseManifest(bytes, { mediaType: record.mediaType })
+  const document = JSON.parse(bytes.toString('utf8')) as object
+  return written(record, { ...document, annotations: { ...old.annotations, ...annotations } }, store)
+}
+
+/** The record of a document, without the places and names of the one that it replaces. */
+export function replacing(
+  record: ManifestRecord,
+  by: Descriptor & { readonly path?: string },
+): ManifestRecord {
+  const { from: _places, data: _bytes, references: _names, path: _path, ...rest } = record
+  const { mediaType, digest, size, path } = by
+  return { ...rest, mediaType, digest, size, ...(path === undefined ? {} : { path }) }
+}
+
+function written(record: ManifestRecord, document: object, store: Layout): ManifestRecord {
+  const { mediaType } = record
+  return replacing(record, { mediaType, ...store.putBytes(Buffer.from(JSON.stringify(document))) })
 }

@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import { need, runPipe, tempDir } from '@pipelayer/testkit'
+import t from 'tap'
+import { type ImgEditArguments, optionsOf } from '../src/arguments.js'
+
+const NONE: ImgEditArguments = {
+  _: [],
+  cmd: [],
+  entrypoint: [],
+  env: [],
+  label: [],
+  workdir: undefined,
+  user: undefined,
+  expose: [],
+  volume: [],
+  'stop-signal': undefined,
+  'unset-env': [],
+  'unset-label': [],
+  annotation: [],
+  author: undefined,
+  created: undefined,
+  append: [],
+  rebase: undefined,
+  'strip-history': false,
+  store: undefined,
+  'plain-http': false,
+  'tls-ca': [],
+  'tls-cert': undefined,
+  'tls-key': undefined,
+  rate: undefined,
+  timeout: 600,
+}
+
+t.test('options', async t => {
+  const env = { PIPELAYER_STORE: `${tempDir(t, 'options')}/s`, SOURCE_DATE_EPOCH: '7' }
+  const context = { env, signal: new AbortController().signal, warn: () => undefined }
+  const given = {
+    ...NONE,
+    rebase: 'store:a:1=store:a:2',
+    created: '2024-01-31 12:00:00Z',
+    'unset-env': ['A'],
+  }
+  t.match(optionsOf(given, context), {
+    rebase: { old: 'store:a:1', new: 'store:a:2' },
+    created: '2024-01-31T12:00:00Z',
+    config: { unsetEnv: ['A'] },
+    sourceDateEpoch: 7,
+  })
+  t.equal(optionsOf(NONE, context).created, undefined, 'SOURCE_DATE_EPOCH bounds times of files alone')
+  const rows: readonly [args: Partial<ImgEditArguments>, code: string][] = [
+    [{ env: ['A'] }, 'USAGE'],
+    [{ label: ['=x'] }, 'USAGE'],
+    [{ annotation: ['x'] }, 'USAGE'],
+    [{ 'unset-env': ['A=1'] }, 'USAGE'],
+    [{ 'unset-label': [''] }, 'USAGE'],
+    [{ expose: ['80:80'] }, 'USAGE'],
+    [{ entrypoint: ['[1]'] }, 'USAGE'],
+    [{ rebase: 'a' }, 'USAGE'],
+    [{ rebase: 'a=' }, 'USAGE'],
+    [{ rebase: 'a=b=c' }, 'USAGE'],
+    [{ rebase: 'docker:a=b' }, 'PLACE_INVALID'],
+    [{ created: 'yesterday' }, 'TIME_INVALID'],
+  ]
+  for (const [args, code] of rows)
+    t.throws(() => optionsOf({ ...NONE, ...args }, context), { code, status: 2 }, JSON.stringify(args))
+})
+
+t.test('on a pipe', { skip: need('skopeo', 'umoci', 'jq') }, async t => {
+  const top = tempDir(t, 'pipe')
+  const env = { PIPELAYER_STORE: `${top}/s`, SOURCE_DATE_EPOCH: '1700000000' }
+  const run = (command: string) => runPipe(command, { cwd: top, env })
+  const config = (tag: string) =>
+    JSON.parse(
+      execFileSync('skopeo', ['inspect', '--config', '--raw', `oci:${top}/o:${tag}`], { encoding: 'utf8' }),
+    )
+  fs.mkdirSync(`${top}/tree`)
+  fs.writeFileSync(`${top}/tree/f`, 'content')
+  const made = 'layer-pack --dir tree | manifest-gen --cmd old -e PATH=/bin --label l=1'
+  t.equal((await run(`${made} -t app:1 | blob-put store:app:1 | blob-put oci:o:1`)).status, 0)
+
+  const one = await run(
+    'img-pull store:app:1 | jq -c "select(.type != \\"end\\")" > a; img-pull store:app:1 | img-edit | jq -c "select(.type != \\"end\\")" | cmp - a',
+  )
+  t.equal(one.status, 0, 'without an option the stream stays')
+
+  const flags = `--env A=b --unset-env PATH --label a=b --unset-label l --entrypoint '["/f","x"]' --cmd y --user 1000 --workdir /w --expose 80 --author me --created 2024-01-31T00:00:00Z`
+  t.equal((await run(`img-pull store:app:1 | img-edit ${flags} | blob-put oci:o:2`)).status, 0)
+  t.equal((await run(`img-pull store:app:1 | img-edit ${flags} | manifest-gen | blob-put oci:o:3`)).status, 0)
+  const names = JSON.parse(fs.readFileSync(`${top}/o/index.json`, 'utf8')).manifests as { digest: string }[]
+  t.equal(names[1]?.digest, names[2]?.digest, 'manifest-gen behind it changes nothing')
+  execFileSync(
+    'umoci',
+    'config --image o:1 --tag umoci --config.env A=b --clear=config.env --clear=config.labels --config.label a=b --config.entrypoint /f --config.entrypoint x --config.cmd y --config.user 1000 --config.workingdir /w --config.exposedports 80/tcp --author me --created 2024-01-31T00:00:00Z --no-history'.split(
+      ' ',
+    ),
+    { cwd: top },
+  )
+  t.same(config('2'), config('umoci'), 'umoci config makes the same of it')
+
+  const appended = `img-pull store:app:1 | img-edit --append tree --append <(layer-pack --dir tree) --strip-history`
+  t.equal((await run(`${appended} | blob-put oci:o:4`)).status, 0)
+  t.same(
+    [config('4').rootfs.diff_ids.length, config('4').history],
+    [3, Array(3).fill({ created: '2023-11-14T22:13:20Z' })],
+  )
+
+  const bad: readonly [command: string, status: number, stderr: RegExp, why: string][] = [
+    ['img-edit --env A', 2, /--env takes KEY=VALUE/, 'a wrong value, before stdin is read'],
+    [
+      'img-pull store:app:1 | img-edit --append none | blob-put oci:o:5',
+      1,
+      /none.*\[ENOENT\]/,
+      'no such layer',
+    ],
+    [
+      'img-pull store:app:1 | img-edit --append <(false) | blob-put oci:o:5',
+      1,
+      /is empty \[LAYER_INVALID\]/,
+      'a layer whose program failed',
+    ],
+    [
+      'img-pull store:app:1 | img-edit --rebase store:none:1=store:app:1 | blob-put oci:o:5',
+      1,
+      /MANIFEST_UNKNOWN/,
+      'no such base',
+    ],
+    [
+      'layer-pack --dir tree | img-edit --user 1 | blob-put oci:o:5',
+      1,
+      /put manifest-gen before.*\[CONFIG_MISSING\]/,
+      'no config',
+    ],
+    [
+      'img-pull store:app:1 | head -n 3 | img-edit --user 1 | blob-put oci:o:5',
+      1,
+      /INPUT_CUT/,
+      'a stream that was cut',
+    ],
+    [
+      `{ img-pull store:app:1; ${made} -t b; } | img-edit --streams 2 --user 1 | blob-put store:one:1`,
+      1,
+      /PLACE_TAKEN/,
+      'two images, one name',
+    ],
+  ]
+  for (const [command, status, stderr, why] of bad) {
+    const { status: got, stderr: text } = await run(command)
+    t.same([got, stderr.test(text)], [status, true], `${why}: ${text}`)
+  }
+  t.notMatch(fs.readFileSync(`${top}/o/index.json`, 'utf8'), '"5"', 'nothing was published')
+  t.notMatch(fs.readFileSync(`${top}/s/index.json`, 'utf8'), 'one:1')
+})
