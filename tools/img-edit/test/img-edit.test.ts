@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
-import { need, runPipe, tempDir } from '@pipelayer/testkit'
+import { need, runPipe, startRegistry, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { type ImgEditArguments, optionsOf } from '../src/arguments.js'
 
@@ -151,3 +151,95 @@ t.test('on a pipe', { skip: need('skopeo', 'umoci', 'jq') }, async t => {
   t.notMatch(fs.readFileSync(`${top}/o/index.json`, 'utf8'), '"5"', 'nothing was published')
   t.notMatch(fs.readFileSync(`${top}/s/index.json`, 'utf8'), 'one:1')
 })
+
+t.test(
+  'from registry to registry',
+  { skip: need('skopeo', 'podman', 'docker-registry', 'root') },
+  async t => {
+    const top = tempDir(t, 'registry')
+    const { host } = await startRegistry(t)
+    const run = (command: string, store = 's') =>
+      runPipe(command, {
+        cwd: top,
+        env: { PIPELAYER_STORE: `${top}/${store}`, SOURCE_DATE_EPOCH: '1700000000' },
+      })
+    const good = async (command: string, store?: string): Promise<void> => {
+      const { statuses, stderr } = await run(command, store)
+      t.ok(
+        statuses.every(status => status === 0),
+        `${command}: ${stderr}`,
+      )
+    }
+    const raw = (tag: string, ...args: string[]) =>
+      JSON.parse(
+        execFileSync(
+          'skopeo',
+          ['inspect', ...args, '--raw', '--tls-verify=false', `docker://${host}/app:${tag}`],
+          { encoding: 'utf8' },
+        ),
+      )
+
+    fs.mkdirSync(`${top}/base`)
+    fs.mkdirSync(`${top}/tree`)
+    const platforms = ['amd64', 'arm64']
+    for (const [version, tag] of ['one', 'two'].entries()) {
+      fs.writeFileSync(`${top}/base/f`, tag)
+      const images = platforms.map(
+        arch => `layer-pack --dir base | manifest-gen --platform linux/${arch} -e BASE=${version}`,
+      )
+      await good(
+        `{ ${images.join('; ')}; } | manifest-gen --streams 2 --index -t base:1 | blob-put docker://${host}/base:${tag}`,
+      )
+    }
+    fs.writeFileSync(`${top}/tree/g`, 'app')
+    const pull = (name: string) => `img-pull --all-platforms --no-store docker://${host}/${name}`
+    const put = (name: string) => `blob-put docker://${host}/${name}`
+    await good(`${pull('base:one')} | img-edit --append tree --cmd /g | ${put('app:1')}`)
+
+    await good(`${pull('app:1')} | img-edit --env A=b | ${put('app:2')}`, 'fresh')
+    const sizes = execFileSync('find', ['fresh/blobs', '-type', 'f'], { cwd: top, encoding: 'utf8' })
+    t.equal(
+      sizes.trim().split('\n').length,
+      5,
+      'two configs, two manifests and an index: no layer was brought here',
+    )
+    for (const arch of platforms)
+      t.match(raw('2', '--config', '--override-arch', arch), {
+        architecture: arch,
+        config: { Env: ['BASE=0', 'A=b'], Cmd: ['/g'] },
+      })
+
+    await good(
+      `${pull('app:2')} | img-edit --rebase docker://${host}/base:one=docker://${host}/base:two | ${put('app:3')}`,
+    )
+    const base = raw('3', '--config').rootfs.diff_ids
+    const old = raw('2', '--config').rootfs.diff_ids
+    t.same([base.length, base[0] === old[0], base[1]], [2, false, old[1]])
+    await good(
+      `${pull('app:3')} | img-edit --rebase docker://${host}/base:two=docker://${host}/base:one | ${put('app:4')}`,
+    )
+    t.same(raw('4', '--config'), raw('2', '--config'), 'there and back')
+    const wrong = await run(
+      `${pull('app:3')} | img-edit --rebase docker://${host}/base:one=docker://${host}/base:two | ${put('app:5')}`,
+    )
+    t.match(wrong.stderr, /base:one is not its base: layer 1 .*\[BASE_MISMATCH\]/)
+    t.throws(() => raw('5'), 'nothing was published')
+
+    await good(
+      `img-pull docker://${host}/app:3 | img-edit --user 7 --stop-signal SIGINT --volume /v | blob-put oci:o:3`,
+    )
+    const podman = ['--root', `${top}/p`, '--runroot', `${top}/r`, '--storage-driver', 'vfs']
+    execFileSync('podman', [...podman, 'pull', '-q', `oci:${top}/o:3`], { stdio: 'pipe' })
+    const [{ Id: id = '' } = {}] = JSON.parse(
+      execFileSync('podman', [...podman, 'images', '--format', 'json'], { encoding: 'utf8' }),
+    )
+    const [seen] = JSON.parse(execFileSync('podman', [...podman, 'inspect', id], { encoding: 'utf8' }))
+    t.match(seen.Config, {
+      User: '7',
+      StopSignal: 'SIGINT',
+      Volumes: { '/v': {} },
+      Env: ['BASE=0', 'A=b'],
+      Cmd: ['/g'],
+    })
+  },
+)
