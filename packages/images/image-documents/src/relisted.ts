@@ -30,7 +30,8 @@ export function relisted(
 }
 
 /**
- * Writes a manifest anew with further annotations; everything else that it says stays.
+ * Writes a manifest anew with further annotations; everything else that it says stays. If it has them already, the
+ * record is returned as it is.
  *
  * @throws {ToolError} `BLOB_UNKNOWN`, `MANIFEST_INVALID`
  */
@@ -40,9 +41,10 @@ export function annotated(
   store: Layout,
 ): ManifestRecord {
   const bytes = readDocument(record, store)
-  const old = parseManifest(bytes, { mediaType: record.mediaType })
+  const { annotations: old = {} } = parseManifest(bytes, { mediaType: record.mediaType })
+  if (Object.entries(annotations).every(([key, value]) => old[key] === value)) return record
   const document = JSON.parse(bytes.toString('utf8')) as object
-  return written(record, { ...document, annotations: { ...old.annotations, ...annotations } }, store)
+  return written(record, { ...document, annotations: { ...old, ...annotations } }, store)
 }
 
 /** The record of a document, without the places and names of the one that it replaces. */

@@ -144,7 +144,9 @@ export class EditedStream {
   }
 
   async #manifest(record: ManifestRecord): Promise<AnyRecord[]> {
-    const open = this.#open.take(record.image) ?? { key: record, layers: [], held: [], hasBlobs: false }
+    const taken = this.#open.take(record.image) ?? { key: record, layers: [], held: [], hasBlobs: false }
+    // A step without changes has a record in some streams, and no layer in the image.
+    const open: OpenImage = { ...taken, layers: taken.layers.filter(({ empty }) => empty !== true) }
     const { config } = open
     if (config === undefined || open.hasBlobs || config.config.os === 'unknown') {
       this.#checkArtifact(record, open)
@@ -193,7 +195,6 @@ export class EditedStream {
   }
 
   #annotated(record: ManifestRecord, annotations: Readonly<Record<string, string>>): ManifestRecord {
-    if (Object.keys(annotations).length === 0) return record
     const after = annotated(record, annotations, this.#context.store)
     return after.digest === record.digest ? record : this.#changedTo(record, after)
   }

@@ -50,10 +50,9 @@ export class Rebase {
     const count = this.#checked(state, bases.old, key)
     const base = layersOf(bases.new, key, digest => this.#context.store.blobPath(digest))
     const history = historyFor(state, bases)
-    const { rootfs: _, history: _old, ...rest } = state.document
     return {
       ...state,
-      document: { ...rest, ...(history === undefined ? {} : { history }) },
+      document: { ...state.document, ...(history === undefined ? {} : { history }) },
       layers: [...base, ...state.layers.slice(count)],
       annotations: {
         ...(bases.reference === undefined ? {} : { 'org.opencontainers.image.base.name': bases.reference }),

@@ -75,6 +75,8 @@ t.test('editImages()', async t => {
     const [, , config, manifest] = await edit(image, { annotations: { k: 'v' } })
     t.same(config, image[2], 'an annotation leaves the config')
     t.match(read(manifest), { annotations: { k: 'v' }, config: { digest: String(image[2]?.digest) } })
+    const has = imageOf(store, ['a'], { manifest: { annotations: { k: 'v', l: 'w' } } })
+    t.same(await edit(has, { annotations: { k: 'v' } }), has, 'an annotation that is there')
     t.same(await edit(await edit(image, { annotations: { k: 'v' } }), { annotations: { k: 'v' } }), [
       ...image.slice(0, 3),
       manifest,
@@ -202,6 +204,10 @@ t.test('editImages()', async t => {
     t.same(history, [{ created_by: 'a' }, {}, { created: '2025-01-01T00:00:00Z', created_by: 'tar' }])
     const none = imageOf(store, ['a'], { config: { history: undefined } })
     t.notOk('history' in read(find(await edit(none, { append: [made] }), 'config')), 'no history stays none')
+    const gap = [image[0], { type: 'layer', image: '1', empty: true }, ...image.slice(1)] as AnyRecord[]
+    t.equal(read((await edit(gap, { append: [made] })).at(-1)).layers.length, 3, 'a step without changes')
+    const nameless = image.map(({ diffID: _, ...record }) => record) as AnyRecord[]
+    await t.rejects(edit(nameless, SET), { code: 'DIFFID_MISSING' })
     const empty = { record: { type: 'layer' as const, empty: true as const }, history: { empty_layer: true } }
     const same = read(find(await edit(image, { append: [empty] }), 'config'))
     t.same([same.rootfs.diff_ids.length, same.history.length], [2, 3], 'a layer without changes')

@@ -69,6 +69,16 @@ t.test('rebase', async t => {
     'org.opencontainers.image.base.digest': next.at(-1)?.digest,
   })
   t.same(await rebase(image), out, 'the same again')
+  const back = await rebase(out, 'store:base:2', 'store:base:1')
+  const compact = back.find(({ type }) => type === 'config')
+  const there = await rebase(back)
+  t.equal(there[2]?.digest, out[2]?.digest, 'there and back and there')
+  t.same(compact?.config, image.find(({ type }) => type === 'config')?.config)
+  t.same(
+    (await rebase(image, 'store:base:1', 'store:base:1'))[3],
+    image[3],
+    'the same base: the config stays',
+  )
   t.same(
     (await rebase(out, 'store:base:2', 'store:base:1')).map(record => record.diffID).slice(0, 3),
     ['a', 'b', 'c'].map(diffID),
