@@ -7,11 +7,10 @@ export interface ConfigEdits {
   /** Without words the field is removed, as by `CMD []`. */
   readonly cmd?: readonly string[] | undefined
   readonly entrypoint?: readonly string[] | undefined
-  /** Names of variables that are removed, before others are set. */
-  readonly unsetEnv?: readonly string[]
+  /** Names that are removed, before others are set. */
+  readonly unset?: { readonly env?: readonly string[]; readonly labels?: readonly string[] }
   /** `NAME=VALUE`: replaces the variable of that name, or is appended. */
   readonly env?: readonly string[]
-  readonly unsetLabels?: readonly string[]
   /** `KEY=VALUE`. */
   readonly labels?: readonly string[]
   readonly workingDir?: string
@@ -32,13 +31,13 @@ export function withEdits(document: JsonObject, edits: ConfigEdits): JsonObject 
   const changed: Record<string, unknown> = {
     ...(edits.user === undefined ? {} : { User: edits.user }),
     ...(listed(edits.expose) ? { ExposedPorts: withKeys(old.ExposedPorts, edits.expose.map(port)) } : {}),
-    ...(listed(edits.unsetEnv) || listed(edits.env) ? { Env: withVariables(old.Env, edits) } : {}),
+    ...(listed(edits.unset?.env) || listed(edits.env) ? { Env: withVariables(old.Env, edits) } : {}),
     // As in a Dockerfile, a new entrypoint removes the old arguments.
     ...(edits.entrypoint === undefined ? {} : { Entrypoint: filled(edits.entrypoint), Cmd: undefined }),
     ...(edits.cmd === undefined ? {} : { Cmd: filled(edits.cmd) }),
     ...(listed(edits.volumes) ? { Volumes: withKeys(old.Volumes, edits.volumes) } : {}),
     ...(edits.workingDir === undefined ? {} : { WorkingDir: edits.workingDir }),
-    ...(listed(edits.unsetLabels) || listed(edits.labels) ? { Labels: withLabels(old.Labels, edits) } : {}),
+    ...(listed(edits.unset?.labels) || listed(edits.labels) ? { Labels: withLabels(old.Labels, edits) } : {}),
     ...(edits.stopSignal === undefined ? {} : { StopSignal: edits.stopSignal }),
   }
   const config = defined({ ...old, ...changed })
@@ -84,17 +83,17 @@ export function words(values: readonly string[], option: string): readonly strin
   )
 }
 
-function withVariables(old: unknown, { env = [], unsetEnv = [] }: ConfigEdits): string[] | undefined {
+function withVariables(old: unknown, { env = [], unset }: ConfigEdits): string[] | undefined {
   const variables = new Map<string, string>()
   const before = Array.isArray(old) ? old.filter(text => typeof text === 'string') : []
   for (const text of before) variables.set(text.split('=', 1)[0] ?? text, text)
-  for (const name of unsetEnv) variables.delete(name)
+  for (const name of unset?.env ?? []) variables.delete(name)
   for (const [name, value] of Object.entries(pairs(env, '--env'))) variables.set(name, `${name}=${value}`)
   return filled([...variables.values()])
 }
 
-function withLabels(old: unknown, { labels = [], unsetLabels = [] }: ConfigEdits): JsonObject | undefined {
-  const kept = Object.entries(objectOr(old)).filter(([key]) => !unsetLabels.includes(key))
+function withLabels(old: unknown, { labels = [], unset }: ConfigEdits): JsonObject | undefined {
+  const kept = Object.entries(objectOr(old)).filter(([key]) => unset?.labels?.includes(key) !== true)
   const all = { ...Object.fromEntries(kept), ...pairs(labels, '--label') }
   return Object.keys(all).length === 0 ? undefined : all
 }

@@ -24,11 +24,15 @@ t.test('withEdits()', async t => {
       { ...before, Entrypoint: ['x'], Cmd: undefined },
       'a new entrypoint has no arguments',
     ],
-    [{ unsetEnv: ['A', 'B'] }, { ...before, Env: ['PATH=/bin'] }, 'a variable that is not there is no error'],
-    [{ unsetEnv: ['A', 'PATH'] }, { ...before, Env: undefined }, 'the last variable'],
-    [{ unsetEnv: ['A'], env: ['A=2'] }, { ...before, Env: ['PATH=/bin', 'A=2'] }, 'removed, then set'],
-    [{ unsetLabels: ['l'] }, { ...before, Labels: undefined }, 'the last label'],
-    [{ unsetLabels: ['l'], labels: ['m=a=b'] }, { ...before, Labels: { m: 'a=b' } }, 'a value with ='],
+    [
+      { unset: { env: ['A', 'B'] } },
+      { ...before, Env: ['PATH=/bin'] },
+      'a variable that is not there is no error',
+    ],
+    [{ unset: { env: ['A', 'PATH'] } }, { ...before, Env: undefined }, 'the last variable'],
+    [{ unset: { env: ['A'] }, env: ['A=2'] }, { ...before, Env: ['PATH=/bin', 'A=2'] }, 'removed, then set'],
+    [{ unset: { labels: ['l'] } }, { ...before, Labels: undefined }, 'the last label'],
+    [{ unset: { labels: ['l'] }, labels: ['m=a=b'] }, { ...before, Labels: { m: 'a=b' } }, 'a value with ='],
   ]
   for (const [edits, after, why] of rows) {
     const wanted = JSON.parse(JSON.stringify({ os: 'linux', config: after }))

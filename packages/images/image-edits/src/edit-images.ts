@@ -37,9 +37,9 @@ function isNothing({
   stripHistory,
   append,
 }: ImageEdits): boolean {
-  const { cmd, entrypoint, ...others } = config
+  const { cmd, entrypoint, unset, ...others } = config
   const values = [cmd, entrypoint, author, created, rebase]
   if (stripHistory || append.length > 0 || values.some(value => value !== undefined)) return false
-  const lists = [...Object.values(others), Object.keys(annotations)]
+  const lists = [...Object.values(others), ...Object.values(unset ?? {}), Object.keys(annotations)]
   return lists.every(list => list === undefined || (Array.isArray(list) && list.length === 0))
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CONFIG_OPTIONS, type ConfigArgs, type OptionTable } from '@pipelayer/cli'
+import { type Args, CONFIG_OPTIONS, type OptionTable } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
 import { editsOf, pairs } from '@pipelayer/image-documents'
 import { creationTime } from '@pipelayer/oci'
@@ -19,12 +19,7 @@ export const EDIT_OPTIONS = {
 } as const satisfies OptionTable
 
 /** The values of {@link EDIT_OPTIONS}. */
-export interface EditArgs extends ConfigArgs {
-  readonly 'unset-env': readonly string[]
-  readonly 'unset-label': readonly string[]
-  readonly annotation: readonly string[]
-  readonly author: string | undefined
-}
+export type EditArgs = Omit<Args<typeof EDIT_OPTIONS>, '_'>
 
 /**
  * The edits that the options ask for.
@@ -32,10 +27,12 @@ export interface EditArgs extends ConfigArgs {
  * @throws ToolError `USAGE`, status 2
  */
 export function imageEditsOf(args: EditArgs): Pick<ImageEdits, 'config' | 'annotations' | 'author'> {
-  const unsetEnv = names(args['unset-env'], '--unset-env')
-  const unsetLabels = names(args['unset-label'], '--unset-label')
+  const unset = {
+    env: names(args['unset-env'], '--unset-env'),
+    labels: names(args['unset-label'], '--unset-label'),
+  }
   return {
-    config: { ...editsOf(args), unsetEnv, unsetLabels },
+    config: { ...editsOf(args), unset },
     annotations: pairs(args.annotation, '--annotation'),
     author: args.author,
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { appendedLayers, type PackContext, packedLayer } from './appended-layer.js'
+export { appendedLayers, packedLayer } from './appended-layer.js'
 export { editImages } from './edit-images.js'
 export { EDIT_OPTIONS, type EditArgs, imageEditsOf, timeOf } from './edit-options.js'
 export type { AppendedLayer, EditContext, ImageEdits } from './options.js'
