@@ -11,6 +11,7 @@ export { type LogLine, logWriter } from './log.js'
 export { checkRecord, recordError } from './parse.js'
 export { collect, pipe } from './pipe.js'
 export { readRecords, readReferences, UpstreamError } from './read.js'
+export type { GarbageRecord, UsageRecord, VerifiedRecord } from './store-types.js'
 export type {
   AnyRecord,
   BundleRecord,

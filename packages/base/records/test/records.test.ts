@@ -163,6 +163,7 @@ t.test('schemas: every type, and what passes through', async t => {
       'finding',
       'history',
       'image',
+      'garbage',
       'index',
       'instruction',
       'layer',
@@ -176,6 +177,8 @@ t.test('schemas: every type, and what passes through', async t => {
       'progress',
       'reference',
       'snapshot',
+      'usage',
+      'verified',
     ].sort(),
   )
   for (const type of ['constructor', '__proto__', 'toString', 'my-own'])
