@@ -120,7 +120,10 @@ function placesOf(options: KfRunOptions, store: Store): SourceSetup['places'] {
 function digestsFile(store: Store, context: string | undefined): string | undefined {
   if (context === undefined) return undefined
   const name = createHash('sha256').update(path.resolve(context)).digest('hex')
-  return path.join(store.folder('contexts'), name)
+  const file = path.join(store.folder('contexts'), name)
+  // The digests are written only when a file has changed, and are spared by garbage collection as long as they are used.
+  store.touch(file)
+  return file
 }
 
 function buildArg(text: string, env: KfRunOptions['env']): [string, string][] {

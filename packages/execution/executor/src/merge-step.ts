@@ -16,7 +16,7 @@ export async function mergeStep(setup: ExecutorSetup, request: MergeRequest): Pr
     await copyTree(request.below, whole)
     makeWay(Buffer.from(request.tree), Buffer.from(whole))
     await copyTree(request.tree, whole)
-    publishStep(dir, request)
+    publishStep(dir, { ...request, lowers: [request.tree, request.below] })
   } finally {
     fs.rmSync(dir, { recursive: true, force: true })
   }

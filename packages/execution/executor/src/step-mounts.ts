@@ -154,13 +154,24 @@ async function cache(setup: ExecutorSetup, wanted: BoundCache): Promise<Place> {
   // Another step holds the cache. A private cache then starts empty, and is removed after this build.
   const place =
     wanted.sharing === 'private' && lock === undefined ? path.join(setup.newDir('cache'), id) : dir
-  if (!fs.existsSync(place)) {
+  if (fs.existsSync(place)) markUsed(place)
+  else {
     if (wanted.origin === undefined) makeCache(place, wanted)
     else await seedCache(setup, place, { root: wanted.origin.root, source: wanted.source })
   }
   return {
     mount: bindMount(place, { target: wanted.target, writable: !wanted.readonly }),
     close: () => lock !== undefined && fs.closeSync(lock),
+  }
+}
+
+/** Garbage collection spares what was used lately. The content of a cache may be changed without a change of its time. */
+function markUsed(place: string): void {
+  const now = new Date()
+  try {
+    fs.utimesSync(place, now, now)
+  } catch {
+    // The cache may then be removed sooner, which costs time and nothing else.
   }
 }
 

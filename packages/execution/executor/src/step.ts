@@ -40,10 +40,19 @@ export async function executeStep(setup: ExecutorSetup, request: StepRequest): P
 }
 
 /** Writes the note of a step whose content lies in `dir`, and renames the folder to its place in the store. */
-export function publishStep(dir: string, step: Pick<StepRequest, 'created' | 'createdBy' | 'dir'>): void {
-  const note: StepNote = { created: step.created, createdBy: step.createdBy }
+export function publishStep(
+  dir: string,
+  step: Pick<StepRequest, 'created' | 'createdBy' | 'dir' | 'lowers'>,
+): void {
+  const { created, createdBy, lowers } = step
+  const note: StepNote = { created, createdBy, below: lowers.map(lower => folderIn(step.dir, lower)) }
   fs.writeFileSync(path.join(dir, STEP_NOTE), JSON.stringify(note))
   publish(dir, step.dir)
+}
+
+/** The first three parts of a directory's path in the store that `dir`, as `steps/FORM/KEY`, lies in. */
+function folderIn(dir: string, lower: string): string {
+  return path.relative(path.resolve(dir, '../../..'), lower).split('/').slice(0, 3).join('/')
 }
 
 async function onOverlay(setup: ExecutorSetup, request: StepRequest, dir: string): Promise<void> {

@@ -94,6 +94,7 @@ export class StepTrees {
     const lowers: string[] = []
     for (const step of chain.steps.toReversed()) {
       const folder = await this.folder(step)
+      this.#options.store.touch(folder.dir)
       const whole = folder.form === 'tree' ? await this.#whole(step, folder) : undefined
       // A whole tree holds the files of everything below it.
       if (whole !== undefined) return { lowers: [...lowers, whole], isWhole: lowers.length === 0 }
@@ -159,6 +160,7 @@ export class StepTrees {
       this.#options.say.info(`unpacking ${layers.length} layers of the base image`)
       await this.#once(needed[0] ?? '', { op: 'unpack', layers }, chain.base)
     }
+    for (const dir of needed) this.#options.store.touch(dir)
     return { lowers: needed, isWhole: form === 'tree' || needed.length === 0 }
   }
 

@@ -105,6 +105,7 @@ export class GitRepository {
     const dir = path.join(folder, createHash('sha256').update(remote).digest('hex'))
     const lock = await lockFile(`${dir}.lock`, { wait: true, signal: options.signal })
     try {
+      options.store.touch(`${dir}.lock`)
       const repository = new GitRepository(dir, remote, options)
       await repository.#prepare()
       return await work(repository)

@@ -142,9 +142,10 @@ class HttpMemory {
   read(): Remembered | undefined {
     try {
       const found: unknown = JSON.parse(fs.readFileSync(this.#file, 'utf8'))
-      return isRemembered(found) && this.#store.hasBlob(found.digest as Digest, found.size)
-        ? found
-        : undefined
+      if (!isRemembered(found) || !this.#store.hasBlob(found.digest as Digest, found.size)) return undefined
+      this.#store.touch(this.#file)
+      this.#store.touch(this.#store.blobPath(found.digest as Digest))
+      return found
     } catch (error) {
       // A damaged note only means that the file is downloaded again.
       if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined

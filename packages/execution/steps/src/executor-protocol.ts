@@ -262,6 +262,11 @@ export type Reply =
 export interface StepNote {
   readonly created: string
   readonly createdBy: string
+  /**
+   * The folders of the steps and layers that the step was executed on, by their paths in the store: `steps/root/9d...`.
+   * They are kept as long as the step: if one were executed anew, its content could differ from what this step saw.
+   */
+  readonly below?: readonly string[]
 }
 export const STEP_NOTE = 'step.json'
 export const UPPER = 'upper'

@@ -6,8 +6,9 @@ import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import type { BlobWriter, ExpectedBlob, ProvenBlob } from '@pipelayer/layout'
 import { Layout, partialBlobsIn, proveFile, replaceFile } from '@pipelayer/layout'
 import { MAX_DOCUMENT } from '@pipelayer/oci'
-import { isAvailable, isOrphan, ofdLock, ownedName, readRegular } from '@pipelayer/sys'
+import { isOrphan, ownedName, readRegular } from '@pipelayer/sys'
 import { type Area, areaFolder } from './areas.js'
+import { type Patience, shareLease, takeLease } from './lease.js'
 import { openPartial, partialName } from './partial-blob.js'
 import { UploadState } from './upload-state.js'
 
@@ -29,7 +30,7 @@ export class Store extends Layout {
   static override open(root: string, options: { readonly create?: boolean } = {}): Store {
     const store = new Store(root)
     store.prepare({ create: options.create !== false })
-    store.#holdLease()
+    store.#lease = shareLease(store.root)
     return store
   }
 
@@ -41,6 +42,31 @@ export class Store extends Layout {
       if (error instanceof ToolError && error.code === 'LAYOUT_MISSING') return undefined
       throw error
     }
+  }
+
+  /**
+   * Opens the store for garbage collection: no other tool of ours works with it until {@link endLease}. Waits while
+   * others do, for `waitMs` at most.
+   *
+   * @returns undefined where the store does not exist
+   * @throws {ToolError} `STORE_BUSY`, status 75; `LEASE_UNAVAILABLE`; `LAYOUT_INVALID`; the system's
+   */
+  static async openAlone(root: string, patience: Patience): Promise<Store | undefined> {
+    const store = new Store(root)
+    try {
+      store.prepare({ create: false })
+    } catch (error) {
+      if (error instanceof ToolError && error.code === 'LAYOUT_MISSING') return undefined
+      throw error
+    }
+    store.#lease = await takeLease(store.root, patience)
+    return store
+  }
+
+  /** Releases the lease, so that other tools may work with the store. */
+  endLease(): void {
+    if (this.#lease !== undefined) fs.closeSync(this.#lease)
+    this.#lease = undefined
   }
 
   /** A folder of the store, absolute; it may not be there yet. */
@@ -157,12 +183,14 @@ export class Store extends Layout {
     })
   }
 
-  /** The record of {@link putPacked}; undefined where its blob is gone. */
+  /** The record of {@link putPacked}, which is marked as used; undefined where its blob is gone. */
   getPacked(cacheKey: Digest, how: string): Record<string, unknown> | undefined {
     try {
-      const note = readRegular(this.#packedPath(cacheKey, how), MAX_DOCUMENT)
-      const record: unknown = JSON.parse(note.toString('utf8'))
-      return isPacked(record) && (record.empty === true || this.#holds(record)) ? record : undefined
+      const file = this.#packedPath(cacheKey, how)
+      const record: unknown = JSON.parse(readRegular(file, MAX_DOCUMENT).toString('utf8'))
+      if (!isPacked(record) || !(record.empty === true || this.#holds(record))) return undefined
+      this.touch(file)
+      return record
     } catch (error) {
       // A damaged record counts as missing, so the step is packed again and the build does not fail.
       if (error instanceof SyntaxError || errnoOf(error) === 'ENOENT') return undefined
@@ -183,7 +211,9 @@ export class Store extends Layout {
 
   #holds(record: Record<string, unknown>): boolean {
     const { digest, size } = record
-    return typeof digest === 'string' && typeof size === 'number' && this.hasBlob(digest, size)
+    if (typeof digest !== 'string' || typeof size !== 'number' || !this.hasBlob(digest, size)) return false
+    this.touch(this.blobPath(digest))
+    return true
   }
 
   /** @throws ToolError `STORE_NAME`: a name from a record or an option must not lead to another folder */
@@ -194,22 +224,6 @@ export class Store extends Layout {
 
   #packedFolder(cacheKey: Digest): string {
     return path.join(this.folder('packed'), encodedOf(parseDigest(cacheKey)))
-  }
-
-  /**
-   * Locks the lease, shared with all running tools; garbage collection locks it exclusively. The lock ends with the
-   * process.
-   */
-  #holdLease(): void {
-    if (!isAvailable()) return
-    const file = path.join(this.root, 'lease')
-    try {
-      this.#lease = fs.openSync(file, 'a+', 0o644)
-      ofdLock(this.#lease, 'shared', { wait: true })
-    } catch (error) {
-      // A store on a read-only disk needs no lease, since nothing can be collected from it.
-      if (!['EACCES', 'EROFS', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
-    }
   }
 }
 

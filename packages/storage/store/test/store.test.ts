@@ -34,7 +34,13 @@ t.test('Store: beside the blobs', async t => {
   t.same(store.getPacked(`sha256:${hex}`, 'gzip-6'), record)
   t.same([...store.listPacked(`sha256:${hex}`)], [['gzip-6', record]])
   t.same([...store.listPacked(`sha256:${hex.replaceAll(/./g, '0')}`)], [], 'nothing of another step')
-  fs.writeFileSync(`${store.root}/packed/${hex}/gzip-6.json`, '{')
+  const note = path.join(store.root, 'packed', hex, 'gzip-6.json')
+  for (const file of [note, store.blobPath(record.digest)]) {
+    fs.utimesSync(file, 1, 1)
+    store.getPacked(`sha256:${hex}`, 'gzip-6')
+    t.ok(fs.statSync(file).mtimeMs > 1000, 'a record that is used is marked, with its blob')
+  }
+  fs.writeFileSync(note, '{')
   t.equal(store.getPacked(`sha256:${hex}`, 'gzip-6'), undefined, 'a damaged note is no note')
   t.throws(() => store.getPacked(`sha256:${hex}`, '../x'), { code: 'STORE_NAME' })
   const names = (env: Record<string, string>) => defaultStorePath(env)
