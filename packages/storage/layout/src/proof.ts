@@ -1,8 +1,11 @@
 import fs from 'node:fs'
+import { promisify } from 'node:util'
 import { algorithmOf, type Digest, Hasher } from '@pipelayer/digest'
-import { systemError } from '@pipelayer/errors'
+import { errnoOf, systemError } from '@pipelayer/errors'
+import { openRegular } from '@pipelayer/sys'
 
 const READ_BYTES = 1024 * 1024
+const read = promisify(fs.read)
 
 /** The digest and size of a file's content. */
 export interface FileProof {
@@ -17,23 +20,23 @@ export interface FileProof {
  * Reads a whole file; undefined where it does not exist. Memory: 1 MiB.
  *
  * @param like - a digest, whose algorithm is used
- * @throws {ToolError} the system's
+ * @throws {ToolError} `FILE_INVALID`: it is a FIFO, a device or a directory; the system's
  */
 export async function proveFile(file: string, like: Digest): Promise<FileProof | undefined> {
-  if (!fs.existsSync(file)) return undefined
   try {
-    const handle = await fs.promises.open(file)
-    return await proofOf(handle, new Hasher(algorithmOf(like))).finally(() => handle.close())
+    const { fd } = openRegular(file)
+    return await proofOf(fd, new Hasher(algorithmOf(like))).finally(() => fs.closeSync(fd))
   } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw systemError(error, `read "${file}"`)
   }
 }
 
-async function proofOf(handle: fs.promises.FileHandle, hasher: Hasher): Promise<FileProof> {
-  const { ino } = await handle.stat()
+async function proofOf(fd: number, hasher: Hasher): Promise<FileProof> {
+  const { ino } = fs.fstatSync(fd)
   const buffer = Buffer.allocUnsafe(READ_BYTES)
   for (;;) {
-    const { bytesRead } = await handle.read(buffer, 0, READ_BYTES)
+    const { bytesRead } = await read(fd, buffer, 0, READ_BYTES, null)
     if (bytesRead === 0) return { digest: hasher.digest(), size: hasher.bytes, inode: ino }
     hasher.update(buffer.subarray(0, bytesRead))
   }
