@@ -7,6 +7,7 @@
 export type { ArgumentForm } from './arguments.js'
 export { parseCSVLine } from './csv.js'
 export { detectDirective, detectSyntax, readDirectives } from './directives.js'
+export { parseDuration } from './duration.js'
 export { type Expansion, expand, expandWord, expandWords } from './expand.js'
 export type { ExpandOptions } from './expander.js'
 export { fileFields, instructionFields, type SyntaxFields } from './fields.js'
