@@ -141,7 +141,16 @@ t.test('the same digest as root', { skip }, async t => {
   t.match(crossed.stderr, /\[SNAPSHOT_MAPPED\]/, 'nor are ids taken for those of the image')
   await place.run(`./as-user rm -rf ${store}/steps 2>&1`)
   t.ok(fs.existsSync(path.join(store, 'steps')), 'files of other ids')
-  await place.good(`./as-user ${INSIDE} rm -rf ${store}/steps`)
+  const env = { PIPELAYER_STORE: store }
+  const refusedGc = await place.run('./as-user setpriv --no-new-privs img-gc --min-age 0', { env })
+  t.equal(refusedGc.status, 1, 'without a user namespace they stay')
+  t.match(refusedGc.stderr, /as root, or as the user whose builds made it \[GARBAGE_KEPT\]/)
+  await place.good('./as-user img-gc --min-age 0', { env })
+  const left = ['steps', 'layers', 'caches'].flatMap(area => {
+    const folder = path.join(store, area)
+    return fs.readdirSync(folder).flatMap(form => fs.readdirSync(path.join(folder, form)))
+  })
+  t.same([...left, ...fs.readdirSync(path.join(store, 'tmp'))], [], 'img-gc removes them in a user namespace')
 })
 
 t.test('nothing is left', { skip }, async t => {
