@@ -1,7 +1,7 @@
 import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
 import { remoteOptions } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
-import { blobPut } from './index.js'
+import { blobPut, blobPutBytes, writesBytes } from './index.js'
 
 runTool({
   name: 'blob-put',
@@ -12,15 +12,22 @@ runTool({
       type: 'boolean',
       describe: 'read the layers that a layout, the store or a folder has, and put anew what is damaged',
     },
+    'additional-tag': {
+      type: 'array',
+      value: 'REFERENCE',
+      describe: 'a further name of the image in an archive that is given with a name',
+    },
     'dry-run': { type: 'boolean', describe: 'put nothing, and say what would be put' },
     ...REMOTE_OPTIONS,
   },
   positionals: { synopsis: '[PLACE]', min: 0, max: 1 },
   input: 'records',
+  output: args => (writesBytes({ place: args._[0], dryRun: args['dry-run'] }) ? 'bytes' : 'records'),
   run: (records, args, context) =>
-    blobPut(records, {
+    (writesBytes({ place: args._[0], dryRun: args['dry-run'] }) ? blobPutBytes : blobPut)(records, {
       place: args._[0],
       dryRun: args['dry-run'],
+      additionalTags: args['additional-tag'],
       verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
       ...remoteOptions(remoteAccess(args), context),

@@ -3,13 +3,13 @@
  *
  * @module
  */
+import { type ArchiveEntry, ArchiveWriter, entryOf } from '@pipelayer/archives'
 import { ToolError } from '@pipelayer/errors'
 import { isRoot, type Part, PartsInStream, putImage, Uploads } from '@pipelayer/image-streams'
 import { bare, type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
 import type { PlaceWriter } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
-import { ArchiveWriter } from './archive-writer.js'
 import { Missing } from './missing.js'
 
 export interface ImgExportOptions {
@@ -32,11 +32,12 @@ export async function* imgExport(
   records: AsyncIterable<AnyRecord>,
   options: ImgExportOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const task = new Export(options.store)
-  yield* task.archive.begin()
-  for await (const record of records) yield* task.take(record)
-  task.check()
-  yield* task.archive.end()
+  const task = new Export(options.store, await ArchiveWriter.create())
+  const written = task.run(records)
+  // A failure also breaks the archive off, so that it is thrown to the reader of the bytes.
+  written.catch(() => undefined)
+  yield* task.archive.bytes
+  await written
   task.confess()
 }
 
@@ -47,13 +48,27 @@ class Export {
   readonly #parts = new PartsInStream()
   readonly #missing = new Missing()
   readonly #failures: ToolError[] = []
+  readonly #images: ArchiveEntry[] = []
 
-  constructor(root: string) {
+  constructor(root: string, archive: ArchiveWriter) {
     this.#root = root
-    this.archive = new ArchiveWriter(digest => this.#store().openBlob(digest))
+    this.archive = archive
   }
 
-  async *take(record: AnyRecord): AsyncGenerator<Buffer, void, undefined> {
+  /** Writes the archive. @throws ToolError if it would hold no image, or a blob is not what it should be */
+  async run(records: AsyncIterable<AnyRecord>): Promise<void> {
+    try {
+      await this.archive.begin()
+      for await (const record of records) await this.#take(record)
+      this.#check()
+      await this.archive.end(this.#images)
+    } catch (error) {
+      this.archive.fail(error instanceof Error ? error : new Error(String(error)))
+      throw error
+    }
+  }
+
+  async #take(record: AnyRecord): Promise<void> {
     if (this.#missing.add(record)) return
     if (record.type === 'failed') this.#failures.push(new ToolError('IMAGES_FAILED', String(record.message)))
     this.#parts.add(record)
@@ -61,19 +76,18 @@ class Export {
     const put = await this.#plan(record)
     if (put === undefined) return
     for (const part of [...this.#proof(record), ...put])
-      yield* this.archive.blob(part, this.#missing.offset(part))
-    this.archive.name(bare(record), record.reference)
+      await this.archive.blob(part, () => this.#store().openBlob(part.digest), this.#missing.offset(part))
+    this.#images.push(entryOf(bare(record), record.reference))
   }
 
-  /** @throws ToolError if the archive would hold no image */
-  check(): void {
+  #check(): void {
     const [failure] = this.#failures
     const [open] = this.#parts.open()
     if (open !== undefined) {
       const why = 'no root manifest came for it; is manifest-gen missing?'
       throw new ToolError('IMAGE_INCOMPLETE', `cannot export image ${JSON.stringify(open)}: ${why}`)
     }
-    if (this.archive.images > 0) return
+    if (this.#images.length > 0) return
     throw failure ?? new ToolError('IMAGE_MISSING', 'there is nothing to export: no image came')
   }
 
@@ -81,7 +95,7 @@ class Export {
   confess(): void {
     const [first] = this.#failures
     if (first === undefined) return
-    const count = `${this.#failures.length} of ${this.#failures.length + this.archive.images} images`
+    const count = `${this.#failures.length} of ${this.#failures.length + this.#images.length} images`
     throw new ToolError('IMAGES_FAILED', `${count} are not in the archive, one because: ${first.message}`)
   }
 
@@ -90,7 +104,7 @@ class Export {
     const image = this.#parts.take(root.image)
     try {
       this.#store().checkName(root.reference, root.digest)
-      const traits = { isLocal: true, isStore: false, isStaged: false }
+      const traits = { isLocal: true, isStore: false, isStaged: false, isSerial: true }
       const place = { traits, text: 'the archive', write: this.#reader() }
       const source = { opener: (part: Part) => this.#opener(part) }
       const put = await putImage({ root, image, source, place, dryRun: true, uploads: new Uploads() })

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { archiveContent, archiveName } from '@pipelayer/archives'
 import { digestOf } from '@pipelayer/digest'
-import { archiveContent, archiveName } from '@pipelayer/image-streams'
 import type { AnyRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { readTar } from '@pipelayer/tar'

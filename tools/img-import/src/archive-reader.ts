@@ -1,7 +1,7 @@
 import fs from 'node:fs'
+import { type ArchiveContent, archiveContent } from '@pipelayer/archives'
 import type { Digest } from '@pipelayer/digest'
 import { attempt, ToolError } from '@pipelayer/errors'
-import { type ArchiveContent, archiveContent } from '@pipelayer/image-streams'
 import type { BlobWriter, ExpectedBlob } from '@pipelayer/layout'
 import type { Store } from '@pipelayer/store'
 import { type ReadEntry, type TarEvent, TarParser } from '@pipelayer/tar'

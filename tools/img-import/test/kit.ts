@@ -1,7 +1,7 @@
 // Archives for the tests of img-import, and a store that takes them.
 import fs from 'node:fs'
 import path from 'node:path'
-import { archiveName } from '@pipelayer/image-streams'
+import { archiveName } from '@pipelayer/archives'
 import { REF_NAME } from '@pipelayer/layout'
 import { type AnyRecord, checkRecord, collect } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'

@@ -1,7 +1,7 @@
 import os from 'node:os'
 import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
 import { platformOfNode } from '@pipelayer/oci'
-import { remoteOptions } from '@pipelayer/places'
+import { remoteOptions, stdinOf } from '@pipelayer/places'
 import { defaultStorePath } from '@pipelayer/store'
 import { imgPull } from './index.js'
 
@@ -36,6 +36,8 @@ runTool({
       noStore: args['no-store'],
       verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
+      // With "-", stdin is the list of references.
+      ...(!args._.includes('-') && { stdin: stdinOf(context) }),
       ...remoteOptions(remoteAccess(args), context),
     }),
 })

@@ -3,7 +3,6 @@
  *
  * @module
  */
-export { type ArchiveContent, archiveContent, archiveName } from './archive.js'
 export { type Closing, named } from './naming.js'
 export type { Part } from './parts.js'
 export { isRoot, PartsInStream } from './parts.js'

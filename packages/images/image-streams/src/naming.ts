@@ -23,6 +23,9 @@ export interface Closing {
  * written at once. If the source fails, the images that were complete still get their names. In a crash, only the names
  * that were not written yet are lost, not the blobs.
  *
+ * An index that is written last, as that of an archive, waits for the end of the source, and is not written if that
+ * fails.
+ *
  * @param now - a clock that never goes back, in milliseconds
  */
 export async function* named(
@@ -49,7 +52,7 @@ export async function* named(
     }
   } catch (error) {
     isOver = true
-    yield* batch.write()
+    if (!batch.isLast) yield* batch.write()
     throw error
   } finally {
     if (!isOver) await records.return?.()
@@ -68,9 +71,14 @@ class Batch {
     this.#now = now
   }
 
+  /** The names wait for the end of the source. */
+  get isLast(): boolean {
+    return this.#names[0]?.index.isLast === true
+  }
+
   /** The result of `next`, or undefined if names have to be written before it comes. */
   async unlessDue<T>(next: Promise<T>): Promise<T | undefined> {
-    if (this.#names.length === 0) return next
+    if (this.#names.length === 0 || this.isLast) return next
     let timer: NodeJS.Timeout | undefined
     const due = new Promise<undefined>(resolve => {
       timer = setTimeout(() => resolve(undefined), Math.max(0, this.#due - this.#now()))
@@ -82,23 +90,24 @@ class Batch {
     }
   }
 
-  *take({ record, name }: Closing): Generator<AnyRecord, void, undefined> {
+  async *take({ record, name }: Closing): AsyncGenerator<AnyRecord, void, undefined> {
     if (name === undefined && this.#held.length === 0) {
       yield record
       return
     }
     this.#held.push(record)
     if (name !== undefined) this.#names.push(name)
+    if (this.isLast) return
     if (this.#now() >= this.#due || this.#held.length > MAX_HELD) yield* this.write()
   }
 
-  *write(): Generator<AnyRecord, void, undefined> {
+  async *write(): AsyncGenerator<AnyRecord, void, undefined> {
     const started = this.#now()
     const indexes = new Map(this.#names.map(({ index }) => [index.id, index]))
     const names = this.#names
     this.#names = []
     for (const index of indexes.values()) {
-      index.write(names.filter(name => name.index.id === index.id).map(({ entry }) => entry))
+      await index.write(names.filter(name => name.index.id === index.id).map(({ entry }) => entry))
     }
     if (indexes.size > 0) this.#due = this.#now() + (this.#now() - started) * REST_FACTOR
     const held = this.#held

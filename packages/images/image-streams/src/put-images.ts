@@ -1,7 +1,14 @@
 import { isDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
-import { Connections, openPlace, type Place, type PlaceOptions, type Published } from '@pipelayer/places'
+import {
+  Archives,
+  Connections,
+  openPlace,
+  type Place,
+  type PlaceOptions,
+  type Published,
+} from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import { PutAhead } from './ahead.js'
@@ -10,7 +17,7 @@ import { type ClosedImage, isRoot, PartsInStream } from './parts.js'
 import { type Planned, type Put, putImage } from './put.js'
 import { sideBySide } from './side-by-side.js'
 import { BlobSource } from './source.js'
-import { takesMany, targetOf } from './target.js'
+import { isArchive, takesMany, targetOf } from './target.js'
 import { Uploads } from './uploads.js'
 
 export interface PutImagesOptions extends PlaceOptions {
@@ -51,22 +58,29 @@ export async function* putImages(
 ): AsyncGenerator<AnyRecord, void, undefined> {
   checkPlace(options)
   const connections = new Connections()
+  const archives = new Archives()
   const put = new StreamPut({
     ...options,
     registries: { ...options.registries, connections },
     defersNames: true,
+    archives,
   })
   try {
     yield* named(put.run(records))
     put.check()
   } finally {
     await put.close()
+    await archives.close()
     await connections.close()
   }
 }
 
 function checkPlace(options: PutImagesOptions): void {
-  const { place } = options
+  const { place, additionalTags = [] } = options
+  if (additionalTags.length > 0 && (takesMany(place) || !isArchive(place))) {
+    const why = 'only an archive with a name takes further ones'
+    throw new ToolError('PLACE_INVALID', `cannot put ${additionalTags.join(', ')}: ${why}`, { status: 2 })
+  }
   if (place === undefined) return
   try {
     if (!takesMany(place)) openPlace(place, options)
@@ -109,8 +123,10 @@ class StreamPut {
 
   run(records: AsyncIterable<AnyRecord>): AsyncGenerator<Closing, void, undefined> {
     const isLight = (item: Item): boolean => 'record' in item
-    // A plan says for each blob whether it is put for the first time, which depends on the order of the images.
-    const count = this.#options.dryRun ? 1 : PARALLEL
+    // A plan says for each blob whether it is put for the first time, which depends on the order of the images. So does
+    // what an archive holds.
+    const isSerial = this.#options.dryRun || isArchive(this.#options.place)
+    const count = isSerial ? 1 : PARALLEL
     return sideBySide(this.#items(records), { count, isLight }, item =>
       'record' in item ? passed(item) : item.isAlone ? this.#put(item) : this.#putOneOfMany(item),
     )
@@ -139,7 +155,7 @@ class StreamPut {
     const { place: text, dryRun } = this.#options
     if (text === undefined || dryRun || takesMany(text)) return undefined
     const place = openPlace(text, this.#options)
-    if (place.traits.isLocal) return undefined
+    if (place.traits.isLocal || place.traits.isSerial) return undefined
     return new PutAhead({ place, source: this.#source, uploads: this.#uploads })
   }
 
@@ -265,7 +281,8 @@ class StreamPut {
     const text = targetOf(place, root)
     const other = this.#taken.get(text)
     // One image under two spellings of its name is no conflict. Images without a name are none either.
-    const isFree = takesMany(place) && (root.reference === undefined || other === root.digest)
+    const isUnnamed = root.reference === undefined || text === place
+    const isFree = takesMany(place) && (isUnnamed || other === root.digest)
     if (other !== undefined && !isFree) {
       const why = 'its name without the domain is that of another image'
       throw new ToolError('PLACE_TAKEN', `cannot put a second image to ${text}: ${why}`)

@@ -69,13 +69,14 @@ export async function putImage(options: PutOptions): Promise<Put> {
 class ImagePut {
   readonly #options: PutOptions
   readonly #how: OpenOptions
-  readonly #limit: Limit = limitTo(PARALLEL)
+  readonly #limit: Limit
   /** The configs that were read already. */
   readonly #configs = new Map<string, Buffer>()
   readonly #plan: Plan = { blobs: new Map(), manifests: [], there: new Map() }
 
   constructor(options: PutOptions, signal: AbortSignal) {
     this.#options = options
+    this.#limit = limitTo(options.place.traits.isSerial ? 1 : PARALLEL)
     this.#how = { signal, leaves: !options.place.traits.isLocal }
   }
 

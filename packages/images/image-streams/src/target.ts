@@ -8,6 +8,7 @@
  * docker://h/x/    docker://h/x/library/app:1       a prefix: the path and the tag are added
  * oci:DIR:name     oci:DIR:name
  * oci:DIR          oci:DIR:docker.io/library/app:1  (oci:DIR/ as well)
+ * oci-archive:F    oci-archive:F:docker.io/library/app:1      (docker-archive:F as well; `app@DIGEST` gets no name)
  * registry-fs:R    registry-fs:R:library/app:1      (R:x:2 is R:x:2, R:x/ a prefix)
  * store:x:2        store:x:2
  * store:           store:docker.io/library/app:1    (store:x/ is a prefix)
@@ -18,6 +19,9 @@
 import { ToolError } from '@pipelayer/errors'
 import { parseOci, parsePlace } from '@pipelayer/places'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
+
+/** Places that are one file for many images. */
+const ARCHIVES = new Set(['docker-archive', 'oci-archive'])
 
 /** What is known about an image that is to be put. */
 export interface Named {
@@ -37,6 +41,7 @@ export function targetOf(place: string | undefined, { reference, subject }: Name
   if (place === undefined) return `docker://${needed(reference, 'to put it anywhere: give a PLACE')}`
   const { transport, rest } = parsePlace(place)
   if (transport === 'oci') return ociTarget(rest, reference)
+  if (ARCHIVES.has(transport)) return archiveTarget(transport, rest, reference)
   if (isWholeFolder(transport, rest))
     return `${transport}:${rest.replace(/(?<=.)\/+$/, '')}:${pathOf(place, reference)}`
   if (rest === '') return `${transport}:${needed(reference, `for ${place}`)}`
@@ -54,10 +59,17 @@ function beside(place: string, reference: string): string {
   return `docker://${formatReference({ domain, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) })}`
 }
 
+/** True for a place that is one file for many images. */
+export function isArchive(place: string | undefined): boolean {
+  return place !== undefined && ARCHIVES.has(parsePlace(place).transport)
+}
+
 /** True when every image of a stream gets a place of its own. */
 export function takesMany(place: string | undefined): boolean {
-  if (place === undefined || place.endsWith('/')) return true
+  if (place === undefined) return true
   const { transport, rest } = parsePlace(place)
+  if (place.endsWith('/') && !ARCHIVES.has(transport)) return true
+  if (ARCHIVES.has(transport)) return isOpenArchive(transport, rest)
   return transport === 'oci' ? isOpen(rest) : rest === '' || isWholeFolder(transport, rest)
 }
 
@@ -65,6 +77,23 @@ function ociTarget(rest: string, reference: string | undefined): string {
   if (!isOpen(rest)) return `oci:${rest}`
   const { directory } = parseOci(rest)
   return reference === undefined ? `oci:${directory}` : `oci:${directory}:${reference}`
+}
+
+// The names in an archive are tags. One that pins a digest and has no tag is left out, as `docker save` does.
+function archiveTarget(transport: string, rest: string, reference: string | undefined): string {
+  const place = `${transport}:${rest}`
+  if (reference === undefined || !isOpenArchive(transport, rest)) return place
+  const { domain, path, tag, digest } = parseNormalized(reference)
+  if (tag === undefined && digest !== undefined) return place
+  const { directory: file } = parseOci(rest, transport)
+  const named = { domain, path, ...(tag !== undefined && { tag }) }
+  return `${transport}:${file}:${formatReference(withDefaultTag(named))}`
+}
+
+// An archive that was named without an image. It takes each image under the image's own name.
+function isOpenArchive(transport: string, rest: string): boolean {
+  const { tag, index, digest } = parseOci(rest, transport)
+  return tag === undefined && index === undefined && digest === undefined
 }
 
 // The folder of a registry, named without a repository.

@@ -1,15 +1,20 @@
 /**
  * `docker-archive:FILE[:REFERENCE|:@N]`: a file that `docker save` wrote, in its old form or in that of OCI layouts;
- * both have a `manifest.json`. Such files are only read, never written.
+ * both have a `manifest.json`. It is written in the form that Docker 25 began, which older engines load as well. FILE is
+ * `-` for stdin or stdout; a compressed archive is read, and a plain one is written.
  *
  * @module
  */
 import path from 'node:path'
+import { ArchiveFile } from '@pipelayer/archives'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, type Manifest, MEDIA_TYPES, parseManifest } from '@pipelayer/oci'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
-import type { Place, PlacedManifest, PlaceReader, PlaceWriter } from './place.js'
+import { ArchivePlaceWriter } from './archive-writing.js'
+import { PackedLayout } from './packed-layout.js'
+import type { Place, PlacedManifest, PlaceOptions, PlaceReader, PlaceWriter } from './place.js'
 import { type ArchiveImage, describeBytes, SavedImages } from './saved-images.js'
+import { STANDARD } from './standard.js'
 
 /** The parts of a `docker-archive:` name. */
 export interface DockerArchiveName {
@@ -21,18 +26,42 @@ export interface DockerArchiveName {
 }
 
 /** The file is opened when something is first asked of the place. */
-export function openDockerArchive(rest: string): Place {
+export function openDockerArchive(rest: string, options: PlaceOptions): Place {
   const name = parseDockerArchive(rest)
-  const file = path.resolve(name.file)
-  const reader = new ArchiveReader({ ...name, file })
-  return {
-    traits: { isLocal: true, isStore: false, isStaged: false },
-    text: `docker-archive:${file}`,
-    ...(name.reference !== undefined && { reference: name.reference }),
-    read: reader,
-    write: refusing(file),
-    close: async () => reader.close(),
+  const isStandard = name.file === STANDARD
+  const file = isStandard ? STANDARD : path.resolve(name.file)
+  const text = `docker-archive:${file}`
+  const reader = new ArchiveReader({ ...name, file }, options)
+  const { reference, index } = name
+  const names = [reference, ...additionalTags(options)].filter(one => one !== undefined)
+  const published = {
+    place: reference === undefined ? text : `${text}:${reference}`,
+    ...(reference !== undefined && { reference }),
   }
+  const writer = new ArchivePlaceWriter({ form: 'docker', file, names, text, published }, options)
+  return {
+    traits: { isLocal: !isStandard, isStore: false, isStaged: false, isSerial: true },
+    text,
+    ...(isStandard && { origins: [] }),
+    ...(reference !== undefined && { reference }),
+    read: reader,
+    write: index === undefined ? writer : refusing(`${text}:@${index}`),
+    close: async () => {
+      await reader.close()
+      await writer.close()
+    },
+  }
+}
+
+function additionalTags({ additionalTags = [] }: PlaceOptions): readonly (string | undefined)[] {
+  return additionalTags.map(tag => parseDockerArchive(`${STANDARD}:${tag}`).reference)
+}
+
+function refusing(text: string): PlaceWriter {
+  const refuse = (): never => {
+    throw new ToolError('PLACE_INVALID', `cannot write to ${text}: give a name`)
+  }
+  return { hasBlob: refuse, hasManifest: refuse, putBlob: refuse, putManifest: refuse, publish: refuse }
 }
 
 /**
@@ -58,44 +87,82 @@ export function parseDockerArchive(rest: string): DockerArchiveName {
   return { file, reference: formatReference(withDefaultTag(reference)) }
 }
 
+interface Opened {
+  readonly archive: ArchiveFile
+  readonly saved: SavedImages
+  /** Newer engines write an OCI layout into the same archive. */
+  readonly roots: readonly Root[]
+  readonly layout: PackedLayout | undefined
+}
+
+/** An image in the index of the layout. */
+interface Root {
+  readonly names: readonly string[]
+  readonly placed: PlacedManifest
+  /** Its manifest, or all manifests of its index that are in the archive. */
+  readonly manifests: readonly PlacedManifest[]
+}
+
+/**
+ * `manifest.json` says which images there are. Their real manifests, and the indexes above those, are taken from the
+ * layout in the same archive if their configs are the same, so that digests stay as they were.
+ */
 class ArchiveReader implements PlaceReader {
   readonly #name: DockerArchiveName
-  #saved: Promise<SavedImages> | undefined
+  readonly #options: PlaceOptions
+  #opened: Promise<Opened> | undefined
 
-  constructor(name: DockerArchiveName) {
+  constructor(name: DockerArchiveName, options: PlaceOptions) {
     this.#name = name
+    this.#options = options
   }
 
   async resolve(digest?: string): Promise<PlacedManifest> {
-    const saved = await this.#open()
-    const manifests = saved.images.map(manifestOf)
+    const opened = await this.#open()
+    if (digest === undefined) return this.#chosen(opened)
     const found =
-      digest === undefined
-        ? manifests[saved.images.indexOf(this.#chosen(saved.images))]
-        : manifests.find(manifest => manifest.descriptor.digest === digest)
+      (await opened.layout?.manifest({ digest })) ??
+      opened.saved.images.map(manifestOf).find(manifest => manifest.descriptor.digest === digest)
     if (found !== undefined) return found
     throw new ToolError('MANIFEST_UNKNOWN', `there is no manifest ${digest} in ${this.#name.file}`)
   }
 
   async *blob({ digest }: Descriptor): AsyncGenerator<Buffer, void, undefined> {
-    yield* (await this.#open()).blob(digest)
+    const { saved, layout } = await this.#open()
+    const bytes = saved.blob(digest) ?? layout?.blob(digest)
+    if (bytes === undefined) throw new ToolError('BLOB_UNKNOWN', `no blob ${digest} in ${this.#name.file}`)
+    yield* bytes
   }
 
   async blobSize(digest: string): Promise<number | undefined> {
-    return (await this.#open()).blobSize(digest)
+    const { saved, layout } = await this.#open()
+    return saved.blobSize(digest) ?? layout?.blobSize(digest)
   }
 
-  close(): void {
-    void this.#saved?.then(saved => saved.close()).catch(() => undefined)
+  async close(): Promise<void> {
+    const opened = await this.#opened?.catch(() => undefined)
+    await opened?.archive.close()
   }
 
-  #open(): Promise<SavedImages> {
-    this.#saved ??= SavedImages.open(this.#name.file)
-    return this.#saved
+  #open(): Promise<Opened> {
+    this.#opened ??= this.#read()
+    return this.#opened
+  }
+
+  async #read(): Promise<Opened> {
+    const archive = await ArchiveFile.open(this.#name.file, { stdin: this.#options.stdin })
+    try {
+      const saved = await SavedImages.of(archive)
+      const layout = await PackedLayout.ifThere(archive)
+      return { archive, saved, layout, roots: layout === undefined ? [] : await rootsOf(layout) }
+    } catch (error) {
+      await archive.close()
+      throw error
+    }
   }
 
   /** @throws ToolError `MANIFEST_UNKNOWN`, `REFERENCE_AMBIGUOUS` */
-  #chosen(images: readonly ArchiveImage[]): ArchiveImage {
+  #chosen({ saved: { images }, roots }: Opened): PlacedManifest {
     const { file, reference, index } = this.#name
     const fitting = images.filter(
       (image, at) =>
@@ -109,10 +176,38 @@ class ArchiveReader implements PlaceReader {
       const there = names.join(', ') || 'none'
       throw new ToolError('MANIFEST_UNKNOWN', `no image ${which} in ${file}: there is ${there}`)
     }
+    const own = roots.filter(root => fitting.every(one => manifestIn(root, one) !== undefined))
+    const named = own.filter(root => reference !== undefined && root.names.includes(reference))
+    const root = named[0] ?? own[0]
+    if (index === undefined && root !== undefined) return root.placed
     if (others.length > 0)
       throw new ToolError('REFERENCE_AMBIGUOUS', `several images in ${file}, say which: ${names.join(', ')}`)
-    return image
+    return (root && manifestIn(root, image)) ?? manifestOf(image)
   }
+}
+
+async function rootsOf(layout: PackedLayout): Promise<Root[]> {
+  const roots: Root[] = []
+  for (const entry of layout.entries) {
+    const placed = await layout.manifest(entry)
+    if (placed === undefined) continue
+    const { document } = placed
+    const below = document.kind === 'index' ? document.manifests : []
+    const manifests = document.kind === 'manifest' ? [placed] : []
+    for (const child of below) {
+      const manifest = await layout.manifest(child)
+      if (manifest !== undefined) manifests.push(manifest)
+    }
+    roots.push({ names: PackedLayout.namesOf(entry), placed, manifests })
+  }
+  return roots
+}
+
+/** The manifest of an image of `manifest.json` in an image of the layout. */
+function manifestIn({ manifests }: Root, { config }: ArchiveImage): PlacedManifest | undefined {
+  return manifests.find(
+    ({ document }) => document.kind === 'manifest' && document.config.digest === config.digest,
+  )
 }
 
 /**
@@ -125,11 +220,4 @@ function manifestOf({ config, layers }: ArchiveImage): PlacedManifest {
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }))
   const document = parseManifest(bytes) as Manifest
   return { descriptor: describeBytes(mediaType, bytes), bytes, document }
-}
-
-function refusing(file: string): PlaceWriter {
-  const refuse = (): never => {
-    throw new ToolError('PLACE_INVALID', `cannot write to docker-archive:${file}: such a file is only read`)
-  }
-  return { hasBlob: refuse, hasManifest: refuse, putBlob: refuse, putManifest: refuse, publish: refuse }
 }

@@ -37,7 +37,7 @@ export function openDocker(rest: string, options: PlaceOptions): Place {
   const reference = withDefaultTag(parseNormalized(rest.replace(/^\/\//, '')))
   const place = new DockerPlace(reference, options)
   return {
-    traits: { isLocal: false, isStore: false, isStaged: false },
+    traits: { isLocal: false, isStore: false, isStaged: false, isSerial: false },
     text: TRANSPORT + formatName(reference),
     get origins() {
       return place.origins

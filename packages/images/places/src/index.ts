@@ -4,6 +4,7 @@
  * @module
  */
 export { isAbsent } from './absent.js'
+export { Archives } from './archive-writing.js'
 export { parseDockerArchive } from './docker-archive.js'
 export { readDocument } from './documents.js'
 export { fetchBlob, fillBlob } from './fetch.js'
@@ -23,3 +24,4 @@ export type {
 } from './place.js'
 export type { RemoteOptions } from './remote.js'
 export { Connections, credentialPlaces, remoteOptions, sessionOptions } from './remote.js'
+export { stdinOf } from './standard.js'

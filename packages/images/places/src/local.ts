@@ -24,7 +24,7 @@ export function openLocal(rest: string, options: PlaceOptions): Place {
   })
   const write = isName ? place : refusing(name)
   return {
-    traits: { isLocal: true, isStore: true, isStaged: false },
+    traits: { isLocal: true, isStore: true, isStaged: false, isSerial: false },
     text: 'store:',
     ...(isName && { reference: name }),
     read: place,

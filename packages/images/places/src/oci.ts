@@ -27,12 +27,13 @@ export function openOci(
     ...(digest !== undefined && { digest }),
     published: { place: tag === undefined ? text : `${text}:${tag}` },
   })
-  const traits = { isLocal: true, isStore: false, isStaged: false }
+  const traits = { isLocal: true, isStore: false, isStaged: false, isSerial: false }
   return { traits, text, read: place, write: place, close: async () => undefined }
 }
 
 /** The parts of an `oci:` name. */
 export interface OciName {
+  /** For `oci-archive`, a file. */
   readonly directory: string
   readonly tag?: string
   /** Position in the index of the layout, from 0. */
@@ -42,16 +43,20 @@ export interface OciName {
 }
 
 /**
- * Splits the text after `oci:`.
+ * Splits the text after `oci:`, or after another transport whose names have the same form.
  *
  * @throws ToolError `PLACE_INVALID`
  */
-export function parseOci(rest: string): OciName {
+export function parseOci(rest: string, transport: string = 'oci'): OciName {
   const colon = rest.indexOf(':')
   const directory = colon < 0 ? rest : rest.slice(0, colon)
   const tag = colon < 0 ? '' : rest.slice(colon + 1)
   if (directory === '') {
-    throw new ToolError('PLACE_INVALID', `invalid place "oci:${rest}": expected oci:DIR[:TAG]`)
+    const what = transport === 'oci' ? 'DIR' : 'FILE'
+    throw new ToolError(
+      'PLACE_INVALID',
+      `invalid place "${transport}:${rest}": expected ${transport}:${what}[:TAG]`,
+    )
   }
   if (tag === '') return { directory }
   if (tag.startsWith('@') && isDigest(tag.slice(1))) return { directory, digest: tag.slice(1) }

@@ -3,6 +3,7 @@ import { openDocker } from './docker.js'
 import { openDockerArchive } from './docker-archive.js'
 import { openLocal } from './local.js'
 import { openOci } from './oci.js'
+import { openOciArchive } from './oci-archive.js'
 import type { Place, PlaceOptions } from './place.js'
 import { openRegistryFolder } from './registry-fs.js'
 
@@ -14,6 +15,7 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
   ['docker', openDocker],
   ['docker-archive', openDockerArchive],
   ['oci', openOci],
+  ['oci-archive', openOciArchive],
   ['registry-fs', openRegistryFolder],
   ['store', openLocal],
 ])
@@ -23,7 +25,6 @@ const FOREIGN = new Set([
   'dir',
   'docker-daemon',
   'docker-store',
-  'oci-archive',
   'ostree',
   'sif',
   'tarball',

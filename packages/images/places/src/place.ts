@@ -9,6 +9,7 @@ import type {
   Timeouts,
   TlsSettings,
 } from '@pipelayer/registry'
+import type { Archives } from './archive-writing.js'
 
 /** A manifest or an index in a place, its bytes checked against its digest. */
 export interface PlacedManifest {
@@ -64,8 +65,10 @@ export interface PlaceWriter {
 export interface NameIndex {
   /** Equal for all places that write into the same index. */
   readonly id: string
+  /** It is written once, after all images and only if all went well: an archive. */
+  readonly isLast?: boolean
   /** Writes names in one step. */
-  write(entries: readonly NamedEntry[]): void
+  write(entries: readonly NamedEntry[]): void | Promise<void>
 }
 
 /** A name that is to be written into an index. */
@@ -85,6 +88,8 @@ export interface PlaceTraits {
   readonly isStore: boolean
   /** A blob is seen only together with a manifest of its repository, so each image has to put all of its blobs. */
   readonly isStaged: boolean
+  /** It is one stream of bytes: images and blobs are put one after the other, always in the same order. */
+  readonly isSerial: boolean
 }
 
 export interface Published {
@@ -144,6 +149,17 @@ export interface PlaceOptions {
    * as a whole.
    */
   readonly defersNames?: boolean
+  /**
+   * The archives of the run, whose caller then publishes them by the names that places return. Without it an archive
+   * holds one image, and is complete when that is published.
+   */
+  readonly archives?: Archives
+  /** Further names of an image that is put into an archive under a name. */
+  readonly additionalTags?: readonly string[]
+  /** Gives the bytes of an archive that is called `-`. Without it, such a place is not read. */
+  readonly stdin?: () => AsyncIterable<Buffer>
+  /** Takes the bytes of an archive that is called `-`. Without it, such a place is not written. */
+  readonly stdout?: (chunk: Buffer) => Promise<void>
   /**
    * Read the blobs that a layout, the store or a folder has already, and treat damaged ones as absent. Without it only
    * documents are read, and for layers only the size is compared.

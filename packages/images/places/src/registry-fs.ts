@@ -33,7 +33,7 @@ export function openRegistryFolder(rest: string, options: Pick<PlaceOptions, 've
   const name = parseFolderName(rest)
   const place = new RegistryFolderPlace(name, options)
   return {
-    traits: { isLocal: true, isStore: false, isStaged: true },
+    traits: { isLocal: true, isStore: false, isStaged: true, isSerial: false },
     text: `${TRANSPORT}${name.root}:${name.name}`,
     reference: referenceOf(name),
     read: place,

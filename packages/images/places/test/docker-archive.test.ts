@@ -96,7 +96,7 @@ t.test('images of an archive', async t => {
   await t.rejects(at(':other').read.resolve(), { code: 'MANIFEST_UNKNOWN' })
   await t.rejects(at(':@2').read.resolve(), { code: 'MANIFEST_UNKNOWN' })
   await t.rejects(at('').read.resolve(digestOf('x')), { code: 'MANIFEST_UNKNOWN' })
-  t.throws(() => at('').write.hasManifest(one), { code: 'PLACE_INVALID' }, 'it is only read')
+  t.throws(() => at(':@0').write.hasManifest(one), { code: 'PLACE_INVALID' }, 'a number is only read')
 })
 
 t.test('archives that are none', async t => {

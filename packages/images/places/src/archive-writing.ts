@@ -1,0 +1,102 @@
+import {
+  type ArchiveForm,
+  type ArchiveOutput,
+  ImageArchive,
+  openFileOutput,
+  streamOutput,
+} from '@pipelayer/archives'
+import { ToolError } from '@pipelayer/errors'
+import type { Descriptor } from '@pipelayer/oci'
+import type { OpenBlob, PlaceOptions, PlaceWriter, Published } from './place.js'
+import { STANDARD } from './standard.js'
+
+/**
+ * The archives that a run writes. All of its images that go into the same file go into the same archive, which is
+ * published as the last step.
+ */
+export class Archives {
+  readonly #open = new Map<string, ImageArchive>()
+
+  /** @internal */
+  get(key: string, make: () => ImageArchive): ImageArchive {
+    const archive = this.#open.get(key) ?? make()
+    this.#open.set(key, archive)
+    return archive
+  }
+
+  /** Gives up what is not published, and leaves no temporary file. */
+  async close(): Promise<void> {
+    for (const archive of this.#open.values()) await archive.abort()
+    this.#open.clear()
+  }
+}
+
+export interface ArchiveTarget {
+  readonly form: ArchiveForm
+  /** Absolute, or `-` for stdout. */
+  readonly file: string
+  /** The names of the image in the archive. */
+  readonly names: readonly string[]
+  /** The place without names: `docker-archive:/srv/x.tar`. */
+  readonly text: string
+  readonly published: Published
+}
+
+/** Writes an image into an archive. Without `archives` in the options it is the only one there. */
+export class ArchivePlaceWriter implements PlaceWriter {
+  readonly #target: ArchiveTarget
+  readonly #options: PlaceOptions
+  readonly #archives: Archives
+
+  constructor(target: ArchiveTarget, options: PlaceOptions) {
+    this.#target = target
+    this.#options = options
+    this.#archives = options.archives ?? new Archives()
+  }
+
+  hasBlob(descriptor: Descriptor): Promise<boolean> {
+    return this.#archive().has(descriptor)
+  }
+
+  hasManifest(descriptor: Descriptor): Promise<boolean> {
+    return this.#archive().has(descriptor)
+  }
+
+  putBlob(descriptor: Descriptor, open: OpenBlob): Promise<void> {
+    return this.#archive().putBlob(descriptor, open)
+  }
+
+  putManifest(manifest: { descriptor: Descriptor; bytes: Uint8Array }): Promise<void> {
+    return this.#archive().putDocument(manifest)
+  }
+
+  async publish(manifest: { descriptor: Descriptor; bytes: Uint8Array }): Promise<Published> {
+    const archive = this.#archive()
+    const { names, text, published } = this.#target
+    await archive.putImage(manifest, names)
+    if (this.#options.archives === undefined) {
+      await archive.finish()
+      return published
+    }
+    const { mediaType, digest, size } = manifest.descriptor
+    const index = { id: text, isLast: true, write: () => archive.finish() }
+    const entry = { descriptor: { mediaType, digest, size }, name: names[0] }
+    return { ...published, name: { index, entry } }
+  }
+
+  /** Gives up an archive of this image alone that is not published. */
+  async close(): Promise<void> {
+    if (this.#options.archives === undefined) await this.#archives.close()
+  }
+
+  #archive(): ImageArchive {
+    const { form, file, text } = this.#target
+    const { stdout } = this.#options
+    const open = async (): Promise<ArchiveOutput> => {
+      if (file !== STANDARD) return openFileOutput(file)
+      if (stdout !== undefined) return streamOutput(stdout)
+      throw new ToolError('PLACE_INVALID', `cannot write to ${text}: no bytes go to stdout here`)
+    }
+    return this.#archives.get(text, () => new ImageArchive({ form, text, open }))
+  }
+}
