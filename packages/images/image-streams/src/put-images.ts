@@ -66,13 +66,21 @@ export async function* putImages(
     archives,
   })
   try {
-    yield* named(put.run(records))
-    put.check()
+    yield* named(checked(put, records))
   } finally {
     await put.close()
     await archives.close()
     await connections.close()
   }
+}
+
+// The stream is checked before the last names are written: those of an archive stand for all of it.
+async function* checked(
+  put: StreamPut,
+  records: AsyncIterable<AnyRecord>,
+): AsyncGenerator<Closing, void, undefined> {
+  yield* put.run(records)
+  put.check()
 }
 
 function checkPlace(options: PutImagesOptions): void {

@@ -7,6 +7,30 @@ import { RecordWriter, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { type Closing, named, sideBySide, Uploads } from '../src/index.js'
 
+t.test('names that are written last', async t => {
+  const written: string[] = []
+  const index = {
+    id: 'archive',
+    isLast: true,
+    write: async (entries: readonly object[]) => void written.push(`${entries.length} names`),
+  }
+  const descriptor = { mediaType: 'a/b', digest: 'sha256:x', size: 1 }
+  const closing = async function* (error?: Error): AsyncGenerator<Closing> {
+    yield { record: { type: 'note' } }
+    for (const type of ['one', 'two']) {
+      yield { record: { type }, name: { index, entry: { descriptor } } }
+      yield { record: { type: 'between' } }
+    }
+    if (error !== undefined) throw error
+  }
+  const seen: string[] = []
+  for await (const { type } of named(closing())) seen.push(`${type} ${written.length}`)
+  t.same(seen, ['note 0', 'one 1', 'between 1', 'two 1', 'between 1'], 'roots come when all is written')
+  t.same(written.splice(0), ['2 names'], 'at once')
+  await t.rejects(all(named(closing(new Error('cut')))), { message: 'cut' })
+  t.same(written, [], 'and never if the source fails')
+})
+
 t.test('side by side, in order', async t => {
   const most: number[] = []
   let running = 0

@@ -17,6 +17,13 @@ t.test('targetOf', async t => {
     ['registry-fs:r', 'registry-fs:r:library/app:1', true, 'the folder: it has no domains'],
     ['registry-fs:r/', 'registry-fs:r:library/app:1', true, 'the folder, with a slash'],
     ['registry-fs:r:x/', 'registry-fs:r:x/library/app:1', true, 'a prefix in it'],
+    ['docker-archive:f.tar:x', 'docker-archive:f.tar:x', false, 'a name in an archive'],
+    ['docker-archive:f.tar', `docker-archive:f.tar:${reference}`, true, 'an archive'],
+    ['docker-archive:-:', `docker-archive:-:${reference}`, true, 'stdout, with an empty name'],
+    ['docker-archive:f/', `docker-archive:f/:${reference}`, true, 'a slash makes no prefix of a file'],
+    ['oci-archive:f.tar:t', 'oci-archive:f.tar:t', false, 'a tag in an archive'],
+    ['oci-archive:f.tar', `oci-archive:f.tar:${reference}`, true, 'a layout in a tar'],
+    ['oci-archive:f.tar:@0', 'oci-archive:f.tar:@0', false, 'what the place refuses'],
     ['store:x:2', 'store:x:2', false, 'a name in the store'],
     ['store:', `store:${reference}`, true, 'the store'],
     ['store:me/', 'store:me/library/app:1', true, 'a prefix in the store'],
@@ -26,9 +33,17 @@ t.test('targetOf', async t => {
     t.equal(takesMany(place), many, `many: ${why}`)
   }
   t.equal(targetOf('oci:out', {}), 'oci:out', 'a layout takes an image without a name')
+  const digest = `sha256:${'a'.repeat(64)}`
+  for (const [reference, target, why] of [
+    [`app@${digest}`, 'docker-archive:f', 'a digest is no name in an archive'],
+    [`app:1@${digest}`, 'docker-archive:f:docker.io/library/app:1', 'a tag beside it is'],
+    ['app', 'docker-archive:f:docker.io/library/app:latest', 'the default tag'],
+  ] as const)
+    t.equal(targetOf('docker-archive:f', { reference }), target, why)
+  t.equal(targetOf('docker-archive:f', {}), 'docker-archive:f', 'an archive takes an image without a name')
   for (const place of [undefined, 'h.x/', 'store:', 'registry-fs:r']) {
     t.throws(() => targetOf(place, {}), { code: 'PLACE_MISSING' }, `nameless: ${place}`)
   }
-  for (const place of ['oci:', 'docker:x', 'dir:/x'])
+  for (const place of ['oci:', 'docker:x', 'dir:/x', 'docker-archive:'])
     t.throws(() => targetOf(place, { ...(reference !== undefined && { reference }) }), ToolError, place)
 })
