@@ -148,11 +148,17 @@ t.test('kf-build', { skip }, async t => {
   t.ok(text.split('\n').length - 1 < 20, 'has fewer than 20 lines')
   const rows: readonly [args: string, status: number, why: string][] = [
     ['--no-such-flag', 2, 'an unknown flag'],
-    ['-o type=docker,dest=x context', 2, 'an unknown output'],
+    ['-o type=docer,dest=x context', 2, 'an unknown output'],
+    ['-o type=docker,dest=x,compression=zstd context', 2, 'layers that not every Docker reads'],
+    ['-o type=docker,name=x context', 2, 'a field of buildx that is not known'],
+    ['-o type=oci,dest=y.tar,compression=xz context', 2, 'a compression that is not known'],
+    ['-o type=oci,dest=y.tar,compression-level=10 context', 2, 'a level that gzip does not have'],
+    ['-o type=tar,dest=y.tar,compression=gzip context', 2, 'a compression of no layers'],
+    ['-o type=oci,dest= context', 2, 'a field without a value'],
     ['context other', 2, 'two contexts'],
     ['-f - - < context/Dockerfile', 2, 'both from stdin'],
     ['-f other - < context/Dockerfile', 2, 'a file of a context that stdin does not give'],
-    ['-o type=oci,dest=y.tar,compression=zstd context', 2, 'a field that is not known'],
+    ['-o type=oci,dest=y.tar,force-compression=true context', 2, 'a field that is not known'],
     ['-o type=oci context', 2, 'an archive without a place'],
     ['-o type=image,push=true context', 2, 'a field of docker that is not known'],
     ['-o tree,more context', 2, 'a directory that reads like fields'],
@@ -165,6 +171,10 @@ t.test('kf-build', { skip }, async t => {
     ['-o type=oci,dest=image.oci -t app:3 context', 0, 'an archive'],
     ['-o type=tar,dest=- context | cat > piped.tar', 0, 'a tar on stdout'],
     ['-o type=oci,dest=- -t app:3 context | cat > piped.oci', 0, 'an archive on stdout'],
+    ['-o type=oci,dest=z.oci,compression=zstd,compression-level=3 -t app:3 context', 0, 'zstd'],
+    ['-o type=docker,dest=image.docker -t app:3 -t app:4 context', 0, 'an archive for Docker'],
+    ['-o type=docker -t app:3 -t app:4 context | cat > piped.docker', 0, 'the same on stdout'],
+    ['-o type=docker,dest=- context | cat > bare.docker', 0, 'without a name'],
     ['-f - -t stdin:1 context < context/Dockerfile', 0, 'a Dockerfile from stdin'],
     ['-t app:1 --target= --platform= context', 0, 'empty, as an unset variable leaves them'],
     ['context', 0, 'no name'],
@@ -189,6 +199,23 @@ t.test('kf-build', { skip }, async t => {
     'the same tar',
   )
   t.match((await place.good('tar tf piped.oci')).stdout, /^index.json$/m)
+  t.ok(
+    fs.readFileSync(place.path('piped.docker')).equals(fs.readFileSync(place.path('image.docker'))),
+    'the same archive',
+  )
+  for (const [archive, names] of [
+    ['image.docker', ['docker.io/library/app:3', 'docker.io/library/app:4']],
+    ['bare.docker', null],
+  ] as const) {
+    const list = JSON.parse((await place.good(`tar xOf ${archive} manifest.json`)).stdout)
+    t.same(list[0].RepoTags, names, archive)
+  }
+  const zstd = JSON.parse((await place.good('skopeo inspect --raw oci-archive:z.oci')).stdout)
+  t.match(zstd.layers[0].mediaType, /\+zstd$/, 'layers are packed by zstd')
+  const deaf = await place.run(`env DOCKER_HOST=unix:///none '${SCRIPT}' --load -t app:9 context`)
+  t.equal(deaf.status, 75)
+  t.match(deaf.stderr, /^kf-build: --load found no engine: docker does not answer/)
+  t.equal(deaf.stdout, '', 'nothing was built')
   const quiet = await place.good(`'${SCRIPT}' -q -t app:1 --no-cache context`)
   t.equal(quiet.stderr, '', 'quiet')
   const nameless = await place.good(`'${SCRIPT}' context`)
@@ -285,10 +312,18 @@ t.test('kf-build of contexts that are no directory', { skip: skip || need('git')
 
 t.test('a broken kf-build publishes nothing', { skip }, async t => {
   const place = buildLab(t, `${DOCKERFILE}RUN exit 7\n`)
-  for (const args of ['-t app:1', '-o tree', '-o type=tar,dest=x.tar', '-o type=oci,dest=x.oci', '-o -']) {
+  const outputs = [
+    'tree',
+    'type=tar,dest=x.tar',
+    'type=oci,dest=x.oci',
+    'type=docker,dest=x.docker',
+    'type=docker',
+    '-',
+  ]
+  for (const args of ['-t app:1', ...outputs.map(output => `-o ${output}`)]) {
     const { status, stdout } = await place.run(`'${SCRIPT}' ${args} context`)
     t.equal(status, 1, args)
-    if (args === '-o -') t.equal(stdout, '', 'no byte')
+    if (args === '-o -' || args === '-o type=docker') t.equal(stdout, '', 'no byte')
     t.same(place.tags(), [], args)
     t.same(fs.readdirSync(place.dir).sort(), ['context', 'store'], args)
   }

@@ -74,7 +74,7 @@ t.test('many images in one archive', async t => {
     ),
     'root records say where',
   )
-  t.same(tags('x.tar'), [['app:1'], ['quay.io/a/app:2'], null, null])
+  t.same(tags('x.tar'), [['docker.io/library/app:1'], ['quay.io/a/app:2'], null, null])
   await put(`docker-archive:${dir}/y.tar`, all)
   const file = fs.readFileSync(`${dir}/x.tar`)
   t.ok(file.equals(fs.readFileSync(`${dir}/y.tar`)), 'the same bytes')
@@ -82,15 +82,19 @@ t.test('many images in one archive', async t => {
   t.equal(piped.error, undefined)
   t.ok(file.equals(piped.bytes), 'and on stdout')
 
-  await put(`docker-archive:${dir}/z.tar:app:3`, one, { additionalTags: ['app:4', 'quay.io/b'] })
-  t.same(tags('z.tar'), [['app:3', 'app:4', 'quay.io/b:latest']], 'further names')
+  await put(`docker-archive:${dir}/z.tar:app:3`, one, { additionalTags: ['app:4', 'quay.io/a/b'] })
+  t.same(
+    tags('z.tar'),
+    [['docker.io/library/app:3', 'docker.io/library/app:4', 'quay.io/a/b:latest']],
+    'further names',
+  )
   const twice = one.map(record => ({
     ...record,
     image: '5',
     ...(record.root === true && { reference: 'docker.io/library/app:5' }),
   }))
   await put(`docker-archive:${dir}/z.tar`, [...one, ...twice])
-  t.same(tags('z.tar'), [['app:1', 'app:5']], 'one image of two names')
+  t.same(tags('z.tar'), [['docker.io/library/app:1', 'docker.io/library/app:5']], 'one image of two names')
   t.same(archives().sort(), ['x.tar', 'y.tar', 'z.tar'], 'nothing else')
 })
 
@@ -126,16 +130,16 @@ t.test('an archive is there when all is well, or not at all', async t => {
     { code: 'PLACE_TAKEN' },
     'two images of one name',
   )
-  t.same(tags('x.tar'), [['app:1']], 'of which the first is put')
+  t.same(tags('x.tar'), [['docker.io/library/app:1']], 'of which the first is put')
   fs.rmSync(`${dir}/x.tar`)
 
   const lost = two.filter(({ type }) => type !== 'layer')
   const out = await put(at, [...one, ...lost])
   t.match(out.at(-1), { type: 'failed', code: 'BLOB_MISSING' }, 'one of two fails')
-  t.same(tags('x.tar'), [['app:1']], 'the other is there')
+  t.same(tags('x.tar'), [['docker.io/library/app:1']], 'the other is there')
   const piped = await bytes('docker-archive:-', [...one, ...lost])
   t.match(piped.error, { code: 'IMAGES_FAILED', message: /^an image is .*BLOB|names/ })
-  t.same(tagsIn(piped.bytes), [['app:1']], 'the archive is whole')
+  t.same(tagsIn(piped.bytes), [['docker.io/library/app:1']], 'the archive is whole')
   const many = await bytes('docker-archive:-', [failed('8'), failed('9'), ...one])
   t.match(many.error, { code: 'IMAGES_FAILED', message: /^2 images are .*no luck/ })
 

@@ -33,6 +33,8 @@ export interface FileFramer {
 export async function frameFiles(): Promise<FileFramer> {
   const { pack } = await import('tar-stream')
   const archive = pack()
+  // Whoever reads the archive gets its error; without a listener the process would end by it.
+  archive.on('error', () => undefined)
   const fail = (error: Error): void => void archive.destroy(error)
   return {
     bytes: archive as AsyncIterable<Buffer>,
@@ -43,7 +45,10 @@ export async function frameFiles(): Promise<FileFramer> {
       const done = new Promise<void>((resolve, reject) => {
         const header = { name, size, type: 'file', mode: 0o644, uid: 0, gid: 0, mtime: new Date(0) } as const
         sink = archive.entry(header, error => (error ? reject(error) : resolve()))
+        sink.on('error', () => undefined)
       })
+      // If the reader leaves, this fails while the source is still being read; it is awaited below.
+      done.catch(() => undefined)
       try {
         if (sink !== undefined) await fill(sink, source)
       } catch (error) {

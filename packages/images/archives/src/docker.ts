@@ -2,7 +2,7 @@
  * The documents by which `docker load` finds the images of an archive.
  *
  * ```
- * manifest.json    [{"Config":"blobs/sha256/..","RepoTags":["app:1"],"Layers":["blobs/sha256/.."]}]
+ * manifest.json    [{"Config":"blobs/sha256/..","RepoTags":["docker.io/library/app:1"],"Layers":["blobs/sha256/.."]}]
  * repositories     {"app":{"1":"<hex of the top layer>"}}
  * index.json       the same images by their manifests, which only newer engines read
  * ```
@@ -35,10 +35,11 @@ export function isRunnable({ config, layers }: Manifest): boolean {
   )
 }
 
+// Docker writes short names and reads both kinds; podman would take `app:1` for `localhost/app:1`.
 export function manifestJson(images: readonly DockerImage[]): string {
   const entries = images.map(({ manifest, names }) => ({
     Config: archiveName(manifest.config.digest),
-    RepoTags: names.length === 0 ? null : names.map(name => familiar(parseNormalized(name))),
+    RepoTags: names.length === 0 ? null : names,
     Layers: manifest.layers.map(({ digest }) => archiveName(digest)),
   }))
   return JSON.stringify(entries)

@@ -134,7 +134,11 @@ t.test('what a docker-archive holds', async t => {
   t.same(names.slice(-3), ['repositories', 'manifest.json', 'index.json'], 'what names the images comes last')
   t.equal(new Set(names).size, names.length, 'a blob once')
   t.match(parsed(content, 'manifest.json'), [
-    { Config: config && blobName(config), RepoTags: ['app:1', 'app:2'], Layers: [layer && blobName(layer)] },
+    {
+      Config: config && blobName(config),
+      RepoTags: ['docker.io/library/app:1', 'docker.io/library/app:2'],
+      Layers: [layer && blobName(layer)],
+    },
     { RepoTags: null },
     { RepoTags: ['quay.io/b/b:latest'] },
     { RepoTags: null },
@@ -299,7 +303,11 @@ t.test('what Docker could not load is refused, and no file appears', async t => 
   }
   await put(at, indexOf([about, A]))
   const content = await contentOf(fs.readFileSync(`${dir}/x.tar`))
-  t.match(parsed(content, 'manifest.json'), [{ RepoTags: ['a:latest'] }], 'an attestation is no image')
+  t.match(
+    parsed(content, 'manifest.json'),
+    [{ RepoTags: ['docker.io/library/a:latest'] }],
+    'an attestation is no image',
+  )
   t.equal(parsed(content, 'manifest.json').length, 1)
   t.ok(content.has(blobName(statement)), 'but stays in the layout')
 })
