@@ -172,6 +172,7 @@ t.test('kf-build', { skip }, async t => {
     ['-o type=tar,dest=- context | cat > piped.tar', 0, 'a tar on stdout'],
     ['-o type=oci,dest=- -t app:3 context | cat > piped.oci', 0, 'an archive on stdout'],
     ['-o type=oci,dest=z.oci,compression=zstd,compression-level=3 -t app:3 context', 0, 'zstd'],
+    ['-o type=image,compression=uncompressed -t plain:1 context', 0, 'plain layers in the store'],
     ['-o type=docker,dest=image.docker -t app:3 -t app:4 context', 0, 'an archive for Docker'],
     ['-o type=docker -t app:3 -t app:4 context | cat > piped.docker', 0, 'the same on stdout'],
     ['-o type=docker,dest=- context | cat > bare.docker', 0, 'without a name'],
@@ -189,7 +190,7 @@ t.test('kf-build', { skip }, async t => {
   }
   t.same(
     place.tags().sort(),
-    ['app:1', 'app:2', 'other:2', 'stdin:1'].map(name => `docker.io/library/${name}`),
+    ['app:1', 'app:2', 'other:2', 'plain:1', 'stdin:1'].map(name => `docker.io/library/${name}`),
   )
   t.equal(fs.readFileSync(place.path('tree/ran'), 'utf8'), 'ran\n')
   t.ok(fs.existsSync(place.path('tree2/ran')))
@@ -212,6 +213,11 @@ t.test('kf-build', { skip }, async t => {
   }
   const zstd = JSON.parse((await place.good('skopeo inspect --raw oci-archive:z.oci')).stdout)
   t.match(zstd.layers[0].mediaType, /\+zstd$/, 'layers are packed by zstd')
+  place.write({ 'above/Dockerfile': 'FROM store:plain:1\nCOPY f /above\n', 'above/f': 'f\n' })
+  await place.good(`'${SCRIPT}' -o type=oci,dest=above.oci,compression=gzip,compression-level=9 above`)
+  const { layers } = JSON.parse((await place.good('skopeo inspect --raw oci-archive:above.oci')).stdout)
+  t.match(layers[0].mediaType, /\.tar$/, 'a layer of the base stays as it is')
+  t.match(layers.at(-1).mediaType, /\+gzip$/, 'a new one is packed as said')
   const deaf = await place.run(`env DOCKER_HOST=unix:///none '${SCRIPT}' --load -t app:9 context`)
   t.equal(deaf.status, 75)
   t.match(deaf.stderr, /^kf-build: --load found no engine: docker does not answer/)

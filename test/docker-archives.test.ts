@@ -180,6 +180,10 @@ t.test(
     fs.writeFileSync(path.join(folder, 'x.tar'), 'old')
     fs.writeFileSync(place.path('records'), (await place.good('img-pull store:one:1 store:two:2')).stdout)
 
+    const terminal = await place.run(`script -qec 'blob-put docker-archive:- < records' /dev/null`)
+    t.equal(terminal.status, 2)
+    t.match(terminal.stdout, /bytes are not written to a terminal/)
+
     // The last line never comes, so the archive waits with its first image in the temporary file.
     const started = async (): Promise<RunningPipe> => {
       const running = place.start(
