@@ -27,7 +27,7 @@ runTool({
     (writesBytes({ place: args._[0], dryRun: args['dry-run'] }) ? blobPutBytes : blobPut)(records, {
       place: args._[0],
       dryRun: args['dry-run'],
-      additionalTags: args['additional-tag'],
+      run: { additionalTags: args['additional-tag'] },
       verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
       ...remoteOptions(remoteAccess(args), context),

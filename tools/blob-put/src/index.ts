@@ -38,7 +38,7 @@ export async function* blobPutBytes(
     new Promise((resolve, reject) => bytes.write(chunk, error => (error ? reject(error) : resolve())))
   const run = async (): Promise<readonly string[]> => {
     try {
-      const failures = await putAll(blobPut(records, { ...options, stdout }))
+      const failures = await putAll(blobPut(records, { ...options, run: { ...options.run, stdout } }))
       bytes.end()
       return failures
     } catch (error) {

@@ -82,7 +82,7 @@ t.test('many images in one archive', async t => {
   t.equal(piped.error, undefined)
   t.ok(file.equals(piped.bytes), 'and on stdout')
 
-  await put(`docker-archive:${dir}/z.tar:app:3`, one, { additionalTags: ['app:4', 'quay.io/a/b'] })
+  await put(`docker-archive:${dir}/z.tar:app:3`, one, { run: { additionalTags: ['app:4', 'quay.io/a/b'] } })
   t.same(
     tags('z.tar'),
     [['docker.io/library/app:3', 'docker.io/library/app:4', 'quay.io/a/b:latest']],
@@ -172,14 +172,14 @@ t.test('command lines', async t => {
     [`docker-archive:${dir}/x:A B`, {}, 'REFERENCE_INVALID', 'no reference'],
     [
       `docker-archive:${dir}/x`,
-      { additionalTags: ['a'] },
+      { run: { additionalTags: ['a'] } },
       'PLACE_INVALID',
       'a further name without a first one',
     ],
-    [`oci:${dir}/x:1`, { additionalTags: ['a'] }, 'PLACE_INVALID', 'a further name in a layout'],
+    [`oci:${dir}/x:1`, { run: { additionalTags: ['a'] } }, 'PLACE_INVALID', 'a further name in a layout'],
     [
       `docker-archive:${dir}/x:1`,
-      { additionalTags: ['A B'] },
+      { run: { additionalTags: ['A B'] } },
       'REFERENCE_INVALID',
       'a further name that is none',
     ],

@@ -37,7 +37,7 @@ runTool({
       verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
       // With "-", stdin is the list of references.
-      ...(!args._.includes('-') && { stdin: stdinOf(context) }),
+      ...(!args._.includes('-') && { run: { stdin: stdinOf(context) } }),
       ...remoteOptions(remoteAccess(args), context),
     }),
 })

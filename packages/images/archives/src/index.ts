@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { ArchiveFile, type Extent, invalid, type OpenArchiveOptions } from './archive-file.js'
+export { ArchiveFile, type Extent, invalid } from './archive-file.js'
 export { type ArchiveContent, archiveContent, archiveName } from './content.js'
 export { CONTAINERD_NAME } from './docker.js'
 export { type ArchiveForm, ImageArchive } from './image-archive.js'

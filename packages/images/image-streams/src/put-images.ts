@@ -62,8 +62,7 @@ export async function* putImages(
   const put = new StreamPut({
     ...options,
     registries: { ...options.registries, connections },
-    defersNames: true,
-    archives,
+    run: { ...options.run, archives },
   })
   try {
     yield* named(checked(put, records))
@@ -84,7 +83,8 @@ async function* checked(
 }
 
 function checkPlace(options: PutImagesOptions): void {
-  const { place, additionalTags = [] } = options
+  const { place, run } = options
+  const additionalTags = run?.additionalTags ?? []
   if (additionalTags.length > 0 && (takesMany(place) || !isArchive(place))) {
     const why = 'only an archive with a name takes further ones'
     throw new ToolError('PLACE_INVALID', `cannot put ${additionalTags.join(', ')}: ${why}`, { status: 2 })

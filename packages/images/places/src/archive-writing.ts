@@ -7,29 +7,9 @@ import {
 } from '@pipelayer/archives'
 import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
+import { Archives } from './archives.js'
 import type { OpenBlob, PlaceOptions, PlaceWriter, Published } from './place.js'
 import { STANDARD } from './standard.js'
-
-/**
- * The archives that a run writes. All of its images that go into the same file go into the same archive, which is
- * published as the last step.
- */
-export class Archives {
-  readonly #open = new Map<string, ImageArchive>()
-
-  /** @internal */
-  get(key: string, make: () => ImageArchive): ImageArchive {
-    const archive = this.#open.get(key) ?? make()
-    this.#open.set(key, archive)
-    return archive
-  }
-
-  /** Gives up what is not published, and leaves no temporary file. */
-  async close(): Promise<void> {
-    for (const archive of this.#open.values()) await archive.abort()
-    this.#open.clear()
-  }
-}
 
 export interface ArchiveTarget {
   readonly form: ArchiveForm
@@ -42,7 +22,7 @@ export interface ArchiveTarget {
   readonly published: Published
 }
 
-/** Writes an image into an archive. Without `archives` in the options it is the only one there. */
+/** Writes an image into an archive. Without `archives` of a run it is the only one there. */
 export class ArchivePlaceWriter implements PlaceWriter {
   readonly #target: ArchiveTarget
   readonly #options: PlaceOptions
@@ -51,7 +31,7 @@ export class ArchivePlaceWriter implements PlaceWriter {
   constructor(target: ArchiveTarget, options: PlaceOptions) {
     this.#target = target
     this.#options = options
-    this.#archives = options.archives ?? new Archives()
+    this.#archives = options.run?.archives ?? new Archives()
   }
 
   hasBlob(descriptor: Descriptor): Promise<boolean> {
@@ -74,7 +54,7 @@ export class ArchivePlaceWriter implements PlaceWriter {
     const archive = this.#archive()
     const { names, text, published } = this.#target
     await archive.putImage(manifest, names)
-    if (this.#options.archives === undefined) {
+    if (this.#options.run?.archives === undefined) {
       await archive.finish()
       return published
     }
@@ -86,12 +66,12 @@ export class ArchivePlaceWriter implements PlaceWriter {
 
   /** Gives up an archive of this image alone that is not published. */
   async close(): Promise<void> {
-    if (this.#options.archives === undefined) await this.#archives.close()
+    if (this.#options.run?.archives === undefined) await this.#archives.close()
   }
 
   #archive(): ImageArchive {
     const { form, file, text } = this.#target
-    const { stdout } = this.#options
+    const { stdout } = this.#options.run ?? {}
     const open = async (): Promise<ArchiveOutput> => {
       if (file !== STANDARD) return openFileOutput(file)
       if (stdout !== undefined) return streamOutput(stdout)

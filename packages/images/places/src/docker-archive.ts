@@ -53,8 +53,8 @@ export function openDockerArchive(rest: string, options: PlaceOptions): Place {
   }
 }
 
-function additionalTags({ additionalTags = [] }: PlaceOptions): readonly (string | undefined)[] {
-  return additionalTags.map(tag => parseDockerArchive(`${STANDARD}:${tag}`).reference)
+function additionalTags({ run }: PlaceOptions): readonly (string | undefined)[] {
+  return (run?.additionalTags ?? []).map(tag => parseDockerArchive(`${STANDARD}:${tag}`).reference)
 }
 
 function refusing(text: string): PlaceWriter {
@@ -150,7 +150,7 @@ class ArchiveReader implements PlaceReader {
   }
 
   async #read(): Promise<Opened> {
-    const archive = await ArchiveFile.open(this.#name.file, { stdin: this.#options.stdin })
+    const archive = await ArchiveFile.open(this.#name.file, { stdin: this.#options.run?.stdin })
     try {
       const saved = await SavedImages.of(archive)
       const layout = await PackedLayout.ifThere(archive)

@@ -4,7 +4,7 @@
  * @module
  */
 export { isAbsent } from './absent.js'
-export { Archives } from './archive-writing.js'
+export { Archives } from './archives.js'
 export { parseDockerArchive } from './docker-archive.js'
 export { readDocument } from './documents.js'
 export { fetchBlob, fillBlob } from './fetch.js'

@@ -17,7 +17,7 @@ export function openLocal(rest: string, options: PlaceOptions): Place {
     open: create => Store.open(options.store, { create }),
     text: `store ${options.store}`,
     ...what,
-    defersName: options.defersNames === true,
+    defersName: options.run?.archives !== undefined,
     warn: options.warn,
     verify: options.verify === true,
     published: { place: `store:${name}`, ...(isName && { reference: name }) },

@@ -45,7 +45,7 @@ function writerOf({ directory: file, tag, index, digest }: OciName, options: Pla
   const text = `${TRANSPORT}:${file}`
   const chosen = digest ?? index
   if (chosen !== undefined) return refusing(`cannot write to ${text}:@${chosen}: give a name`)
-  const names = [tag, ...(options.additionalTags ?? [])].filter(name => name !== undefined)
+  const names = [tag, ...(options.run?.additionalTags ?? [])].filter(name => name !== undefined)
   const wrong = names.find(name => !isRefName(name) && !GRAMMAR.reference.test(name))
   if (wrong !== undefined)
     return refusing(`cannot write to ${text}: ${JSON.stringify(wrong)} is no name of an image`)
@@ -108,7 +108,7 @@ class OciArchiveReader implements PlaceReader {
   }
 
   async #read(): Promise<{ readonly archive: ArchiveFile; readonly layout: PackedLayout }> {
-    const archive = await ArchiveFile.open(this.#name.directory, { stdin: this.#options.stdin })
+    const archive = await ArchiveFile.open(this.#name.directory, { stdin: this.#options.run?.stdin })
     try {
       return { archive, layout: await PackedLayout.of(archive) }
     } catch (error) {

@@ -9,10 +9,7 @@ import type { Place, PlaceOptions } from './place.js'
  * `oci:DIR[:TAG]`: an OCI image layout. As in other tools, the first colon ends DIR, and `@N` in place of TAG means the
  * Nth entry of its index, from 0; `@DIGEST` means a manifest or an index that the layout has.
  */
-export function openOci(
-  rest: string,
-  options: Pick<PlaceOptions, 'defersNames' | 'verify' | 'warn'> = {},
-): Place {
+export function openOci(rest: string, options: Pick<PlaceOptions, 'run' | 'verify' | 'warn'> = {}): Place {
   const { directory, tag, index, digest } = parseOci(rest)
   const root = path.resolve(directory)
   const text = `oci:${root}`
@@ -20,7 +17,7 @@ export function openOci(
     open: create => Layout.open(root, { create }),
     text,
     name: tag,
-    defersName: options.defersNames === true,
+    defersName: options.run?.archives !== undefined,
     warn: options.warn,
     verify: options.verify === true,
     ...(index !== undefined && { index }),

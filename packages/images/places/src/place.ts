@@ -9,7 +9,7 @@ import type {
   Timeouts,
   TlsSettings,
 } from '@pipelayer/registry'
-import type { Archives } from './archive-writing.js'
+import type { Archives } from './archives.js'
 
 /** A manifest or an index in a place, its bytes checked against its digest. */
 export interface PlacedManifest {
@@ -97,7 +97,7 @@ export interface Published {
   readonly place: string
   /** The fully qualified reference of the image, if the place has references. */
   readonly reference?: string
-  /** With `defersNames`: the name that is not written yet. The caller writes it, as the last step. */
+  /** With the `archives` of a run: the name that is not written yet. The caller writes it, as the last step. */
   readonly name?: Name
 }
 
@@ -138,20 +138,12 @@ export interface RegistryOptions {
   readonly timeouts?: Partial<Timeouts>
 }
 
-export interface PlaceOptions {
-  /** The local store's folder. */
-  readonly store: string
-  readonly env?: Readonly<Record<string, string | undefined>>
-  readonly signal?: AbortSignal
-  readonly registries?: RegistryOptions
+/** What all places of a run share, where they are opened one after the other for many images. */
+export interface RunOptions {
   /**
-   * Leave the index of a layout to the caller, who then writes the names of many images at once: an index is replaced
-   * as a whole.
-   */
-  readonly defersNames?: boolean
-  /**
-   * The archives of the run, whose caller then publishes them by the names that places return. Without it an archive
-   * holds one image, and is complete when that is published.
+   * The archives that the run writes. With it, the caller writes the names that places return: those of many images at
+   * once, since an index is replaced as a whole, and those of an archive at its end. Without it, an image is named as
+   * soon as it is published, and an archive holds that one alone.
    */
   readonly archives?: Archives
   /** Further names of an image that is put into an archive under a name. */
@@ -160,6 +152,15 @@ export interface PlaceOptions {
   readonly stdin?: () => AsyncIterable<Buffer>
   /** Takes the bytes of an archive that is called `-`. Without it, such a place is not written. */
   readonly stdout?: (chunk: Buffer) => Promise<void>
+}
+
+export interface PlaceOptions {
+  /** The local store's folder. */
+  readonly store: string
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly signal?: AbortSignal
+  readonly registries?: RegistryOptions
+  readonly run?: RunOptions
   /**
    * Read the blobs that a layout, the store or a folder has already, and treat damaged ones as absent. Without it only
    * documents are read, and for layers only the size is compared.

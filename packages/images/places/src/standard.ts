@@ -4,7 +4,7 @@ import { ToolError } from '@pipelayer/errors'
 export const STANDARD = '-'
 
 /**
- * Standard input as the archive `-`: see `PlaceOptions.stdin`. It is not touched before it is asked for, and can be read
+ * Standard input as the archive `-`: see `RunOptions.stdin`. It is not touched before it is asked for, and can be read
  * once.
  *
  * @throws ToolError `PLACE_INVALID` from the second call on

@@ -69,7 +69,7 @@ async function putAll(
   const indexes = new Map<string, { write(entries: []): unknown }>()
   try {
     for (const [text, one] of images) {
-      const { name } = await put(text, one, { ...options, archives })
+      const { name } = await put(text, one, { run: { ...options, archives } })
       if (name !== undefined) indexes.set(name.index.id, name.index)
     }
     for (const index of indexes.values()) await index.write([])
@@ -271,12 +271,20 @@ t.test('the same images give the same bytes, to a file and to stdout', async t =
     t.ok(bytes.equals(fs.readFileSync(`${dir}/b.tar`)), kind)
     t.ok(bytes.equals(Buffer.concat(chunks)), `${kind} on stdout`)
     const stdin = stdinOf({ stdin: each([bytes]) })
-    t.equal(await resolved(`${kind}:-`, { stdin }), BOTH.root.descriptor.digest, 'read from stdin')
-    await t.rejects(resolved(`${kind}:-`, { stdin }), { code: 'PLACE_INVALID' }, 'which is read once')
+    t.equal(await resolved(`${kind}:-`, { run: { stdin } }), BOTH.root.descriptor.digest, 'read from stdin')
+    await t.rejects(
+      resolved(`${kind}:-`, { run: { stdin } }),
+      { code: 'PLACE_INVALID' },
+      'which is read once',
+    )
     await t.rejects(resolved(`${kind}:-`), { code: 'PLACE_INVALID' }, 'a program without stdin')
     await t.rejects(put(`${kind}:-`, A), { code: 'PLACE_INVALID' }, 'or stdout')
     const packed = stdinOf({ stdin: each([zlib.gzipSync(bytes)]) })
-    t.equal(await resolved(`${kind}:-`, { stdin: packed }), BOTH.root.descriptor.digest, 'compressed')
+    t.equal(
+      await resolved(`${kind}:-`, { run: { stdin: packed } }),
+      BOTH.root.descriptor.digest,
+      'compressed',
+    )
   }
 })
 
@@ -335,7 +343,7 @@ t.test('an archive that is not finished leaves nothing', async t => {
       { code: 'SIZE_MISMATCH' },
     )
     const archives = new Archives()
-    await put(at, A, { archives })
+    await put(at, A, { run: { archives } })
     t.equal(fs.readdirSync(dir).length, 2, 'a temporary file beside it')
     await archives.close()
     await archives.close()

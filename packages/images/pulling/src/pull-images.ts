@@ -20,7 +20,7 @@ import { referrersOf } from './referrers.js'
 import { choose } from './selection.js'
 import { placeInStore, warnWith, withHint } from './store-hint.js'
 
-export interface PullOptions extends Omit<PlaceOptions, 'defersNames'> {
+export interface PullOptions extends PlaceOptions {
   /** The program that does this, for the `failed` records. */
   readonly tool: string
   /** Places or references; `-` stands for the records that come in. */
