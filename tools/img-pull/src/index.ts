@@ -8,7 +8,7 @@ import { type Platform, parsePlatform } from '@pipelayer/oci'
 import { type PullOptions, pullImages } from '@pipelayer/pulling'
 import type { AnyRecord } from '@pipelayer/records'
 
-export interface ImgPullOptions extends Omit<PullOptions, 'tool' | 'choice' | 'keeps'> {
+export interface ImgPullOptions extends Omit<PullOptions, 'tool' | 'choice'> {
   /** Which manifests of an index to take: `os/architecture[/variant]`. This machine's, unless said. */
   readonly platforms?: readonly string[]
   /** Take an index as a whole, `platforms` aside. */
@@ -34,8 +34,8 @@ export async function* imgPull(
 ): AsyncGenerator<AnyRecord, void, undefined> {
   const { allPlatforms = false, referrers = false, noStore, noTag } = options
   const keeps = noStore ? 'nothing' : noTag ? 'blobs' : 'names'
-  const choice = { platforms: wantedPlatforms(options), allPlatforms, referrers }
-  yield* pullImages(records, { ...options, tool: 'img-pull', choice, keeps })
+  const choice = { platforms: wantedPlatforms(options), allPlatforms, referrers, keeps } as const
+  yield* pullImages(records, { ...options, tool: 'img-pull', choice })
 }
 
 function wantedPlatforms({ platforms = [], machine }: ImgPullOptions): readonly Platform[] {

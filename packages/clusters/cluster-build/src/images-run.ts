@@ -46,8 +46,7 @@ export async function bringImages(setup: Surroundings, action: ImagesAction, tar
     ...options,
     tool: TOOL,
     references: ['-'],
-    choice: { platforms },
-    keeps: 'nothing',
+    choice: { platforms, keeps: 'nothing' },
   })
   const put = putImages(pulled, { ...options, tool: TOOL, place: `registry-fs:${registry}` })
   // Messages name an image as the registry will have it, without the temporary folder of the step.

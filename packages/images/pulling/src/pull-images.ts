@@ -26,14 +26,9 @@ export interface PullOptions extends PlaceOptions {
   /** Places or references; `-` stands for the records that come in. */
   readonly references: readonly string[]
   readonly choice: PullChoice
-  /**
-   * What the store gets: the images under their names (default), their blobs alone, or nothing. Of nothing, records say
-   * where the blobs are, and carry the manifests.
-   */
-  readonly keeps?: 'names' | 'blobs' | 'nothing'
 }
 
-/** What is taken of each reference. */
+/** What is taken of each reference, and what of that is kept. */
 export interface PullChoice {
   /** Which manifests of an index are taken: at least one. Several make a new index. */
   readonly platforms: readonly Platform[]
@@ -41,6 +36,11 @@ export interface PullChoice {
   readonly allPlatforms?: boolean
   /** What refers to each image is pulled too: signatures, SBOMs. */
   readonly referrers?: boolean
+  /**
+   * What the store gets: the images under their names (default), their blobs alone, or nothing. Of nothing, records say
+   * where the blobs are, and carry the manifests.
+   */
+  readonly keeps?: 'names' | 'blobs' | 'nothing'
 }
 
 /** How many references are worked on at a time. Later ones are resolved while the blobs of the first are fetched. */
@@ -101,7 +101,7 @@ interface Context extends Run {
 }
 
 function openRun(options: PullOptions): Run {
-  const store = options.keeps === 'nothing' ? undefined : Store.open(options.store)
+  const store = options.choice.keeps === 'nothing' ? undefined : Store.open(options.store)
   const fetcher = store === undefined ? undefined : new BlobFetcher(store, options)
   return { store, fetcher, options }
 }
@@ -227,7 +227,7 @@ async function* pullWhole(
   const isNamed =
     store !== undefined &&
     reference !== undefined &&
-    options.keeps !== 'blobs' &&
+    options.choice.keeps !== 'blobs' &&
     mayBeNamed({ found, above, reference }, { store, keeper, warn: options.warn })
   const entry = { descriptor: bare(found.descriptor), name: reference }
   const known = { ...(reference !== undefined && { reference }), ...(subject !== undefined && { subject }) }
