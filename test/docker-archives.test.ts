@@ -170,6 +170,34 @@ t.test(
   },
 )
 
+t.test('kf-build --load asks the first engine that answers', { skip: need('root', 'busybox') }, async t => {
+  const place = lab(t)
+  place.write({ 'context/Dockerfile': 'FROM scratch\nCOPY Dockerfile /\n', 'stubs/': '' })
+  const stub = (name: string, answer: number): void =>
+    fs.writeFileSync(
+      place.path('stubs', name),
+      `#!/bin/sh\n[ "$1" != version ] || exit ${answer}\ncat > ${name}.tar; echo ${name}\n`,
+      { mode: 0o755 },
+    )
+  const run = `PATH="$PWD/stubs:$PATH" kf-build -q --load -t app:1 context`
+  for (const [docker, podman, host, engine] of [
+    [0, 0, '', 'docker'],
+    [1, 0, '', 'podman'],
+    [1, 0, 'unix:///none', undefined],
+    [1, 1, '', undefined],
+  ] as const) {
+    stub('docker', docker)
+    stub('podman', podman)
+    const { status, stdout, stderr } = await place.run(run, { env: { DOCKER_HOST: host } })
+    const what = `docker ${docker}, podman ${podman}, DOCKER_HOST "${host}"`
+    t.equal(status, engine === undefined ? 75 : 0, `${what}: ${stderr}`)
+    t.equal(stdout, '', what)
+    if (engine === undefined) t.match(stderr, /^kf-build: --load found no engine: docker does not answer/)
+    else t.match((await place.good(`tar tf ${engine}.tar`)).stdout, /^manifest\.json$/m, what)
+  }
+  t.same(place.tags(), [], 'the store gets no name')
+})
+
 t.test(
   'a run that is killed, and a disk that cannot be written',
   { skip: need('root', 'busybox') },
