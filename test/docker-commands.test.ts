@@ -38,6 +38,7 @@ t.test('the same images', { skip: need('root', 'dockerd', 'docker', 'jq') }, asy
   })
   await t.test('inspect', async t => sameDocuments(t, both))
   await t.test('history', async t => sameHistory(t, both))
+  await t.test('commit', async t => sameCommit(t, both))
   await t.test('rmi', async t => sameRemoval(t, both))
 })
 
@@ -81,6 +82,37 @@ async function sameHistory(t: Test, { ours, docker }: Both): Promise<void> {
     `img-history app:1 | jq -r 'select(.type == "history") | (.createdBy // "") + "|" + (.comment // "")'`,
   )
   t.equal(shown.stdout, theirs.stdout)
+}
+
+async function sameCommit(t: Test, { ours, docker }: Both): Promise<void> {
+  const changes = `--change 'ENV ADDED=1' --change 'CMD ["new"]' --author somebody --message 'a remark'`
+  ours.write({ 'more/added': 'new\n', 'more/dir/file': 'x\n' })
+  await ours.good(`${docker} create --name box app:1 && ${docker} cp more/. box:/`)
+  await ours.good(`${docker} commit ${changes} box committed:1 && ${docker} rm box`)
+  await ours.good(`${docker} save -o committed.tar committed:1`)
+  await ours.good('img-pull docker-archive:committed.tar | blob-put store:theirs:1')
+  await ours.good('img-pull store:app:1 | untar root && cp -r more/. root')
+  await ours.good(`img-commit --root root ${changes} store:app:1 store:ours:1`)
+  const documents = ['theirs:1', 'ours:1'].map(async image => {
+    const [document] = JSON.parse((await ours.good(`img-inspect --format json ${image}`)).stdout)
+    // An engine commits what it knows of the container too: its host name, and which streams were attached.
+    const config = Object.entries(filled(document.Config)).filter(
+      ([key]) => !/^(Hostname|Image|Attach)/.test(key),
+    )
+    return {
+      config: Object.fromEntries(config),
+      author: document.Author,
+      comment: document.Comment,
+      layers: document.Layers.length,
+    }
+  })
+  const [theirs, mine] = await Promise.all(documents)
+  t.same(mine, theirs)
+  for (const image of ['theirs', 'ours']) await ours.good(`img-pull store:${image}:1 | untar tree-${image}`)
+  // What docker cp and the container's own mounts leave in the root, such as /dev and .dockerenv, is no file of ours.
+  for (const file of ['one', 'added', 'dir/file'])
+    await ours.good(`cmp tree-theirs/${file} tree-ours/${file}`)
+  for (const command of [`${docker} rmi committed:1`, 'img-rm theirs:1 ours:1']) await ours.good(command)
 }
 
 async function sameRemoval(t: Test, both: Both): Promise<void> {
