@@ -1,6 +1,7 @@
 import type { Descriptor } from '@pipelayer/oci'
 import { blobSize, hasBlob, readBlob } from './blobs.js'
 import type { UploadMemory } from './chunked-upload.js'
+import { deleteManifest } from './deletion.js'
 import { listTags } from './listing.js'
 import { type FetchedManifest, getManifest, headManifest } from './manifests.js'
 import { streamBlob } from './read-ahead.js'
@@ -43,6 +44,11 @@ export class Repository {
     manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
   ): Promise<void> {
     return putWithSubject(this.#session, reference, manifest)
+  }
+
+  /** See {@link deleteManifest}. */
+  deleteManifest(reference: string): Promise<boolean> {
+    return deleteManifest(this.#session, reference)
   }
 
   /** See {@link hasBlob}. */

@@ -35,7 +35,7 @@ export interface SessionOptions {
 export interface SessionRequest extends Omit<HttpRequest, 'url'>, Attempt {
   /** A path below `/v2/NAME/`, or an address that the registry gave. */
   readonly target: string | URL
-  readonly actions: readonly ('pull' | 'push')[]
+  readonly actions: readonly ('pull' | 'push' | 'delete')[]
   /** Further scopes, for mounting from another repository. */
   readonly scopes?: readonly string[]
   /** The statuses that are a valid answer; any other is a failure. */
