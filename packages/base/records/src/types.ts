@@ -306,7 +306,7 @@ export interface PlanRecord extends AnyRecord {
    * `mount`: take the blob from another repository of the registry, or put it where that fails. `skip`: it is there
    * already.
    */
-  readonly action: 'put' | 'mount' | 'skip'
+  readonly action: 'put' | 'mount' | 'skip' | 'delete'
   /** The place that it would go to. */
   readonly place: string
   readonly mediaType: string
