@@ -78,7 +78,7 @@ t.test('the store', async t => {
     'and all of them',
   )
   await t.rejects(put(`store:${digestOf('x')}`, writer.image('1', ['x'])), { code: 'PLACE_INVALID' })
-  for (const place of ['oci:', 'dir:/x', 'H/x:'])
+  for (const place of ['oci:', 'sif:/x', 'dir:', 'H/x:'])
     await t.rejects(put(place, []), { name: 'ToolError', status: 2 }, `no place: ${place}`)
 })
 

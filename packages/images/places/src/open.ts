@@ -1,4 +1,5 @@
 import { ToolError } from '@pipelayer/errors'
+import { openDirectory } from './directory.js'
 import { openDocker } from './docker.js'
 import { openDockerArchive } from './docker-archive.js'
 import { openLocal } from './local.js'
@@ -12,6 +13,7 @@ import { openRegistryFolder } from './registry-fs.js'
  * here.
  */
 const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => Place> = new Map([
+  ['dir', openDirectory],
   ['docker', openDocker],
   ['docker-archive', openDockerArchive],
   ['oci', openOci],
@@ -20,15 +22,7 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
   ['store', openLocal],
 ])
 /** Transports of containers-transports(5) that we do not have. A text that begins with one is no image name. */
-const FOREIGN = new Set([
-  'containers-storage',
-  'dir',
-  'docker-daemon',
-  'docker-store',
-  'ostree',
-  'sif',
-  'tarball',
-])
+const FOREIGN = new Set(['containers-storage', 'docker-daemon', 'docker-store', 'ostree', 'sif', 'tarball'])
 
 /** A place, split into transport and rest. */
 export interface PlaceName {

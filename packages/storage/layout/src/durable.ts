@@ -38,7 +38,7 @@ export function syncFiles(files: readonly string[]): void {
  * renamed, and the directory is flushed. The call is synchronous, so that nothing else of this program runs while a
  * lock is held.
  */
-export function replaceFile(target: string, temporary: string, content: string): void {
+export function replaceFile(target: string, temporary: string, content: string | Uint8Array): void {
   try {
     const fd = fs.openSync(temporary, 'wx', 0o644)
     try {
