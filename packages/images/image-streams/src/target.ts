@@ -10,6 +10,7 @@
  * oci:DIR          oci:DIR:docker.io/library/app:1  (oci:DIR/ as well)
  * oci-archive:F    oci-archive:F:docker.io/library/app:1      (docker-archive:F as well; `app@DIGEST` gets no name)
  * registry-fs:R    registry-fs:R:library/app:1      (R:x:2 is R:x:2, R:x/ a prefix)
+ * dir:D            dir:D                            (D/ is a prefix: the folder D/library/app:1)
  * store:x:2        store:x:2
  * store:           store:docker.io/library/app:1    (store:x/ is a prefix)
  * ```
@@ -41,6 +42,8 @@ export function targetOf(place: string | undefined, { reference, subject }: Name
   if (place === undefined) return `docker://${needed(reference, 'to put it anywhere: give a PLACE')}`
   const { transport, rest } = parsePlace(place)
   if (transport === 'oci') return ociTarget(rest, reference)
+  // A folder has a name, which no image can give.
+  if (transport === 'dir' && !rest.endsWith('/')) return place
   if (ARCHIVES.has(transport)) return archiveTarget(transport, rest, reference)
   if (isWholeFolder(transport, rest))
     return `${transport}:${rest.replace(/(?<=.)\/+$/, '')}:${pathOf(place, reference)}`
@@ -70,6 +73,7 @@ export function takesMany(place: string | undefined): boolean {
   const { transport, rest } = parsePlace(place)
   if (place.endsWith('/') && !ARCHIVES.has(transport)) return true
   if (ARCHIVES.has(transport)) return isOpenArchive(transport, rest)
+  if (transport === 'dir') return false
   return transport === 'oci' ? isOpen(rest) : rest === '' || isWholeFolder(transport, rest)
 }
 

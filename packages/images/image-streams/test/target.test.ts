@@ -33,6 +33,16 @@ t.test('targetOf', async t => {
     t.equal(takesMany(place), many, `many: ${why}`)
   }
   t.equal(targetOf('oci:out', {}), 'oci:out', 'a layout takes an image without a name')
+  t.equal(
+    targetOf('dir:out', { reference: 'docker.io/library/app:1' }),
+    'dir:out',
+    'a folder is for one image',
+  )
+  t.equal(
+    targetOf('dir:out/', { reference: 'docker.io/library/app:1' }),
+    'dir:out/library/app:1',
+    'or a prefix',
+  )
   const digest = `sha256:${'a'.repeat(64)}`
   for (const [reference, target, why] of [
     [`app@${digest}`, 'docker-archive:f', 'a digest is no name in an archive'],
