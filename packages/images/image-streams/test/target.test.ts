@@ -54,6 +54,6 @@ t.test('targetOf', async t => {
   for (const place of [undefined, 'h.x/', 'store:', 'registry-fs:r']) {
     t.throws(() => targetOf(place, {}), { code: 'PLACE_MISSING' }, `nameless: ${place}`)
   }
-  for (const place of ['oci:', 'docker:x', 'dir:/x', 'docker-archive:'])
+  for (const place of ['oci:', 'docker:x', 'sif:/x', 'docker-archive:'])
     t.throws(() => targetOf(place, { ...(reference !== undefined && { reference }) }), ToolError, place)
 })
