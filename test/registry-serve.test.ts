@@ -117,7 +117,8 @@ for (const kind of KINDS) {
     await ours.good(`${engine} pull -q --tls-verify=false ${host}/team/pushed:1`)
     await ours.good(`img-pull docker://${host}/team/pushed:1 | untar tree`)
     t.equal(fs.readFileSync(ours.path('tree/etc/conf'), 'utf8'), 'conf\n')
-    await ours.good(`${engine} system reset -f`)
+    // podman 4 fails here when a process of its own still writes into its folder of events.
+    await ours.run(`${engine} system reset -f`)
   })
 
   t.test(`Docker and a ${kind}`, { skip: need('root', 'dockerd', 'docker') }, async t => {
