@@ -17,7 +17,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { algorithmOf, digestOf, encodedOf } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
-import { BlobWriter, proveFile, replaceFile } from '@pipelayer/layout'
+import { BlobWriter, proveFile, replaceFile, withLock } from '@pipelayer/layout'
 import { type Descriptor, isDocument, MAX_DOCUMENT, parseManifest } from '@pipelayer/oci'
 import { isOrphan, openRegular, ownedName, readRegular } from '@pipelayer/sys'
 import type {
@@ -113,13 +113,28 @@ class DirectoryPlace implements PlaceReader, PlaceWriter {
     await this.#put(manifestName(descriptor.digest), descriptor, once(bytes))
   }
 
-  /** Until `manifest.json` is replaced, the folder has the image that it had before. */
+  /**
+   * Until `manifest.json` is replaced, the folder has the image that it had before. What the new one does not need is
+   * removed then. Another program may do the same at this moment, so this is done under a lock, and what that program
+   * has removed is missed.
+   *
+   * @throws ToolError `DIRECTORY_CHANGED`, status 75; those of the system
+   */
   async publish({ bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<Published> {
     this.#prepare()
-    attempt(`write "${this.#path(MANIFEST)}"`, () => {
-      replaceFile(this.#path(MANIFEST), this.#temporary(), bytes)
-      for (const name of fs.readdirSync(this.#root)) if (this.#isUnneeded(name)) fs.rmSync(this.#path(name))
-    })
+    attempt(`write "${this.#path(MANIFEST)}"`, () =>
+      withLock(this.#path('version'), () => {
+        const gone = [...this.#needed].find(name => name !== MANIFEST && !fs.existsSync(this.#path(name)))
+        if (gone !== undefined) {
+          const why = `another program has put an image there meanwhile, and "${gone}" is gone: run this again`
+          throw new ToolError('DIRECTORY_CHANGED', `cannot write an image into "${this.#root}": ${why}`, {
+            status: 75,
+          })
+        }
+        replaceFile(this.#path(MANIFEST), this.#temporary(), bytes)
+        for (const name of fs.readdirSync(this.#root)) if (this.#isUnneeded(name)) fs.rmSync(this.#path(name))
+      }),
+    )
     return { place: `dir:${this.#root}` }
   }
 

@@ -107,6 +107,18 @@ t.test('another image takes the place of the first one', async t => {
   for (const name of [...layers, 'notes.txt']) t.ok(names.includes(name))
 })
 
+t.test('two programs write into one folder', async t => {
+  const dir = tempDir(t)
+  filled(`${dir}/layout`)
+  const from = open(`oci:${dir}/layout:one`)
+  const { document, ...root } = await from.read.resolve()
+  const slow = open(`dir:${dir}/out`)
+  await copyBlobs(from, slow, document as Manifest)
+  const digest = await copy(open(`oci:${dir}/layout:multi`), open(`dir:${dir}/out`))
+  await t.rejects(slow.write.publish(root), { code: 'DIRECTORY_CHANGED', status: 75 })
+  t.equal((await open(`dir:${dir}/out`).read.resolve()).descriptor.digest, digest, 'the image is a whole one')
+})
+
 t.test('what is refused', async t => {
   const dir = tempDir(t)
   filled(`${dir}/layout`)
