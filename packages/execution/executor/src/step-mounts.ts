@@ -15,6 +15,7 @@ import {
   type StepMount,
   secretBytes,
 } from '@pipelayer/steps'
+import { touch } from '@pipelayer/store'
 import { Copier } from './copier.js'
 import type { ExecutorSetup } from './executor-setup.js'
 import { withSource } from './open-source.js'
@@ -154,7 +155,8 @@ async function cache(setup: ExecutorSetup, wanted: BoundCache): Promise<Place> {
   // Another step holds the cache. A private cache then starts empty, and is removed after this build.
   const place =
     wanted.sharing === 'private' && lock === undefined ? path.join(setup.newDir('cache'), id) : dir
-  if (fs.existsSync(place)) markUsed(place)
+  // The content of a cache may be changed without a change of its time.
+  if (fs.existsSync(place)) touch(place)
   else {
     if (wanted.origin === undefined) makeCache(place, wanted)
     else await seedCache(setup, place, { root: wanted.origin.root, source: wanted.source })
@@ -162,16 +164,6 @@ async function cache(setup: ExecutorSetup, wanted: BoundCache): Promise<Place> {
   return {
     mount: bindMount(place, { target: wanted.target, writable: !wanted.readonly }),
     close: () => lock !== undefined && fs.closeSync(lock),
-  }
-}
-
-/** Garbage collection spares what was used lately. The content of a cache may be changed without a change of its time. */
-function markUsed(place: string): void {
-  const now = new Date()
-  try {
-    fs.utimesSync(place, now, now)
-  } catch {
-    // The cache may then be removed sooner, which costs time and nothing else.
   }
 }
 

@@ -7,4 +7,5 @@
 export type { Area } from './areas.js'
 export { resumeFile } from './partial-blob.js'
 export { defaultStorePath, Store } from './store.js'
+export { touch } from './touch.js'
 export { UploadState } from './upload-state.js'

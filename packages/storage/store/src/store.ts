@@ -10,6 +10,7 @@ import { isOrphan, ownedName, readRegular } from '@pipelayer/sys'
 import { type Area, areaFolder } from './areas.js'
 import { type Patience, shareLease, takeLease } from './lease.js'
 import { openPartial, partialName } from './partial-blob.js'
+import { touch } from './touch.js'
 import { UploadState } from './upload-state.js'
 
 /**
@@ -163,12 +164,7 @@ export class Store extends Layout {
 
   /** Marks a blob or a step as used now, so that garbage collection keeps it. */
   touch(file: string): void {
-    const now = new Date()
-    try {
-      fs.utimesSync(file, now, now)
-    } catch {
-      // There is no garbage collection in a read-only store.
-    }
+    touch(file)
   }
 
   /**
