@@ -1,7 +1,6 @@
-import os from 'node:os'
 import { REMOTE_OPTIONS, runTool, storeOption } from '@pipelayer/cli'
 import { EDIT_OPTIONS } from '@pipelayer/image-edits'
-import { platformOfNode } from '@pipelayer/oci'
+import { machinePlatform } from '@pipelayer/pulling'
 import { optionsOf } from './arguments.js'
 import { imgCommit } from './index.js'
 
@@ -45,9 +44,6 @@ runTool({
   },
   positionals: { synopsis: 'IMAGE NEW', min: 2, max: 2 },
   input: 'none',
-  run: (_records, args, context) => {
-    // Images are made for Linux, whatever system this machine runs.
-    const machine = { platform: 'linux', arch: process.arch, endianness: os.endianness() } as const
-    return imgCommit(optionsOf(args, { ...context, now: context.now(), machine: platformOfNode(machine) }))
-  },
+  run: (_records, args, context) =>
+    imgCommit(optionsOf(args, { ...context, now: context.now(), machine: machinePlatform() })),
 })

@@ -1,7 +1,7 @@
-import os from 'node:os'
 import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
-import { parsePlatform, platformOfNode } from '@pipelayer/oci'
+import { parsePlatform } from '@pipelayer/oci'
 import { remoteOptions } from '@pipelayer/places'
+import { machinePlatform } from '@pipelayer/pulling'
 import { defaultStorePath } from '@pipelayer/store'
 import { imgHistory } from './index.js'
 import { FORMATS, textForm } from './text.js'
@@ -33,7 +33,7 @@ runTool({
       now: new Date(),
     }),
   run: (_records, args, context) => {
-    const machine = platformOfNode({ platform: 'linux', arch: process.arch, endianness: os.endianness() })
+    const machine = machinePlatform()
     return imgHistory({
       store: args.store ?? defaultStorePath(context.env),
       image: args._[0] ?? '',

@@ -1,7 +1,7 @@
-import os from 'node:os'
 import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
-import { parsePlatform, platformOfNode } from '@pipelayer/oci'
+import { parsePlatform } from '@pipelayer/oci'
 import { remoteOptions } from '@pipelayer/places'
+import { machinePlatform } from '@pipelayer/pulling'
 import { defaultStorePath } from '@pipelayer/store'
 import { textForm } from './format.js'
 import { imgInspect } from './index.js'
@@ -28,7 +28,7 @@ runTool({
   input: 'none',
   text: (args, { terminal }) => textForm(args.format ?? (terminal ? 'json' : 'records')),
   run: (_records, args, context) => {
-    const machine = platformOfNode({ platform: 'linux', arch: process.arch, endianness: os.endianness() })
+    const machine = machinePlatform()
     return imgInspect({
       store: args.store ?? defaultStorePath(context.env),
       images: args._,

@@ -1,7 +1,6 @@
-import os from 'node:os'
 import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
-import { platformOfNode } from '@pipelayer/oci'
 import { remoteOptions, stdinOf } from '@pipelayer/places'
+import { machinePlatform } from '@pipelayer/pulling'
 import { defaultStorePath } from '@pipelayer/store'
 import { imgPull } from './index.js'
 
@@ -28,8 +27,7 @@ runTool({
     imgPull(records, {
       references: args._,
       platforms: args.platform,
-      // Images are made for Linux, whatever system this machine runs.
-      machine: platformOfNode({ platform: 'linux', arch: process.arch, endianness: os.endianness() }),
+      machine: machinePlatform(),
       allPlatforms: args['all-platforms'],
       noTag: args['no-tag'],
       referrers: args.referrers,

@@ -15,17 +15,8 @@ export async function readConfig(
 ): Promise<ImageConfig> {
   const bytes = await keeper.document(config, place.read)
   const document = checkConfig(parseObject(bytes, ['CONFIG_INVALID', `config ${config.digest}`]))
-  checkLayers(document, { config, layers })
-  return document
-}
-
-/** Compares the layers of a config with those of the manifest. @throws ToolError `CONFIG_INVALID` */
-export function checkLayers(
-  document: ImageConfig,
-  { config, layers }: Pick<Manifest, 'config' | 'layers'>,
-): void {
   const { length } = document.rootfs.diff_ids
-  if (length === layers.length) return
+  if (length === layers.length) return document
   const message = `config ${config.digest} has ${length} diff_ids, the manifest ${layers.length} layers`
   throw new ToolError('CONFIG_INVALID', message)
 }

@@ -11,5 +11,6 @@ export {
   fetchLayers,
 } from './fetch-image.js'
 export { imagePlace } from './image-place.js'
+export { machinePlatform } from './machine.js'
 export { type PullOptions, pullImages } from './pull-images.js'
 export { type ReadImage, type ReadLayer, readImage } from './read-image.js'

@@ -5,10 +5,10 @@ import {
   type ImageConfig,
   type Manifest,
   type Platform,
-  parseConfig,
 } from '@pipelayer/oci'
-import { type Place, type PlacedManifest, type PlaceOptions, readDocument } from '@pipelayer/places'
-import { checkLayers } from './image-config.js'
+import type { Place, PlacedManifest, PlaceOptions } from '@pipelayer/places'
+import { readConfig } from './image-config.js'
+import { nothingKept } from './keeper.js'
 import { choose } from './selection.js'
 
 /** The documents of one image for one platform; its layers are not read. */
@@ -44,9 +44,7 @@ export async function readImage(place: Place, { platform, warn }: ReadImageOptio
   const { found, above } = await choose(place, { platforms: [platform], all: false, warn })
   const { document, descriptor } = found
   if (document.kind === 'index') throw new Error(`no manifest for ${formatPlatform(platform)} was chosen`)
-  const bytes = await readDocument(document.config, () => place.read.blob(document.config))
-  const config = parseConfig(bytes)
-  checkLayers(config, document)
+  const config = await readConfig(document, { place, keeper: nothingKept })
   const diffIDs = config.rootfs.diff_ids
   const chain = chainIDs(diffIDs)
   const layers = document.layers.map((layer, index) => ({
