@@ -5,10 +5,10 @@
  */
 import type { Link } from '@pipelayer/collection'
 import { ToolError } from '@pipelayer/errors'
-import { REF_NAME, type StoredDescriptor } from '@pipelayer/layout'
+import { findImage, nameOf, Summaries } from '@pipelayer/inventory'
+import type { StoredDescriptor } from '@pipelayer/layout'
 import { isIndexType, isManifestType, type Manifest, parseManifest } from '@pipelayer/oci'
 import type { AnyRecord, FailedRecord, VerifiedRecord } from '@pipelayer/records'
-import { formatReference, parseAny, withDefaultTag } from '@pipelayer/reference'
 import { Store } from '@pipelayer/store'
 import { BlobCheck } from './blob-check.js'
 import { DiffIDs, type FoundFault } from './diff-ids.js'
@@ -16,7 +16,7 @@ import { DiffIDs, type FoundFault } from './diff-ids.js'
 export interface ImgVerifyOptions {
   /** The store's folder. */
   readonly root: string
-  /** Names or digests of images; if there are none, everything that index.json names. */
+  /** Names, digests or ids of images; if there are none, everything that index.json names. */
   readonly names?: readonly string[]
   /** Decompress the layers, and compare them with the diffIDs of the config. */
   readonly deep?: boolean
@@ -35,17 +35,14 @@ export async function* imgVerify(options: ImgVerifyOptions): AsyncGenerator<AnyR
   const { root, names = [] } = options
   const store = Store.openIfThere(root)
   if (store === undefined) {
-    for (const name of names) yield unknown(name, root)
+    for (const name of names)
+      yield missing(name, { code: 'MANIFEST_UNKNOWN', message: `no store in "${root}"` })
     return
   }
   const verifier = new Verifier(store, options)
-  const entries = store.index().manifests
-  if (names.length === 0)
-    for (const entry of entries) yield* verifier.image(entry, entry.annotations?.[REF_NAME])
-  for (const name of names) {
-    const found = entriesFor(store, name)
-    if (found.length === 0) yield unknown(name, root)
-    for (const entry of found) yield* verifier.image(entry, entry.annotations?.[REF_NAME])
+  for (const entry of names.length === 0 ? store.index().manifests : imagesNamed(store, names)) {
+    if ('digest' in entry) yield* verifier.image(entry as StoredDescriptor)
+    else yield entry
   }
 }
 
@@ -62,10 +59,8 @@ class Verifier {
     this.#diffIDs = new DiffIDs(store)
   }
 
-  async *image(
-    root: StoredDescriptor,
-    reference: string | undefined,
-  ): AsyncGenerator<AnyRecord, void, undefined> {
+  async *image(root: StoredDescriptor): AsyncGenerator<AnyRecord, void, undefined> {
+    const reference = nameOf(root)
     const name = reference ?? root.digest
     const seen = new Map<string, Link>()
     let faults = 0
@@ -143,30 +138,18 @@ function isElsewhere(link: Link & { readonly urls?: unknown }, code: string): bo
   return /nondistributable|foreign/.test(link.mediaType) || (Array.isArray(link.urls) && link.urls.length > 0)
 }
 
-/** The entries that a name stands for: as index.json has it, as a user writes it, or a digest. */
-function entriesFor(store: Store, name: string): StoredDescriptor[] {
-  const exact = store.resolve(name)
-  return exact.length > 0 ? exact : store.resolve(fullName(name))
+/** The entries that names, digests or ids stand for; a `failed` record in place of one that stands for none. */
+function* imagesNamed(store: Store, names: readonly string[]): Generator<StoredDescriptor | FailedRecord> {
+  const summaries = new Summaries(store)
+  for (const name of names)
+    try {
+      yield* findImage(store, name, summaries).entries
+    } catch (error) {
+      if (!(error instanceof ToolError)) throw error
+      yield missing(name, error)
+    }
 }
 
-function fullName(name: string): string {
-  try {
-    const parsed = parseAny(name)
-    return parsed.domain === undefined ? parsed.digest : formatReference(withDefaultTag(parsed))
-  } catch (error) {
-    if (error instanceof ToolError) return name
-    throw error
-  }
-}
-
-function unknown(image: string, root: string): FailedRecord {
-  const message = `no image "${image}" in the store "${root}"`
-  return {
-    type: 'failed',
-    image,
-    tool: 'img-verify',
-    code: 'IMAGE_UNKNOWN',
-    message,
-    item: { reference: image },
-  }
+function missing(image: string, { code, message }: Pick<ToolError, 'code' | 'message'>): FailedRecord {
+  return { type: 'failed', image, tool: 'img-verify', code, message, item: { reference: image } }
 }

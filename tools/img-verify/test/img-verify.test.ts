@@ -234,13 +234,20 @@ t.test('no store, no such image, no index', async t => {
   const kit = new StoreKit(t)
   const root = path.join(kit.root, 'none')
   t.same(await verify(kit, { root }), [], 'a store that does not exist has no images')
-  t.match(await verify(kit, { root, names: ['a'] }), [{ type: 'failed', code: 'IMAGE_UNKNOWN' }])
-  for (const name of ['a', digestOf('a'), 'no name at all'])
-    t.match(
-      await verify(kit, { names: [name] }),
-      [{ type: 'failed', code: 'IMAGE_UNKNOWN', item: { reference: name } }],
-      name,
-    )
+  t.match(await verify(kit, { root, names: ['a'] }), [{ type: 'failed', code: 'MANIFEST_UNKNOWN' }])
+  for (const [name, code] of [
+    ['a', 'MANIFEST_UNKNOWN'],
+    [digestOf('a'), 'MANIFEST_UNKNOWN'],
+    ['no name at all', 'REFERENCE_INVALID'],
+  ] as const)
+    t.match(await verify(kit, { names: [name] }), [{ type: 'failed', code, item: { reference: name } }], name)
+  const { digest } = kit.image('one')
+  kit.name(kit.image('one'), 'docker.io/library/one:1')
+  t.match(
+    await verify(kit, { names: [digest.slice(7, 19)] }),
+    [{ type: 'verified', digest }],
+    'by its first digits',
+  )
   fs.writeFileSync(path.join(kit.root, 'index.json'), '{"schemaVersion":2,"manifests":[{"med')
   await t.rejects(verify(kit), { code: 'LAYOUT_INVALID' })
 })
