@@ -6,12 +6,19 @@
 
 export { changesDigest } from './changes-digest.js'
 export { nameFields, nameOf, showName } from './fields.js'
-export type { HistoryRecord, ImageRecord, RemovedRecord, StoredImageRecord } from './image-types.js'
 export { type LogLine, logWriter } from './log.js'
 export { checkRecord, recordError } from './parse.js'
 export { collect, pipe } from './pipe.js'
 export { readRecords, readReferences, UpstreamError } from './read.js'
-export type { GarbageRecord, UsageRecord, VerifiedRecord } from './store-types.js'
+export type {
+  GarbageRecord,
+  HistoryRecord,
+  ImageRecord,
+  RemovedRecord,
+  StoredImageRecord,
+  UsageRecord,
+  VerifiedRecord,
+} from './store-types.js'
 export type {
   AnyRecord,
   BundleRecord,
