@@ -4,10 +4,10 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import { nameOf, placeOf, Summaries } from '@pipelayer/inventory'
+import { fullReference, nameOf, placeOf, Summaries } from '@pipelayer/inventory'
 import type { StoredDescriptor } from '@pipelayer/layout'
 import type { AnyRecord, FailedRecord, StoredImageRecord } from '@pipelayer/records'
-import { matchesPattern, type NormalizedReference, parseNormalized } from '@pipelayer/reference'
+import { matchesPattern } from '@pipelayer/reference'
 import { Store } from '@pipelayer/store'
 
 export interface ImgLsOptions {
@@ -64,19 +64,10 @@ function filterOf(patterns: readonly string[]): (name: string | undefined) => bo
   // A pattern that is wrong is refused even if no image is there.
   for (const pattern of patterns) matchesPattern(pattern, { domain: 'x', path: 'x' })
   return name => {
-    const reference = name === undefined ? undefined : referenceIn(name)
+    const reference = name === undefined ? undefined : fullReference(name)
     return patterns.some(
       pattern => pattern === name || (reference !== undefined && matchesPattern(pattern, reference)),
     )
-  }
-}
-
-function referenceIn(name: string): NormalizedReference | undefined {
-  try {
-    return parseNormalized(name)
-  } catch (error) {
-    if (error instanceof ToolError) return undefined
-    throw error
   }
 }
 

@@ -4,7 +4,15 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import { findImage, nameOf, placeOf, removeEntries, Summaries, unreferencedOf } from '@pipelayer/inventory'
+import {
+  findImage,
+  keyOf,
+  nameOf,
+  placeOf,
+  removeEntries,
+  Summaries,
+  unreferencedOf,
+} from '@pipelayer/inventory'
 import type { StoredDescriptor } from '@pipelayer/layout'
 import type { AnyRecord, FailedRecord, RemovedRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
@@ -66,7 +74,7 @@ class Removal {
 
   add(text: string): void {
     try {
-      for (const entry of this.#find(text)) this.#entries.set(`${entry.digest} ${nameOf(entry)}`, entry)
+      for (const entry of this.#find(text)) this.#entries.set(keyOf(entry), entry)
     } catch (error) {
       if (!(error instanceof ToolError)) throw error
       const { code, message } = error
@@ -86,8 +94,7 @@ class Removal {
   /** The records, from what the index is before anything is removed. */
   rows(before: readonly StoredDescriptor[]): RemovedRecord[] {
     const gone = this.entries
-    const keys = new Set(this.#entries.keys())
-    const others = before.filter(entry => !keys.has(`${entry.digest} ${nameOf(entry)}`))
+    const others = before.filter(entry => !this.#entries.has(keyOf(entry)))
     const kept = new Set(others.map(({ digest }) => digest))
     // The last entry of a digest tells what becomes of the image.
     const last = new Map(gone.filter(({ digest }) => !kept.has(digest)).map(entry => [entry.digest, entry]))

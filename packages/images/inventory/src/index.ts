@@ -7,6 +7,7 @@ export { findImage } from './find.js'
 export {
   checkWhole,
   fullReference,
+  keyOf,
   nameOf,
   placeOf,
   removeEntries,

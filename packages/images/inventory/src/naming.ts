@@ -76,7 +76,8 @@ export function removeEntries(layout: Layout, entries: readonly StoredDescriptor
   }))
 }
 
-function keyOf(entry: StoredDescriptor): string {
+/** What tells entries of an index apart: the digest and the name. */
+export function keyOf(entry: StoredDescriptor): string {
   return `${entry.digest} ${nameOf(entry) ?? ''}`
 }
 
