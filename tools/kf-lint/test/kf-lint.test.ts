@@ -194,6 +194,20 @@ t.test('forms', async t => {
       { physicalLocation: { artifactLocation: { uri: 'x%20y/%231' }, region: { startLine: 2, endLine: 3 } } },
     ],
   })
+  const github = textForm('github')
+  t.equal(
+    github?.record({ ...finding, message: '100%\n', file: 'a:b,c' }),
+    '::notice file=a%3Ab%2Cc,line=2,endLine=3,title=WorkdirOverCd::100%25%0A\n',
+    'nothing ends the command early',
+  )
+  t.equal(
+    github?.record({ ...finding, severity: 'error', line: undefined, message: 'x', rule: 'R' }),
+    '::error file=x y/#1,title=R::x\n',
+  )
+  t.equal(github?.end(end), '')
+  const json = textForm('json')
+  t.equal(json?.record(finding), '')
+  t.same(JSON.parse(json?.end(end) ?? ''), [finding])
   t.same(run.results[1].locations, [{ physicalLocation: { artifactLocation: { uri: 'file:///a/b' } } }])
 })
 
@@ -225,4 +239,43 @@ t.test('every rule has a page, and its examples are what it says', async t => {
   }
   const { status } = spawnSync(process.execPath, ['scripts/sync-rules.mjs', '--check'])
   t.equal(status, 0, 'the table in README.md is up to date: node scripts/sync-rules.mjs writes it')
+})
+
+t.test('the pages on hadolint and on practices name rules that exist', async t => {
+  for (const page of ['hadolint.md', 'practices.md']) {
+    const rows = fs
+      .readFileSync(page, 'utf8')
+      .split('\n')
+      .filter(line => line.startsWith('| '))
+      .slice(1)
+    t.ok(rows.length > 20, page)
+    for (const row of rows) {
+      const [, , here = ''] = row.split(/(?<!\\)\|/)
+      const named = here.match(/\b[A-Z][A-Za-z]*[a-z][A-Z][A-Za-z]*\b/g) ?? []
+      t.same(
+        named.filter(name => !RULE_NAMES.some(rule => rule === name) && name !== 'README'),
+        [],
+        row,
+      )
+      t.ok(named.length > 0 || /^ (none: |the build)/.test(here), row)
+    }
+  }
+})
+
+t.test('what the page on hadolint leaves to the build, the build refuses', async t => {
+  for (const text of [
+    'FROM scratch\nEXPOSE 80000',
+    'FROM scratch\nONBUILD FROM scratch',
+    'FROM scratch\nONBUILD MAINTAINER a',
+    'RUN a\nFROM scratch',
+  ]) {
+    const { error } = (() => {
+      try {
+        return lint(fileFields(parseDockerfile(text), 'F'))
+      } catch (error) {
+        return { error }
+      }
+    })()
+    t.ok(error, text)
+  }
 })

@@ -53,8 +53,20 @@ function parseRules(text: string): CheckOptions['skip'] {
   return text === 'all' ? 'all' : new Set(text.split(',').map(rule => rule.trim()))
 }
 
-/** The options in the first comment `check=...` above an instruction. A malformed one is an ordinary comment. */
+/** A comment of ours right above an instruction: `# kf-lint ignore=RULE,..`. */
+const IGNORE = /^\s*kf-lint\s+ignore=(.*)$/
+
+/**
+ * The options in the comments above an instruction: the first `check=...`, and all of `kf-lint ignore=...`. A malformed
+ * one is an ordinary comment.
+ */
 export function commentOptions(comments: readonly string[]): CheckOptions {
+  const ignored = comments.flatMap(comment => IGNORE.exec(comment)?.[1] ?? [])
+  const options = ignored.map((rules): CheckOptions => ({ ...NO_OPTIONS, skip: parseRules(rules.trim()) }))
+  return options.reduce(mergeOptions, checkComment(comments))
+}
+
+function checkComment(comments: readonly string[]): CheckOptions {
   const comment = comments.find(isCheckComment)
   const value = comment === undefined ? '' : (readDirectives(`#${comment}`)[0]?.value ?? '')
   try {

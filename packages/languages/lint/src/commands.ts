@@ -14,6 +14,15 @@
 /** A program and its arguments. */
 export type SimpleCommand = readonly string[]
 
+/** A command with what stands around it. */
+export interface ShellCommand {
+  readonly words: SimpleCommand
+  /** Keywords, assignments and wrappers such as `sudo` before the program. */
+  readonly before: readonly string[]
+  /** Whether the output of the command before it is its input. */
+  readonly piped: boolean
+}
+
 const OPERATORS = new Set([';', '&', '|', '(', ')', '`', '\n'])
 const BLANK = /[ \t\r]/
 /** Words before the name of a program that do not matter for the rules. */
@@ -23,20 +32,39 @@ const BEFORE = new Set(
 const ASSIGNMENT = /^[A-Za-z_]\w*=/
 
 export function simpleCommands(text: string): readonly SimpleCommand[] {
-  return new Splitter(text)
-    .run()
-    .map(program)
-    .filter(words => words.length > 0)
+  return shellCommands(text).map(({ words }) => words)
 }
 
-function program(words: readonly string[]): SimpleCommand {
-  const start = words.findIndex(word => !BEFORE.has(word) && !ASSIGNMENT.test(word))
-  return start < 0 ? [] : words.slice(start)
+export function shellCommands(text: string): readonly ShellCommand[] {
+  const parts = new Splitter(text).run()
+  // Two bars are "or": the part between them is empty.
+  const isPiped = (at: number): boolean =>
+    parts[at]?.operator === '|' && (parts[at - 1]?.words.length ?? 0) > 0
+  return parts
+    .map(({ words }, at) => ({ ...atProgram(words), piped: isPiped(at) }))
+    .filter(({ words }) => words.length > 0)
+}
+
+function atProgram(words: readonly string[]): Pick<ShellCommand, 'words' | 'before'> {
+  const found = words.findIndex(word => !BEFORE.has(word) && !ASSIGNMENT.test(word))
+  const start = found < 0 ? words.length : found
+  return { words: words.slice(start), before: words.slice(0, start) }
+}
+
+/** The name of the program, without its folder. */
+export function programOf([path = '']: SimpleCommand): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+interface Part {
+  readonly words: string[]
+  /** What separates it from the part before it; empty for the first. */
+  readonly operator: string
 }
 
 class Splitter {
   readonly #text: string
-  readonly #commands: string[][] = [[]]
+  readonly #parts: Part[] = [{ words: [], operator: '' }]
   #at = 0
   #word: string | undefined
 
@@ -44,14 +72,14 @@ class Splitter {
     this.#text = text
   }
 
-  run(): readonly (readonly string[])[] {
+  run(): readonly Part[] {
     while (this.#at < this.#text.length) this.#step(this.#text.charAt(this.#at))
     this.#endWord()
-    return this.#commands
+    return this.#parts
   }
 
   #step(char: string): void {
-    if (OPERATORS.has(char)) this.#endCommand()
+    if (OPERATORS.has(char)) this.#endCommand(char)
     else if (BLANK.test(char)) this.#endWord()
     else if (char === '#' && this.#word === undefined) this.#comment()
     else this.#letter(char)
@@ -90,13 +118,13 @@ class Splitter {
     this.#at = end < 0 ? this.#text.length : end
   }
 
-  #endCommand(): void {
+  #endCommand(operator: string): void {
     this.#endWord()
-    this.#commands.push([])
+    this.#parts.push({ words: [], operator })
   }
 
   #endWord(): void {
-    if (this.#word) this.#commands.at(-1)?.push(this.#word)
+    if (this.#word) this.#parts.at(-1)?.words.push(this.#word)
     this.#word = undefined
     this.#at++
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SimpleCommand } from './commands.js'
+import { programOf, type SimpleCommand } from './commands.js'
 
 interface Manager {
   readonly install: readonly string[]
@@ -17,6 +17,12 @@ interface Manager {
   /** The subcommand that cleans up. `noCache` is an option of `install` with which no downloads stay. */
   readonly clean?: string
   readonly noCache?: string
+  /** What a user adds to a RUN so that no downloads stay. */
+  readonly tidy: (program: string) => string
+  /** The subcommands that remove packages. */
+  readonly remove: readonly string[]
+  /** What keeps the program from asking questions. Without it, the program asks none. */
+  readonly assumeYes?: RegExp
 }
 
 const APT: Manager = {
@@ -25,6 +31,9 @@ const APT: Manager = {
   upgrade: ['upgrade', 'dist-upgrade', 'full-upgrade'],
   valued: new Set(['-o', '--option', '-t', '--target-release', '-c', '--config-file', '-a']),
   caches: ['/var/lib/apt'],
+  tidy: () => 'rm -rf /var/lib/apt/lists/*',
+  remove: ['remove', 'purge', 'autoremove', 'autopurge'],
+  assumeYes: /^(-[a-z]*y[a-z]*|-q{2,}y?|-q=[2-9]|--yes|--assume-yes|.*Assume-Yes.*)$/,
 }
 
 const DNF: Manager = {
@@ -43,14 +52,20 @@ const DNF: Manager = {
   ]),
   caches: ['/var/cache/yum', '/var/cache/dnf', '/var/cache/libdnf5'],
   clean: 'clean',
+  tidy: program => `${program} clean all`,
+  remove: ['remove', 'erase', 'autoremove'],
+  assumeYes: /^(-[a-z]*y[a-z]*|--assumeyes|.*assumeyes=(1|True|true|yes))$/,
 }
+
+/** It takes -y, and asks nothing without it. */
+const { assumeYes: _, ...MICRODNF }: Manager = DNF
 
 const MANAGERS: ReadonlyMap<string, Manager> = new Map([
   ['apt-get', APT],
   ['apt', APT],
   ['yum', DNF],
   ['dnf', DNF],
-  ['microdnf', DNF],
+  ['microdnf', MICRODNF],
   [
     'apk',
     {
@@ -60,6 +75,22 @@ const MANAGERS: ReadonlyMap<string, Manager> = new Map([
       valued: new Set(['-t', '--virtual', '-X', '--repository', '-p', '--root']),
       caches: ['/var/cache/apk', '/etc/apk/cache'],
       noCache: '--no-cache',
+      tidy: () => 'apk add --no-cache',
+      remove: ['del'],
+    },
+  ],
+  [
+    'zypper',
+    {
+      install: ['install', 'in'],
+      update: ['refresh', 'ref'],
+      upgrade: ['update', 'up', 'dist-upgrade', 'dup'],
+      valued: new Set(['-r', '--repo', '--from', '-t', '--type', '-p', '--plus-repo', '--root', '-R']),
+      caches: ['/var/cache/zypp'],
+      clean: 'clean',
+      tidy: () => 'zypper clean --all',
+      remove: ['remove', 'rm'],
+      assumeYes: /^(-n|-y|--no-confirm|--non-interactive)$/,
     },
   ],
 ])
@@ -75,8 +106,9 @@ export interface PackageCall {
 }
 
 /** The call of a package manager in a command, if it is one. */
-export function packageCall([path = '', ...words]: SimpleCommand): PackageCall | undefined {
-  const program = path.slice(path.lastIndexOf('/') + 1)
+export function packageCall(command: SimpleCommand): PackageCall | undefined {
+  const [, ...words] = command
+  const program = programOf(command)
   const manager = MANAGERS.get(program)
   if (manager === undefined) return undefined
   const options = words.filter(word => word.startsWith('-'))
@@ -88,6 +120,10 @@ export function packageCall([path = '', ...words]: SimpleCommand): PackageCall |
 
 export function installs({ manager, subcommand }: PackageCall): boolean {
   return manager.install.includes(subcommand)
+}
+
+export function removesPackages({ manager, subcommand }: PackageCall): boolean {
+  return manager.remove.includes(subcommand)
 }
 
 /** Whether the call upgrades the whole system. */

@@ -8,6 +8,7 @@ import { ToolError } from '@pipelayer/errors'
 import { parseNormalized } from '@pipelayer/reference'
 import type { Collector } from './collector.js'
 import type { LintContext } from './context.js'
+import { checkImage, checkShipped, checkStage } from './image-habits.js'
 import type { LintInstruction } from './instruction.js'
 import { checkRuns } from './runs.js'
 import { checkSecretLiterals } from './secrets.js'
@@ -18,10 +19,20 @@ export function checkPractices(stages: readonly Stage[], { collector }: LintCont
   for (let stage = stages.at(-1); stage !== undefined; stage = stage.baseStage) shipped.add(stage)
   for (const stage of stages) {
     const { from, steps, base, baseStage } = stage
-    if (baseStage === undefined) checkPinned(from.fields, base, collector)
+    if (baseStage === undefined) checkBase(from.fields, base, collector)
     for (const { fields } of [from, ...steps]) checkSecretLiterals(fields, collector)
+    checkStage(stage, collector)
     checkRuns(stage, { shipped: shipped.has(stage) }, collector)
+    if (shipped.has(stage)) checkShipped(stage, collector)
   }
+  checkImage([...shipped], collector)
+}
+
+function checkBase(fields: LintInstruction, base: string, collector: Collector): void {
+  checkPinned(fields, base, collector)
+  if (base === 'scratch' || /^([^/]*[.:][^/]*|localhost)\//.test(base)) return
+  const message = `base image ${JSON.stringify(base)} names no registry: programs differ in where they look for it`
+  collector.report('RegistryNamed', fields, message)
 }
 
 /** @param base - with variables expanded */

@@ -201,6 +201,144 @@ const TABLE = {
     description: 'Files that hold keys or passwords should be mounted as secrets, not copied',
     kubefiles: true,
   },
+  LanguageCacheCleanUp: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'What pip, npm, yarn and gem download should be removed in the RUN that installs',
+  },
+  NonInteractiveInstall: {
+    origin: 'pipelayer',
+    severity: 'warning',
+    description: 'A package manager should not ask questions in a build',
+  },
+  NoInstallRecommends: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'apt-get install should leave recommended packages out',
+  },
+  InstallsTogether: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'Packages that are installed one call after the other should be installed by one',
+  },
+  BuildToolsShipped: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'Compilers and headers should not stay in the image',
+  },
+  InteractiveTools: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'Editors and tools for people at a terminal should not be in the image',
+  },
+  OneService: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'A container should run one service',
+  },
+  PinnedPackages: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'Packages should be installed in a stated version',
+    experimental: true,
+  },
+  AptGetOverApt: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'apt-get should be used in place of apt, which is for people',
+  },
+  NoSudo: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'sudo should not be used, since RUN has the rights of USER',
+  },
+  PointlessCommand: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'Programs that show, change or serve a running machine should not be run in a build',
+  },
+  PipefailMissing: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'A pipe should not hide the failure of its first programs',
+  },
+  WgetProgress: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'wget should not draw its progress into the output of a build',
+  },
+  CurlOrWget: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'A stage should download by curl or by wget, and not install both',
+  },
+  UseraddHighUid: {
+    origin: 'pipelayer',
+    severity: 'warning',
+    description: 'useradd of a high user id should not write a log of logins',
+  },
+  ShellOverLink: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'SHELL should be used in place of another /bin/sh',
+  },
+  MkdirNotNeeded: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'A folder that WORKDIR makes should not be made before it',
+  },
+  ConsecutiveRuns: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'RUNs one behind the other should be one, where their layers are in the image',
+  },
+  AddForArchives: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'ADD should be used for a local archive that is unpacked',
+  },
+  CopyDestinationSlash: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'The destination of several sources should end with a slash',
+  },
+  CopyRelativeDestination: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'A destination should be absolute, or stand below a WORKDIR',
+  },
+  EnvSameInstruction: {
+    origin: 'pipelayer',
+    severity: 'warning',
+    description: 'ENV should not use a variable that it sets itself',
+  },
+  LabelKey: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'The key of a label should be in lower case, and not be one of Docker itself',
+  },
+  StartLast: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'CMD and ENTRYPOINT should stand below what makes the image',
+  },
+  LastUserRoot: {
+    origin: 'pipelayer',
+    severity: 'warning',
+    description: 'The last USER should not be root',
+  },
+  HealthcheckMissing: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'An image should say by HEALTHCHECK how it is tested',
+    experimental: true,
+  },
+  RegistryNamed: {
+    origin: 'pipelayer',
+    severity: 'info',
+    description: 'A base image should be named with its registry',
+    experimental: true,
+  },
 } as const satisfies Readonly<Record<string, Rule>>
 
 export type RuleName = keyof typeof TABLE

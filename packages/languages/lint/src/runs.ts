@@ -4,21 +4,16 @@
  * @module
  */
 
-import { chompHeredoc, type RunInstruction } from '@pipelayer/dockerfile'
 import type { Collector } from './collector.js'
-import { type SimpleCommand, simpleCommands } from './commands.js'
-import { cleansUp, installs, type PackageCall, packageCall, upgradesAll } from './package-managers.js'
-import type { Stage, Step } from './stages.js'
+import { programOf, type SimpleCommand } from './commands.js'
+import { checkDownloaders, checkHabits } from './habits.js'
+import { checkInstalls } from './installs.js'
+import { checkLanguageCaches } from './language-caches.js'
+import { cleansUp, installs, type PackageCall, upgradesAll } from './package-managers.js'
+import { type Run, runsOf } from './run.js'
+import type { Stage } from './stages.js'
 
-const POSIX_SHELL = /(^|\/)(ba|da|a|z|k)?sh$/
 const LISTS = '/var/lib/apt'
-
-interface Run {
-  readonly step: Step
-  readonly commands: readonly SimpleCommand[]
-  readonly calls: readonly PackageCall[]
-  readonly mounts: readonly string[]
-}
 
 /** @param shipped - whether the stage's layers are in the image, so that their size matters */
 export function checkRuns(
@@ -26,40 +21,25 @@ export function checkRuns(
   { shipped }: { readonly shipped: boolean },
   collector: Collector,
 ): void {
-  const runs = stage.steps.flatMap(step => readRun(step, stage) ?? [])
+  const runs = runsOf(stage)
+  const start = shipped ? startOf(stage) : undefined
   for (const run of runs) {
     checkPackages(run, collector)
     checkCd(run, collector)
+    checkHabits(run, collector)
+    checkInstalls(run, { runs, start }, collector)
     if (shipped) checkCleanUp(run, collector)
+    if (shipped) checkLanguageCaches(run, stage.state.env, collector)
   }
+  checkDownloaders(runs, collector)
   checkUpdates(runs, collector)
   checkOrder(stage, runs, collector)
 }
 
-/** undefined for an instruction that is no RUN, was not reached by the walk, or uses another kind of shell. */
-function readRun(step: Step, { state, os }: Stage): Run | undefined {
-  const { instruction } = step
-  if (instruction.kind !== 'run' || os === 'windows' || !state.shells.has(step)) return undefined
-  const [shell = '/bin/sh'] = state.shells.get(step) ?? []
-  if (instruction.shell && !POSIX_SHELL.test(shell)) return undefined
-  const commands = commandsOf(instruction)
-  return {
-    step,
-    commands,
-    calls: commands.flatMap(one => packageCall(one) ?? []),
-    mounts: instruction.mounts,
-  }
-}
-
-function commandsOf({ shell, command, files }: RunInstruction): readonly SimpleCommand[] {
-  if (shell) {
-    const bodies = files.map(file => chompHeredoc(file).content)
-    return [...command, ...bodies].flatMap(simpleCommands)
-  }
-  const [program = '', option, text] = command
-  return POSIX_SHELL.test(program) && option?.startsWith('-') && text !== undefined
-    ? simpleCommands(text)
-    : [command]
+/** CMD and ENTRYPOINT of a stage, as written. */
+function startOf({ steps }: Stage): string {
+  const starts = steps.filter(({ instruction: { kind } }) => kind === 'cmd' || kind === 'entrypoint')
+  return starts.map(({ fields }) => fields.raw).join('\n')
 }
 
 function checkPackages({ step, calls }: Run, collector: Collector): void {
@@ -80,13 +60,16 @@ function checkPackages({ step, calls }: Run, collector: Collector): void {
 
 function checkCleanUp(run: Run, collector: Collector): void {
   const dirty = run.calls.find(call => installs(call) && !cleansUp(call, run))
-  if (dirty === undefined) return
-  const { program, subcommand, manager } = dirty
-  const how = manager.noCache ?? manager.clean
-  const advice =
-    how === undefined ? `rm -rf ${LISTS}/lists/*` : `${program} ${manager.noCache ? 'add ' : ''}${how}`
-  const all = manager.clean === undefined ? '' : ' all'
-  const message = `${program} ${subcommand} leaves its downloads in the layer: add "${advice}${all}" to this RUN`
+  const lists = run.calls.find(
+    call => call.program === 'apk' && call.subcommand === 'update' && !cleansUp(call, run),
+  )
+  const left = dirty ?? lists
+  if (left === undefined) return
+  const { program, subcommand, manager } = left
+  const message =
+    left === dirty
+      ? `${program} ${subcommand} leaves its downloads in the layer: add "${manager.tidy(program)}" to this RUN`
+      : 'apk update leaves its lists in the layer: apk add --no-cache needs none'
   collector.report('PackageCleanUp', run.step.fields, message)
 }
 
@@ -102,12 +85,17 @@ function checkUpdates(runs: readonly Run[], collector: Collector): void {
       const message = 'apt-get update stands without apt-get install: the lists are cached and grow old'
       collector.report('AptGetUpdateWithInstall', step.fields, message)
     }
-    const isRemote = uses.some(call => installs(call) && call.operands.some(word => !/^\.{0,2}\//.test(word)))
+    const isRemote = uses.some(installsFromAfar)
     if (isRemote && !updates && !apart && !mounts.some(mount => mount.includes(LISTS))) {
       const message = 'apt-get install stands without apt-get update: it uses what lists an older layer has'
       collector.report('AptGetUpdateWithInstall', step.fields, message)
     }
   }
+}
+
+/** Whether packages of a repository are installed, and not files of the context alone. */
+function installsFromAfar(call: PackageCall): boolean {
+  return installs(call) && call.operands.some(word => !/^\.{0,2}\//.test(word))
 }
 
 function checkCd({ step, commands }: Run, collector: Collector): void {
@@ -143,16 +131,18 @@ function checkOrder({ steps, state }: Stage, runs: readonly Run[], collector: Co
     step => !('from' in step.instruction) && (state.expanded.get(step) ?? []).some(isWhole),
   )
   if (copied < 0) return
-  const isInstall = ({ commands }: Run): boolean => commands.some(installsDependencies)
+  const isInstall = ({ commands, calls }: Run): boolean =>
+    commands.some(installsDependencies) || calls.some(installsFromAfar)
   const first = runs.find(isInstall)
   if (first === undefined || steps.indexOf(first.step) < copied) return
   const line = steps[copied]?.fields.source.line
-  const message = `dependencies are installed after the whole context was copied in line ${line}: copy their list alone, install, then copy the rest`
+  const message = `packages are installed after the whole context was copied in line ${line}: copy the list of dependencies alone, install, then copy the rest`
   collector.report('DependenciesBeforeSources', first.step.fields, message)
 }
 
-function installsDependencies([path = '', ...words]: SimpleCommand): boolean {
-  const program = path.slice(path.lastIndexOf('/') + 1)
+function installsDependencies(command: SimpleCommand): boolean {
+  const [, ...words] = command
+  const program = programOf(command)
   // Flags do not matter here, except for pip's flag that names a list of requirements.
   const kept = program.startsWith('pip') ? words : words.filter(word => !word.startsWith('-'))
   return DEPENDENCIES.some(pattern => pattern.test([program, ...kept].join(' ')))
