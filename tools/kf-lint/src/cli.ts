@@ -32,6 +32,7 @@ runTool({
       choices: DIALECTS,
       describe: 'the language of FILE (default: by its name; a Kubefile by its words)',
     },
+    fix: { type: 'boolean', describe: 'mend in FILE what is safe to mend, and tell what is left' },
     'file-name': { type: 'string', value: 'NAME', describe: 'what findings call FILE (default: as given)' },
   },
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
@@ -50,5 +51,6 @@ runTool({
       context: args.context,
       dialect: DIALECTS.find(name => name === args.dialect),
       fileName: args['file-name'],
+      fix: args.fix,
     }),
 })

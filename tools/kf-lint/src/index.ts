@@ -4,12 +4,13 @@
  * @module
  */
 
+import fs from 'node:fs'
 import type { Readable } from 'node:stream'
 import { readInput } from '@pipelayer/cli'
 import { fileFields, parseDockerfile } from '@pipelayer/dockerfile'
-import { ToolError } from '@pipelayer/errors'
+import { attempt, ToolError } from '@pipelayer/errors'
 import { dialectOfFile, parseKubefile } from '@pipelayer/kubefile'
-import { type CheckOptions, type LintInstruction, type LintOptions, lint } from '@pipelayer/lint'
+import { type CheckOptions, fixText, type LintInstruction, type LintOptions, lint } from '@pipelayer/lint'
 import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
 import { findingRecord, isRule } from './findings.js'
 import { readIgnore } from './ignore.js'
@@ -35,6 +36,8 @@ export interface KfLintOptions {
   readonly dialect?: (typeof DIALECTS)[number] | undefined
   /** The name of the file in findings. */
   readonly fileName?: string | undefined
+  /** Mend in the file what is safe to mend. */
+  readonly fix?: boolean | undefined
 }
 
 /**
@@ -43,7 +46,7 @@ export interface KfLintOptions {
  * From a stream it takes the `instruction` records, which may be those of several files one after the other; all other
  * records pass. An error that a build would refuse is thrown after the findings that stand above it.
  *
- * @throws ToolError `USAGE` for an unknown rule; `DOCKERFILE_INVALID`, `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...`;
+ * @throws ToolError `USAGE` for an unknown rule, and for `fix` of what is no file or no Dockerfile; `DOCKERFILE_INVALID`, `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...`;
  * `CHECK_INVALID` for a wrong `# check=`; `FILE_TOO_LARGE` above 64 MiB; the system's error for a file
  */
 export async function* kfLint(
@@ -51,6 +54,7 @@ export async function* kfLint(
   options: KfLintOptions,
 ): AsyncGenerator<AnyRecord, void, void> {
   const shared = lintOptions(options)
+  if (options.fix) await fixFile(options, shared)
   if (options.file !== undefined) {
     const list = await readInstructions(options.file, options)
     return yield* lintAll([list], options, shared)
@@ -83,6 +87,38 @@ function ruleSet(texts: readonly string[]): CheckOptions['skip'] {
     throw new ToolError('USAGE', `there is no rule ${JSON.stringify(unknown)}`, { status: 2 })
   }
   return new Set(names)
+}
+
+/** Replaces the file as a whole, where something in it can be mended. */
+async function fixFile(options: KfLintOptions, shared: LintOptions): Promise<void> {
+  const { file, stdin, dialect } = options
+  const refuse = (why: string): never => {
+    throw new ToolError('USAGE', `--fix mends a Dockerfile in its place: ${why}`, { status: 2 })
+  }
+  if (file === undefined || file === '-') return refuse('name the file')
+  const source = await readInput(file, { stdin, limit: SIZE_LIMIT })
+  if ((dialect ?? dialectOfFile(file, source)) !== 'dockerfile')
+    return refuse(`${JSON.stringify(file)} is a Kubefile`)
+  const list = fileFields(parseDockerfile(source, { file }), file)
+  const ignore = await readIgnore(file, options)
+  const { findings } = lint(list, { ...shared, ignore })
+  const text = source.toString('latin1')
+  const fixed = fixText(text, findings)
+  if (fixed !== text) replace(file, Buffer.from(fixed, 'latin1'))
+}
+
+function replace(file: string, content: Buffer): void {
+  attempt(`mend ${JSON.stringify(file)}`, () => {
+    const target = fs.realpathSync(file)
+    const temporary = `${target}.${process.pid}.tmp`
+    try {
+      fs.writeFileSync(temporary, content, { mode: fs.statSync(target).mode, flag: 'wx' })
+      fs.renameSync(temporary, target)
+    } catch (error) {
+      fs.rmSync(temporary, { force: true })
+      throw error
+    }
+  })
 }
 
 async function readInstructions(file: string, options: KfLintOptions): Promise<readonly LintInstruction[]> {

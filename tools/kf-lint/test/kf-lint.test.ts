@@ -279,3 +279,23 @@ t.test('what the page on hadolint leaves to the build, the build refuses', async
     t.ok(error, text)
   }
 })
+
+t.test('--fix', async t => {
+  const dir = t.testdir({
+    Dockerfile: 'FROM a:1 as b\nCMD a && b',
+    Kubefile: 'FROM kubernetes:1\nCMD kubectl apply',
+    link: t.fixture('symlink', 'Dockerfile'),
+  })
+  const file = path.join(dir, 'link')
+  fs.chmodSync(path.join(dir, 'Dockerfile'), 0o640)
+  const left = await collect(kfLint(each([]), { ...NOTHING, file, fileName: 'F', fix: true }))
+  t.same(shown(left), ['F:2 JSONArgsRecommended'], 'what is left is told')
+  t.equal(fs.readFileSync(path.join(dir, 'Dockerfile'), 'utf8'), 'FROM a:1 AS b\nCMD a && b')
+  t.equal(fs.statSync(path.join(dir, 'Dockerfile')).mode & 0o777, 0o640)
+  t.ok(fs.lstatSync(file).isSymbolicLink(), 'a link stays')
+  for (const wrong of [undefined, '-', path.join(dir, 'Kubefile')])
+    await t.rejects(collect(kfLint(each([]), { ...NOTHING, file: wrong, fix: true })), {
+      code: 'USAGE',
+      status: 2,
+    })
+})
