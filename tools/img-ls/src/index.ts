@@ -39,7 +39,7 @@ export async function* imgLs(options: ImgLsOptions): AsyncGenerator<AnyRecord, v
     else images.push(record as StoredImageRecord)
   }
   summaries.save()
-  yield* images.sort(byTime)
+  yield* newestFirst(images)
   yield* failures
 }
 
@@ -71,8 +71,12 @@ function filterOf(patterns: readonly string[]): (name: string | undefined) => bo
   }
 }
 
-function byTime(a: StoredImageRecord, b: StoredImageRecord): number {
-  const [first, second] = [a, b].map(({ created }) => (created === undefined ? 0 : Date.parse(created)))
-  if (first !== second) return (second ?? 0) - (first ?? 0)
-  return a.reference < b.reference ? -1 : 1
+function newestFirst(images: readonly StoredImageRecord[]): StoredImageRecord[] {
+  // A time is parsed once, and not for each comparison.
+  const timed = images.map(image => ({
+    image,
+    time: image.created === undefined ? 0 : Date.parse(image.created),
+  }))
+  timed.sort((a, b) => b.time - a.time || (a.image.reference < b.image.reference ? -1 : 1))
+  return timed.map(({ image }) => image)
 }

@@ -24,6 +24,7 @@ export type Digest = string
 export type Algorithm = 'sha256' | 'sha384' | 'sha512'
 
 const GRAMMAR = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/
+const HEX = /^[a-f0-9]+$/
 /** Longer than any digest in use, short enough that a hostile one is no burden. */
 const MAX_LENGTH = 512
 const HEX_LENGTH: ReadonlyMap<string, number> = new Map([
@@ -69,7 +70,7 @@ export function isWellFormedDigest(text: string): boolean {
   const length = HEX_LENGTH.get(text.slice(0, colon))
   if (length === undefined) return true
   const encoded = text.slice(colon + 1)
-  return encoded.length === length && /^[a-f0-9]+$/.test(encoded)
+  return encoded.length === length && HEX.test(encoded)
 }
 
 /** The part before the colon. */

@@ -18,6 +18,8 @@ const DEFAULT_DOMAIN = 'docker.io'
 const LEGACY_DOMAIN = 'index.docker.io'
 const OFFICIAL = 'library/'
 const DEFAULT_TAG = 'latest'
+// A pattern inside a function would be made anew for each of the thousands of names of a list.
+const END_OF_PATH = /[:@]/
 
 /**
  * Reads a reference and fills in what Docker's short names leave out: `debian` is `docker.io/library/debian`.
@@ -32,7 +34,8 @@ const DEFAULT_TAG = 'latest'
 export function parseNormalized(text: string): NormalizedReference {
   if (GRAMMAR.identifier.test(text)) throw invalid(text, 'it is an image ID, not a name')
   const { domain, rest } = splitDomain(text)
-  const path = rest.split(/[:@]/, 1)[0] ?? ''
+  const end = rest.search(END_OF_PATH)
+  const path = end < 0 ? rest : rest.slice(0, end)
   if (path.toLowerCase() !== path) throw invalid(text, 'the path must be lower case')
   const parsed = parseReference(`${domain}/${rest}`)
   // A first part that looks like a host but is none, as in `docker.io_library/x`, would be read as the start of the
@@ -67,7 +70,8 @@ export function familiar(reference: NormalizedReference): string {
 function splitDomain(text: string): { domain: string; rest: string } {
   const slash = text.indexOf('/')
   const first = slash < 0 ? '' : text.slice(0, slash)
-  const isDomain = first === 'localhost' || /[.:]/.test(first) || first.toLowerCase() !== first
+  const isDomain =
+    first === 'localhost' || first.includes('.') || first.includes(':') || first.toLowerCase() !== first
   let domain = isDomain ? first : DEFAULT_DOMAIN
   const rest = isDomain ? text.slice(slash + 1) : text
   if (domain === LEGACY_DOMAIN) domain = DEFAULT_DOMAIN

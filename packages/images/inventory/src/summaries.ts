@@ -35,13 +35,14 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024
 export class Summaries {
   readonly #store: Store
   readonly #file: string
-  readonly #known: Map<string, ImageSummary>
-  #isChanged = false
+  /** Summaries of earlier runs, as the file has them: each is checked when it is asked for. */
+  readonly #remembered: Readonly<Record<string, unknown>>
+  readonly #added = new Map<string, ImageSummary>()
 
   constructor(store: Store) {
     this.#store = store
     this.#file = path.join(store.folder('summaries'), 'images.json')
-    this.#known = readKnown(this.#file)
+    this.#remembered = readRemembered(this.#file)
   }
 
   /**
@@ -51,8 +52,8 @@ export class Summaries {
    * @throws {ToolError} for a document that is damaged or missing
    */
   of(entry: StoredDescriptor): ImageSummary {
-    const known = this.#known.get(entry.digest)
-    if (known) return known
+    const known = this.#known(entry.digest)
+    if (known !== undefined) return known
     const { blobs, manifests, absent } = contentOf(this.#store, entry)
     if (absent.includes(entry.digest))
       throw new ToolError('BLOB_UNKNOWN', `no blob ${entry.digest} in "${this.#store.root}"`)
@@ -61,8 +62,15 @@ export class Summaries {
       [...blobs].filter(([digest]) => !absent.includes(digest)),
     )
     // Platforms that are missing may come later.
-    if (absent.length === 0) this.#remember(entry.digest, summary)
+    if (absent.length === 0) this.#added.set(entry.digest, summary)
     return summary
+  }
+
+  #known(digest: Digest): ImageSummary | undefined {
+    const added = this.#added.get(digest)
+    if (added !== undefined || !Object.hasOwn(this.#remembered, digest)) return added
+    const summary = this.#remembered[digest]
+    return isSummary(summary) ? summary : undefined
   }
 
   /** The digests of an image's configs; none for an image that is damaged. */
@@ -77,9 +85,10 @@ export class Summaries {
 
   /** Writes what was read, for the next program. Entries that the index has no more are left out. */
   save(): void {
-    if (!this.#isChanged) return
+    if (this.#added.size === 0) return
     const digests = new Set(this.#store.index().manifests.map(({ digest }) => digest))
-    const images = Object.fromEntries([...this.#known].filter(([digest]) => digests.has(digest)))
+    const known = [...digests].map(digest => [digest, this.#known(digest)] as const)
+    const images = Object.fromEntries(known.filter(([, summary]) => summary !== undefined))
     try {
       fs.mkdirSync(path.dirname(this.#file), { recursive: true, mode: 0o755 })
       const temporary = `${this.#file}.${randomBytes(6).toString('hex')}`
@@ -87,11 +96,6 @@ export class Summaries {
     } catch {
       // The next program reads the documents again, where the store is read-only or full.
     }
-  }
-
-  #remember(digest: Digest, summary: ImageSummary): void {
-    this.#known.set(digest, summary)
-    this.#isChanged = true
   }
 
   #sumUp(manifests: readonly ReadManifest[], blobs: readonly [Digest, number][]): ImageSummary {
@@ -125,28 +129,27 @@ function unique(texts: readonly string[]): string[] {
 }
 
 // What is damaged, of another form or no summary counts as missing: then the documents are read.
-function readKnown(file: string): Map<string, ImageSummary> {
+function readRemembered(file: string): Readonly<Record<string, unknown>> {
   try {
     const text = readRegular(file, MAX_FILE_BYTES).toString('utf8')
     const { form, images } = JSON.parse(text) as Record<string, unknown>
-    if (form !== FORM || !isObject(images)) return new Map()
-    return new Map(
-      Object.entries(images).filter((pair): pair is [string, ImageSummary] => isSummary(pair[1])),
-    )
+    return form === FORM && isObject(images) ? images : {}
   } catch {
-    return new Map()
+    return {}
   }
 }
 
 function isSummary(value: unknown): value is ImageSummary {
   if (!isObject(value)) return false
   const { contentSize, created, platforms, configs } = value
-  const isList = (list: unknown): boolean =>
-    Array.isArray(list) && list.every(item => typeof item === 'string')
   return (
     Number.isSafeInteger(contentSize) &&
-    ['string', 'undefined'].includes(typeof created) &&
-    isList(platforms) &&
-    isList(configs)
+    (created === undefined || typeof created === 'string') &&
+    isTexts(platforms) &&
+    isTexts(configs)
   )
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(item => typeof item === 'string')
 }
