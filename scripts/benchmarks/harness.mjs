@@ -115,7 +115,8 @@ export function serve(command) {
  * @param contenders - `name` and `command`; `prepare` of its own after the common one; `needs`: programs of PATH or
  *   patterns of files, without which the row is left out; `peer: true`: `needs` are looked for in --peers;
  *   `size`: a command that prints bytes after a run; `items`: how many the time is shared by; `targets`:
- *   `{ what: 'wall' (unless given), 'cpu', 'peak', 'size' or 'item', to: NAME, most: N }`, without `to` absolute
+ *   `{ what: 'wall' (unless given), 'cpu', 'peak', 'size' or 'item', to: NAME, most: N }`, a ratio to that row; with
+ *   `beyond: NAME` in place of `to` how much more than that row; absolute without both
  */
 export function compare(title, prepare, contenders) {
   const present = contenders.filter(isPresent)

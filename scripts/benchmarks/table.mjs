@@ -41,16 +41,23 @@ function cellsOf({ key, digits, isRatio }, row, first) {
     : [value]
 }
 
-function judged({ name, ...row }, { what = 'wall', to, most }, rows) {
-  const other = to === undefined ? 1 : rows.find(candidate => candidate.name === to)?.[what]
-  const aim = `target: ${name}, ${what}, at most ${most}${to === undefined ? UNITS[what] : ` of ${to}`}`
-  if (row[what] === undefined || other === undefined)
-    return [{ text: `${aim}: not measured`, name, what, to, most, measured: null }]
-  const measured = other > 0 ? row[what] / other : Number.NaN
+/** A target is a ratio to another row (`to`), a distance from one (`beyond`), or absolute. */
+function judged({ name, ...row }, { what = 'wall', to, beyond, most }, rows) {
+  const other = rows.find(candidate => candidate.name === (to ?? beyond))?.[what]
+  const isAbsolute = to === undefined && beyond === undefined
+  const aim = `target: ${name}, ${what}, at most ${most}${limitText({ what, to, beyond })}`
+  const target = { name, what, to, beyond, most }
+  if (row[what] === undefined || (other === undefined && !isAbsolute))
+    return [{ ...target, text: `${aim}: not measured`, measured: null }]
+  const ratio = other > 0 ? row[what] / other : Number.NaN
+  const measured = isAbsolute ? row[what] : to === undefined ? row[what] - other : ratio
   const verdict = measured <= most ? 'met' : 'missed'
-  return [
-    { text: `${aim}, measured ${measured.toFixed(2)}: ${verdict}`, name, what, to, most, measured, verdict },
-  ]
+  return [{ ...target, text: `${aim}, measured ${measured.toFixed(2)}: ${verdict}`, measured, verdict }]
+}
+
+function limitText({ what, to, beyond }) {
+  if (to !== undefined) return ` of ${to}`
+  return beyond === undefined ? UNITS[what] : `${UNITS[what]} beyond ${beyond}`
 }
 
 function figuresOf(row) {
