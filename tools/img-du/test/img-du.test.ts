@@ -20,9 +20,9 @@ t.test('what takes the space, by kind and by image', async t => {
     return { own, manifest }
   }
   const [a, b] = [image('a'), image('b')]
-  kit.name(a.manifest, 'docker.io/library/a:1')
-  kit.name(a.manifest, 'docker.io/library/a:2')
-  kit.name(b.manifest)
+  kit.tag(a.manifest, 'docker.io/library/a:1')
+  kit.tag(a.manifest, 'docker.io/library/a:2')
+  kit.tag(b.manifest)
   const loose = kit.blob('l'.repeat(30_000))
   kit.put('steps/root/one', { 'upper/a': 'a'.repeat(10_000) })
   fs.linkSync(path.join(kit.root, 'steps/root/one/upper/a'), path.join(kit.root, 'steps/root/one/upper/b'))
@@ -81,7 +81,7 @@ t.test('a layout that is not whole', async t => {
   const kit = new StoreKit(t)
   t.same(await collect(imgDu(path.join(kit.root, 'none'))), [], 'a store that does not exist has nothing')
   const image = kit.image('a')
-  kit.name(image, 'docker.io/library/a:1')
+  kit.tag(image, 'docker.io/library/a:1')
   for (const digest of image.parts.slice(1)) fs.rmSync(kit.store.blobPath(digest))
   const records = await collect(imgDu(kit.root))
   t.match(records.at(-1), { kind: 'image', count: 1 }, 'blobs that are missing take no space')
@@ -101,6 +101,14 @@ t.test('a terminal gets two tables', async t => {
   const records = [
     { ...usage, kind: 'blobs' },
     { ...usage, kind: 'image', digest: `sha256:${'a'.repeat(64)}`, own: 500, shared: 1000 },
+    {
+      ...usage,
+      kind: 'image',
+      reference: 'docker.io/library/a:1',
+      digest: `sha256:${'b'.repeat(64)}`,
+      own: 1,
+      shared: 0,
+    },
   ]
   for (const record of records) t.equal(form.record(record), '')
   t.same(form.end({ type: 'end' }).split('\n'), [
@@ -109,6 +117,7 @@ t.test('a terminal gets two tables', async t => {
     '',
     'IMAGE    DIGEST                BLOBS    OWN   SHARED    SIZE',
     '<none>   sha256:aaaaaaaaaaaa       2   500B      1kB   1.5kB',
+    'a:1      sha256:bbbbbbbbbbbb       2     1B       0B   1.5kB',
     '',
   ])
 })

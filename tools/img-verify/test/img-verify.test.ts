@@ -28,9 +28,9 @@ t.test('whole images', async t => {
   const kit = new StoreKit(t)
   const [one, two] = [kit.image('one'), kit.image('two')]
   const index = kit.index([one, two])
-  kit.name(one, NAME)
-  kit.name(index, 'docker.io/library/b:1')
-  kit.name(two)
+  kit.tag(one, NAME)
+  kit.tag(index, 'docker.io/library/b:1')
+  kit.tag(two)
   kit.blob('a blob of no image')
   const records = await verify(kit)
   t.match(records, [
@@ -94,9 +94,9 @@ t.test('what is wrong with a blob is told', async t => {
   for (const { why, at, code, spoil } of rows) {
     const kit = new StoreKit(t)
     const image = kit.image('a')
-    kit.name(image, NAME)
+    kit.tag(image, NAME)
     const other = kit.image('other')
-    kit.name(other, 'docker.io/library/other:1')
+    kit.tag(other, 'docker.io/library/other:1')
     const digest = image.parts[at] as Digest
     spoil(kit.store.blobPath(digest))
     const records = await verify(kit)
@@ -142,7 +142,7 @@ t.test('documents that lie, although their digests are right', async t => {
     [{ ...text, mediaType: 'text/plain' }, [], 'an entry that is no image is compared with its digest alone'],
   ] as const
   for (const [entry, faults, why] of rows) {
-    kit.name(entry, NAME)
+    kit.tag(entry, NAME)
     t.same(faultsIn(await verify(kit)), faults, why)
   }
   t.ok(kit.has(digest), 'what fits its digest is never moved')
@@ -152,7 +152,7 @@ t.test('indexes in indexes', async t => {
   const kit = new StoreKit(t)
   let nested = kit.index([kit.image('a')])
   for (let depth = 0; depth < 200; depth++) nested = kit.index([nested, nested])
-  kit.name(nested, NAME)
+  kit.tag(nested, NAME)
   t.match(
     await verify(kit),
     [{ type: 'verified', blobs: 204, faults: 0 }],
@@ -176,7 +176,7 @@ t.test('--deep compares layers with the diffIDs of the config', async t => {
       CONFIG,
     )
     const layers = [{ mediaType: GZIP, digest, size }]
-    kit.name(kit.blob({ schemaVersion: 2, config, layers }, MANIFEST), NAME)
+    kit.tag(kit.blob({ schemaVersion: 2, config, layers }, MANIFEST), NAME)
     return { layer: digest, config: config.digest }
   }
   const rows = [
@@ -212,8 +212,8 @@ t.test('--deep compares layers with the diffIDs of the config', async t => {
 t.test('--repair sets damaged blobs aside', async t => {
   const kit = new StoreKit(t)
   const image = kit.image('a')
-  kit.name(image, NAME)
-  kit.name(image, 'docker.io/library/b:1')
+  kit.tag(image, NAME)
+  kit.tag(image, 'docker.io/library/b:1')
   const layer = image.parts[2] as Digest
   fs.writeFileSync(kit.store.blobPath(layer), 'altered')
   const records = await verify(kit, { repair: true })
@@ -242,7 +242,7 @@ t.test('no store, no such image, no index', async t => {
   ] as const)
     t.match(await verify(kit, { names: [name] }), [{ type: 'failed', code, item: { reference: name } }], name)
   const { digest } = kit.image('one')
-  kit.name(kit.image('one'), 'docker.io/library/one:1')
+  kit.tag(kit.image('one'), 'docker.io/library/one:1')
   t.match(
     await verify(kit, { names: [digest.slice(7, 19)] }),
     [{ type: 'verified', digest }],
@@ -256,7 +256,7 @@ t.test('a terminal gets a table', async t => {
   const form = textForm()
   const verified = { type: 'verified', digest: `sha256:${'a'.repeat(64)}`, blobs: 3, size: 1500 }
   const records = [
-    { ...verified, reference: 'a:1', faults: 0 },
+    { ...verified, reference: NAME, faults: 0 },
     { ...verified, faults: 1 },
     { ...verified, faults: 2 },
     { type: 'failed', code: 'X' },

@@ -1,28 +1,20 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import type { Digest } from '@pipelayer/digest'
+import { type Digest, digestOf } from '@pipelayer/digest'
 import { REF_NAME } from '@pipelayer/layout'
+import { bare, type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
 import { Store } from '@pipelayer/store'
+import { type ImageHolder, storeImage, storeIndex } from './stored-image.js'
 import { type Scope, tempDir } from './temp.js'
 
-const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
-const INDEX = 'application/vnd.oci.image.index.v1+json'
-const CONFIG = 'application/vnd.oci.image.config.v1+json'
-const LAYER = 'application/vnd.oci.image.layer.v1.tar'
-
-/** A descriptor. */
-export interface Named {
-  readonly mediaType: string
-  readonly digest: Digest
-  readonly size: number
-}
+type Named = Pick<Descriptor, 'mediaType' | 'digest' | 'size'>
 
 /** The time of the tests, and one that is older than the least age. */
 export const NOW = new Date('2026-01-10T00:00:00Z')
 export const LONG_AGO = new Date('2026-01-01T00:00:00Z')
 
 /** A store that tests fill. Everything in it is old unless said. */
-export class StoreKit {
+export class StoreKit implements ImageHolder {
   readonly root: string
   readonly store: Store
 
@@ -33,31 +25,36 @@ export class StoreKit {
     this.store.endLease()
   }
 
-  blob(content: string | object, mediaType = LAYER): Named {
-    const bytes = Buffer.from(typeof content === 'string' ? content : JSON.stringify(content))
+  putBytes(bytes: Uint8Array): { readonly digest: Digest; readonly size: number } {
     const { digest, size, path: file } = this.store.putBytes(bytes)
     this.age(file)
-    return { mediaType, digest, size }
+    return { digest, size }
   }
 
-  /** An image of one layer. */
+  tag(descriptor: Named, name?: string): void {
+    this.store.tag(bare(descriptor), name)
+  }
+
+  blob(content: string | object, mediaType: string = MEDIA_TYPES.ociLayer): Named {
+    const bytes = Buffer.from(typeof content === 'string' ? content : JSON.stringify(content))
+    return { mediaType, ...this.putBytes(bytes) }
+  }
+
+  /**
+   * An image of one layer, without a name.
+   *
+   * @param more - fields of its manifest
+   * @returns also the digests of its manifest, config and layer
+   */
   image(content: string, more: object = {}): Named & { readonly parts: readonly Digest[] } {
-    const layer = this.blob(`layer ${content}`)
-    const config = this.blob(
-      { os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: [layer.digest] } },
-      CONFIG,
-    )
-    const document = { schemaVersion: 2, mediaType: MANIFEST, config, layers: [layer], ...more }
-    const manifest = this.blob(document, MANIFEST)
-    return { ...manifest, parts: [manifest.digest, config.digest, layer.digest] }
+    const layer = `layer ${content}`
+    const manifest = storeImage(this, { layers: [layer], manifest: more })
+    const { config } = JSON.parse(this.store.readBlob(manifest.digest).toString()) as { config: Named }
+    return { ...bare(manifest), parts: [manifest.digest, config.digest, digestOf(layer)] }
   }
 
   index(manifests: readonly Named[]): Named {
-    return this.blob({ schemaVersion: 2, mediaType: INDEX, manifests }, INDEX)
-  }
-
-  name({ mediaType, digest, size }: Named, name?: string): void {
-    this.store.tag({ mediaType, digest, size }, name)
+    return storeIndex(this, manifests.map(bare))
   }
 
   /** A folder or a file in the store, old. */

@@ -15,6 +15,8 @@ export interface StoredImageOptions {
   readonly platform?: Platform
   /** More fields of the config. */
   readonly config?: object
+  /** More fields of the manifest. */
+  readonly manifest?: object
   readonly annotations?: Readonly<Record<string, string>>
 }
 
@@ -34,6 +36,7 @@ export function storeImage(layout: ImageHolder, options: StoredImageOptions = {}
     config: put(layout, MEDIA_TYPES.ociConfig, JSON.stringify(config)),
     layers: layers.map(text => put(layout, MEDIA_TYPES.ociLayer, text)),
     ...(annotations && { annotations }),
+    ...options.manifest,
   }
   return named(layout, { ...put(layout, MEDIA_TYPES.ociManifest, JSON.stringify(manifest)), platform }, name)
 }
