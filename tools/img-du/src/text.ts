@@ -1,4 +1,5 @@
 import { type Column, sizeText, type TextForm, tableForm } from '@pipelayer/cli'
+import { shortName } from '@pipelayer/inventory'
 import type { AnyRecord, UsageRecord } from '@pipelayer/records'
 
 const RIGHT = 'right'
@@ -33,9 +34,10 @@ function kindRow(record: AnyRecord): string[] | undefined {
 
 function imageRow(record: AnyRecord): string[] | undefined {
   if (!isUsage(record) || record.kind !== 'image') return undefined
-  const { reference = '<none>', digest = '', count, own = 0, shared = 0, size } = record
+  const { reference, digest = '', count, own = 0, shared = 0, size } = record
+  const name = reference === undefined ? '<none>' : shortName(reference)
   const short = digest.slice(0, 'sha256:'.length + 12)
-  return [reference, short, String(count), sizeText(own), sizeText(shared), sizeText(size)]
+  return [name, short, String(count), sizeText(own), sizeText(shared), sizeText(size)]
 }
 
 function isUsage(record: AnyRecord): record is UsageRecord {
