@@ -1,6 +1,6 @@
 import { REMOTE_OPTIONS, remoteAccess, runTool, storeOption } from '@pipelayer/cli'
 import { remoteOptions } from '@pipelayer/places'
-import { defaultStorePath } from '@pipelayer/store'
+import { defaultStorePath, holdStore } from '@pipelayer/store'
 import { blobPut, blobPutBytes, writesBytes } from './index.js'
 
 runTool({
@@ -23,13 +23,16 @@ runTool({
   positionals: { synopsis: '[PLACE]', min: 0, max: 1 },
   input: 'records',
   output: args => (writesBytes({ place: args._[0], dryRun: args['dry-run'] }) ? 'bytes' : 'records'),
-  run: (records, args, context) =>
-    (writesBytes({ place: args._[0], dryRun: args['dry-run'] }) ? blobPutBytes : blobPut)(records, {
+  run: (records, args, context) => {
+    holdStore(args.store, context.env)
+    const put = writesBytes({ place: args._[0], dryRun: args['dry-run'] }) ? blobPutBytes : blobPut
+    return put(records, {
       place: args._[0],
       dryRun: args['dry-run'],
       run: { additionalTags: args['additional-tag'] },
       verify: args.verify,
       store: args.store ?? defaultStorePath(context.env),
       ...remoteOptions(remoteAccess(args), context),
-    }),
+    })
+  },
 })

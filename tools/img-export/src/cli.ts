@@ -1,5 +1,5 @@
 import { runTool, storeOption } from '@pipelayer/cli'
-import { defaultStorePath } from '@pipelayer/store'
+import { defaultStorePath, holdStore } from '@pipelayer/store'
 import { imgExport } from './index.js'
 
 runTool({
@@ -10,5 +10,8 @@ runTool({
   },
   input: 'records',
   output: 'bytes',
-  run: (records, args, context) => imgExport(records, { store: args.store ?? defaultStorePath(context.env) }),
+  run: (records, args, context) => {
+    holdStore(args.store, context.env)
+    return imgExport(records, { store: args.store ?? defaultStorePath(context.env) })
+  },
 })

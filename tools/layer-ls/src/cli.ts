@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { runTool, storeOption } from '@pipelayer/cli'
-import { defaultStorePath, Store } from '@pipelayer/store'
+import { defaultStorePath, holdStore, Store } from '@pipelayer/store'
 import { layerNames } from './choice.js'
 import { layerLs, listFile, listStream } from './index.js'
 import { FORMATS, textForm } from './text.js'
@@ -29,6 +29,7 @@ runTool({
     const file = args._[0]
     if (file === '-') return listStream(context.stdin, how)
     if (file !== undefined) return listFile(path.resolve(file), how)
+    holdStore(args.store, context.env)
     const open = (digest: string): AsyncIterable<Buffer> =>
       Store.open(args.store ?? defaultStorePath(context.env), { create: false }).openBlob(digest)
     return layerLs(records, { ...how, open, layers: layerNames(args.layer) })

@@ -1,5 +1,5 @@
 import { runTool, storeOption } from '@pipelayer/cli'
-import { defaultStorePath, Store } from '@pipelayer/store'
+import { defaultStorePath, holdStore, Store } from '@pipelayer/store'
 import { cutOf, layerSquash } from './index.js'
 
 runTool({
@@ -16,6 +16,7 @@ runTool({
   },
   input: 'records',
   run: (records, args, context) => {
+    holdStore(args.store, context.env)
     const cut = cutOf(args.from, args.onto)
     const open = (digest: string): AsyncIterable<Buffer> =>
       Store.open(args.store ?? defaultStorePath(context.env), { create: false }).openBlob(digest)

@@ -1,5 +1,5 @@
 import { runTool } from '@pipelayer/cli'
-import { defaultStorePath, Store } from '@pipelayer/store'
+import { defaultStorePath, holdStore, Store } from '@pipelayer/store'
 import { sourceOf } from './arguments.js'
 import { diffTwoImages } from './images.js'
 import { diffLayer, ovlDiff } from './index.js'
@@ -45,6 +45,7 @@ runTool({
   run: (records, args, context) => {
     const source = sourceOf({ ...args, trees: args._, createdBy: args['created-by'], images: args.images })
     const { warn: onWarning, detail: onInfo, signal } = context
+    if (source === undefined) holdStore(args.store, context.env)
     const options = { allXattrs: args['all-xattrs'], onWarning, onInfo, signal }
     if (args.images) {
       const open = (digest: string): AsyncIterable<Buffer> =>

@@ -5,6 +5,7 @@
  */
 
 export type { Area } from './areas.js'
+export { holdStore } from './hold.js'
 export { resumeFile } from './partial-blob.js'
 export { defaultStorePath, Store } from './store.js'
 export { touch } from './touch.js'
