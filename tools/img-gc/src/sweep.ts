@@ -5,7 +5,7 @@ import { bytesOnDisk, diskBytes } from '@pipelayer/collection'
 import { errnoOf, messageOf } from '@pipelayer/errors'
 import type { FailedRecord, GarbageRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
-import { ownedName } from '@pipelayer/sys'
+import { makeFolder, ownedName } from '@pipelayer/sys'
 import type { Garbage } from './plan.js'
 import { removeTree } from './remove.js'
 
@@ -83,7 +83,7 @@ export class Sweep {
   #binFolder(): string {
     if (this.#bin === undefined) {
       const folder = this.#store.folder('tmp')
-      fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder, 0o700)
       this.#bin = path.join(folder, ownedName('gc', randomBytes(6).toString('hex')))
       fs.mkdirSync(this.#bin, { mode: 0o700 })
     }

@@ -28,6 +28,7 @@ export { type FileStat, fileState, lstatOf, STATE_WORDS, xattrNamesOf } from './
 export { isalDeflate, isalVersion } from './isal.js'
 export type { Lent } from './lent.js'
 export { gzipMember, libdeflateVersion } from './libdeflate.js'
+export { makeFolder } from './make-folder.js'
 export { MNT_DETACH, MS, mount, umount2 } from './mount.js'
 export { closeFile, createAt, writeAll } from './new-file.js'
 export { isOrphan, ownedName } from './owner.js'

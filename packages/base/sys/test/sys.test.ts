@@ -217,6 +217,29 @@ t.test('mounts', needsRoot, async t => {
   })
 })
 
+t.test('makeFolder() says why a folder cannot be made', needsRoot, async t => {
+  sys.makeFolder(at('folders/a/b'), 0o700)
+  sys.makeFolder(at('folders/a/b'), 0o755)
+  t.equal(
+    fs.statSync(at('folders/a')).mode & 0o777,
+    0o700,
+    'also of those above; what is there stays as it is',
+  )
+  fs.writeFileSync(at('folders/file'), '')
+  t.throws(() => sys.makeFolder(at('folders/file'), 0o700), { code: 'EEXIST' })
+  t.throws(() => sys.makeFolder(at('folders/file/c'), 0o700), { code: 'ENOTDIR' })
+  for (const [options, code] of [
+    ['ro', 'EROFS'],
+    ['nr_inodes=1', 'ENOSPC'],
+  ] as const) {
+    sys.makeFolder(at('disk'), 0o755)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', at('disk')])
+    for (const name of ['disk/a', 'disk/a/b/c'])
+      t.throws(() => sys.makeFolder(at(name), 0o700), { code }, `${options}: ${name}`)
+    execFileSync('umount', [at('disk')])
+  }
+})
+
 t.test('temporary names tell whether their owner is gone', async t => {
   const mine = sys.ownedName('.x', 'r1')
   const fields = mine.split('.')

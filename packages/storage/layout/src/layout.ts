@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, digestOf, encodedOf } from '@pipelayer/digest'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import { MAX_DOCUMENT } from '@pipelayer/oci'
-import { openRegular, type RegularFile, readRegular } from '@pipelayer/sys'
+import { makeFolder, openRegular, type RegularFile, readRegular } from '@pipelayer/sys'
 import { BlobWriter, type ExpectedBlob, type StagedBlob, type StoredBlob } from './blob-writer.js'
 import type { StoredDescriptor } from './descriptor.js'
 import { replaceFile, syncDirectory, syncFiles } from './durable.js'
@@ -82,7 +82,7 @@ export class Layout {
   /** The path for a new blob; its folder is made. */
   placeOf(digest: Digest): string {
     const file = this.blobPath(digest)
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: FOLDER_MODE })
+    makeFolder(path.dirname(file), FOLDER_MODE)
     return file
   }
 
@@ -326,7 +326,7 @@ export class Layout {
   }
 
   #create(): void {
-    fs.mkdirSync(this.root, { recursive: true, mode: FOLDER_MODE })
+    makeFolder(this.root, FOLDER_MODE)
     const foreign = fs
       .readdirSync(this.root)
       .find(name => !['blobs', 'index.json', 'oci-layout'].includes(name))
@@ -336,7 +336,7 @@ export class Layout {
         'LAYOUT_INVALID',
         `cannot make an OCI layout in "${this.root}": it holds "${foreign}" already`,
       )
-    fs.mkdirSync(path.join(this.root, 'blobs', 'sha256'), { recursive: true, mode: FOLDER_MODE })
+    makeFolder(path.join(this.root, 'blobs', 'sha256'), FOLDER_MODE)
     // The index is written before `oci-layout`, which makes the folder a layout. Another process may be doing the same
     // at this moment.
     if (!fs.existsSync(path.join(this.root, 'index.json'))) this.#writeNew('index.json', EMPTY_INDEX)

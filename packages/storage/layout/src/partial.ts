@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { errnoOf } from '@pipelayer/errors'
-import { isOrphan, ownedName } from '@pipelayer/sys'
+import { isOrphan, makeFolder, ownedName } from '@pipelayer/sys'
 
 /**
  * The folder for files that are not complete yet, on the file system of their target. It exists only while something is
@@ -18,7 +18,7 @@ export class PartialFolder {
 
   /** A new path in the folder, owned by this process; the folder exists afterwards. */
   name(prefix: string): string {
-    fs.mkdirSync(this.root, { recursive: true, mode: 0o755 })
+    makeFolder(this.root, 0o755)
     if (!this.#swept) this.#sweep()
     return path.join(this.root, ownedName(prefix, randomBytes(6).toString('hex')))
   }
@@ -29,7 +29,9 @@ export class PartialFolder {
       try {
         return make(this.name(prefix))
       } catch (error) {
-        if (errnoOf(error) !== 'ENOENT' || tries === 10) throw error
+        if (errnoOf(error) === 'ENOENT' && tries < 10) continue
+        this.tidy()
+        throw error
       }
     }
   }

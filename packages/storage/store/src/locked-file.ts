@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
-import { ofdLock } from '@pipelayer/sys'
+import { makeFolder, ofdLock } from '@pipelayer/sys'
 
 const { O_CREAT, O_NOFOLLOW = 0, O_RDWR } = fs.constants
 
@@ -16,7 +16,7 @@ const { O_CREAT, O_NOFOLLOW = 0, O_RDWR } = fs.constants
  */
 export function openLocked(file: string): number | undefined {
   try {
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+    makeFolder(path.dirname(file), 0o700)
     const fd = fs.openSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
     if (!fs.fstatSync(fd).isFile()) {
       fs.closeSync(fd)

@@ -6,7 +6,7 @@ import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
 import type { BlobWriter, ExpectedBlob, ProvenBlob } from '@pipelayer/layout'
 import { Layout, partialBlobsIn, proveFile, replaceFile } from '@pipelayer/layout'
 import { MAX_DOCUMENT } from '@pipelayer/oci'
-import { isOrphan, ownedName, readRegular } from '@pipelayer/sys'
+import { isOrphan, makeFolder, ownedName, readRegular } from '@pipelayer/sys'
 import { type Area, areaFolder } from './areas.js'
 import { type Patience, shareLease, takeLease } from './lease.js'
 import { openPartial, partialName } from './partial-blob.js'
@@ -92,7 +92,7 @@ export class Store extends Layout {
   tempDir(prefix: string): string {
     const folder = this.folder('tmp')
     return attempt(`make a temporary directory in "${folder}"`, () => {
-      fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolder(folder, 0o700)
       for (const name of fs.readdirSync(folder)) if (isOrphan(name)) sweep(path.join(folder, name))
       const made = path.join(folder, ownedName(prefix, randomBytes(6).toString('hex')))
       fs.mkdirSync(made, { mode: 0o700 })
@@ -152,7 +152,7 @@ export class Store extends Layout {
     const isRead = (name: string): boolean => fs.statSync(name, { throwIfNoEntry: false })?.ino === inode
     if (!isRead(file)) return
     const aside = path.join(this.folder('damaged'), `${algorithmOf(digest)}-${encodedOf(digest)}`)
-    fs.mkdirSync(path.dirname(aside), { recursive: true, mode: 0o700 })
+    makeFolder(path.dirname(aside), 0o700)
     fs.renameSync(file, aside)
     if (!isRead(aside)) fs.renameSync(aside, file)
   }
@@ -174,7 +174,7 @@ export class Store extends Layout {
   putPacked(cacheKey: Digest, how: string, record: object): void {
     const target = this.#packedPath(cacheKey, how)
     attempt(`write "${target}"`, () => {
-      fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o755 })
+      makeFolder(path.dirname(target), 0o755)
       replaceFile(target, `${target}.${randomBytes(6).toString('hex')}`, JSON.stringify(record))
     })
   }
