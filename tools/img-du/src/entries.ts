@@ -2,13 +2,16 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { errnoOf, systemError } from '@pipelayer/errors'
 
-/** The entries that lie `depth` levels below a folder; none where it does not exist. @throws the system's errors */
+/** Errors of folders that are not there, and of those that this process may not read. */
+const UNSEEN = new Set(['EACCES', 'ENOENT', 'ENOTDIR', 'EPERM'])
+
+/** The entries that lie `depth` levels below a folder, as far as they can be seen. @throws the system's errors */
 export function entriesIn(folder: string, depth: number): string[] {
   let names: string[]
   try {
     names = fs.readdirSync(folder)
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
+    if (UNSEEN.has(errnoOf(error) ?? '')) return []
     throw systemError(error, `read the folder "${folder}"`)
   }
   const entries = names.map(name => path.join(folder, name))

@@ -48,12 +48,12 @@ function seen<T>(file: Buffer, look: (file: Buffer) => T): T | undefined {
   }
 }
 
-/** The names in a folder, in byte order; none where there is no such folder. */
+/** The names in a folder, in byte order; none where there is no such folder, or where this process may not read it. */
 export function namesIn(folder: string): string[] {
   try {
     return fs.readdirSync(folder).sort()
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
+    if (UNSEEN.has(errnoOf(error) ?? '')) return []
     throw systemError(error, `read the folder "${folder}"`)
   }
 }
