@@ -77,6 +77,24 @@ t.test('what takes the space, by kind and by image', async t => {
   }
 })
 
+t.test('the kinds of the manual are all that there are', async t => {
+  const kit = new StoreKit(t)
+  const manual = fs.readFileSync('README.md', 'utf8')
+  const rows = [...manual.matchAll(/^\| (`\w+`.*?) \|/gm)].flatMap(
+    ([, cell = '']) => cell.match(/\w+/g) ?? [],
+  )
+  const areas = rows.filter(kind => !['blobs', 'unreferenced', 'other', 'total'].includes(kind))
+  t.equal(areas.length, 12)
+  for (const area of areas)
+    kit.put(['steps', 'layers', 'caches'].includes(area) ? `${area}/root/x` : `${area}/x`, 'x')
+  kit.put('blobs/.partial/x', 'x'.repeat(10_000))
+  const usage = await collect(imgDu(kit.root))
+  const kinds = usage.map(({ kind }) => kind).filter(kind => kind !== 'other' && kind !== 'total')
+  t.same(kinds.sort(), [...areas].sort())
+  const other = usage.find(({ kind }) => kind === 'other')
+  t.ok(Number(other?.size) >= 10_000, 'blobs in progress are among the others')
+})
+
 t.test('a layout that is not whole', async t => {
   const kit = new StoreKit(t)
   t.same(await collect(imgDu(path.join(kit.root, 'none'))), [], 'a store that does not exist has nothing')

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { type Digest, digestOf, encodedOf } from '@pipelayer/digest'
 import { type AnyRecord, collect, type GarbageRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
+import { ownedName } from '@pipelayer/sys'
 import { LONG_AGO, NOW, StoreKit } from '@pipelayer/testkit'
 import t from 'tap'
 import { type ImgGcOptions, imgGc } from '../src/index.js'
@@ -137,6 +138,9 @@ t.test('a manifest that cannot be read keeps all blobs', async t => {
     t.same(failedIn(records), [code], why)
     t.ok(left(kit, [...image.parts.slice(1), loose.digest]).every(Boolean), `${why}: blobs stay`)
     t.notOk(fs.existsSync(step), `${why}: the build cache is collected all the same`)
+    kit.store.updateIndex(index => ({ ...index, manifests: [] }))
+    t.same(failedIn(await gc(kit)), [], `${why}: without its name`)
+    t.notOk(kit.has(loose.digest), `${why}: blobs go again`)
   }
   const kit = new StoreKit(t)
   const child = kit.image('child')
@@ -260,6 +264,13 @@ t.test('--keep-bytes keeps what was used last', async t => {
   t.same(there(), [false, false, true, true], 'what is younger than the least age stays')
   await gc(kit, { keepBytes: 0 })
   t.same(there(), [false, false, false, false])
+  for (const name of ['e', 'f'])
+    kit.age(kit.put(`caches/root/${hexOf(name)}`, { x: 'x'.repeat(100_000) }), NOW)
+  const left = (): number => fs.readdirSync(path.join(kit.root, 'caches/root')).length
+  await gc(kit, { keepBytes: 150_000 })
+  t.equal(left(), 2, 'both are young')
+  await gc(kit, { keepBytes: 150_000, minAgeMs: 0 })
+  t.equal(left(), 1, 'without a least age, no more than that is left, however young')
 })
 
 t.test('--keep-bytes counts the blobs that only the build cache needs, and what a step needs', async t => {
@@ -295,6 +306,37 @@ t.test('steps of which only layers are left go together', async t => {
   }
   t.same(await gc(kit), [], 'one of them is younger than a day')
   t.equal(garbageIn(await gc(kit, { now: new Date(NOW.getTime() + 60_000) })).length, 2, 'none is')
+})
+
+t.test('what a process that is gone was working on goes, however young', async t => {
+  const kit = new StoreKit(t)
+  const mine = kit.store.tempDir('step')
+  // No process has that number: it is larger than any.
+  const left = path.join(kit.root, 'tmp', ownedName('step', 'x').replace(`.${process.pid}.`, '.4194304.'))
+  for (const folder of [left, mine]) {
+    fs.mkdirSync(folder, { recursive: true })
+    kit.age(folder, NOW)
+  }
+  t.match(await gc(kit), [{ type: 'garbage', kind: 'temporary', path: left, reason: 'left-behind' }])
+  t.ok(fs.existsSync(mine), 'a process that lives keeps its own')
+  kit.age(mine)
+  t.match(await gc(kit), [{ kind: 'temporary', path: mine, reason: 'unused' }], 'until it is old')
+})
+
+t.test('other programs work while the folders are emptied', async t => {
+  const kit = new StoreKit(t)
+  for (const name of ['one', 'two']) kit.put(`steps/root/${hexOf(name)}`, { 'upper/a': 'a' })
+  const running = imgGc({ root: kit.root, minAgeMs: 0, waitMs: 0, now: NOW })
+  t.match(await running.next(), { value: { type: 'garbage', kind: 'step', removed: true } })
+  t.same(fs.readdirSync(path.join(kit.root, 'steps/root')), [], 'both are out of the way')
+  const bin = path.join(kit.root, 'tmp', fs.readdirSync(path.join(kit.root, 'tmp'))[0] ?? '')
+  t.equal(fs.readdirSync(bin).length, 1, 'and one is not emptied yet')
+  const other = await Store.openAlone(kit.root, { waitMs: 0 })
+  t.ok(other, 'the lease is free')
+  other?.endLease()
+  t.match(await running.next(), { value: { removed: true } })
+  await running.next()
+  t.same(fs.readdirSync(path.join(kit.root, 'tmp')), [])
 })
 
 t.test('a tool that works with the store is waited for', async t => {

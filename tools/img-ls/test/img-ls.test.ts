@@ -47,6 +47,32 @@ t.test('images are listed, the newest first', async t => {
   t.match(String(records[3]?.reference), /^store:sha256:/, 'without a name, the digest')
 })
 
+t.test('what several names and several images share', async t => {
+  const root = tempDir(t)
+  const store = Store.open(root)
+  const image = storeImage(store, { name: 'docker.io/library/a:1', layers: ['shared', 'own'] })
+  store.tag({ ...image }, 'docker.io/library/a:2')
+  storeImage(store, { name: 'docker.io/library/b:1', layers: ['shared', 'own', 'more'] })
+  const [one, two, other] = await ls(root)
+  t.same([one?.name, two?.name], ['docker.io/library/a:1', 'docker.io/library/a:2'], 'a row for each name')
+  t.equal(one?.contentSize, two?.contentSize)
+  const [config = ''] = (one?.configs ?? []) as string[]
+  const bytes = image.size + (store.blobSize(config) ?? 0) + 'sharedown'.length
+  t.equal(one?.contentSize, bytes, 'all of its blobs')
+  t.ok(Number(other?.contentSize) > bytes, 'shared ones count for each image')
+})
+
+t.test('a second list reads no documents', async t => {
+  const root = tempDir(t)
+  const store = Store.open(root)
+  filled(store)
+  const first = await ls(root)
+  for (const { digest } of store.index().manifests) fs.rmSync(store.blobPath(digest))
+  t.same(await ls(root), first, 'what was read is remembered')
+  fs.rmSync(path.join(root, 'summaries'), { recursive: true })
+  t.ok((await ls(root)).every(({ type, code }) => type === 'failed' && code === 'BLOB_UNKNOWN'))
+})
+
 t.test('patterns', async t => {
   const root = tempDir(t)
   filled(Store.open(root))

@@ -13,6 +13,7 @@ const NAME = 'docker.io/library/a:1'
 const GZIP = 'application/vnd.oci.image.layer.v1.tar+gzip'
 const CONFIG = 'application/vnd.oci.image.config.v1+json'
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
+const INDEX = 'application/vnd.oci.image.index.v1+json'
 
 function verify(kit: StoreKit, options: Partial<ImgVerifyOptions> = {}): Promise<AnyRecord[]> {
   return collect(imgVerify({ root: kit.root, ...options }))
@@ -47,6 +48,11 @@ t.test('whole images', async t => {
   for (const name of [NAME, 'a:1', one.digest])
     t.match(await verify(kit, { names: [name] }), [{ type: 'verified', digest: one.digest }], name)
   t.equal((await verify(kit, { names: ['a:1', 'b:1'] })).length, 2, 'several names')
+  const three = kit.image('three')
+  kit.tag(three, 'as another program wrote it')
+  const [, id = ''] = three.parts
+  for (const name of ['as another program wrote it', id.slice(7, 19)])
+    t.match(await verify(kit, { names: [name] }), [{ type: 'verified', digest: three.digest }], name)
 })
 
 t.test('what is wrong with a blob is told', async t => {
@@ -133,6 +139,9 @@ t.test('documents that lie, although their digests are right', async t => {
   const both = kit.blob({ schemaVersion: 2, config, layers: [], manifests: [] }, MANIFEST)
   const text = kit.blob('no manifest', MANIFEST)
   const twice = kit.blob('{"schemaVersion":2,"schemaVersion":2,"config":{},"layers":[]}', MANIFEST)
+  const typed = kit.blob({ schemaVersion: 2, mediaType: MANIFEST, config, layers: [] }, MANIFEST)
+  const blake = `blake3:${'a'.repeat(64)}`
+  const hashed = kit.blob({ schemaVersion: 2, config, layers: [{ ...layer, digest: blake }] }, MANIFEST)
   const rows = [
     [wrongSize, [['SIZE_MISMATCH', digest]], 'a descriptor with another size'],
     [withForeign, [], 'a layer that lies elsewhere need not be there'],
@@ -140,6 +149,13 @@ t.test('documents that lie, although their digests are right', async t => {
     [text, [['MANIFEST_INVALID', text.digest]], 'no JSON'],
     [twice, [['MANIFEST_INVALID', twice.digest]], 'a key that occurs twice'],
     [{ ...text, mediaType: 'text/plain' }, [], 'an entry that is no image is compared with its digest alone'],
+    [{ ...both, mediaType: INDEX }, [['MANIFEST_INVALID', both.digest]], 'as an index too'],
+    [
+      { ...typed, mediaType: INDEX },
+      [['MEDIA_TYPE_MISMATCH', typed.digest]],
+      'a manifest that is called an index',
+    ],
+    [hashed, [['DIGEST_UNSUPPORTED', blake]], 'a digest of a hash that is not known'],
   ] as const
   for (const [entry, faults, why] of rows) {
     kit.tag(entry, NAME)
@@ -199,6 +215,15 @@ t.test('--deep compares layers with the diffIDs of the config', async t => {
     if (part === undefined) t.same(found, [], why)
     else t.same(found, [[code, made[part]]], why)
   }
+  const unread = new StoreKit(t)
+  const config = unread.blob('{"rootfs":{"diff_ids":1}}', CONFIG)
+  unread.tag(unread.blob({ schemaVersion: 2, config, layers: [] }, MANIFEST), NAME)
+  t.same(faultsIn(await verify(unread)), [], 'a config is not parsed')
+  t.same(
+    faultsIn(await verify(unread, { deep: true })),
+    [['CONFIG_INVALID', config.digest]],
+    'unless it is needed',
+  )
   const kit = new StoreKit(t)
   const { layer } = image(kit, [digestOf(tar)])
   fs.truncateSync(kit.store.blobPath(layer), 10)
@@ -209,6 +234,23 @@ t.test('--deep compares layers with the diffIDs of the config', async t => {
   )
 })
 
+t.test('what is read, and what is not', async t => {
+  const kit = new StoreKit(t)
+  const image = kit.image('a')
+  for (const name of [NAME, 'docker.io/library/b:1']) kit.tag(image, name)
+  const loose = kit.blob('a blob of no image')
+  fs.writeFileSync(kit.store.blobPath(loose.digest), 'altered')
+  const running = imgVerify({ root: kit.root })
+  t.match(await running.next(), { value: { type: 'verified', faults: 0 } }, 'what no image needs is not read')
+  fs.writeFileSync(kit.store.blobPath(image.parts[2] as Digest), 'altered')
+  t.match(
+    await running.next(),
+    { value: { type: 'verified', faults: 0 } },
+    'nor is a blob of two images read twice',
+  )
+  t.match(await running.next(), { done: true })
+})
+
 t.test('--repair sets damaged blobs aside', async t => {
   const kit = new StoreKit(t)
   const image = kit.image('a')
@@ -216,8 +258,13 @@ t.test('--repair sets damaged blobs aside', async t => {
   kit.tag(image, 'docker.io/library/b:1')
   const layer = image.parts[2] as Digest
   fs.writeFileSync(kit.store.blobPath(layer), 'altered')
+  const [index, manifest] = ['index.json', `blobs/${image.digest.replace(':', '/')}`].map(file =>
+    fs.readFileSync(path.join(kit.root, file), 'utf8'),
+  )
   const records = await verify(kit, { repair: true })
   t.equal(faultsIn(records).length, 2, 'both names are told')
+  t.equal(fs.readFileSync(path.join(kit.root, 'index.json'), 'utf8'), index, 'the names stay')
+  t.equal(kit.store.readBlob(image.digest).toString(), manifest, 'and so does what names the blob')
   t.match(records[0], { item: { digest: layer, setAside: true } })
   t.notOk(kit.has(layer))
   t.same(fs.readdirSync(path.join(kit.root, 'damaged')), [layer.replace(':', '-')])

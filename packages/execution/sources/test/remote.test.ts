@@ -20,6 +20,11 @@ function storeIn(t: Scope): Store {
   return Store.open(path.join(tempDir(t, 'remote'), 'store'))
 }
 
+/** Whether garbage collection takes a file for one that was used. */
+function isMarked(file: string): boolean {
+  return fs.statSync(file).mtimeMs > 1000
+}
+
 t.test('a file of the web', async t => {
   const store = storeIn(t)
   let etag: string | undefined = '"1"'
@@ -45,6 +50,11 @@ t.test('a file of the web', async t => {
   const asked = web.asked.length
   await fetchHttp(`${web.url}/f`, { store, env, checksum: SUM.sha256 })
   t.equal(web.asked.length, asked, 'a known checksum is not asked for')
+  const notes = fs.readdirSync(store.folder('http')).map(name => path.join(store.folder('http'), name))
+  for (const file of [...notes, first.path]) fs.utimesSync(file, 1, 1)
+  await fetchHttp(`${web.url}/f`, { store, env, checksum: SUM.sha256 })
+  t.equal(notes.filter(isMarked).length, 1, 'what is known of the address is marked as used')
+  t.ok(isMarked(first.path), 'with its blob')
   for (let count = 0; count < 2; count++)
     await fetchHttp(`${web.url}/f`, { store, env, checksum: SUM.sha512 })
   t.equal(web.asked.length, asked + 1, 'nor one of another algorithm, the second time')
@@ -189,6 +199,14 @@ t.test('a commit on the disk', { skip: need('git') }, async t => {
     const asked = web.asked.length
     await out()
     t.equal(web.asked.length, asked, 'what is there is not fetched again')
+    const folder = options.store.folder('git')
+    const used = fs.readdirSync(folder).map(name => path.join(folder, name))
+    for (const file of used) fs.utimesSync(file, 1, 1)
+    await out()
+    t.ok(
+      used.filter(file => file.endsWith('.lock')).every(isMarked),
+      'but its repositories are marked as used',
+    )
     t.equal(subdirectory(place, 'sub/./'), path.join(place, 'sub'))
     for (const name of ['..', 'sub/../../x', 'link', 'link/x', 'f', 'none', 'a\0b'])
       t.equal(subdirectory(place, name), undefined, `no subdirectory: ${name}`)

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { areas } from '../src/areas.js'
-import { defaultStorePath, Store } from '../src/index.js'
+import { defaultStorePath, holdStore, Store, touch } from '../src/index.js'
 
 const HELLO = Buffer.from('hello\n')
 // printf 'hello\n' | sha256sum
@@ -48,6 +48,36 @@ t.test('Store: beside the blobs', async t => {
   t.equal(names({ XDG_DATA_HOME: '/x', HOME: '/h' }), '/x/pipelayer')
   t.equal(names({ HOME: '/h' }), '/h/.local/share/pipelayer')
   t.throws(() => names({}), { code: 'STORE_UNKNOWN' })
+})
+
+t.test('touch() marks what is used, and never fails', async t => {
+  const dir = t.testdir({ file: 'x', folder: {} })
+  for (const name of ['file', 'folder']) {
+    fs.utimesSync(path.join(dir, name), 1, 1)
+    const before = Date.now()
+    touch(path.join(dir, name))
+    t.ok(fs.statSync(path.join(dir, name)).mtimeMs >= before - 1, name)
+  }
+  t.doesNotThrow(() => touch(path.join(dir, 'none')), 'what is gone is made again by whoever needs it')
+  t.doesNotThrow(() => touch('/proc/self/status'), 'what cannot be marked')
+  t.notOk(fs.existsSync(path.join(dir, 'none')))
+})
+
+t.test('holdStore() keeps garbage collection away', async t => {
+  const dir = t.testdir({ other: { file: 'x' } })
+  const root = path.join(dir, 'store')
+  const alone = (): Promise<Store | undefined> => Store.openAlone(root, { waitMs: 0 })
+  holdStore(root, {})
+  holdStore(path.join(dir, 'other'), {})
+  holdStore(undefined, {})
+  t.same(fs.readdirSync(dir), ['other'], 'no store is made')
+  t.same(fs.readdirSync(path.join(dir, 'other')), ['file'], 'what is no store is left alone')
+  Store.open(root).endLease()
+  const collecting = await alone()
+  t.ok(collecting, 'nobody has it')
+  collecting?.endLease()
+  holdStore(undefined, { PIPELAYER_STORE: root })
+  await t.rejects(alone(), { code: 'STORE_BUSY', status: 75 })
 })
 
 t.test('proveBlob(): what is damaged is set aside, what is right stays', async t => {
