@@ -3,57 +3,14 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
-import { Layout, REF_NAME } from '@pipelayer/layout'
 import { Store } from '@pipelayer/store'
-import { isAlive, need, type Scope, waitUntil } from '@pipelayer/testkit'
+import { isAlive, need, waitUntil } from '@pipelayer/testkit'
 import t from 'tap'
-import { type Lab, lab } from './lab.js'
+import { lab } from './lab.js'
+import { holders, inStore, NAME, unname, withImages } from './store-lab.js'
 
 /** How often img-gc is killed. */
 const KILLS = process.env.PIPELAYER_TEST_ALL === '1' ? 200 : 10
-const NAME = 'docker.io/library/app'
-
-/** Archives `0.tar` and so on, of images `app:0` and so on, which share a layer. */
-async function withImages(t: Scope, count: number): Promise<Lab> {
-  const place = lab(t)
-  const source = Layout.open(place.path('source'), { create: true })
-  const layerType = 'application/vnd.oci.image.layer.v1.tar'
-  const put = (content: string | Buffer, mediaType: string) => {
-    const { digest, size } = source.putBytes(Buffer.from(content))
-    return { mediaType, digest, size }
-  }
-  const base = put(Buffer.alloc(64 * 1024), layerType)
-  for (let at = 0; at < count; at++) {
-    const own = put(Buffer.concat([randomBytes(32 * 1024), Buffer.alloc(1024)]), layerType)
-    const rootfs = { type: 'layers', diff_ids: [base.digest, own.digest] }
-    const document = JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs })
-    const config = put(document, 'application/vnd.oci.image.config.v1+json')
-    const mediaType = 'application/vnd.oci.image.manifest.v1+json'
-    const manifest = { schemaVersion: 2, mediaType, config, layers: [base, own] }
-    source.tag(put(JSON.stringify(manifest), mediaType), `${NAME}:${at}`)
-    await place.good(`img-pull --store source store:app:${at} | img-export --store source > ${at}.tar`)
-  }
-  return place
-}
-
-/** Runs `work` with the store, as a program that shares the lease. */
-function inStore<T>(place: Lab, work: (store: Store) => T): T {
-  const store = Store.open(place.store)
-  try {
-    return work(store)
-  } finally {
-    store.endLease()
-  }
-}
-
-function unname(place: Lab, name: string): void {
-  inStore(place, store =>
-    store.updateIndex(index => ({
-      ...index,
-      manifests: index.manifests.filter(({ annotations }) => annotations?.[REF_NAME] !== name),
-    })),
-  )
-}
 
 t.test('an image without a name goes, and no other', async t => {
   const place = await withImages(t, 2)
@@ -127,23 +84,6 @@ t.test('programs that use the store are named, and new ones wait', async t => {
   alone?.endLease()
   t.equal((await waiting.done).status, 0)
 })
-
-/** How many processes have the lease file open. */
-function holders(place: Lab): number {
-  const lease = `${fs.realpathSync(place.store)}/lease`
-  return fs
-    .readdirSync('/proc')
-    .filter(pid => /^\d+$/.test(pid))
-    .filter(pid => {
-      try {
-        return fs
-          .readdirSync(`/proc/${pid}/fd`)
-          .some(fd => fs.readlinkSync(`/proc/${pid}/fd/${fd}`) === lease)
-      } catch {
-        return false
-      }
-    }).length
-}
 
 t.test('where locks cannot be taken, nothing is removed', async t => {
   const place = await withImages(t, 1)
