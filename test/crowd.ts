@@ -13,6 +13,8 @@ export interface Operation {
   readonly kind: string
   /** A pipe, for bash. */
   readonly command: string
+  /** It is one of the operations of which there is to be a number. */
+  readonly counts?: true
   /** The names that the store has when this has ended well, and what they stand for. */
   readonly adds?: readonly { readonly name: string; readonly digest: string }[]
   /** The name that the store has no longer. */
@@ -21,7 +23,7 @@ export interface Operation {
 
 interface CrowdOptions {
   readonly writers: number
-  /** How many operations there are to be, and how many kills; both are reached. */
+  /** How many operations that count there are to be, and how many kills; both are reached. */
   readonly operations: number
   readonly kills: number
   /** Makes the next operation. `done` is what has ended well. */
@@ -79,9 +81,10 @@ export class Crowd {
     const { operations, kills, next } = this.#options
     while (this.faults.length === 0 && (this.#begun < operations || this.kills < kills)) {
       await this.#gate
-      this.#begun++
       this.#active++
-      await this.#run(next(this.names))
+      const operation = next(this.names)
+      if (operation.counts) this.#begun++
+      await this.#run(operation)
       this.#active--
     }
   }

@@ -11,6 +11,7 @@ import { Crowd, type Operation } from './crowd.js'
 import { buildPipe, type Lab, lab } from './lab.js'
 
 const isFull = process.env.PIPELAYER_TEST_ALL === '1'
+/** Pulls and builds. */
 const OPERATIONS = isFull ? 300 : 30
 const KILLS = isFull ? 200 : 20
 const IMAGES = isFull ? 24 : 6
@@ -138,7 +139,7 @@ function operations(address: string, sources: Sources, builds: readonly string[]
       const command = `img-rm ${name} || ! grep -qF '"${name}"' store/index.json`
       return { kind: 'remove', command, removes: name }
     }
-    return source()
+    return { ...source(), counts: true }
   }
 }
 
