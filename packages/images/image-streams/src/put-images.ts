@@ -290,9 +290,12 @@ class StreamPut {
     const other = this.#taken.get(text)
     // One image under two spellings of its name is no conflict. Images without a name are none either.
     const isUnnamed = root.reference === undefined || text === place
-    const isFree = takesMany(place) && (isUnnamed || other === root.digest)
+    const isBeside = root.subject !== undefined && !takesMany(place)
+    const isFree = isBeside ? text !== place : takesMany(place) && (isUnnamed || other === root.digest)
     if (other !== undefined && !isFree) {
-      const why = 'its name without the domain is that of another image'
+      const why = isBeside
+        ? 'it refers to the image that is there, and this place holds one alone'
+        : 'its name without the domain is that of another image'
       throw new ToolError('PLACE_TAKEN', `cannot put a second image to ${text}: ${why}`)
     }
     this.#taken.set(text, root.digest)

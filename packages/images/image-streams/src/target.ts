@@ -15,11 +15,18 @@
  * store:           store:docker.io/library/app:1    (store:x/ is a prefix)
  * ```
  *
+ * An image that refers to another one of the stream goes beside it:
+ *
+ * ```
+ * docker://h/x:2   docker://h/x@DIGEST              or its own tag; store: and registry-fs: as well
+ * oci:DIR:name     oci:DIR                          an entry without a name, or its own tag; oci-archive: as well
+ * ```
+ *
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
 import { parseOci, parsePlace } from '@pipelayer/places'
-import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
+import { formatReference, parseNormalized, parseReference, withDefaultTag } from '@pipelayer/reference'
 
 /** Places that are one file for many images. */
 const ARCHIVES = new Set(['docker-archive', 'oci-archive'])
@@ -29,6 +36,8 @@ export interface Named {
   readonly reference?: string
   /** The image refers to another image of the stream (its subject), and is put into the same repository. */
   readonly subject?: unknown
+  /** The digest of its manifest or index. */
+  readonly digest?: string
 }
 
 /**
@@ -38,7 +47,9 @@ export interface Named {
  * @param image - its own reference; one with a subject keeps its tag or digest, in the repository of the place
  * @throws ToolError `PLACE_MISSING` when neither names one; `PLACE_INVALID`, `REFERENCE_INVALID`
  */
-export function targetOf(place: string | undefined, { reference, subject }: Named): string {
+export function targetOf(place: string | undefined, image: Named): string {
+  const { reference, subject } = image
+  if (place !== undefined && subject !== undefined && !takesMany(place)) return beside(place, image)
   if (place === undefined) return `docker://${needed(reference, 'to put it anywhere: give a PLACE')}`
   const { transport, rest } = parsePlace(place)
   if (transport === 'oci') return ociTarget(rest, reference)
@@ -48,18 +59,36 @@ export function targetOf(place: string | undefined, { reference, subject }: Name
   if (isWholeFolder(transport, rest))
     return `${transport}:${rest.replace(/(?<=.)\/+$/, '')}:${pathOf(place, reference)}`
   if (rest === '') return `${transport}:${needed(reference, `for ${place}`)}`
-  if (!rest.endsWith('/'))
-    return subject === undefined || reference === undefined ? place : beside(place, reference)
+  if (!rest.endsWith('/')) return place
   return `${transport}:${rest}${pathOf(place, reference)}`
 }
 
-// The image is put into the repository of the place, under its own tag or digest.
-function beside(place: string, reference: string): string {
+// The image is put into the repository of the place, under its own tag or digest. A layout has entries without a name, so
+// that no digest is needed there.
+function beside(place: string, { reference, digest }: Named): string {
   const { transport, rest } = parsePlace(place)
-  if (transport !== 'docker') return place
-  const { domain, path } = parseNormalized(rest.replace(/^\/\//, ''))
-  const { tag, digest } = parseNormalized(reference)
-  return `docker://${formatReference({ domain, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) })}`
+  const own = reference === undefined ? { digest } : parseNormalized(reference)
+  const version = {
+    ...('tag' in own && { tag: own.tag }),
+    ...(own.digest !== undefined && { digest: own.digest }),
+  }
+  const named = (name: string): string => {
+    const { domain, path } = parseNormalized(name)
+    return formatReference({ domain, path, ...version })
+  }
+  if (transport === 'docker') return `docker://${named(rest.replace(/^\/\//, ''))}`
+  if (transport === 'store') return `store:${named(rest)}`
+  if (transport === 'registry-fs') {
+    const [root = ''] = rest.split(':', 1)
+    const { domain, path } = parseReference(rest.slice(root.length + 1))
+    return `registry-fs:${root}:${formatReference({ ...(domain !== undefined && { domain }), path, ...version })}`
+  }
+  if (transport === 'oci' || ARCHIVES.has(transport)) {
+    const { directory, tag = '' } = parseOci(rest, transport)
+    if (version.tag === undefined) return `${transport}:${directory}`
+    return `${transport}:${directory}:${tag.includes('/') ? named(tag) : version.tag}`
+  }
+  return place
 }
 
 /** True for a place that is one file for many images. */

@@ -42,7 +42,7 @@ export function openDocker(rest: string, options: PlaceOptions): Place {
     get origins() {
       return place.origins
     },
-    repository: formatName(reference),
+    repository: { name: formatName(reference), tagged: tag => `${TRANSPORT}${formatName(reference)}:${tag}` },
     reference: formatReference(reference),
     read: place,
     write: place,

@@ -1,6 +1,13 @@
 import { ToolError } from '@pipelayer/errors'
 import { type Layout, pinOf, REF_NAME, type StoredDescriptor } from '@pipelayer/layout'
-import { type Descriptor, isDocument, isIndexType, isManifestType, parseManifest } from '@pipelayer/oci'
+import {
+  type Descriptor,
+  isDocument,
+  isIndexType,
+  isManifestType,
+  parseManifest,
+  ReferrerCache,
+} from '@pipelayer/oci'
 import { GRAMMAR, isRefName } from '@pipelayer/reference'
 import type {
   NameIndex,
@@ -8,6 +15,7 @@ import type {
   PlacedManifest,
   PlaceOptions,
   PlaceReader,
+  PlaceRepository,
   PlaceWriter,
   Published,
 } from './place.js'
@@ -32,10 +40,24 @@ export interface LayoutPlaceOptions {
   readonly verify: boolean
 }
 
+/** A repository of a layout: its images are named in full, and `prefix` stands before a name. */
+export function repositoryOf(prefix: string, name: string): PlaceRepository {
+  return { name, tagged: tag => `${prefix}${name}:${tag}` }
+}
+
 /** The index of a layout. */
 export function nameIndexOf(layout: Layout): NameIndex {
   return { id: layout.root, write: entries => layout.tagAll(entries) }
 }
+
+/** The digests of the manifests and indexes among the entries of an index. */
+export function listed(entries: readonly StoredDescriptor[]): readonly string[] {
+  const images = entries.filter(({ mediaType }) => isManifestType(mediaType) || isIndexType(mediaType))
+  return [...new Set(images.map(({ digest }) => digest))]
+}
+
+/** What refers to what, of all places of this process: a digest says the same everywhere. */
+export const REFERRERS: ReferrerCache = new ReferrerCache()
 
 type Entry = Pick<StoredDescriptor, 'digest'> & Partial<Pick<StoredDescriptor, 'mediaType' | 'size'>>
 
@@ -71,6 +93,19 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
 
   blob({ digest }: Descriptor): AsyncIterable<Buffer> {
     return this.#open().openBlob(digest)
+  }
+
+  /** Those that index.json lists, as other tools write them: with or without a name. */
+  async referrers(digest: string): Promise<readonly Descriptor[]> {
+    const layout = this.#open()
+    return REFERRERS.of(
+      {
+        manifests: () => listed(layout.index().manifests),
+        hasManifest: listing => layout.hasBlob(listing),
+        manifest: async listing => layout.readBlob(listing),
+      },
+      digest,
+    )
   }
 
   async hasBlob(descriptor: Descriptor): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
-import { formatReference, parseAny, withDefaultTag } from '@pipelayer/reference'
+import { formatName, formatReference, parseAny, withDefaultTag } from '@pipelayer/reference'
 import { Store } from '@pipelayer/store'
-import { LayoutPlace } from './layout-place.js'
+import { LayoutPlace, repositoryOf } from './layout-place.js'
 import type { Place, PlaceOptions } from './place.js'
 
 /**
@@ -23,10 +23,12 @@ export function openLocal(rest: string, options: PlaceOptions): Place {
     published: { place: `store:${name}`, ...(isName && { reference: name }) },
   })
   const write = isName ? place : refusing(name)
+  const repository = isName ? repositoryOf('store:', formatName(parsed)) : undefined
   return {
     traits: { isLocal: true, isStore: true, isStaged: false, isSerial: false },
     text: 'store:',
     ...(isName && { reference: name }),
+    ...(repository && { repository }),
     read: place,
     write,
     close: async () => undefined,

@@ -11,6 +11,7 @@ import type { StoredDescriptor } from '@pipelayer/layout'
 import { type Descriptor, isIndexType, isManifestType } from '@pipelayer/oci'
 import { GRAMMAR, isRefName } from '@pipelayer/reference'
 import { ArchivePlaceWriter } from './archive-writing.js'
+import { listed, REFERRERS } from './layout-place.js'
 import { type OciName, parseOci } from './oci.js'
 import { PackedLayout } from './packed-layout.js'
 import type { Place, PlacedManifest, PlaceOptions, PlaceReader, PlaceWriter } from './place.js'
@@ -95,6 +96,18 @@ class OciArchiveReader implements PlaceReader {
 
   async blobSize(digest: string): Promise<number | undefined> {
     return (await this.#open()).layout.blobSize(digest)
+  }
+
+  async referrers(digest: string): Promise<readonly Descriptor[]> {
+    const { layout } = await this.#open()
+    return REFERRERS.of(
+      {
+        manifests: () => listed(layout.entries),
+        hasManifest: listing => layout.blobSize(listing) !== undefined,
+        manifest: async listing => (await this.resolve(listing)).bytes,
+      },
+      digest,
+    )
   }
 
   async close(): Promise<void> {

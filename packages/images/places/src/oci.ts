@@ -2,7 +2,8 @@ import path from 'node:path'
 import { type Digest, isDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import { Layout } from '@pipelayer/layout'
-import { LayoutPlace } from './layout-place.js'
+import { formatName, parseNormalized } from '@pipelayer/reference'
+import { LayoutPlace, repositoryOf } from './layout-place.js'
 import type { Place, PlaceOptions } from './place.js'
 
 /**
@@ -25,7 +26,11 @@ export function openOci(rest: string, options: Pick<PlaceOptions, 'run' | 'verif
     published: { place: tag === undefined ? text : `${text}:${tag}` },
   })
   const traits = { isLocal: true, isStore: false, isStaged: false, isSerial: false }
-  return { traits, text, read: place, write: place, close: async () => undefined }
+  const repository = tag?.includes('/')
+    ? repositoryOf(`${text}:`, formatName(parseNormalized(tag)))
+    : undefined
+  const close = async (): Promise<void> => undefined
+  return { traits, text, ...(repository && { repository }), read: place, write: place, close }
 }
 
 /** The parts of an `oci:` name. */

@@ -101,16 +101,22 @@ export interface Published {
   readonly name?: Name
 }
 
+/** A repository of a place. */
+export interface PlaceRepository {
+  /** `HOST/PATH`. */
+  readonly name: string
+  /** The place of the image of a tag. */
+  tagged(tag: string): string
+}
+
 export interface Place {
   readonly traits: PlaceTraits
   /** The place without the name of an image, for messages and the field `from` of a record. It holds no secret. */
   readonly text: string
   /** Where the blobs are, once an image was resolved; the host that served it comes first. Absent means `text`. */
   readonly origins?: readonly string[]
-  /**
-   * `HOST/PATH`, if the place is in a registry. Blobs can be mounted from one repository of a registry into another.
-   */
-  readonly repository?: string
+  /** The repository of the image, where what refers to it may lie under tags of its own. Not all places have such. */
+  readonly repository?: PlaceRepository
   /** The fully qualified reference that the place was opened with. */
   readonly reference?: string
   readonly read: PlaceReader

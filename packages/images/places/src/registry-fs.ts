@@ -4,6 +4,7 @@ import { type Batch, DistributionFolder, type FolderRepository, isName } from '@
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, isDocument, parseManifest } from '@pipelayer/oci'
 import { formatName, formatReference, parseNormalized, parseReference } from '@pipelayer/reference'
+import { REFERRERS } from './layout-place.js'
 import type {
   OpenBlob,
   Place,
@@ -36,6 +37,10 @@ export function openRegistryFolder(rest: string, options: Pick<PlaceOptions, 've
     traits: { isLocal: true, isStore: false, isStaged: true, isSerial: false },
     text: `${TRANSPORT}${name.root}:${name.name}`,
     reference: referenceOf(name),
+    repository: {
+      name: formatName(parseNormalized(referenceOf(name))),
+      tagged: tag => `${TRANSPORT}${name.root}:${name.name}:${tag}`,
+    },
     read: place,
     write: place,
     close: async () => place.close(),
@@ -70,6 +75,10 @@ class RegistryFolderPlace implements PlaceReader, PlaceWriter {
 
   async *blob({ digest }: Descriptor): AsyncGenerator<Buffer, void, undefined> {
     yield* this.#open().openBlob(digest)
+  }
+
+  async referrers(digest: Digest): Promise<readonly Descriptor[]> {
+    return REFERRERS.of(this.#open().repository(this.#name.name), digest)
   }
 
   async blobSize(digest: Digest): Promise<number | undefined> {

@@ -7,7 +7,7 @@ const TAG_SUFFIXES = ['sig', 'att', 'sbom']
 
 export interface Referrer {
   readonly found: PlacedManifest
-  /** The tag by which it was found, else its digest. */
+  /** The full reference by which it was found: a tag, else its digest. Without a repository there is none. */
   readonly name?: string
 }
 
@@ -22,16 +22,17 @@ export async function* referrersOf(
   subject: string,
   options: PlaceOptions,
 ): AsyncGenerator<Referrer, void, undefined> {
-  const name = place.repository
-  for (const entry of (await place.read.referrers?.(subject)) ?? []) {
+  const { repository, read } = place
+  if (read.referrers === undefined) return
+  for (const entry of await read.referrers(subject)) {
     const found = await resolveEntry(place, entry, options.warn)
-    yield { found, ...(name !== undefined && { name: `${name}@${entry.digest}` }) }
+    yield { found, ...(repository !== undefined && { name: `${repository.name}@${entry.digest}` }) }
   }
-  if (place.read.referrers === undefined || name === undefined) return
+  if (repository === undefined) return
   for (const suffix of TAG_SUFFIXES) {
-    const tagged = `${name}:${subject.replace(':', '-')}.${suffix}`
-    const found = await resolved(`docker://${tagged}`, options)
-    if (found !== undefined) yield { found, name: tagged }
+    const tag = `${subject.replace(':', '-')}.${suffix}`
+    const found = await resolved(repository.tagged(tag), options)
+    if (found !== undefined) yield { found, name: `${repository.name}:${tag}` }
   }
 }
 

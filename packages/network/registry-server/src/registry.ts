@@ -1,5 +1,5 @@
+import type { ReferrerCache } from '@pipelayer/oci'
 import type { Exchange } from './exchange.js'
-import type { ReferrerCache } from './referrer-cache.js'
 import type { RegistryStorage } from './storage.js'
 import type { Uploads } from './uploads.js'
 
