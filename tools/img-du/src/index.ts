@@ -25,6 +25,7 @@ const KINDS: readonly { readonly kind: string; readonly area: Area; readonly has
   { kind: 'git', area: 'git' },
   { kind: 'http', area: 'http' },
   { kind: 'contexts', area: 'contexts' },
+  { kind: 'mounts', area: 'mounts' },
   { kind: 'summaries', area: 'summaries' },
   { kind: 'partial', area: 'partial' },
   { kind: 'pushes', area: 'pushes' },

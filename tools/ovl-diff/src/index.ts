@@ -13,6 +13,7 @@ import {
   changesDigest,
   type IdMap,
   type LayerBeginRecord,
+  type MountRecord,
 } from '@pipelayer/records'
 import { isSameMap, isWholeMap, ownIdMap } from '@pipelayer/rootfs'
 
@@ -50,7 +51,8 @@ export interface OvlDiffOptions {
 const PAUSE_EVERY = 256
 
 /**
- * Turns each `snapshot` into `layer-begin`, one `change` for each path, and `layer-end`; other records pass.
+ * Turns each `snapshot`, and each `mount` with an upper, into `layer-begin`, one `change` for each path, and
+ * `layer-end`; other records pass.
  *
  * @throws ToolError `SNAPSHOT_INVALID`; `SNAPSHOT_MAPPED` for trees that only a user namespace can read; `STEP_PACKED`
  * if xattrs are asked for that a packed step has lost: run kf-run
@@ -65,6 +67,11 @@ export async function* ovlDiff(
     // The schema guarantees that the fields have these types.
     if (record.type === 'snapshot') {
       yield* diffLayer(record as unknown as LayerSource, options)
+      continue
+    }
+    if (record.type === 'mount' && record.upper !== undefined) {
+      const { image, upper, lowers, xattrs } = record as MountRecord
+      yield* diffLayer({ image, upper, lowers, xattrs, createdBy: 'ovl-mount' }, options)
       continue
     }
     if (isPacked(record)) {

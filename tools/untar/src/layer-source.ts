@@ -4,10 +4,7 @@
  * @module
  */
 
-import fs from 'node:fs'
-import { parseDigest } from '@pipelayer/digest'
-import { ToolError } from '@pipelayer/errors'
-import { type BlobFile, checkTar, type TarLimits } from '@pipelayer/layer-blob'
+import { type BlobFile, checkTar, layerFile, type TarLimits } from '@pipelayer/layer-blob'
 import type { LayerRecord } from '@pipelayer/records'
 import type { Store } from '@pipelayer/store'
 import type { HandedTar } from '@pipelayer/unpacking'
@@ -29,13 +26,8 @@ export interface SourceOptions {
 
 /** @throws ToolError `LAYER_INVALID` for a record without a digest, `BLOB_UNKNOWN` */
 export function layerOf(record: LayerRecord, { store, limits }: SourceOptions): LayerSource {
-  const { digest, size, diffID, path } = record
-  if (digest === undefined)
-    throw new ToolError('LAYER_INVALID', 'a layer record that is not empty has no digest')
-  const expected = { digest: parseDigest(digest), ...(size === undefined ? {} : { size }) }
-  // The path is only a hint. If it does not exist, the store must have the blob.
-  const file = path !== undefined && fs.existsSync(path) ? path : fileInStore(store(), expected.digest)
-  return { name: digest, blob: { file, expected, diffID, limits } }
+  const { digest, blob } = layerFile(record, store, limits)
+  return { name: digest, blob }
 }
 
 /** A tar, plain or compressed, whose digest is not known beforehand. */
@@ -48,9 +40,4 @@ export async function verifyLayer(layer: LayerSource, open: Reader): Promise<voi
   const { tar, finish } = open(layer.blob)
   await checkTar(tar)
   finish()
-}
-
-function fileInStore(store: Store, digest: string): string {
-  if (!store.hasBlob(digest)) throw new ToolError('BLOB_UNKNOWN', `blob ${digest} is not in the store`)
-  return store.blobPath(digest)
 }

@@ -48,9 +48,13 @@ type Value<S extends OptionSpec> = S['type'] extends 'boolean'
         ? string
         : string | undefined
 
-/** The values from the command line, by option name as in the table, and the positional arguments under `_`. */
+/**
+ * The values from the command line, by option name as in the table, and the positional arguments under `_`. Those after
+ * `--` stand under `--` too, which is undefined where there was none.
+ */
 export type Args<T extends OptionTable> = { readonly [K in keyof T]: Value<T[K]> } & {
   readonly _: readonly string[]
+  readonly '--'?: readonly string[] | undefined
 }
 
 /**
@@ -125,7 +129,10 @@ export async function parseCommandLine<T extends OptionTable>(
     name,
     checkedValue({ name, spec, given: parsed[name] }, fail),
   ])
-  return { args: { ...Object.fromEntries(values), _: words } as Args<T>, help: () => helpText(parser) }
+  const dashes = argv.indexOf('--')
+  const after = dashes < 0 ? undefined : argv.slice(dashes + 1)
+  const args = { ...Object.fromEntries(values), _: words, '--': after } as Args<T>
+  return { args, help: () => helpText(parser) }
 }
 
 function describeOptions(head: Head, table: OptionTable): ReturnType<typeof yargs> {

@@ -49,6 +49,8 @@ export interface ToolContext {
    * this.
    */
   onExit(work: () => void): () => void
+  /** From now on Ctrl-C is for a command that the tool runs on its terminal, and does not stop the tool. */
+  leaveInterrupts(): void
 }
 
 export interface Tool<T extends OptionTable> {
@@ -80,9 +82,13 @@ export interface ByteTool<T extends OptionTable> extends Omit<Tool<T>, 'output' 
   run(records: AsyncIterable<AnyRecord>, args: Args<T>, context: ToolContext): AsyncIterable<Uint8Array>
 }
 
-/** A tool whose arguments decide whether it writes records or bytes. */
+/**
+ * A tool whose arguments decide whether it writes records or bytes. What its generator of bytes returns, if it is a
+ * number, becomes the exit status: that of a command which it ran.
+ */
 export interface EitherTool<T extends OptionTable> extends Omit<Tool<T>, 'output' | 'run'> {
   readonly output: (args: Args<T>) => 'records' | 'bytes'
+  readonly isSilent?: ByteTool<T>['isSilent']
   run(
     records: AsyncIterable<AnyRecord>,
     args: Args<T>,
@@ -206,7 +212,7 @@ function failureOfItem(record: AnyRecord): Failure {
   return { code, message, status: 1 }
 }
 
-type Outcome = { readonly done: true } | { readonly error: unknown } | Stop
+type Outcome = { readonly done: true; readonly returned: unknown } | { readonly error: unknown } | Stop
 
 async function drain(
   produced: AsyncIterator<Piece>,
@@ -217,7 +223,7 @@ async function drain(
     try {
       for (;;) {
         const next = await produced.next()
-        if (next.done === true) return { done: true }
+        if (next.done === true) return { done: true, returned: next.value }
         output.watch(next.value)
         await output.writer.write(next.value)
       }
@@ -248,6 +254,7 @@ async function finish<T extends OptionTable>(
       const { records, failed } = writer
       await writer.write({ type: 'end', tool: name, records, failed } satisfies EndRecord)
       await writer.flush()
+      if (typeof outcome.returned === 'number') return outcome.returned
       return failed > 0 || bad > 0 ? 1 : 0
     }
     const failure = failureOf(outcome.error)
@@ -328,6 +335,9 @@ function context<T extends OptionTable>({ common, report }: Run<T>, signal: Abor
     onExit: clean => {
       work.add(clean)
       return () => work.delete(clean)
+    },
+    leaveInterrupts: () => {
+      process.removeAllListeners('SIGINT').on('SIGINT', () => {})
     },
   }
 }

@@ -14,6 +14,7 @@ export type {
   GarbageRecord,
   HistoryRecord,
   ImageRecord,
+  MountRecord,
   RemovedRecord,
   StoredImageRecord,
   UsageRecord,

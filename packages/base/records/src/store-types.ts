@@ -120,3 +120,29 @@ export interface HistoryRecord extends AnyRecord {
   readonly diffID?: string
   readonly chainID?: string
 }
+
+/** A mounted overlay. Made by ovl-mount, when it mounts, lists or unmounts it. Directories are absolute. */
+export interface MountRecord extends AnyRecord {
+  readonly type: 'mount'
+  /** Key of the image in this stream. */
+  readonly image: string
+  readonly target: string
+  /** The name of the image that it shows. */
+  readonly reference?: string
+  /** Nearest first, as in `lowerdir`. */
+  readonly lowers: readonly string[]
+  /** Where what is written goes; absent where the mount is read-only. */
+  readonly upper?: string
+  readonly work?: string
+  /** Prefix of the overlay xattrs in lowers and upper. */
+  readonly xattrs: 'trusted' | 'user'
+  /** Who mounted it. */
+  readonly uid: number
+  readonly created: string
+  /**
+   * `private`: only the command of the process `pid` sees it. `elsewhere`: it is not seen here, but other processes may
+   * still use it.
+   */
+  readonly state: 'mounted' | 'mounting' | 'private' | 'elsewhere' | 'unmounted'
+  readonly pid?: number
+}

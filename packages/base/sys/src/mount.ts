@@ -27,6 +27,8 @@ export const MS = {
 
 /** For umount2: also when busy, detached now and freed later. */
 export const MNT_DETACH = 2
+/** For umount2: fails if the target is a symlink. */
+export const UMOUNT_NOFOLLOW = 8
 
 export interface MountOptions {
   /** Sum of {@link MS}. */

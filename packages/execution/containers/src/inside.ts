@@ -24,10 +24,21 @@ script=$1
 shift
 exec sh -c "$script" sh "$@" 3<&-`
 
+/**
+ * Begins the command line of a Node program with a mount and a pid namespace of its own, which end with it: so do all
+ * its mounts, and all processes that it started.
+ */
+export const IN_NAMESPACES = ['unshare', '-mpf', '--kill-child', '--mount-proc', process.execPath]
+
 export interface InsideOptions {
-  readonly stdin: 'pipe' | 'ignore'
-  readonly stdout: 'pipe' | 'ignore'
-  readonly env: Readonly<Record<string, string>>
+  /** A number is a descriptor of ours. */
+  readonly stdin: 'pipe' | 'ignore' | 'inherit' | number
+  readonly stdout: 'pipe' | 'ignore' | 'inherit'
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Gives the script a socket as descriptor 4, whose other end is `child.stdio[4]`. */
+  readonly control?: true
+  /** The script shares our session, so that it can use our terminal. It gets the signal of Ctrl-C then. */
+  readonly sharesTerminal?: true
 }
 
 /** A script that was started. */
@@ -37,16 +48,24 @@ export interface Inside {
   readonly entered: Promise<void>
 }
 
-/** Starts a shell script with arguments, in a session of its own, so that only its caller gets the signal of Ctrl-C. */
+/**
+ * Starts a shell script with arguments, in a session of its own unless said, so that only its caller gets the signal of
+ * Ctrl-C.
+ */
 export function startInside(
   caller: Caller,
   [script, ...args]: readonly [script: string, ...args: string[]],
-  { stdin, stdout, env }: InsideOptions,
+  { stdin, stdout, env, control, sharesTerminal }: InsideOptions,
 ): Inside {
   const isMapped = caller.kind === 'user' && caller.problem === undefined
-  const stdio: StdioOptions = [stdin, stdout, 'inherit', ...(isMapped ? ['pipe' as const] : [])]
+  const more = control
+    ? ([isMapped ? 'pipe' : 'ignore', 'pipe'] as const)
+    : isMapped
+      ? (['pipe'] as const)
+      : []
+  const stdio: StdioOptions = [stdin, stdout, 'inherit', ...more]
   const start = (program: string, ...words: string[]): ChildProcess =>
-    spawn(program, [...words, ...args], { stdio, env, detached: true })
+    spawn(program, [...words, ...args], { stdio, env, detached: sharesTerminal !== true })
   const done = Promise.resolve()
   if (caller.kind !== 'user') return { child: start('sh', '-c', script, 'sh'), entered: done }
   if (!isMapped)

@@ -2,11 +2,11 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { holdsID, type Output, probeRuntime, type Runtime, unmount } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
+import { findOverlays, newRoot, type OverlayMounter, type Unpacking } from '@pipelayer/overlays'
 import type { IdMap } from '@pipelayer/records'
 import { ownIdMap } from '@pipelayer/rootfs'
 import type { ImagesAction, Note, StartRequest, TreeForm } from '@pipelayer/steps'
 import { mount } from '@pipelayer/sys'
-import { findOverlays, type OverlayMounter } from './overlay.js'
 
 export type Notify = (note: Note) => void
 
@@ -103,6 +103,16 @@ export class ExecutorSetup {
     const dir = path.join(this.work, `${kind}-${this.#count++}`)
     fs.mkdirSync(dir, { mode: 0o700 })
     return dir
+  }
+
+  /** How layers are unpacked. */
+  get unpacking(): Unpacking {
+    return {
+      xattrs: this.xattrs,
+      program: this.parts.layerThread,
+      newRoot: () => newRoot(this.newDir('layer')),
+      onWarning: this.warn,
+    }
   }
 
   /** Returns the name for a new file in memory, which only we can read. */

@@ -1,8 +1,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { copyRoot } from '@pipelayer/overlays'
 import { type RestoreRequest, TREE, UPPER } from '@pipelayer/steps'
 import type { ExecutorSetup } from './executor-setup.js'
-import { copyRoot, copyTree, publishStep } from './step.js'
+import { copyTree, publishStep } from './step.js'
 import { applyBlob } from './unpack-layers.js'
 
 /**

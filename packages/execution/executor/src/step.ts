@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { accountsIn, ownerIdentity, unmount } from '@pipelayer/containers'
-import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { systemError, ToolError } from '@pipelayer/errors'
+import { copyRoot, publish } from '@pipelayer/overlays'
 import { cleanName, Rooted } from '@pipelayer/rootfs'
 import { contextDigest, contextState } from '@pipelayer/sources'
 import {
@@ -16,7 +17,6 @@ import {
   UPPER,
   type WorkdirAction,
 } from '@pipelayer/steps'
-import { syncfs } from '@pipelayer/sys'
 import { Copier } from './copier.js'
 import { type ExecutorSetup, overlayLost } from './executor-setup.js'
 import { withSource } from './open-source.js'
@@ -96,21 +96,6 @@ export async function copyTree(from: string, to: string): Promise<void> {
     throw new ToolError('COPY_FAILED', `cannot copy the tree "${from}": cp ended with ${ended}`)
 }
 
-/**
- * The root of a merged tree is the upper directory itself, so it starts with the metadata of the directory that it
- * covers.
- */
-export function copyRoot(lower: string | undefined, upper: string): void {
-  if (lower === undefined) {
-    fs.chmodSync(upper, 0o755)
-    return
-  }
-  const stat = fs.statSync(lower)
-  fs.chownSync(upper, stat.uid, stat.gid)
-  fs.chmodSync(upper, stat.mode & 0o7777)
-  fs.utimesSync(upper, stat.atime, stat.mtime)
-}
-
 async function act(setup: ExecutorSetup, action: Action, target: string): Promise<void> {
   if (action.kind === 'workdir') return makeWorkdir(action, target, setup)
   if (action.kind === 'run')
@@ -150,25 +135,4 @@ function makeWorkdir(action: WorkdirAction, target: string, setup: ExecutorSetup
   } finally {
     root.close()
   }
-}
-
-/**
- * Flushes a finished folder to disk and renames it to its place. If another build was faster, the folder of that build
- * is kept.
- */
-export function publish(dir: string, target: string): void {
-  attempt(`write "${target}"`, () => {
-    const fd = fs.openSync(dir, 'r')
-    try {
-      syncfs(fd)
-    } finally {
-      fs.closeSync(fd)
-    }
-    fs.mkdirSync(path.dirname(target), { recursive: true, mode: 0o700 })
-    try {
-      fs.renameSync(dir, target)
-    } catch (error) {
-      if (!['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error
-    }
-  })
 }

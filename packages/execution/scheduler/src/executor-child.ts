@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
 import { createInterface, type Interface } from 'node:readline'
-import { type Caller, startInside } from '@pipelayer/containers'
+import { type Caller, IN_NAMESPACES, startInside } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
 import type { Note, Numbered, Reply, Request, StartRequest, TreeForm } from '@pipelayer/steps'
 import { isOrphan } from '@pipelayer/sys'
@@ -51,8 +51,6 @@ setpriv --pdeathsig KILL "$@"
 status=$?
 ${CLEAN}
 exit $status`
-
-const IN_NAMESPACES = ['unshare', '-mpf', '--kill-child', '--mount-proc', process.execPath]
 
 /** The child process that mounts and runs. It is started at the first step that the cache does not have. */
 export class ExecutorChild {

@@ -16,3 +16,4 @@ export {
 export { checkedTar, checkTar } from './checked-tar.js'
 export { checkDiffIDs } from './image-check.js'
 export { blobBytes, layerBlob, type OpenBlob } from './layer-blob.js'
+export { layerFile } from './layer-file.js'

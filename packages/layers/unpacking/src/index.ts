@@ -6,7 +6,7 @@
 
 export { applyLayer, applyLayerOverlay } from './apply.js'
 export { serveLayerThread } from './layer-thread.js'
-export { OverlayThreads } from './overlay-threads.js'
+export { OverlayThreads, type OverlayThreadsOptions } from './overlay-threads.js'
 export { type HandedTar, ReadingThread } from './reading-thread.js'
 export { Selection } from './selection.js'
 export { RootfsStaging } from './staging.js'

@@ -25,7 +25,7 @@ export interface CacheUnit {
   readonly kind: 'step' | 'layer' | 'cache' | 'git' | 'http' | 'context'
   /** Files and trees, absolute; the first one names the unit. */
   readonly paths: readonly string[]
-  /** When the unit was used last: milliseconds since 1970. */
+  /** When the unit was used last: milliseconds since 1970; of what a mount shows, a time that nothing reaches. */
   readonly usedMs: number
   /** Blobs that the unit needs. */
   readonly digests: readonly string[]
@@ -39,6 +39,24 @@ const CURRENT = '.current'
 
 /** All units of a store, in no particular order. @throws the system's errors */
 export function cacheUnits(store: Store): CacheUnit[] {
+  const mounted = mountedDirs(store)
+  const isMounted = ({ paths }: CacheUnit): boolean => paths.some(each => mounted.has(each))
+  return unitsIn(store).map(unit => (isMounted(unit) ? { ...unit, usedMs: Number.MAX_SAFE_INTEGER } : unit))
+}
+
+/** The units, as `STORE/AREA/FORM/NAME`, whose directories are in use by mounts. */
+function mountedDirs(store: Store): Set<string> {
+  const root = fs.realpathSync(store.root)
+  const used = store
+    .mounts()
+    .entries()
+    .filter(({ state }) => state !== 'gone')
+    .flatMap(({ note }) => [...note.lowers, note.upper ?? [], note.work ?? []].flat())
+  const inStore = used.map(dir => path.relative(root, dir)).filter(name => !name.startsWith('..'))
+  return new Set(inStore.map(name => path.join(store.root, ...name.split('/').slice(0, 3))))
+}
+
+function unitsIn(store: Store): CacheUnit[] {
   return [
     ...stepUnits(store),
     ...formsIn(store.folder('layers')).flatMap(({ dir }) => groupsIn(dir, 'layer', name => name)),

@@ -8,6 +8,7 @@ export const areas = [
   'git',
   'http',
   'layers',
+  'mounts',
   'packed',
   'partial',
   'pushes',

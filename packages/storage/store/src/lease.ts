@@ -7,13 +7,11 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { attempt, errnoOf, ToolError, visible } from '@pipelayer/errors'
-import { isAvailable, ofdLock } from '@pipelayer/sys'
+import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
+import { hasOpen, isAvailable, namedProcesses, ofdLock } from '@pipelayer/sys'
 
 /** How often a lease that others hold is tried again. */
 const RETRY_MS = 20
-/** How many holders a message names. */
-const MAX_NAMED = 5
 
 /** How long to wait for a lease that others hold. */
 export interface Patience {
@@ -70,7 +68,8 @@ function leaseOf(root: string): string {
 }
 
 function busy(root: string): ToolError {
-  const holders = holdersOf(leaseOf(root))
+  const file = fs.realpathSync(leaseOf(root))
+  const holders = namedProcesses(pid => hasOpen(pid, file))
   const who = holders.length === 0 ? 'programs of another user or another container' : holders.join(', ')
   return new ToolError(
     'STORE_BUSY',
@@ -79,47 +78,4 @@ function busy(root: string): ToolError {
       status: 75,
     },
   )
-}
-
-/** The processes that have the file open, as far as this one may see them: `kf-run (pid 12)`. */
-function holdersOf(file: string): string[] {
-  const found: string[] = []
-  const target = fs.realpathSync(file)
-  for (const pid of namesIn('/proc')) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue
-    const isHolder = namesIn(`/proc/${pid}/fd`).some(fd => linkOf(`/proc/${pid}/fd/${fd}`) === target)
-    if (isHolder) found.push(`${commandOf(pid)} (pid ${pid})`)
-  }
-  return found.length > MAX_NAMED
-    ? [...found.slice(0, MAX_NAMED), `and ${found.length - MAX_NAMED} more`]
-    : found
-}
-
-/** Our programs run as `node .../bin/NAME` or `node .../NAME/dist/FILE`; others show their own name. */
-function commandOf(pid: string): string {
-  try {
-    const [program = '', script = ''] = fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-    const words = (path.basename(program) === 'node' ? script : program).split('/')
-    const name = words.at(-2) === 'dist' ? words.at(-3) : words.at(-1)
-    return visible(name || 'a program')
-  } catch {
-    return 'a program'
-  }
-}
-
-// Processes end while they are looked at, and those of other users cannot be looked into.
-function namesIn(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder)
-  } catch {
-    return []
-  }
-}
-
-function linkOf(link: string): string | undefined {
-  try {
-    return fs.readlinkSync(link)
-  } catch {
-    return undefined
-  }
 }

@@ -9,6 +9,7 @@ import { MAX_DOCUMENT } from '@pipelayer/oci'
 import { isOrphan, makeFolder, ownedName, readRegular } from '@pipelayer/sys'
 import { type Area, areaFolder } from './areas.js'
 import { type Patience, shareLease, takeLease } from './lease.js'
+import { MountJournal } from './mount-journal.js'
 import { openPartial, partialName } from './partial-blob.js'
 import { touch } from './touch.js'
 import { UploadState } from './upload-state.js'
@@ -73,6 +74,11 @@ export class Store extends Layout {
   /** A folder of the store, absolute; it may not be there yet. */
   folder(area: Area): string {
     return areaFolder(this.root, area)
+  }
+
+  /** The mounts that were made of the store's layers, and of other directories. */
+  mounts(): MountJournal {
+    return new MountJournal(this.folder('mounts'))
   }
 
   /** Where the unpacked layer on top of a chain lies. */

@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { ToolError } from '@pipelayer/errors'
-import { at, Rooted, timeOf } from '@pipelayer/rootfs'
-import { join } from '@pipelayer/sources'
+import { at, joined, Rooted, timeOf } from '@pipelayer/rootfs'
 import { AT_FDCWD, lgetxattr, llistxattr, lremovexattr, lsetxattr, utimensat } from '@pipelayer/sys'
 
 /** In an opaque directory fuse-overlayfs leaves a file and a whiteout beside the xattr. */
@@ -51,11 +50,11 @@ function tidy(root: Rooted, dir: string, opaque: string): void {
   dropPrivate(place)
   const { atimeNs, mtimeNs } = fs.statSync(place, { bigint: true })
   if (isOpaque) {
-    for (const name of MARKERS) fs.rmSync(at(root.fd, join(dir, name)), { force: true })
+    for (const name of MARKERS) fs.rmSync(at(root.fd, joined(dir, name)), { force: true })
     lsetxattr(place, opaque, Buffer.from('y'))
   }
   for (const entry of fs.readdirSync(place, { encoding: 'latin1', withFileTypes: true })) {
-    const name = join(dir, entry.name)
+    const name = joined(dir, entry.name)
     if (entry.isDirectory()) tidy(root, name, opaque)
     else if (entry.isFile()) dropPrivate(at(root.fd, name))
   }

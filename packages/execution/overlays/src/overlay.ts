@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { findProgram, unmount } from '@pipelayer/containers'
-import { messageOf, systemError, ToolError } from '@pipelayer/errors'
+import { attempt, messageOf, systemError, ToolError } from '@pipelayer/errors'
 import type { OverlayName } from '@pipelayer/steps'
 import { lgetxattr, mount } from '@pipelayer/sys'
 import { mountFuse, tidyUpper } from './fuse-overlay.js'
@@ -13,10 +13,23 @@ export interface Overlay {
   readonly upper?: string
   /** An empty directory on the file system of the upper. */
   readonly work?: string
+  /**
+   * The same directories by names that hold in the working directory. The kernel gets these where it can take them, so
+   * that they are what `mount` shows.
+   */
+  readonly shown?: OverlayDirs
+}
+
+interface OverlayDirs {
+  readonly lowers: readonly string[]
+  readonly upper?: string
+  readonly work?: string
 }
 
 /** The kernel's OVL_MAX_STACK. */
 const MAX_LOWERS = 500
+/** Mount options fit into a page of 4096 bytes; the other options take up to 100. */
+const MAX_SHOWN_BYTES = 3900
 
 /**
  * These options turn off the features that leave marks in an upper which no layer can hold. With `userxattr`,
@@ -26,6 +39,18 @@ const OPTIONS = {
   trusted: 'redirect_dir=off,metacopy=off,index=off,xino=off',
   user: 'redirect_dir=nofollow,metacopy=off,index=off,xino=off,userxattr',
 } as const
+
+/**
+ * @param hint - what helps, for the message
+ * @throws {ToolError} `TOO_MANY_LAYERS`
+ */
+export function checkCount(lowers: number, hint = ''): void {
+  if (lowers > MAX_LOWERS)
+    throw new ToolError(
+      'TOO_MANY_LAYERS',
+      `${lowers} layers lie on each other, the kernel's limit is ${MAX_LOWERS}${hint}`,
+    )
+}
 
 /**
  * Mounts overlays. Mount options must fit into a memory page and have escapes of their own. So each directory is given
@@ -54,11 +79,14 @@ export class OverlayMounter {
 
   /** @throws {ToolError} `TOO_MANY_LAYERS`, or the system's error */
   mount(overlay: Overlay, target: string): void {
-    if (overlay.lowers.length > MAX_LOWERS)
-      throw new ToolError(
-        'TOO_MANY_LAYERS',
-        `${overlay.lowers.length} layers lie on each other, the kernel's limit is ${MAX_LOWERS}`,
+    checkCount(overlay.lowers.length)
+    const shown = this.#shownData(overlay)
+    if (shown !== undefined) {
+      attempt(`mount an overlay on "${target}"`, () =>
+        mount('overlay', target, 'overlay', { data: `${shown},${OPTIONS[this.#xattrs]}` }),
       )
+      return
+    }
     const names = path.join(this.#folder, `m${this.#count++}`)
     fs.mkdirSync(names)
     const back = process.cwd()
@@ -76,15 +104,27 @@ export class OverlayMounter {
 
   // The options are read while the folder of symlinks is the working directory.
   #data(overlay: Overlay): string {
-    // The kernel needs one lower directory, and two of them if the mount is read-only.
-    const least = overlay.upper === undefined ? 2 : 1
-    const lowers = [...overlay.lowers, ...this.#empties.slice(0, Math.max(0, least - overlay.lowers.length))]
-    const names = lowers.map((dir, index) => linked(String(index), dir))
-    const writing =
-      overlay.upper === undefined || overlay.work === undefined
-        ? ''
-        : `,upperdir=${linked('u', overlay.upper)},workdir=${linked('w', overlay.work)}`
-    return `lowerdir=${names.join(':')}${writing}`
+    const { upper, work } = overlay
+    return dataOf({
+      lowers: this.#enough(overlay).map((dir, index) => linked(String(index), dir)),
+      ...(upper === undefined ? {} : { upper: linked('u', upper) }),
+      ...(work === undefined ? {} : { work: linked('w', work) }),
+    })
+  }
+
+  #shownData({ shown }: Overlay): string | undefined {
+    if (shown === undefined || this.#fuse !== undefined) return undefined
+    const dirs = { ...shown, lowers: this.#enough(shown) }
+    const { lowers, upper = '/', work = '/' } = dirs
+    if (![...lowers, upper, work].every(isPlain)) return undefined
+    const data = dataOf(dirs)
+    return Buffer.byteLength(data) > MAX_SHOWN_BYTES ? undefined : data
+  }
+
+  // The kernel needs one lower directory, and two of them if the mount is read-only.
+  #enough({ lowers, upper }: OverlayDirs): string[] {
+    const least = upper === undefined ? 2 : 1
+    return [...lowers, ...this.#empties.slice(0, Math.max(0, least - lowers.length))]
   }
 
   /** Whether a directory of an upper hides the directories below it. */
@@ -162,6 +202,16 @@ function overlayProblem(mounter: OverlayMounter, dir: string): string | undefine
   } catch (error) {
     return messageOf(error)
   }
+}
+
+function dataOf({ lowers, upper, work }: OverlayDirs): string {
+  const writing = upper === undefined || work === undefined ? '' : `,upperdir=${upper},workdir=${work}`
+  return `lowerdir=${lowers.join(':')}${writing}`
+}
+
+// These characters would need escapes, some of which not every kernel reads the same way.
+function isPlain(name: string): boolean {
+  return !/^$|[:,\\"\s\p{Cc}]/u.test(name)
 }
 
 function linked(name: string, target: string): string {

@@ -1,0 +1,3 @@
+import { serveLayerThread } from '@pipelayer/unpacking'
+
+serveLayerThread()
