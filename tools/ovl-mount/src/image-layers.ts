@@ -63,13 +63,13 @@ export class ImageCollector {
     if (records.length === 0)
       throw new ToolError('NO_LAYERS', 'the stream has no layer: there is nothing to mount')
     checkCount(records.length, '; layer-squash merges layers')
+    const files = records.map(record => layerFile(record, () => store))
     const diffIDs = this.#diffIDs()
     const chain = chainIDs(diffIDs)
     // Garbage collection finds what is mounted by real paths.
     const root = fs.realpathSync(store.root)
-    const layers = records.map((record, at): LayerToUnpack => {
-      const { digest, blob } = layerFile(record, () => store)
-      const size = record.size ?? fs.statSync(blob.file).size
+    const layers = files.map(({ digest, blob }, at): LayerToUnpack => {
+      const size = records[at]?.size ?? fs.statSync(blob.file).size
       const dir = path.join(root, path.relative(store.root, store.layerPath(form, chain[at] ?? '')))
       return { blob: blob.file, digest, size, diffID: diffIDs[at] ?? '', dir }
     })
