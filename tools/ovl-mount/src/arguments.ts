@@ -95,7 +95,8 @@ function jobOf(args: Arguments, shell: string | undefined): OvlMountOptions['job
 /** The directories of a list as mount(8) takes it for overlays: a colon and a backslash in a name have a backslash. */
 export function dirsIn(list: string): string[] {
   const names = list.match(/(?:\\[:\\]|[^:])+/g) ?? []
-  if (list === '' || names.join(':') !== list) throw usage(`--lower has an empty name: ${JSON.stringify(list)}`)
+  if (list === '' || names.join(':') !== list)
+    throw usage(`--lower has an empty name: ${JSON.stringify(list)}`)
   return names.map(name => name.replace(/\\([:\\])/g, '$1'))
 }
 

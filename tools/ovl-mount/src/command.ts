@@ -130,9 +130,10 @@ class Session {
 
   #listen(line: Duplex, layers: SessionOrder['layers']): void {
     const { signal, onWarning, onCommand } = this.#options
-    // If the session has died, its end is reported, so a failed write need not be.
-    line.on('error', () => {})
-    createInterface({ input: line }).on('line', text => {
+    const lines = createInterface({ input: line })
+    // If the session has died, its end is reported, so a failed read or write need not be.
+    for (const each of [line, lines]) each.on('error', () => {})
+    lines.on('line', text => {
       const reply = JSON.parse(text) as SessionReply
       if ('warning' in reply) onWarning(reply.warning)
       else if ('mounted' in reply) {

@@ -21,7 +21,7 @@ const mask = process.umask(0o022)
 let terminate = (): void => process.exit(1)
 let isBegun = false
 
-control.on('error', () => process.exit(1))
+for (const each of [control, lines]) each.on('error', () => process.exit(1))
 lines.on('close', () => process.exit(1))
 lines.on('line', line => {
   const message = JSON.parse(line) as SessionOrder | SessionSignal
