@@ -65,6 +65,21 @@ t.test('ovlDiff()', isRoot, async t => {
     ovlDiff(stream({ type: 'snapshot', ...facts, before, after }), { allXattrs: true }),
   )
   t.notOk(all[0]?.cacheKey, 'with other xattrs it is not the layer that the key stands for')
+  const mount = {
+    type: 'mount',
+    image: '1',
+    target: '/m',
+    lowers: [before],
+    xattrs: 'trusted',
+    created: 'now',
+  }
+  const ofMount = await collect(ovlDiff(stream({ ...mount, upper }, mount)))
+  t.match(ofMount[0], { type: 'layer-begin', image: '1', createdBy: 'ovl-mount', created: undefined })
+  t.same(
+    ofMount.slice(-2).map(({ type }) => type),
+    ['layer-end', 'mount'],
+    'one without an upper passes',
+  )
   await t.rejects(collect(ovlDiff(stream({ type: 'snapshot', ...facts }))), { code: 'SNAPSHOT_INVALID' })
   const same = await collect(diffLayer({ image: '1', before, after: before }))
   t.match(

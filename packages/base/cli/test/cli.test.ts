@@ -34,6 +34,7 @@ runTool({
     if (args.what === 'output') { for (let n = 1; n <= 30; n++) context.output('file:1', Buffer.from([0x1b, 0xff, 48 + n])); throw new ToolError('NOT_GOOD', 'no') }
     if (args.what === 'failed') yield { type: 'failed', tool: 'sample', code: 'ONE', message: 'one' }
     while (args.what === 'endless') yield { type: 'x' }
+    if (args.what === 'deaf') { context.leaveInterrupts(); yield { type: 'x' }; process.kill(process.pid, 'SIGINT') }
     if (args.what === 'hang') { yield { type: 'x' }; context.warn('waiting\\x1b[1m'); await new Promise((_, no) => { const k = setInterval(() => {}, 1000); context.signal.addEventListener('abort', () => { clearInterval(k); no(context.signal.reason) }) }) }
     for await (const record of records) yield { ...record, many: args.many, count: args.count, words: args._ }
   },
@@ -61,6 +62,7 @@ runTool({
   async *run(records, args) {
     if (args.read) return yield* records
     yield args.raw ? Buffer.from('bytes') : { type: 'x' }
+    if (args.raw && args['--']) return Number(args['--'][0])
     if (args.broken) throw new ToolError('NOT_GOOD', 'cannot do\\nthat')
   },
 })`
@@ -309,10 +311,11 @@ t.test('runTool()', async t => {
       [['--raw'], 'bytes', 'bytes'],
       [['--', '--raw'], records, 'a word that only looks like the option'],
     ]
-    for (const [args, out, why] of rows) {
-      const child = spawn(process.execPath, [path.join(dir, 'either.cjs'), ...args], { env })
-      t.match(await ended(child), { status: 0, out, err: '' }, why)
-    }
+    const either = (args: readonly string[]): ChildProcess =>
+      spawn(process.execPath, [path.join(dir, 'either.cjs'), ...args], { env })
+    for (const [args, out, why] of rows) t.match(await ended(either(args)), { status: 0, out, err: '' }, why)
+    const returned = await ended(either(['--raw', '--', '7']))
+    t.match(returned, { status: 7, out: 'bytes', err: '' }, 'a number that is returned is the status')
   })
 
   await t.test('a reader that leaves', async t => {
@@ -346,6 +349,7 @@ t.test('runTool()', async t => {
       t.equal(fs.readFileSync(mark, 'utf8'), 'cleaned')
       t.notMatch(result.err, /\x1b/, 'no control character of a message reaches the terminal')
     }
+    t.match(await run(['--what', 'deaf']), { status: 0, err: '' }, 'Ctrl-C can be left to a command')
     const waiting = start([])
     waiting.stdin?.write('{"type":"x"}\n')
     waiting.stdout?.once('data', () => waiting.kill('SIGTERM'))

@@ -240,6 +240,46 @@ t.test('makeFolder() says why a folder cannot be made', needsRoot, async t => {
   }
 })
 
+t.test('the mount table, and who uses what', needsRoot, async t => {
+  const target = at('a b\\c\nd\u00e4')
+  fs.mkdirSync(target)
+  sys.mount('none', target, 'tmpfs', { data: 'size=1m' })
+  const row = sys.mountTable().findLast(each => each.target === target)
+  t.match(row, { type: 'tmpfs', device: /^\d+:\d+$/, options: /^rw.*size=1024k/ })
+  t.same(sys.mountTable(2 ** 30), [], 'of a process that is gone')
+  fs.writeFileSync(path.join(target, 'f'), '')
+  const fd = fs.openSync(path.join(target, 'f'), 'r')
+  const place = { id: row?.id ?? 0, device: row?.device ?? '' }
+  const users = [
+    spawn('sleep', ['100'], { cwd: target }),
+    spawn('sleep', ['100'], { stdio: [fd, 'ignore', 'ignore'] }),
+    spawn('sleep', ['100']),
+  ]
+  t.teardown(() => users.forEach(each => void each.kill('SIGKILL')))
+  await Promise.all(users.map(each => once(each, 'spawn')))
+  const [inside = 0, reading = 0, other = 0] = users.map(({ pid }) => pid ?? 0)
+  t.same(
+    [inside, reading, other].map(pid => sys.usesMount(pid, place)),
+    [true, true, false],
+  )
+  t.same(
+    [inside, reading].map(pid => sys.hasOpen(pid, path.join(target, 'f'))),
+    [false, true],
+  )
+  t.same(
+    sys.namedProcesses(pid => pid === inside || pid === process.pid),
+    [`sleep (pid ${inside})`],
+    'this process is never named',
+  )
+  const all = sys.namedProcesses(() => true)
+  t.match([all.length, all.at(-1)], [6, /^and \d+ more$/])
+  t.ok(sys.otherProcesses().includes(reading))
+  for (const each of users) each.kill('SIGKILL')
+  await Promise.all(users.map(each => once(each, 'exit')))
+  fs.closeSync(fd)
+  sys.umount2(target, sys.UMOUNT_NOFOLLOW)
+})
+
 t.test('temporary names tell whether their owner is gone', async t => {
   const mine = sys.ownedName('.x', 'r1')
   const fields = mine.split('.')

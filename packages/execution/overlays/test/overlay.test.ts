@@ -5,9 +5,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { diffOverlay } from '@pipelayer/change-set'
 import { unmount } from '@pipelayer/containers'
+import { mountTable } from '@pipelayer/sys'
 import { mountsBelow, need, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
-import { findOverlays, OverlayMounter } from '../src/overlay.js'
+import { checkCount, findOverlays, OverlayMounter } from '../src/overlay.js'
 
 const STEP = `
 rm m/f && rm -r m/d && mkdir m/d && echo x > m/d/new && chown 5:6 m/d/new
@@ -65,4 +66,43 @@ t.test('which one is taken', { skip: need('root', 'fuse-overlayfs') }, async t =
   t.teardown(() => unmount(path.join(dir, 'bare')))
   const bare = findOverlays(path.join(dir, 'bare/probe'), path.join(dir, 'bare/names'), options)
   t.match(bare, { works: false }, 'a file system without xattrs')
+})
+
+t.test('names that the mount table shows', { skip: need('root') }, async t => {
+  const dir = tempDir(t, 'overlay')
+  for (const name of ['a', 'b:c', 'u', 'w', 'm', 'x'.repeat(200), 'many']) fs.mkdirSync(path.join(dir, name))
+  for (let at = 0; at < 20; at++) fs.mkdirSync(path.join(dir, 'x'.repeat(200), String(at)))
+  const mounter = new OverlayMounter(path.join(dir, 'names'), 'trusted')
+  const optionsOf = (lowers: readonly string[], isWritten: boolean): string => {
+    const [upper, work] = ['u', 'w']
+    const full = (name: string): string => path.join(dir, name)
+    const back = process.cwd()
+    process.chdir(dir)
+    try {
+      mounter.mount(
+        {
+          lowers: lowers.map(full),
+          ...(isWritten ? { upper: full(upper), work: full(work) } : {}),
+          shown: { lowers, ...(isWritten ? { upper, work } : {}) },
+        },
+        full('m'),
+      )
+    } finally {
+      process.chdir(back)
+    }
+    const shown = mountTable().findLast(({ target }) => target === full('m'))?.options ?? ''
+    unmount(full('m'))
+    return shown
+  }
+  t.match(optionsOf(['a'], true), /lowerdir=a,upperdir=u,workdir=w/, 'as they were given')
+  t.match(optionsOf(['a'], false), /lowerdir=a:\/.*\/empty0/, 'with an empty one, if one is too few')
+  t.match(
+    optionsOf(['a', 'b:c'], true),
+    /lowerdir=0:1,upperdir=u,workdir=w/,
+    'names with a colon get short ones',
+  )
+  const many = Array.from({ length: 20 }, (_, at) => `${'x'.repeat(200)}/${at}`)
+  t.match(optionsOf(many, true), /lowerdir=0:1:2:/, 'and so do names that do not fit into a page')
+  t.throws(() => checkCount(501, '; do this'), { code: 'TOO_MANY_LAYERS', message: /500; do this$/ })
+  checkCount(500)
 })

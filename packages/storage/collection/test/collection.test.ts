@@ -122,6 +122,24 @@ t.test('the parts of a store', async t => {
   const [step] = cacheUnits(kit.store)
   t.match(step, { kind: 'step', digests: [image.digest], below: ['layers/root/x'] })
   t.equal(step?.paths.length, 3, 'the folders of all forms and the packed layers are one unit')
+  const layer = kit.put('layers/root/a', { f: 'f' })
+  kit.put('layers/root/b', { f: 'f' })
+  const mount = {
+    target: '/m',
+    lowers: [layer],
+    xattrs: 'trusted',
+    made: [],
+    uid: 0,
+    created: '',
+    pid: 1,
+  } as const
+  const entry = kit.store.mounts().reserve(mount, () => {})
+  const uses = (): (number | undefined)[] =>
+    ['a', 'b'].map(name => cacheUnits(kit.store).find(({ paths }) => paths[0]?.endsWith(`/${name}`))?.usedMs)
+  const old = LONG_AGO.getTime()
+  t.same(uses(), [Number.MAX_SAFE_INTEGER, old], 'what a mount shows is in use')
+  kit.store.mounts().forget(entry)
+  t.same(uses(), [old, old])
   kit.put('tmp/other', { a: 'a' })
   kit.put(`partial/${image.digest.replace(':', '-')}`, 'half')
   t.same(
