@@ -7,7 +7,7 @@ import { type Args, type OptionTable, storeOption, type ToolContext } from '@pip
 import { callerOf } from '@pipelayer/containers'
 import { ToolError } from '@pipelayer/errors'
 import { defaultStorePath } from '@pipelayer/store'
-import type { OvlMountOptions } from './index.js'
+import type { OvlMountOptions } from './options.js'
 
 export const OPTIONS = {
   lower: {

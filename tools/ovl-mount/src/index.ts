@@ -11,32 +11,11 @@ import { Store } from '@pipelayer/store'
 import { ImageCollector, type LayeredImage } from './image-layers.js'
 import { type Mounting, mountOrder, prepareMount, undoMount } from './mounting.js'
 import { listMounts, recordOf, sweepMounts, unmountAll } from './mounts.js'
-import { type MountPlaces, type MountWish, placesOf } from './places.js'
+import type { MountJob, OvlMountOptions } from './options.js'
+import { type MountPlaces, placesOf } from './places.js'
 import { explainDamage, unpackLayers } from './unpack.js'
 
-export interface MountJob extends MountWish {
-  readonly kind: 'mount'
-  /** The command for which the mount is made, for {@link runInMount}. */
-  readonly command?: readonly string[]
-}
-
-export interface OvlMountOptions {
-  readonly job:
-    | MountJob
-    | { readonly kind: 'unmount'; readonly targets: readonly string[]; readonly lazy: boolean }
-    | { readonly kind: 'list'; readonly targets: readonly string[] }
-  /** The folder of the store. */
-  readonly store: string
-  readonly caller: Caller
-  readonly env: Readonly<Record<string, string | undefined>>
-  /** A command may have stdin, since no records come there. */
-  readonly isStdinFree: boolean
-  readonly now: Date
-  readonly signal: AbortSignal
-  readonly onWarning: (message: string) => void
-  /** Is called when a command is about to run on the terminal. */
-  readonly onCommand?: () => void
-}
+export type { MountJob, OvlMountOptions } from './options.js'
 
 /**
  * Mounts, unmounts or lists. A mount shows the image of the stream, whose records pass, or directories; its `mount`

@@ -6,7 +6,7 @@
 import fs from 'node:fs'
 import { attempt, ToolError } from '@pipelayer/errors'
 import { copyRoot, OverlayMounter } from '@pipelayer/overlays'
-import type { MadeDir, MountEntry, MountJournal, MountNote, MountSight } from '@pipelayer/store'
+import type { MadeDir, MountDirs, MountEntry, MountJournal, MountSight } from '@pipelayer/store'
 import { type MountPlaces, mountedAlready, shownIn } from './places.js'
 
 /** A mount that is to be made. */
@@ -23,12 +23,8 @@ export interface Mounting {
 }
 
 /** What is needed to mount; it can be sent to another process. */
-export interface MountOrder {
-  readonly target: string
-  readonly lowers: readonly string[]
-  readonly upper?: string
-  readonly work?: string
-  readonly shown?: Pick<MountNote, 'lowers' | 'upper' | 'work'>
+export interface MountOrder extends MountDirs {
+  readonly shown?: Omit<MountDirs, 'target'>
   readonly xattrs: 'trusted' | 'user'
   /** A folder for what the mount needs besides, which lasts as long as it. */
   readonly folder: string
@@ -50,7 +46,6 @@ export function prepareMount(
   const dirs = {
     target: target.dir,
     lowers,
-    xattrs,
     ...(upper === undefined ? {} : { upper: upper.dir }),
     ...(work === undefined ? {} : { work: work.dir }),
   }
@@ -58,14 +53,8 @@ export function prepareMount(
     ...(target.isNew ? ['target' as const] : []),
     ...(work?.isNew ? ['work' as const] : []),
   ]
-  const note = {
-    ...dirs,
-    made,
-    created,
-    uid: process.geteuid?.() ?? 0,
-    ...(reference === undefined ? {} : { reference }),
-    ...(pid === undefined ? {} : { pid }),
-  }
+  const maker = { uid: process.geteuid?.() ?? 0, created, ...(pid === undefined ? {} : { pid }) }
+  const note = { dirs, maker, xattrs, made, ...(reference === undefined ? {} : { reference }) }
   const entry = journal.reserve(note, (others, sight) => checkFree(mounting, others, sight))
   try {
     for (const place of [target, upper, work])
@@ -77,6 +66,7 @@ export function prepareMount(
   const shown = shownIn(places)
   const order = {
     ...dirs,
+    xattrs,
     folder: entry.dir,
     hasNewUpper: upper?.isNew === true,
     ...(shown ? { shown } : {}),
@@ -99,13 +89,13 @@ function checkFree(
 ): void {
   const used = others.filter(({ state }) => state !== 'gone')
   const mounted = used.find(
-    ({ note, state }) => note.target === target.dir && state !== 'private' && state !== 'elsewhere',
+    ({ note, state }) => note.dirs.target === target.dir && state !== 'private' && state !== 'elsewhere',
   )
   if (mounted !== undefined && pid === undefined && !wish.over) throw mountedAlready(target.dir)
   const written = [upper, work].flatMap(place => place?.dir ?? [])
-  for (const { note } of used)
-    for (const dir of [note.upper, note.work])
-      if (dir !== undefined && written.includes(dir)) throw busy(dir, note.target)
+  for (const { dirs } of used.map(({ note }) => note))
+    for (const dir of [dirs.upper, dirs.work])
+      if (dir !== undefined && written.includes(dir)) throw busy(dir, dirs.target)
   for (const { type, options, target: other } of table)
     for (const option of type === 'overlay' ? options.split(',') : []) {
       const [name, dir = ''] = option.split('=', 2)

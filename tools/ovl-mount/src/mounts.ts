@@ -17,7 +17,7 @@ import {
   umount2,
   usesMount,
 } from '@pipelayer/sys'
-import type { OvlMountOptions } from './index.js'
+import type { OvlMountOptions } from './options.js'
 
 type Options = Pick<OvlMountOptions, 'store' | 'onWarning'>
 
@@ -51,25 +51,29 @@ export function* unmountAll(
 export function sweepMounts(journal: MountJournal, onWarning: Options['onWarning']): MountEntry[] {
   const entries = journal.entries()
   for (const entry of entries.filter(({ state }) => state === 'gone')) {
-    const { target, pid, row, unmounted } = entry.note
+    const { dirs, row, unmounted } = entry.note
     // What a killed process left of a mount for its command, or before it mounted, is nobody's business.
-    if (pid === undefined && row !== undefined && unmounted === undefined)
-      onWarning(`"${target}" is not mounted any more, and is forgotten: ovl-mount did not unmount it`)
+    if (row !== undefined && unmounted === undefined)
+      onWarning(`"${dirs.target}" is not mounted any more, and is forgotten: ovl-mount did not unmount it`)
     journal.forget(entry)
   }
   return entries.filter(({ state }) => state !== 'gone')
 }
 
 export function recordOf({ note, state }: MountEntry, image: string): MountRecord {
-  const {
-    boot: _boot,
-    namespace: _namespace,
-    row: _row,
-    made: _made,
-    unmounted: _unmounted,
-    ...fields
-  } = note
-  return { type: 'mount', image, ...fields, state: state === 'gone' ? 'unmounted' : state }
+  const { dirs, xattrs, reference, maker } = note
+  const { uid, created, pid } = maker
+  return {
+    type: 'mount',
+    image,
+    ...dirs,
+    xattrs,
+    ...(reference === undefined ? {} : { reference }),
+    uid,
+    created,
+    ...(pid === undefined ? {} : { pid }),
+    state: state === 'gone' ? 'unmounted' : state,
+  }
 }
 
 function entriesOf({ store, onWarning }: Options): MountEntry[] {
@@ -79,7 +83,7 @@ function entriesOf({ store, onWarning }: Options): MountEntry[] {
 
 function entryOf(entries: readonly MountEntry[], target: string): MountEntry | undefined {
   const dir = realPath(path.resolve(target))
-  const found = entries.filter(({ note }) => note.target === dir)
+  const found = entries.filter(({ note }) => note.dirs.target === dir)
   return found.findLast(({ state }) => state === 'mounted') ?? found.at(-1)
 }
 
@@ -100,7 +104,7 @@ function unmountOne(options: Options, target: string, flags: number): MountRecor
   if (state === 'gone') {
     journal.forget(entry)
     if (note.unmounted || note.row === undefined) throw unknown(target, options)
-    options.onWarning(`"${note.target}" was not mounted any more`)
+    options.onWarning(`"${note.dirs.target}" was not mounted any more`)
   } else {
     detach(rowToUnmount(entry), flags)
     journal.leave(entry)
@@ -112,14 +116,14 @@ function rowToUnmount({ note, state }: MountEntry): MountRow {
   if (state === 'private' || state === 'mounting')
     throw new ToolError(
       'MOUNT_PRIVATE',
-      `"${note.target}" is mounted by another ovl-mount, for its command (pid ${note.pid ?? 'unknown'}), and goes with it`,
+      `"${note.dirs.target}" is mounted by another ovl-mount, for its command (pid ${note.maker.pid ?? 'unknown'}), and goes with it`,
     )
   const sight = new MountSight()
   const row = sight.rowOf(note)
   if (row === undefined)
     throw new ToolError(
       'MOUNT_ELSEWHERE',
-      `"${note.target}" is not mounted here, but is still used by ${usersOf(note.row)}`,
+      `"${note.dirs.target}" is not mounted here, but is still used by ${usersOf(note.row)}`,
     )
   if (sight.top(row.target) !== row)
     throw new ToolError('MOUNT_COVERED', `something else is mounted over "${row.target}": unmount that first`)

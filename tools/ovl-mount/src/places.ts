@@ -6,7 +6,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { attempt, errnoOf, ToolError } from '@pipelayer/errors'
-import type { MountNote } from '@pipelayer/store'
+import type { MountDirs } from '@pipelayer/store'
 import { mountTable } from '@pipelayer/sys'
 
 /** What the user wants to have mounted: names as they were written. */
@@ -58,11 +58,7 @@ export function placesOf(wish: MountWish): MountPlaces {
 }
 
 /** The directories of a mount by the names that the kernel is to show: as they were written. */
-export function shownIn({
-  wish,
-  upper,
-  work,
-}: MountPlaces): Pick<MountNote, 'lowers' | 'upper' | 'work'> | undefined {
+export function shownIn({ wish, upper, work }: MountPlaces): Omit<MountDirs, 'target'> | undefined {
   const { lowers } = wish
   if (lowers === undefined) return undefined
   if (upper === undefined || work === undefined) return { lowers }

@@ -297,7 +297,10 @@ t.test('after the machine was started anew', needsRoot, async t => {
     const file = path.join(kit.root, 'mounts', name, 'mount.json')
     const note = JSON.parse(fs.readFileSync(file, 'utf8'))
     t.equal(spawnSync('umount', [kit.path(target)]).status, 0)
-    fs.writeFileSync(file, JSON.stringify({ ...note, boot: '6b8f2c9e-0000-4000-8000-000000000000' }))
+    fs.writeFileSync(
+      file,
+      JSON.stringify({ ...note, maker: { ...note.maker, boot: '6b8f2c9e-0000-4000-8000-000000000000' } }),
+    )
     if (target === 'm') t.same(await kit.list(), [], 'a note of another boot')
     else t.match(await kit.unmount(target), [{ state: 'unmounted' }])
   }
@@ -312,15 +315,21 @@ t.test('notes that are damaged or made up are not followed', needsRoot, async t 
   const [name = ''] = kit.left().notes
   const file = path.join(kit.root, 'mounts', name, 'mount.json')
   const note = JSON.parse(fs.readFileSync(file, 'utf8'))
-  for (const text of ['', '{', 'null', '[]', '{"target":7}', JSON.stringify({ ...note, lowers: [1] })]) {
+  for (const text of [
+    '',
+    '{',
+    'null',
+    '[]',
+    '{"target":7}',
+    JSON.stringify({ ...note, dirs: { ...note.dirs, lowers: [1] } }),
+  ]) {
     fs.writeFileSync(file, text)
     t.same(await kit.list(), [], text)
   }
   const precious = kit.path('precious')
-  fs.writeFileSync(
-    file,
-    JSON.stringify({ ...note, boot: 'x', target: precious, work: precious, made: ['target', 'work'] }),
-  )
+  const dirs = { ...note.dirs, target: precious, work: precious }
+  const made = { ...note, maker: { ...note.maker, boot: 'x' }, dirs, made: ['target', 'work'] }
+  fs.writeFileSync(file, JSON.stringify(made))
   await kit.list()
   t.same(kit.names('precious'), ['f'], 'what is not empty is never removed')
   t.equal(spawnSync('umount', [kit.path('m')]).status, 0)

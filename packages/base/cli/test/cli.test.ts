@@ -18,7 +18,7 @@ runTool({
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   options: {
     text: { type: 'boolean', describe: 'write text' }, list: { type: 'boolean', describe: 'read references' }, none: { type: 'boolean', describe: 'read nothing' },
-    what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'bidi', 'nul', 'hang', 'endless', 'failed', 'mark', 'output'], default: 'pass' },
+    what: { type: 'string', value: 'WHAT', describe: 'behave so', choices: ['pass', 'throw', 'bug', 'errno', 'bidi', 'nul', 'hang', 'endless', 'failed', 'mark', 'output', 'deaf'], default: 'pass' },
     mark: { type: 'string', value: 'FILE', describe: 'made on exit' }, many: { type: 'array', value: 'X', describe: 'several', alias: 'm' }, count: { type: 'number', value: 'N', describe: 'a number' },
   },
   commands: [{ synopsis: 'pass FILE', describe: 'hand on' }, { synopsis: 'ls', describe: 'list' }],

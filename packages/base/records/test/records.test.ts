@@ -170,6 +170,7 @@ t.test('schemas: every type, and what passes through', async t => {
       'layer-begin',
       'layer-end',
       'manifest',
+      'mount',
       'have',
       'listening',
       'want',

@@ -51,7 +51,7 @@ function mountedDirs(store: Store): Set<string> {
     .mounts()
     .entries()
     .filter(({ state }) => state !== 'gone')
-    .flatMap(({ note }) => [...note.lowers, note.upper ?? [], note.work ?? []].flat())
+    .flatMap(({ note: { dirs } }) => [...dirs.lowers, dirs.upper ?? [], dirs.work ?? []].flat())
   const inStore = used.map(dir => path.relative(root, dir)).filter(name => !name.startsWith('..'))
   return new Set(inStore.map(name => path.join(store.root, ...name.split('/').slice(0, 3))))
 }

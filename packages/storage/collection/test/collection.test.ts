@@ -125,13 +125,10 @@ t.test('the parts of a store', async t => {
   const layer = kit.put('layers/root/a', { f: 'f' })
   kit.put('layers/root/b', { f: 'f' })
   const mount = {
-    target: '/m',
-    lowers: [layer],
+    dirs: { target: '/m', lowers: [layer] },
+    maker: { uid: 0, created: '', pid: 1 },
     xattrs: 'trusted',
     made: [],
-    uid: 0,
-    created: '',
-    pid: 1,
   } as const
   const entry = kit.store.mounts().reserve(mount, () => {})
   const uses = (): (number | undefined)[] =>

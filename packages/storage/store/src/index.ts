@@ -7,7 +7,7 @@
 export type { Area } from './areas.js'
 export { holdStore } from './hold.js'
 export { type MountEntry, MountJournal } from './mount-journal.js'
-export type { MadeDir, MountNote } from './mount-note.js'
+export type { MadeDir, MountDirs, MountNote } from './mount-note.js'
 export { MountSight } from './mount-sight.js'
 export { resumeFile } from './partial-blob.js'
 export { defaultStorePath, Store } from './store.js'

@@ -13,7 +13,7 @@ import path from 'node:path'
 import { attempt, errnoOf } from '@pipelayer/errors'
 import { replaceFile } from '@pipelayer/layout'
 import { isAvailable, ofdLock, ownedName } from '@pipelayer/sys'
-import { type MountNote, readNote } from './mount-note.js'
+import { type MountMaker, type MountNote, readNote } from './mount-note.js'
 import { MountSight, type MountState } from './mount-sight.js'
 
 /** A mount that is written down. */
@@ -22,6 +22,11 @@ export interface MountEntry {
   readonly dir: string
   readonly note: MountNote
   readonly state: MountState
+}
+
+/** What its maker says of a mount. */
+export interface NewMount extends Omit<MountNote, 'maker' | 'row' | 'unmounted'> {
+  readonly maker: Omit<MountMaker, 'boot' | 'namespace'>
 }
 
 const NOTE = 'mount.json'
@@ -44,7 +49,7 @@ export class MountJournal {
       const note = readNote(path.join(dir, NOTE))
       return note === undefined ? [] : [{ dir, note, state: seen.stateOf(name, note) }]
     })
-    return found.toSorted((a, b) => (a.note.created < b.note.created ? -1 : 1))
+    return found.toSorted((a, b) => (a.note.maker.created < b.note.maker.created ? -1 : 1))
   }
 
   /**
@@ -53,15 +58,13 @@ export class MountJournal {
    * @param check - is called with the other mounts while nobody else can write one down; what it throws is thrown
    * @throws {ToolError} the system's errors
    */
-  reserve(
-    note: Omit<MountNote, 'boot' | 'namespace'>,
-    check: (others: readonly MountEntry[], sight: MountSight) => void,
-  ): MountEntry {
+  reserve(note: NewMount, check: (others: readonly MountEntry[], sight: MountSight) => void): MountEntry {
     return this.#locked(() => {
       const sight = new MountSight()
       check(this.entries(sight), sight)
       const dir = path.join(this.#folder, ownedName('mount', randomBytes(6).toString('hex')))
-      const whole = { ...note, boot: sight.boot, namespace: sight.namespace }
+      const { boot, namespace } = sight
+      const whole: MountNote = { ...note, maker: { ...note.maker, boot, namespace } }
       attempt(`write "${dir}"`, () => {
         fs.mkdirSync(dir, { mode: 0o700 })
         write(dir, whole)
@@ -72,8 +75,8 @@ export class MountJournal {
 
   /** Writes down that a mount is made: it counts as used from now on, until it is gone. */
   keep({ dir, note }: MountEntry): MountEntry {
-    const row = new MountSight().top(note.target)
-    if (row === undefined) throw new Error(`${note.target} is not mounted`)
+    const row = new MountSight().top(note.dirs.target)
+    if (row === undefined) throw new Error(`${note.dirs.target} is not mounted`)
     const { id, device, options } = row
     const kept = { ...note, row: { id, device, options } }
     attempt(`write "${dir}"`, () => write(dir, kept))
@@ -85,7 +88,7 @@ export class MountJournal {
    * a lazy unmount a process, needs its layers until then.
    */
   leave({ dir, note }: MountEntry): void {
-    if (note.made.includes('target')) removeEmpty(note.target)
+    if (note.made.includes('target')) removeEmpty(note.dirs.target)
     const made = note.made.filter(name => name !== 'target')
     const left: MountEntry = { dir, note: { ...note, made, unmounted: true }, state: 'elsewhere' }
     if (new MountSight().stateOf(path.basename(dir), note) === 'gone') this.forget(left)
@@ -94,13 +97,13 @@ export class MountJournal {
 
   /** Forgets a mount that is gone, or was not made, and removes the directories that were made for it. */
   forget({ dir, note }: MountEntry): void {
-    if (note.made.includes('work') && note.work !== undefined) {
+    const { work, target } = note.dirs
+    if (note.made.includes('work') && work !== undefined) {
       // The kernel leaves a folder without permissions in it.
-      for (const name of ['work', 'index'])
-        fs.rmSync(path.join(note.work, name), { recursive: true, force: true })
-      removeEmpty(note.work)
+      for (const name of ['work', 'index']) fs.rmSync(path.join(work, name), { recursive: true, force: true })
+      removeEmpty(work)
     }
-    if (note.made.includes('target')) removeEmpty(note.target)
+    if (note.made.includes('target')) removeEmpty(target)
     fs.rmSync(dir, { recursive: true, force: true })
   }
 

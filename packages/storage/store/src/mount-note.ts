@@ -9,25 +9,35 @@ import { readRegular } from '@pipelayer/sys'
 /** A directory that was made for the mount, and goes with it. */
 export type MadeDir = 'target' | 'work'
 
-/** A mount that ovl-mount made. Directories are real paths, absolute. */
-export interface MountNote {
+/** The directories of a mount: real paths, absolute. */
+export interface MountDirs {
   readonly target: string
-  /** The name of the image that it shows. */
-  readonly reference?: string
   /** Nearest first. */
   readonly lowers: readonly string[]
   readonly upper?: string
   readonly work?: string
-  readonly xattrs: 'trusted' | 'user'
-  readonly made: readonly MadeDir[]
-  /** Who mounted it, and when (RFC 3339). */
+}
+
+/** Who made a mount, and where. */
+export interface MountMaker {
   readonly uid: number
+  /** RFC 3339. */
   readonly created: string
-  /** The boot of the machine and the mount namespace in which it was made. */
+  /** The process for whose command the mount is, which alone sees it; it is gone when that process has ended. */
+  readonly pid?: number
+  /** The boot of the machine and the mount namespace. */
   readonly boot: string
   readonly namespace: string
-  /** The process for whose command it is, which alone sees it; it is gone when that process has ended. */
-  readonly pid?: number
+}
+
+/** A mount that ovl-mount made. */
+export interface MountNote {
+  readonly dirs: MountDirs
+  readonly maker: MountMaker
+  readonly xattrs: 'trusted' | 'user'
+  /** The name of the image that it shows. */
+  readonly reference?: string
+  readonly made: readonly MadeDir[]
   /** It was unmounted, but something may still use it. */
   readonly unmounted?: true
   /** What the mount table says of it, as soon as it is mounted. */
@@ -44,31 +54,40 @@ export function readNote(file: string): MountNote | undefined {
   }
 }
 
-const TEXTS = ['target', 'created', 'boot', 'namespace'] as const
+/** The types of fields; one that ends in `?` may be absent. */
+type Shape = Readonly<Record<string, 'string' | 'number' | 'string?' | 'number?'>>
+
+const DIRS: Shape = { target: 'string', upper: 'string?', work: 'string?' }
+const MAKER: Shape = { uid: 'number', created: 'string', pid: 'number?', boot: 'string', namespace: 'string' }
+const ROW: Shape = { id: 'number', device: 'string', options: 'string' }
 
 function isNote(value: unknown): value is MountNote {
-  if (typeof value !== 'object' || value === null) return false
-  const field = (name: string): unknown => Reflect.get(value, name)
+  const field = fieldsOf(value)
+  const dirs = field('dirs')
   return (
-    TEXTS.every(name => typeof field(name) === 'string') &&
-    ['upper', 'work', 'reference'].every(name => ['string', 'undefined'].includes(typeof field(name))) &&
+    hasShape(dirs, DIRS) &&
+    areTexts(fieldsOf(dirs)('lowers')) &&
+    hasShape(field('maker'), MAKER) &&
     ['trusted', 'user'].includes(String(field('xattrs'))) &&
-    areTexts(field('lowers')) &&
+    ['string', 'undefined'].includes(typeof field('reference')) &&
     areTexts(field('made')) &&
-    typeof field('uid') === 'number' &&
-    ['number', 'undefined'].includes(typeof field('pid')) &&
-    [true, undefined].includes(field('unmounted') as true) &&
-    isRow(field('row'))
+    ['boolean', 'undefined'].includes(typeof field('unmounted')) &&
+    (field('row') === undefined || hasShape(field('row'), ROW))
+  )
+}
+
+function fieldsOf(value: unknown): (name: string) => unknown {
+  return name => (typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined)
+}
+
+function hasShape(value: unknown, shape: Shape): boolean {
+  const field = fieldsOf(value)
+  return Object.entries(shape).every(
+    ([name, type]) =>
+      typeof field(name) === type.replace('?', '') || (type.endsWith('?') && field(name) === undefined),
   )
 }
 
 function areTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every(each => typeof each === 'string')
-}
-
-function isRow(value: unknown): boolean {
-  if (value === undefined) return true
-  if (typeof value !== 'object' || value === null) return false
-  const types = { id: 'number', device: 'string', options: 'string' }
-  return Object.entries(types).every(([name, type]) => typeof Reflect.get(value, name) === type)
 }

@@ -29,10 +29,10 @@ export class MountSight {
   }
 
   /** The row of a mount that is seen here. */
-  rowOf({ row, target }: MountNote): MountRow | undefined {
+  rowOf({ row, dirs }: MountNote): MountRow | undefined {
     // A process that was killed right after it had mounted could not write down what the table says.
     if (row === undefined)
-      return this.table.findLast(each => each.target === target && each.type === 'overlay')
+      return this.table.findLast(each => each.target === dirs.target && each.type === 'overlay')
     // Both numbers may be given anew to another mount, so the directories in its options are compared as well.
     return this.table.find(
       each => each.id === row.id && each.device === row.device && each.options === row.options,
@@ -41,15 +41,15 @@ export class MountSight {
 
   /** @param name - of the folder of the note, which tells the process that made it */
   stateOf(name: string, note: MountNote): MountState {
-    if (note.boot !== this.boot) return 'gone'
-    if (note.pid !== undefined) return isOrphan(name) ? 'gone' : 'private'
+    if (note.maker.boot !== this.boot) return 'gone'
+    if (note.maker.pid !== undefined) return isOrphan(name) ? 'gone' : 'private'
     if (note.row === undefined && !isOrphan(name)) return 'mounting'
-    if (note.namespace === this.namespace && this.rowOf(note) !== undefined) return 'mounted'
+    if (note.maker.namespace === this.namespace && this.rowOf(note) !== undefined) return 'mounted'
     return this.#isElsewhere(note) ? 'elsewhere' : 'gone'
   }
 
   // Where another container made the mount, nothing tells whether it is still there, so it counts as used.
-  #isElsewhere({ row, namespace }: MountNote): boolean {
+  #isElsewhere({ row, maker: { namespace } }: MountNote): boolean {
     this.#others ??= otherNamespaces(this.namespace)
     if (row === undefined) return false
     if (this.#others.devices.has(row.device)) return true

@@ -5,12 +5,10 @@ import t from 'tap'
 import { type MountEntry, type MountNote, Store } from '../src/index.js'
 
 const NOTE = {
-  target: '/nowhere/m',
-  lowers: ['/a', '/b'],
+  dirs: { target: '/nowhere/m', lowers: ['/a', '/b'] },
+  maker: { uid: 0, created: '2026-01-01T00:00:00Z' },
   xattrs: 'trusted',
   made: [],
-  uid: 0,
-  created: '2026-01-01T00:00:00Z',
 } as const
 
 const row = { id: 1, device: '0:0', options: 'lowerdir=nothing' }
@@ -20,10 +18,17 @@ t.test('states of mounts', async t => {
   const journal = store.mounts()
   t.same(journal.entries(), [], 'a store that has none')
   const entry = journal.reserve(NOTE, others => t.same(others, []))
-  t.match(entry, { state: 'mounting', note: { boot: /^[0-9a-f-]{36}$/, namespace: /^mnt:/ } })
-  const stateOf = (change: Partial<MountNote>, rename?: (name: string) => string): string | undefined => {
+  t.match(entry, { state: 'mounting', note: { maker: { boot: /^[0-9a-f-]{36}$/, namespace: /^mnt:/ } } })
+  type Change = Partial<MountNote['maker'] & Pick<MountNote, 'row'>>
+  const stateOf = (
+    { row: seen, ...maker }: Change,
+    rename?: (name: string) => string,
+  ): string | undefined => {
     const made = journal.reserve(NOTE, () => {})
-    fs.writeFileSync(path.join(made.dir, 'mount.json'), JSON.stringify({ ...made.note, ...change }))
+    fs.writeFileSync(
+      path.join(made.dir, 'mount.json'),
+      JSON.stringify({ ...made.note, maker: { ...made.note.maker, ...maker }, row: seen }),
+    )
     const dir =
       rename === undefined ? made.dir : path.join(path.dirname(made.dir), rename(path.basename(made.dir)))
     fs.renameSync(made.dir, dir)
@@ -67,7 +72,8 @@ t.test('what was made for a mount goes with it, and nothing else', async t => {
   const at = (name: string): string => path.join(dir, name)
   const journal = Store.open(at('s')).mounts()
   const end = (target: string, work: string, made: MountNote['made']): void => {
-    const note = { ...NOTE, target: at(target), upper: at('u'), work: at(work), made }
+    const dirs = { ...NOTE.dirs, target: at(target), upper: at('u'), work: at(work) }
+    const note = { ...NOTE, dirs, made }
     journal.forget(journal.reserve(note, () => {}))
   }
   end('empty', 'work', [])
