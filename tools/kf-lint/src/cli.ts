@@ -1,7 +1,8 @@
 import { runTool } from '@pipelayer/cli'
+import { LANGUAGE_OPTIONS, languageNamed } from '@pipelayer/kubefile'
 import { isBad } from './findings.js'
 import { FORMATS, textForm } from './forms.js'
-import { DIALECTS, kfLint } from './index.js'
+import { kfLint } from './index.js'
 
 runTool({
   name: 'kf-lint',
@@ -29,7 +30,7 @@ runTool({
     context: { type: 'string', value: 'DIR', describe: 'where .dockerignore lies (default: beside FILE)' },
     dialect: {
       type: 'string',
-      choices: DIALECTS,
+      choices: LANGUAGE_OPTIONS,
       describe: 'the language of FILE (default: by its name; a Kubefile by its words)',
     },
     fix: { type: 'boolean', describe: 'mend in FILE what is safe to mend, and tell what is left' },
@@ -49,7 +50,7 @@ runTool({
       buildArgs: args['build-arg'],
       platform: args.platform,
       context: args.context,
-      dialect: DIALECTS.find(name => name === args.dialect),
+      dialect: languageNamed(args.dialect),
       fileName: args['file-name'],
       fix: args.fix,
     }),

@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream'
 import { readInput } from '@pipelayer/cli'
 import { fileFields, parseDockerfile } from '@pipelayer/dockerfile'
 import { attempt, ToolError } from '@pipelayer/errors'
-import { dialectOfFile, parseKubefile } from '@pipelayer/kubefile'
+import { fileLanguage, type Language, parseKubefile } from '@pipelayer/kubefile'
 import { type CheckOptions, fixText, type LintInstruction, type LintOptions, lint } from '@pipelayer/lint'
 import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
 import { findingRecord, isRule } from './findings.js'
@@ -17,8 +17,6 @@ import { readIgnore } from './ignore.js'
 
 /** The largest file in bytes. A real Dockerfile has kilobytes. */
 const SIZE_LIMIT = 64 * 1024 * 1024
-
-export const DIALECTS = ['dockerfile', 'kubefile', 'kubefile-classic'] as const
 
 export interface KfLintOptions {
   /** The file to read, stdin for `-`; without it, `instruction` records are read. */
@@ -33,7 +31,7 @@ export interface KfLintOptions {
   readonly platform?: string
   /** The folder of `.dockerignore`; by default that of `file`. For records, no ignore file is read by default. */
   readonly context?: string | undefined
-  readonly dialect?: (typeof DIALECTS)[number] | undefined
+  readonly dialect?: Language | undefined
   /** The name of the file in findings. */
   readonly fileName?: string | undefined
   /** Mend in the file what is safe to mend. */
@@ -97,7 +95,7 @@ async function fixFile(options: KfLintOptions, shared: LintOptions): Promise<voi
   }
   if (file === undefined || file === '-') return refuse('name the file')
   const source = await readInput(file, { stdin, limit: SIZE_LIMIT })
-  if ((dialect ?? dialectOfFile(file, source)) !== 'dockerfile')
+  if ((dialect ?? fileLanguage(file, source).language) !== 'dockerfile')
     return refuse(`${JSON.stringify(file)} is a Kubefile`)
   const list = fileFields(parseDockerfile(source, { file }), file)
   const ignore = await readIgnore(file, options)
@@ -124,7 +122,7 @@ function replace(file: string, content: Buffer): void {
 async function readInstructions(file: string, options: KfLintOptions): Promise<readonly LintInstruction[]> {
   const source = await readInput(file, { stdin: options.stdin, limit: SIZE_LIMIT })
   const name = options.fileName ?? file
-  const dialect = options.dialect ?? dialectOfFile(name, source)
+  const dialect = options.dialect ?? fileLanguage(name, source).language
   return dialect === 'dockerfile'
     ? fileFields(parseDockerfile(source, { file: name }), name)
     : parseKubefile(source, { file: name, dialect })

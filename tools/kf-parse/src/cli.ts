@@ -1,5 +1,6 @@
 import { runTool, storeOption } from '@pipelayer/cli'
-import { DIALECTS, kfParse } from './index.js'
+import { LANGUAGE_OPTIONS, languageNamed } from '@pipelayer/kubefile'
+import { EXPLANATION, kfParse } from './index.js'
 
 runTool({
   name: 'kf-parse',
@@ -7,9 +8,10 @@ runTool({
   options: {
     dialect: {
       type: 'string',
-      choices: DIALECTS,
+      choices: LANGUAGE_OPTIONS,
       describe: 'the language (default: by the file name; a Kubefile by its words)',
     },
+    'explain-dialect': { type: 'boolean', describe: 'say the language and what shows it, and nothing else' },
     'file-name': {
       type: 'string',
       value: 'NAME',
@@ -19,12 +21,15 @@ runTool({
   },
   positionals: { synopsis: '[FILE]', min: 0, max: 1 },
   input: 'none',
-  run: (_, args, { stdin, env }) =>
+  text: (args, { terminal }) => (args['explain-dialect'] && terminal ? EXPLANATION : undefined),
+  run: (_, args, { stdin, env, warn }) =>
     kfParse(args._[0] ?? 'Dockerfile', {
       stdin,
-      dialect: DIALECTS.find(name => name === args.dialect),
+      dialect: languageNamed(args.dialect),
+      explainDialect: args['explain-dialect'],
       fileName: args['file-name'],
       store: args.store,
       env,
+      warn,
     }),
 })

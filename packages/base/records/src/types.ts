@@ -71,7 +71,7 @@ export interface TriggerFields {
 /** One instruction of a Dockerfile or Kubefile. Made by kf-parse. */
 export interface InstructionRecord extends AnyRecord {
   readonly type: 'instruction'
-  /** `dockerfile`, `kubefile` (sealer 0.9 and later) or `kubefile-classic`. */
+  /** `dockerfile`, `kubefile` (sealer 0.9 and later), `kubefile-classic` or `sealos`. */
   readonly dialect?: string
   /** Build stage, from 0; -1 for what stands before the first FROM. */
   readonly stage: number
@@ -145,6 +145,12 @@ export interface ClusterImageRecord extends AnyRecord {
   /** Bytes of the layers as they are stored. */
   readonly size?: number
   readonly created?: string
+  /** The dialect of the Kubefiles that such images are made of: `kubefile`, `kubefile-classic` or `sealos`. */
+  readonly dialect?: string
+  /** `kube-installer`, `app-installer`; `rootfs`, `application`, `patch`. */
+  readonly imageType?: string
+  /** What a cluster executes, in order, as texts for a shell. */
+  readonly cmd?: readonly string[]
   /** What the command did with the image. */
   readonly action?: 'saved' | 'loaded' | 'merged' | 'tagged' | 'removed'
   /** `kind: Image`. */

@@ -16,9 +16,10 @@
  * | `COPY a` crashes, of `COPY a b c` the `c` is ignored | errors: it takes two words |
  * | `COPY x ../y` writes outside the image | an error |
  * | `ARG a` is dropped, with the rest of its line | declared without a value, as its manual says |
+ * | of `COPY a b # c` the rest is ignored | the same, with a warning |
  * | the text of `FROM x # y` is the image | an error: there are no comments behind an instruction |
  * | a second FROM, or none, fails late | errors |
- * | `CMD ["a", "b"]` goes to the shell as it stands | an error, and a sign of the newer dialect: see `dialectOf` |
+ * | `CMD ["a", "b"]` goes to the shell as it stands | an error, and a sign of the newer dialects: see `explainDialect` |
  * | `# escape=` is a comment | the same |
  *
  * Spec: sealerio/sealer v0.7.1, pkg/parser/parser.go
@@ -51,14 +52,35 @@ const GRAMMAR: Grammar = {
 const KEYWORD_AND_BLANKS = /^[^\t\v\f\r ]+[\t\v\f\r ]*/
 const ARG_NAME = /^[\p{L}\p{Nd}_]+$/u
 
+export interface ClassicOptions {
+  readonly file: string
+  readonly warn?: ((message: string) => void) | undefined
+}
+
 /** @throws ToolError `KUBEFILE_INVALID` as `FILE:LINE:COLUMN: ...` */
-export function parseClassic(source: string | Uint8Array, file: string): readonly KubefileFields[] {
+export function parseClassic(
+  source: string | Uint8Array,
+  { file, warn }: ClassicOptions,
+): readonly KubefileFields[] {
   const { instructions } = parseDockerfile(source, { file, grammar: GRAMMAR })
-  const list = instructions.map(node =>
-    readInstruction(classicFields(instructionFields(node, { file, escape: '\\' }))),
-  )
+  const list = instructions.map(node => {
+    const fields = classicFields(instructionFields(node, { file, escape: '\\' }))
+    return readInstruction(withoutComment(fields, warn))
+  })
   checkFrom(list)
   return list
+}
+
+/** COPY without the comment behind it, which sealer ignored as it did every word after the second. */
+function withoutComment(fields: KubefileFields, warn: ClassicOptions['warn']): KubefileFields {
+  const [text = ''] = fields.args
+  const [, kept, comment] = /^(\S+\s+\S+)\s+(#.*)$/s.exec(text) ?? []
+  if (fields.name !== 'COPY' || kept === undefined) return fields
+  const { file, line, column = 1 } = fields.source
+  warn?.(
+    `${file}:${line}:${column}: ${quote(comment ?? '')} behind COPY is ignored: a comment needs a line of its own`,
+  )
+  return { ...fields, args: [kept] }
 }
 
 function classicFields(fields: Omit<KubefileFields, 'dialect'>): KubefileFields {
@@ -123,7 +145,7 @@ function readArg(fields: KubefileFields, part: string): string {
 
 function readCommand(fields: KubefileFields, keyword: 'RUN' | 'CMD', text: string): string {
   if (parseJSONForm(text) === 'other') return text
-  return refuse(fields, `${keyword} with a JSON array is of the newer dialect, kubefile`)
+  return refuse(fields, `${keyword} with a JSON array is of the newer dialects, kubefile and sealos`)
 }
 
 function checkFrom(list: readonly KubefileFields[]): void {

@@ -1,12 +1,13 @@
 /**
- * The result of parsing either dialect: the fields of `instruction` records.
+ * The result of parsing any dialect: the fields of `instruction` records.
  *
  * @module
  */
 
 import { invalidAt, type SyntaxFields } from '@pipelayer/dockerfile'
 
-export type Dialect = 'kubefile' | 'kubefile-classic'
+/** `kubefile` is sealer 0.9 and later, `kubefile-classic` sealer 0.5 to 0.8, `sealos` a Dockerfile for a cluster. */
+export type Dialect = 'kubefile' | 'kubefile-classic' | 'sealos'
 
 export type KubefileFields = SyntaxFields & { readonly dialect: Dialect }
 

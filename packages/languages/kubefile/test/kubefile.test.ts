@@ -1,39 +1,15 @@
-// Both dialects of the Kubefile, how they are told apart, and what each refuses.
+// sealer's dialects of the Kubefile, and what each refuses.
 import { ToolError } from '@pipelayer/errors'
 import fc from 'fast-check'
 import t from 'tap'
 import {
   type ApplicationSource,
   applicationType,
-  type Dialect,
   kubefileMeaning,
   parseKubefile,
   parseListFlag,
   parseRawKubefile,
 } from '../src/index.js'
-import { dialectOf } from '../src/kubefile.js'
-
-t.test('which dialect a file is in', async t => {
-  const rows: readonly { text: string; want: Dialect; why: string }[] = [
-    {
-      text: 'FROM a\nCOPY b c\nRUN d\nCMD e\nARG f=g',
-      want: 'kubefile-classic',
-      why: 'all that the old one has',
-    },
-    { text: 'from a\nlaunch b', want: 'kubefile', why: 'any case' },
-    { text: 'FROM a\nENV b=c', want: 'kubefile', why: 'a word of Dockerfiles that the old one lacks' },
-    { text: 'FROM a\nCMD ["b"] # c', want: 'kubefile', why: 'a JSON array' },
-    { text: 'FROM a\nCMD [ -f b ]', want: 'kubefile-classic', why: 'brackets of the shell' },
-    { text: 'FROM --platform=b a', want: 'kubefile', why: 'a flag' },
-    {
-      text: 'FROM a\nRUN b \\\napp install',
-      want: 'kubefile-classic',
-      why: 'a word inside a continued line',
-    },
-    { text: 'FROM a\nNOPE b', want: 'kubefile-classic', why: 'unknown to both' },
-  ]
-  for (const { text, want, why } of rows) t.equal(dialectOf(text), want, why)
-})
 
 t.test('the classic dialect', async t => {
   const rows: readonly { text: string; want: object; why: string }[] = [
@@ -160,7 +136,8 @@ t.test('what the newer dialect refuses', async t => {
   ]
   for (const { text, code = 'KUBEFILE_INVALID', message, why } of rows) {
     const source = `FROM scratch\nAPP a local://a\n${text}`
-    t.throws(() => parseKubefile(source, { file: 'K' }), { code, message }, `${why}: ${text}`)
+    const parse = (): unknown => parseKubefile(source, { file: 'K', dialect: 'kubefile' })
+    t.throws(parse, { code, message }, `${why}: ${text}`)
   }
   t.equal(parseKubefile('FROM base\nLAUNCH b').length, 2, 'a base image can bring applications')
 })
@@ -258,7 +235,7 @@ t.test('random input gives a value or a ToolError', async t => {
   )
   const text = fc.array(fc.oneof(part, fc.string({ maxLength: 4 }))).map(parts => parts.join(''))
   const survives = (source: string | Uint8Array): void => {
-    for (const dialect of [undefined, 'kubefile', 'kubefile-classic'] as const) {
+    for (const dialect of [undefined, 'kubefile', 'kubefile-classic', 'sealos'] as const) {
       try {
         parseKubefile(source, dialect === undefined ? {} : { dialect })
       } catch (error) {

@@ -16,10 +16,13 @@ import { checkPairs } from './walk.js'
 
 export function lintKubefile(list: readonly LintInstruction[], collector: Collector): void {
   checkKeywords(list, collector)
+  const stages = new Set<string | undefined>()
   for (const fields of list) {
     checkSyntax(fields, collector)
     checkSecretLiterals(fields, collector)
-    checkInstruction(fields, collector)
+    // The base may be an earlier stage, which needs no tag.
+    if (fields.name !== 'FROM' || !stages.has(fields.args[0])) checkInstruction(fields, collector)
+    if (fields.name === 'FROM') stages.add(fields.args[2])
   }
 }
 

@@ -53,7 +53,7 @@ export function lint(list: readonly LintInstruction[], options: LintOptions = {}
   const directive = parseCheckOptions(buildArgs.get(CHECK_ARG) ?? list[0]?.check ?? '')
   const collector = new Collector(mergeOptions(directive, options.check ?? NO_OPTIONS))
   const context = { collector, buildArgs, platform, ignore }
-  const isKubefile = list.some(({ dialect }) => dialect?.startsWith('kubefile'))
+  const isKubefile = list.some(({ dialect = 'dockerfile' }) => dialect !== 'dockerfile')
   try {
     if (isKubefile) lintKubefile(list, collector)
     else lintDockerfile(list, context)
