@@ -3,7 +3,8 @@
  *
  * libyaml, and so kubectl and helm, take the second line of a quoted text or a flow collection at any indentation, which
  * YAML itself does not; manifests of well-known projects need that. White space at the start of such a line has no
- * meaning, so the line is moved to the right and the document read again.
+ * meaning, so such lines are moved to the right and the document read again: first all that are found without parsing, then
+ * one at a time.
  *
  * @module
  */
@@ -11,6 +12,7 @@
 import { ToolError } from '@pipelayer/errors'
 import { type Event, parseEvents, YAMLException } from 'js-yaml'
 import type { Chunk } from './chunks.js'
+import { padContinuations } from './continuations.js'
 
 export interface EventList {
   /** The text that the offsets in `events` refer to. */
@@ -39,7 +41,9 @@ export function eventsOf(chunk: Chunk, file: string): EventList {
         const place = `${file}:${chunk.line + line}:${column + 1}`
         throw new ToolError('YAML_INVALID', `${place}: ${error.reason}`, { cause: error })
       }
-      text = moved(text, position - column)
+      const isFirst = text === chunk.text
+      const padded = isFirst ? padContinuations(text, PAD.length) : text
+      text = padded === text ? moved(text, position - column) : padded
     }
   }
 }
