@@ -35,6 +35,16 @@ t.test('values', async t => {
       want: [{ a: { b: 'one two\nthree', c: [1, 2] } }],
       why: 'continued lines that are not indented, as libyaml takes them',
     },
+    {
+      text: "a:\n- b: &x \"one \\\"\n  two: 2\"\n  'c''s': 'it''s\n  - three'\n- - \"x\n- y\"\n",
+      want: [{ a: [{ b: 'one " two: 2', "c's": "it's - three" }, ['x - y']] }],
+      why: "continued at the key's own indentation, with what looks like keys and items",
+    },
+    {
+      text: 'a: |\n  b: "x\n  y\nc: "d\ne"\nf: x # "g\nh: it\'s\n',
+      want: [{ a: 'b: "x\ny\n', c: 'd e', f: 'x', h: "it's" }],
+      why: 'what looks like a quoted text in a block scalar, a comment or a plain text',
+    },
   ]
   for (const { text, want, why } of rows) t.same(values(text), want, why)
 })
@@ -57,6 +67,21 @@ t.test('lines', async t => {
     ['d', 8],
     ['y', 8],
   ])
+})
+
+t.test('many continued texts are read at once', async t => {
+  // Read again for each line, this document would be refused: it would be more than the limit.
+  const count = 3000
+  const text = Array.from({ length: count }, (_, i) => `k${i}: "one\n${'x'.repeat(100)}\n'two'"\n`).join('')
+  const [value] = values(text) as [Record<string, string>]
+  t.equal(Object.keys(value).length, count)
+  t.equal(value.k2999, `one ${'x'.repeat(100)} 'two'`)
+  const hostile = ['- '.repeat(50_000), '&a '.repeat(50_000), 'a: '.repeat(50_000), "a: '\n".repeat(30_001)]
+  for (const line of hostile) {
+    const start = process.cpuUsage().user
+    t.throws(() => values(`b: "\nc"\n${line}\n`), { code: 'YAML_INVALID' })
+    t.ok(process.cpuUsage().user - start < 5_000_000, `${line.slice(0, 8)} takes no quadratic time`)
+  }
 })
 
 t.test('what is refused', async t => {
