@@ -4,9 +4,10 @@
  * @module
  */
 
-import { documentOf, type ImageDocument, isCluster } from '@pipelayer/cluster'
+import { commandsOf, documentOf, type ImageDocument, kindOf, typeOf } from '@pipelayer/cluster'
 import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
+import type { Dialect } from '@pipelayer/kubefile'
 import { REF_NAME, type StoredDescriptor } from '@pipelayer/layout'
 import { type Descriptor, type JsonObject, type Manifest, parseManifest, parseObject } from '@pipelayer/oci'
 import type { ClusterImageRecord } from '@pipelayer/records'
@@ -22,6 +23,8 @@ export interface FoundCluster {
   readonly config: JsonObject
   readonly document: ImageDocument
   readonly id: string
+  /** The dialect of the Kubefiles that such images are made of. */
+  readonly kind: Dialect
 }
 
 /** The full name: a short name belongs to docker.io/library, and a missing tag is `latest`. */
@@ -76,11 +79,12 @@ function readEntry(store: Store, entry: StoredDescriptor): FoundCluster | undefi
   const manifest = readManifest(store, entry)
   if (manifest === undefined || !store.hasBlob(manifest.config.digest)) return undefined
   const config = readConfig(store, manifest)
-  if (config === undefined || !isCluster({ config, annotations: manifest.annotations })) return undefined
-  const reference = entry.annotations?.[REF_NAME]
   const { annotations } = manifest
+  const kind = config === undefined ? undefined : kindOf({ config, annotations })
+  if (config === undefined || kind === undefined) return undefined
+  const reference = entry.annotations?.[REF_NAME]
   const document = documentOf({ config, annotations, name: reference ?? entry.digest })
-  return { entry, reference, manifest, config, document, id: document.spec.id ?? '' }
+  return { entry, reference, manifest, config, document, id: document.spec.id ?? '', kind }
 }
 
 // An artifact that is no image at all must not stop a list of images.
@@ -109,7 +113,10 @@ function readManifest(
   return first === undefined ? undefined : readManifest(store, first)
 }
 
-export function recordOf({ entry, reference, manifest, config, id }: FoundCluster): ClusterImageRecord {
+export function recordOf(found: FoundCluster): ClusterImageRecord {
+  const { entry, reference, manifest, config, id, kind } = found
+  const { annotations } = manifest
+  const cmd = commandsOf({ config })
   const size = manifest.layers.reduce((sum, layer) => sum + layer.size, 0)
   return {
     type: 'cluster-image',
@@ -117,6 +124,9 @@ export function recordOf({ entry, reference, manifest, config, id }: FoundCluste
     id,
     digest: entry.digest,
     size,
+    dialect: kind,
+    imageType: typeOf(kind, { config, annotations }),
+    ...(cmd.length > 0 && { cmd }),
     ...(typeof config.created === 'string' && { created: config.created }),
   }
 }

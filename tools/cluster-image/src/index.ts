@@ -1,17 +1,20 @@
 /**
- * cluster-image: sealer's cluster images in the store.
+ * cluster-image: the cluster images of sealer and sealos in the store.
  *
  * @module
  */
 
+import fs from 'node:fs'
 import type { CommandHelp } from '@pipelayer/cli'
-import { CLUSTERFILE, checkRootfs, mergeDocuments } from '@pipelayer/cluster'
+import { CLUSTERFILE, checkRootfs, sealosFaults } from '@pipelayer/cluster'
 import { ToolError } from '@pipelayer/errors'
 import { REF_NAME } from '@pipelayer/layout'
-import { bare, type Descriptor, isObject } from '@pipelayer/oci'
+import { bare, isObject } from '@pipelayer/oci'
 import type { AnyRecord, ClusterImageRecord, FindingRecord, LayerRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
+import { diffClusters } from './diff.js'
 import { byID, clusters, type FoundCluster, findCluster, fullName, recordOf } from './found.js'
+import { mergeClusters } from './merge.js'
 import type { ClusterImageOptions } from './options.js'
 import { putCluster } from './put.js'
 import { loadArchive, saveArchive } from './save.js'
@@ -80,7 +83,17 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
       run: remove,
     },
   ],
-  ['check', { synopsis: 'DIR', describe: 'look at a root filesystem', min: 1, max: 1, run: check }],
+  [
+    'check',
+    {
+      synopsis: 'DIR|NAME',
+      describe: 'look at a root filesystem, or at what an image says of itself',
+      min: 1,
+      max: 1,
+      run: check,
+    },
+  ],
+  ['diff', { synopsis: 'NAME NAME', describe: 'what differs between two images', min: 2, max: 2, run: diff }],
 ])
 
 /** The commands for `--help`. */
@@ -141,26 +154,8 @@ async function* merge(names: readonly string[], options: ClusterImageOptions): R
   if (options.tag === undefined) throw usage('merge needs -t NAME')
   const store = Store.open(options.store)
   const images = names.map(name => findCluster(store, name))
-  const document = mergeDocuments(
-    options.tag,
-    images.map(found => found.document),
-  )
-  const blobs = new Map(images.flatMap(layersByID))
-  const layers = (document.spec.layers ?? []).flatMap(({ id }) => blobs.get(id ?? '') ?? [])
-  yield { ...recordOf(putCluster(store, { document, layers, name: options.tag }, options)), action: 'merged' }
-}
-
-function layersByID({ document, manifest }: FoundCluster): readonly (readonly [string, Descriptor])[] {
-  const ids = (document.spec.layers ?? []).flatMap(({ id }) => id ?? [])
-  if (ids.length !== manifest.layers.length)
-    throw new ToolError(
-      'LAYERS_MISSING',
-      `${document.metadata.name}: its document and its manifest have other layers`,
-    )
-  return ids.flatMap((id, index) => {
-    const layer = manifest.layers[index]
-    return layer === undefined ? [] : [[id, bare(layer)] as const]
-  })
+  const merged = mergeClusters(store, { images, name: options.tag }, options)
+  yield { ...recordOf(merged), action: 'merged' }
 }
 
 async function* tag([name = '', added = '']: readonly string[], options: ClusterImageOptions): Records {
@@ -210,8 +205,29 @@ function findOrNothing(store: Store, name: string, { force }: Forced): FoundClus
   }
 }
 
-async function* check([dir = '']: readonly string[]): Records {
-  for (const { rule, severity, file, message } of checkRootfs(dir)) {
-    yield { type: 'finding', rule: `rootfs-${rule}`, severity, message, file } satisfies FindingRecord
+// A folder is named with a slash, or is there; any other text is the name of an image.
+async function* check([place = '']: readonly string[], options: ClusterImageOptions): Records {
+  if (isFolder(place) || /^\.{0,2}\//.test(place)) {
+    for (const { rule, severity, file, message } of checkRootfs(place)) {
+      yield { type: 'finding', rule: `rootfs-${rule}`, severity, message, file } satisfies FindingRecord
+    }
+    return
   }
+  const { kind, config } = findCluster(Store.open(options.store), place)
+  for (const fault of kind === 'sealos' ? sealosFaults(config) : []) {
+    const message = `${place}: ${fault}`
+    yield { type: 'finding', rule: 'image-invalid', severity: 'error', message } satisfies FindingRecord
+  }
+}
+
+function isFolder(place: string): boolean {
+  return fs.statSync(place, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
+async function* diff(
+  [before = '', after = '']: readonly string[],
+  { store: dir, signal }: ClusterImageOptions,
+): Records {
+  const store = Store.open(dir)
+  yield* diffClusters(store, [findCluster(store, before), findCluster(store, after)], signal)
 }

@@ -29,13 +29,18 @@ import type { ClusterImageOptions } from './options.js'
 /**
  * Writes an archive. It gets its name only when it is complete.
  *
- * @throws ToolError `LAYERS_MISSING`, `LAYER_ID_MISMATCH` if sealer's form cannot hold a layer; the system's errors
+ * @throws ToolError `KIND_MISMATCH` for an image of sealos, `LAYERS_MISSING`, `LAYER_ID_MISMATCH` if sealer's form cannot hold a layer; the system's errors
  */
 export async function saveArchive(
   store: Store,
-  { document, manifest, config }: FoundCluster,
+  { document, manifest, config, kind }: FoundCluster,
   file: string,
 ): Promise<void> {
+  if (kind === 'sealos') {
+    const why =
+      "sealer's archive holds no variables and no commands of sealos: img-export writes the whole image"
+    throw new ToolError('KIND_MISMATCH', `cannot save ${document.metadata.name}: ${why}`)
+  }
   const ids = (document.spec.layers ?? []).flatMap(({ id }) => id ?? [])
   if (ids.length !== manifest.layers.length) {
     const counts = `${ids.length} of its steps have a layer, its manifest has ${manifest.layers.length}`

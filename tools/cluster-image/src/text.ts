@@ -48,13 +48,23 @@ function documentIn({ document }: AnyRecord): ImageDocument | undefined {
 
 /** The names come from images, so characters that control a terminal are escaped. */
 function line(record: AnyRecord): string {
-  const { type, id, reference, created, size, diffID, createdBy, severity, message, digest } = record
-  const cells =
-    type === 'layer'
-      ? [diffID ?? '-', size ?? 0, createdBy]
-      : type === 'finding'
-        ? [severity, message]
-        : [String(id ?? digest).slice(0, ID_SHOWN), reference ?? '-', created ?? '-', size ?? '-']
-  return `${cells.map(cell => printable(String(cell))).join('	')}
+  return `${cellsOf(record)
+    .map(cell => printable(String(cell)))
+    .join('	')}
 `
+}
+
+function cellsOf(record: AnyRecord): readonly unknown[] {
+  const { type, id, reference, created, size, digest, imageType } = record
+  if (type === 'layer') return [record.diffID ?? '-', size ?? 0, record.createdBy]
+  if (type === 'finding') return [record.severity, record.message]
+  if (type === 'difference')
+    return [record.what, record.name, record.before ?? 'absent', '->', record.after ?? 'absent']
+  return [
+    String(id ?? digest).slice(0, ID_SHOWN),
+    reference ?? '-',
+    created ?? '-',
+    size ?? '-',
+    imageType ?? '-',
+  ]
 }

@@ -285,6 +285,7 @@ t.test('check', async t => {
   const dir = path.join(root, 'rootfs')
   for (const name of ['bin', 'cri', 'etc', 'images', 'registry', 'scripts', 'statics'])
     fs.mkdirSync(path.join(dir, name), { recursive: true })
+  fs.writeFileSync(path.join(dir, 'scripts/init.sh'), '')
   fs.writeFileSync(path.join(dir, 'Kubefile'), 'FROM scratch\n')
   fs.writeFileSync(path.join(dir, 'Metadata'), '{"arch":"arm64"}')
   t.same(await run(['check', dir], 'x'), [], "the seeds' tree")

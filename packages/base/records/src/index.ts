@@ -11,6 +11,7 @@ export { checkRecord, recordError } from './parse.js'
 export { collect, pipe } from './pipe.js'
 export { readRecords, readReferences, UpstreamError } from './read.js'
 export type {
+  DifferenceRecord,
   GarbageRecord,
   HistoryRecord,
   ImageRecord,

@@ -146,3 +146,27 @@ export interface MountRecord extends AnyRecord {
   readonly state: 'mounted' | 'mounting' | 'private' | 'elsewhere' | 'unmounted'
   readonly pid?: number
 }
+
+/** One thing in which two cluster images differ. Made by cluster-image. */
+export interface DifferenceRecord extends AnyRecord {
+  readonly type: 'difference'
+  readonly what:
+    | 'name'
+    | 'platform'
+    | 'dialect'
+    | 'type'
+    | 'user'
+    | 'workdir'
+    | 'entrypoint'
+    | 'cmd'
+    | 'label'
+    | 'env'
+    | 'image'
+    | 'file'
+  /** Of a label, variable, image or file: which one; else the same as `what`. */
+  readonly name: string
+  /** Absent where only the second image has it. Lists are JSON; of a file it is its type, or that it was other. */
+  readonly before?: string
+  /** Absent where only the first image has it. */
+  readonly after?: string
+}

@@ -4,14 +4,14 @@
  *
  * The types and values of the layers are the history (`COPY a b`, `CMD x`, `BASE rootfs cache`), and their ids are the
  * diffIDs. So every tool and registry can carry the image, and the document with its id can be made from the config
- * alone. Images of sealer 0.9 and later are ordinary OCI images with an annotation of their manifest,
- * {@link EXTENSION}.
+ * alone. Images of the other kinds are ordinary OCI images: see `kind.ts`.
  *
  * @module
  */
 
 import { parseDigest } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
+import { EXTENSION } from '@pipelayer/kubefile'
 import type { HistoryEntry, ImageConfig, JsonObject } from '@pipelayer/oci'
 import { isObject } from '@pipelayer/oci'
 import { clusterfileFor } from './clusterfile.js'
@@ -23,23 +23,14 @@ import {
   SEALER_VERSION,
   withID,
 } from './document.js'
+import { type ImageFacts, kindOf } from './kind.js'
 
-/** A manifest with this annotation is that of a cluster image of sealer 0.9 or later. */
-const EXTENSION = 'sealer.image.extension'
 const STEP = /^(COPY|ADD|RUN|CMD|BASE|CMDS|LAUNCH|APP|APPCMDS|CNI|CSI|KUBEVERSION)(?: (.*))?$/s
 
 /** The parts of an image, and its name here. */
-export interface ClusterParts {
-  readonly config: JsonObject
-  /** The annotations of its manifest. */
-  readonly annotations?: Readonly<Record<string, string>> | undefined
+export interface ClusterParts extends ImageFacts {
   /** The name of an image whose config does not say under which name it was built. Messages use it too. */
   readonly name: string
-}
-
-/** Whether an image is a cluster image. */
-export function isCluster({ config, annotations }: Omit<ClusterParts, 'name'>): boolean {
-  return (config.kind === 'Image' && isObject(config.spec)) || annotations?.[EXTENSION] !== undefined
 }
 
 /**
@@ -49,10 +40,10 @@ export function isCluster({ config, annotations }: Omit<ClusterParts, 'name'>): 
  * number of layers
  */
 export function documentOf({ config, annotations, name }: ClusterParts): ImageDocument {
-  if (!isCluster({ config, annotations }))
-    throw new ToolError('CLUSTER_IMAGE_INVALID', `${name} is no cluster image`)
+  const kind = kindOf({ config, annotations })
+  if (kind === undefined) throw new ToolError('CLUSTER_IMAGE_INVALID', `${name} is no cluster image`)
   const extension = annotations?.[EXTENSION]
-  if (config.kind !== 'Image')
+  if (kind !== 'kubefile-classic')
     return withID(built(checkDocument(emptyImage(config, extension), name), { config, name }))
   const document = checkDocument(config, name)
   return withID(isComplete(document, config) ? document : built(document, { config, name }))
@@ -71,7 +62,7 @@ function isComplete({ spec }: ImageDocument, { rootfs }: JsonObject): boolean {
 function emptyImage(config: JsonObject, extension: string | undefined): object {
   const { architecture, os, variant } = config
   const labels = isObject(config.config) ? config.config.Labels : undefined
-  const metadata = { annotations: { [EXTENSION]: extension } }
+  const metadata = extension === undefined ? {} : { annotations: { [EXTENSION]: extension } }
   return {
     kind: 'Image',
     metadata,
@@ -84,15 +75,18 @@ function built(document: ImageDocument, { config, name }: ClusterParts): ImageDo
   const { annotations = {}, name: own } = document.metadata
   const { args, labels } = document.spec.image_config
   const clusterfile = annotations[CLUSTERFILE]
+  const isClassic = config.kind === 'Image'
   const filled = clusterfile === undefined ? {} : { [CLUSTERFILE]: clusterfileFor(own || name, clusterfile) }
+  const all = { ...annotations, ...filled }
+  const isAnnotated = isClassic || Object.keys(all).length > 0
   return {
     ...document,
-    metadata: { ...document.metadata, name: own || name, annotations: { ...annotations, ...filled } },
+    metadata: { ...document.metadata, name: own || name, ...(isAnnotated && { annotations: all }) },
     spec: {
       ...document.spec,
       image_config: { args: orNull(args), labels: orNull(labels) },
       layers: layersOf(config, name),
-      sealer_version: SEALER_VERSION,
+      ...(isClassic && { sealer_version: SEALER_VERSION }),
     },
   }
 }
@@ -108,13 +102,18 @@ export function configOf(document: ImageDocument, created: string): ImageConfig 
   const { id: _, ...kept } = spec
   const { layers = [], platform, image_config } = spec
   const { architecture = 'amd64', os = 'linux', variant, os_version } = platform
+  // A cluster executes every CMD. Programs that do not know sealer look for them here.
+  const commands = layers.flatMap(({ type, value }) => (type === 'CMD' && value !== undefined ? [value] : []))
   return {
     created,
     architecture,
     os,
     ...(variant && { variant }),
     ...(os_version && { 'os.version': os_version }),
-    config: image_config.labels === null ? {} : { Labels: image_config.labels },
+    config: {
+      ...(commands.length > 0 && { Cmd: commands }),
+      ...(image_config.labels !== null && { Labels: image_config.labels }),
+    },
     rootfs: {
       type: 'layers',
       diff_ids: layers.flatMap(({ id }) => (id === undefined ? [] : [parseDigest(id)])),
