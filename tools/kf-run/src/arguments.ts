@@ -6,6 +6,7 @@
 
 import { fileURLToPath } from 'node:url'
 import { type Args, type OptionTable, REMOTE_OPTIONS, storeOption, type ToolContext } from '@pipelayer/cli'
+import { IMAGE_TYPES } from '@pipelayer/kubefile'
 import { defaultStorePath } from '@pipelayer/store'
 import { NETWORKS, OVERLAYS, RUNTIMES } from './index.js'
 import type { KfRunOptions } from './options.js'
@@ -59,6 +60,11 @@ export const OPTIONS = {
   'host-run': {
     type: 'boolean',
     describe: 'RUN of a Kubefile works on this machine itself, as it did in sealer 0.8 and before',
+  },
+  type: {
+    type: 'string',
+    choices: IMAGE_TYPES,
+    describe: 'the type of a cluster image (default: as sealer and sealos take it)',
   },
   'no-images': { type: 'boolean', describe: 'bring no container images into a cluster image' },
   ssh: {
@@ -128,7 +134,7 @@ export function readArguments(
       to: args['cache-to'],
       snapshots: args.snapshots,
     },
-    cluster: { hostRun: args['host-run'], bareImages: args['no-images'] },
+    cluster: { hostRun: args['host-run'], bareImages: args['no-images'], type: args.type },
     registries: { pull: args.pull, plainHttp: args['plain-http'], timeoutSeconds: args.timeout },
     env,
     signal,

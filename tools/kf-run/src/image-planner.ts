@@ -4,7 +4,10 @@ import {
   classicPlan,
   kubefileRecords,
   NewerBuilder,
+  SealosBuilder,
+  sealosPlan,
 } from '@pipelayer/cluster-build'
+import { checkImageType } from '@pipelayer/kubefile'
 import type { Platform } from '@pipelayer/oci'
 import { Builder, checkStageUses, makePlan } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
@@ -32,13 +35,15 @@ interface PlannedBuild {
 /**
  * Makes the planner for the kind of file that the instructions come from. One is needed for each platform.
  *
- * @throws {ToolError} those of {@link makePlan} and {@link classicPlan}
+ * @throws {ToolError} `OPTION_INVALID` for a type that the dialect lacks; those of {@link makePlan} and
+ * {@link classicPlan}
  */
 export function plannerOf(
   instructions: readonly InstructionRecord[],
   options: PlannerOptions,
 ): (build: PlannedBuild) => ImagePlanner {
   const kubefile = kubefileRecords(instructions)
+  checkImageType(options.type, kubefile?.[0]?.dialect ?? 'dockerfile')
   if (kubefile === undefined) {
     const plan = makePlan(instructions, options.target)
     checkStageUses(plan.stages)
@@ -46,6 +51,11 @@ export function plannerOf(
   }
   if (kubefile[0]?.dialect === 'kubefile')
     return build => new NewerBuilder(kubefile, requestOf(build, options))
+  if (kubefile[0]?.dialect === 'sealos') {
+    const { target } = options
+    sealosPlan(kubefile, target)
+    return build => new SealosBuilder({ records: kubefile, target }, requestOf(build, options))
+  }
   const plan = classicPlan(kubefile)
   return build => new ClassicBuilder(plan, requestOf(build, options))
 }
@@ -66,6 +76,7 @@ function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: Pla
       trees: { lowersOf: chain => scheduler.trees.lowers(chain) },
       hostRun: options.hostRun ?? false,
       bareImages: options.bareImages ?? false,
+      type: options.type,
       registries: {
         plainHttp: options.plainHttp ?? false,
         store: store.root,

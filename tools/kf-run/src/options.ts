@@ -73,6 +73,8 @@ export interface ClusterOptions {
   readonly hostRun?: boolean
   /** Leave the container images out of a cluster image. */
   readonly bareImages?: boolean
+  /** The type of a cluster image: see `checkImageType`. */
+  readonly type?: string | undefined
 }
 
 export interface RegistryAccess {

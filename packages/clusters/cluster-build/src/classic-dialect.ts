@@ -28,6 +28,7 @@ import type { ClusterRequest } from './cluster-request.js'
 import { addImagesStep, IMAGE_LIST } from './images-step.js'
 import { kubefileArgs } from './kubefile-args.js'
 import { type ClassicPlan, type KubefileRecord, valueOf } from './kubefile-plan.js'
+import { baseCommands } from './sealer-base.js'
 
 /** The registry in which sealer looks for a name without a domain. */
 const SEALER_REGISTRY = 'registry.cn-qingdao.aliyuncs.com/sealer-io'
@@ -69,9 +70,18 @@ export class ClassicBuilder {
         throw located(error, { record })
       }
     }
+    this.#setCommands(state)
     await addImagesStep(state, this.#request)
     state.extras = () => this.#extras(state)
     return state
+  }
+
+  /** A cluster executes every CMD, those of the base first. Programs that do not know sealer look in `config.Cmd`. */
+  #setCommands({ doc, chain }: StageState): void {
+    const own = this.#plan.steps.filter(({ name }) => name === 'CMD').map(valueOf)
+    const commands = [...(chain.base === undefined ? [] : baseCommands(chain.base)), ...own]
+    if (commands.length === 0) delete doc.config.Cmd
+    else doc.config.Cmd = commands
   }
 
   async #begin(): Promise<StageState> {

@@ -22,8 +22,6 @@ spec:
 export interface ClusterFacts {
   readonly clusterfile: string
   readonly platform: Platform
-  /** It has a Metadata file, so a cluster can be made from it. */
-  readonly isCluster: boolean
 }
 
 /**
@@ -39,7 +37,6 @@ export function clusterFacts(lowers: readonly string[], platform: Platform): Clu
     clusterfile: readChainFile(lowers, 'etc/Clusterfile', MAX_CLUSTERFILE) ?? DEFAULT_CLUSTERFILE,
     platform:
       arch === undefined ? platform : { os: 'linux', architecture: arch, ...(variant ? { variant } : {}) },
-    isCluster: metadata !== undefined,
   }
 }
 

@@ -28,6 +28,8 @@ export interface ClusterRules {
   readonly hostRun: boolean
   /** Leave the container images out of a cluster image. */
   readonly bareImages: boolean
+  /** The type of the image, if the command line says one. */
+  readonly type: string | undefined
   /** How container images are fetched from their registries. */
   readonly registries: Pick<ImagesAction, 'plainHttp' | 'timeoutSeconds' | 'store'>
 }

@@ -9,6 +9,7 @@ import type { AnyRecord } from '@pipelayer/records'
 import { type CredentialSource, lookUp } from '@pipelayer/registry'
 import type { ImagesAction } from '@pipelayer/steps'
 import { findHelm, imageReferences, type RegistryLogin, scan } from '@pipelayer/workload-images'
+import { bringListedArchives } from './listed-archives.js'
 
 /** The parts of the executor that are needed here: access to its chains, and its messages. */
 type Surroundings = Pick<ExecutorSetup, 'env' | 'warn' | 'inform' | 'openChain'>
@@ -33,9 +34,11 @@ interface Found {
  * the folder as they come, so the memory is that of {@link pullImages} and {@link putImages}, and the list of
  * references. A build that is stopped ends the executor.
  *
- * @throws {ToolError} `IMAGES_FAILED` if images cannot be found or fetched: it names all of them
+ * @throws {ToolError} `IMAGES_FAILED` if images cannot be found or fetched: it names all of them; those of
+ * {@link bringListedArchives}
  */
 export async function bringImages(setup: Surroundings, action: ImagesAction, target: string): Promise<void> {
+  await bringListedArchives(setup, action, target)
   const { references, logins } = await findImages(setup, action)
   if (references.length === 0) return
   setup.inform(`${references.length} container images come into the registry`)
@@ -54,12 +57,15 @@ export async function bringImages(setup: Surroundings, action: ImagesAction, tar
 }
 
 /** The images that the new layers and the list of the context name. */
-async function findImages(setup: Surroundings, { fresh, list, platform }: ImagesAction): Promise<Found> {
+async function findImages(
+  setup: Surroundings,
+  { fresh, list, context, platform }: ImagesAction,
+): Promise<Found> {
   const chain = fresh.kind === 'chain' ? setup.openChain(fresh.lowers) : undefined
   const logins: RegistryLogin[] = []
   try {
     const files = [...(chain ? [chain.dir] : []), ...(list === undefined ? [] : [list])]
-    const found = imageReferences(scanAll(files, findHelm(undefined, setup.env)), {
+    const found = imageReferences(scanAll(files, { helm: findHelm(undefined, setup.env), context }), {
       tool: TOOL,
       warn: warnBy(setup),
       platform,
@@ -71,8 +77,12 @@ async function findImages(setup: Surroundings, { fresh, list, platform }: Images
   }
 }
 
-async function* scanAll(files: readonly string[], helm: string | undefined): ReturnType<typeof scan> {
+async function* scanAll(
+  files: readonly string[],
+  { helm, context }: { readonly helm: string | undefined; readonly context: string | undefined },
+): ReturnType<typeof scan> {
   for (const file of files) yield* scan(file, { helm })
+  if (context !== undefined) yield* scan(context, { helm, isRootfs: true })
 }
 
 async function* each(records: readonly AnyRecord[]): AsyncGenerator<AnyRecord, void, undefined> {

@@ -1,5 +1,5 @@
 /**
- * Plans cluster images: Kubefiles of both dialects, and the container images that are put into their registry.
+ * Plans cluster images: Kubefiles of all dialects, and the container images that are put into their registry.
  *
  * @module
  */
@@ -9,3 +9,4 @@ export type { ClusterRequest, ClusterSources } from './cluster-request.js'
 export { bringImages } from './images-run.js'
 export { classicPlan, kubefileRecords } from './kubefile-plan.js'
 export { NewerBuilder } from './newer-dialect.js'
+export { SealosBuilder, sealosPlan } from './sealos-dialect.js'

@@ -1,10 +1,12 @@
 import { ToolError } from '@pipelayer/errors'
-import type { KubefileFields } from '@pipelayer/kubefile'
+import type { Dialect, KubefileFields } from '@pipelayer/kubefile'
 import { placeOf } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
 
 /** A record of a Kubefile, with all fields of its parser. */
 export type KubefileRecord = InstructionRecord & KubefileFields
+
+const DIALECTS: ReadonlySet<string> = new Set<Dialect>(['kubefile', 'kubefile-classic', 'sealos'])
 
 /** A Kubefile of the classic dialect: one FROM, and the instructions after it. */
 export interface ClassicPlan {
@@ -27,7 +29,7 @@ export function kubefileRecords(records: readonly InstructionRecord[]): Kubefile
       'KUBEFILE_INVALID',
       `${placeOf(odd)}: an instruction of a ${odd.dialect ?? 'dockerfile'} among those of a ${first}`,
     )
-  return first === 'kubefile' || first === 'kubefile-classic' ? (records as KubefileRecord[]) : undefined
+  return DIALECTS.has(first) ? (records as KubefileRecord[]) : undefined
 }
 
 /**

@@ -5,8 +5,10 @@ import { ToolError } from '@pipelayer/errors'
 import {
   type Application,
   type ApplicationSource,
+  EXTENSION,
   type KubefileMeaning,
   kubefileMeaning,
+  SEALER_TYPES,
 } from '@pipelayer/kubefile'
 import {
   Builder,
@@ -16,22 +18,15 @@ import {
   type GlobalScope,
   makePlan,
   platformArgs,
-  type Source,
-  type SourceFinder,
   type StageState,
 } from '@pipelayer/planning'
 import type { InstructionRecord } from '@pipelayer/records'
 import type { BuildContext } from '@pipelayer/steps'
-import { clusterFacts } from './cluster-config.js'
 import type { ClusterRequest } from './cluster-request.js'
-import { addImagesStep, IMAGE_LIST } from './images-step.js'
+import { dockerfileSources } from './context-sources.js'
+import { addImagesStep } from './images-step.js'
 import type { KubefileRecord } from './kubefile-plan.js'
 
-/**
- * The annotation of a manifest that says which applications are installed, and how. Spec: sealerio/sealer v0.11.0,
- * pkg/define/image/v1
- */
-const EXTENSION = 'sealer.image.extension'
 const APP_ROOT = 'application/apps'
 const MAX_FILES = 100_000
 
@@ -69,8 +64,9 @@ export class NewerBuilder {
     this.#meaning ??= this.#read()
     const { meaning, builder } = await this.#meaning
     const state = await builder.target()
+    setCommands(state, meaning.cmds)
     await addImagesStep(state, this.#request)
-    state.extras = () => this.#extras(state, meaning)
+    state.extras = async () => this.#extras(meaning)
     return state
   }
 
@@ -92,14 +88,9 @@ export class NewerBuilder {
         index,
       }),
     )
-    // A list with passwords is left out of the image.
-    const own = folder && sources.directory({ ...folder, ignore: [...folder.ignore, IMAGE_LIST] })
     const plan = makePlan(records)
     checkStageUses(plan.stages)
-    const builder = new Builder(plan, {
-      ...this.#request,
-      sources: own === undefined ? sources : withContext(sources, own),
-    })
+    const builder = new Builder(plan, { ...this.#request, sources: await dockerfileSources(sources) })
     this.#outer = builder.outer
     return { meaning, builder }
   }
@@ -127,11 +118,7 @@ export class NewerBuilder {
     return globals
   }
 
-  async #extras(state: StageState, meaning: KubefileMeaning<KubefileRecord>): Promise<ConfigExtras> {
-    const facts = clusterFacts(
-      await this.#request.cluster.trees.lowersOf(state.chain),
-      this.#request.platform,
-    )
+  #extras(meaning: KubefileMeaning<KubefileRecord>): ConfigExtras {
     const applications = [...meaning.applications.values()].map(app => ({
       name: app.name,
       ...(app.type === '' ? {} : { type: app.type }),
@@ -143,7 +130,7 @@ export class NewerBuilder {
     const extension = {
       buildClient: { sealerVersion: '', buildahVersion: '' },
       schemaVersion: 'v1alpha1',
-      type: facts.isCluster ? 'kube-installer' : 'app-installer',
+      type: this.#request.cluster.type ?? SEALER_TYPES[0],
       ...(applications.length === 0 ? {} : { applications }),
       ...(Object.keys(meaning.env).length === 0 ? {} : { env: meaning.env }),
       launch: {
@@ -155,14 +142,13 @@ export class NewerBuilder {
   }
 }
 
-/** The same sources with another context. */
-function withContext(sources: SourceFinder, context: Source): SourceFinder {
-  return {
-    has: name => sources.has(name),
-    files: (name, platform) => sources.files(name, platform),
-    image: (name, platform) => sources.image(name, platform),
-    context: async () => context,
-  }
+/**
+ * The commands of the annotation stand in `config.Cmd` too, where other programs look for them. Those of a base are not
+ * in the annotation, and so not there.
+ */
+function setCommands({ doc }: StageState, commands: readonly string[]): void {
+  if (commands.length === 0) delete doc.config.Cmd
+  else doc.config.Cmd = [...commands]
 }
 
 /** Finds the files that a name of the context stands for. */

@@ -28,12 +28,16 @@ const ROOTFS_PARTS = ['manifests', 'charts', 'application', AUTHORIZED_LIST, pat
  * `imageListWithAuth.yaml`. In any other folder, all files are read that could stand in `manifests/`. Folders are
  * walked in byte order; symlinks are not followed.
  */
-export function* sourcesOf(file: string): Generator<Source, void, void> {
+export function* sourcesOf(
+  file: string,
+  { isRootfs = false }: { readonly isRootfs?: boolean } = {},
+): Generator<Source, void, void> {
   if (!attempt(`read ${JSON.stringify(file)}`, () => fs.statSync(file)).isDirectory()) {
     yield { kind: kindOf(file) ?? 'list', file }
     return
   }
-  if (isChart(file)) yield { kind: 'chart', file }
+  if (isRootfs) yield* rootfs(file)
+  else if (isChart(file)) yield { kind: 'chart', file }
   else if (ROOTFS_PARTS.some(part => typeOf(path.join(file, part)) !== undefined)) yield* rootfs(file)
   else yield* manifests(file, file)
 }

@@ -11,7 +11,7 @@ import { type Source, sourcesOf } from './files.js'
 import type { FoundImage } from './found.js'
 import { authorizedList, imageListImages, type RegistryLogin } from './image-list.js'
 import { manifestImages } from './manifest.js'
-import { sealerImages } from './sealer-lines.js'
+import { sealerImages, unquoted } from './sealer-lines.js'
 import { templateImages } from './template-lines.js'
 import { readText } from './text-file.js'
 
@@ -20,6 +20,8 @@ export interface ScanOptions {
   readonly isSealer?: boolean
   /** The helm program; without it the images of charts are guessed. */
   readonly helm?: string | undefined
+  /** Read a folder as a root filesystem, also if nothing in it shows that it is one. */
+  readonly isRootfs?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -42,7 +44,7 @@ export type ScanResult =
  * @throws ToolError the system's error for `file` itself
  */
 export async function* scan(file: string, options: ScanOptions = {}): AsyncGenerator<ScanResult, void, void> {
-  for (const source of sourcesOf(file)) {
+  for (const source of sourcesOf(file, options)) {
     // Files are read synchronously, so signals are only handled between files.
     await setImmediate()
     options.signal?.throwIfAborted()
@@ -63,7 +65,7 @@ export function textImages(
   file: string,
   options: Pick<ScanOptions, 'isSealer'> = {},
 ): readonly FoundImage[] {
-  if (options.isSealer) return [...sealerImages(text, file)]
+  if (options.isSealer) return [...sealerImages(text, file)].map(unquoted)
   try {
     return [...manifestImages(text, file)]
   } catch (error) {

@@ -3,7 +3,8 @@
  *
  * Double quotes and commas are dropped, the line is cut at its first colon, the key without its blanks has to end in
  * `image` and to hold no `#`, and the value is what follows without any blank. So comments behind a value, templates
- * and nested maps give texts that are no references; `initimage:` counts, `'image':` does not.
+ * and nested maps give texts that are no references; `initimage:` counts, `'image':` does not. Of the list of all images
+ * one pair of quotes is stripped.
  *
  * Spec: sealerio/sealer v0.11.0, build/layerutils/utils.go; v0.7.1 keeps commas and blanks of the key
  *
@@ -27,4 +28,9 @@ export function* sealerImages(text: string, file: string): Generator<FoundImage,
     const reference = sealerImage(line)
     if (reference !== '') yield { reference, file, line: index + 1, foundIn: 'line' }
   }
+}
+
+/** An image without the pair of quotes around it, which sealer strips from what its rule has found. */
+export function unquoted(image: FoundImage): FoundImage {
+  return { ...image, reference: image.reference.trim().replace(/^(["'])(.*)\1$/, '$2') }
 }

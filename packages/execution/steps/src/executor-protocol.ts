@@ -147,6 +147,8 @@ export interface ImagesAction {
   readonly fresh: SourceRoot
   /** `imageListWithAuth.yaml` of the context. */
   readonly list?: string
+  /** A context whose folders `charts`, `images/shim`, `images/skopeo` and `manifests` name images, too. */
+  readonly context?: string
   readonly platform: string
   readonly plainHttp: boolean
   /** How many seconds a registry may make us wait for one document or blob; the default is that of places. */

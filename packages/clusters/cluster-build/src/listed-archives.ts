@@ -1,0 +1,81 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { attempt, ToolError } from '@pipelayer/errors'
+import type { ExecutorSetup } from '@pipelayer/executor'
+import { putImages } from '@pipelayer/image-streams'
+import { parsePlatform } from '@pipelayer/oci'
+import { pullImages } from '@pipelayer/pulling'
+import type { AnyRecord } from '@pipelayer/records'
+import { parseNormalized } from '@pipelayer/reference'
+import type { ImagesAction } from '@pipelayer/steps'
+import { readRegular } from '@pipelayer/sys'
+import { archiveList, type ListedArchive } from './archive-list.js'
+
+/** The list of archives in a root filesystem, and in the context of sealos. */
+const LIST = path.join('images', 'skopeo', 'tar.txt')
+const MAX_LIST_BYTES = 16 * 1024 * 1024
+const TOOL = 'cluster-build'
+
+/**
+ * Puts the images of the archives that `images/skopeo/tar.txt` lists into `registry/` of a root filesystem, one after the
+ * other. The list of the context comes before that of the new layers, which is a copy of it.
+ *
+ * @throws {ToolError} `IMAGE_LIST_INVALID`; `IMAGES_FAILED` for an archive that is missing or broken
+ */
+export async function bringListedArchives(
+  setup: Pick<ExecutorSetup, 'inform' | 'openChain'>,
+  action: ImagesAction,
+  target: string,
+): Promise<void> {
+  const chain = action.fresh.kind === 'chain' ? setup.openChain(action.fresh.lowers) : undefined
+  try {
+    const roots = [action.context, chain?.dir].filter(root => root !== undefined)
+    const root = roots.find(dir => isFile(path.join(dir, LIST)))
+    if (root === undefined) return
+    const archives = archiveList(listText(path.join(root, LIST)), LIST)
+    if (archives.length > 0) setup.inform(`${archives.length} archived images come into the registry`)
+    for (const archive of archives) await bring(archive, { root, action, target })
+  } finally {
+    chain?.close()
+  }
+}
+
+interface Place {
+  readonly root: string
+  readonly action: ImagesAction
+  readonly target: string
+}
+
+async function bring(
+  { transport, file, name }: ListedArchive,
+  { root, action, target }: Place,
+): Promise<void> {
+  const archive = path.join(root, path.dirname(LIST), file)
+  const { path: repository, tag = 'latest' } = parseNormalized(name)
+  const options = { store: action.store, tool: TOOL }
+  const choice = { platforms: [parsePlatform(action.platform)], keeps: 'nothing' as const }
+  try {
+    // A symlink could lead to a file of this machine.
+    if (!isFile(archive)) throw new ToolError('NOT_FOUND', `${file} is no regular file`)
+    const pulled = pullImages(nothing(), { ...options, references: [`${transport}:${archive}`], choice })
+    const place = `registry-fs:${path.join(target, 'registry')}:${repository}:${tag}`
+    for await (const record of putImages(pulled, { ...options, place }))
+      if (record.type === 'failed') throw new ToolError('IMAGE_INCOMPLETE', String(record.message))
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    const why = `${LIST}: the image ${name} of ${file} could not be brought into the registry: ${error.message}`
+    throw new ToolError('IMAGES_FAILED', why, { cause: error, status: error.status })
+  }
+}
+
+async function* nothing(): AsyncGenerator<AnyRecord, void, undefined> {}
+
+function isFile(file: string): boolean {
+  return fs.lstatSync(file, { throwIfNoEntry: false })?.isFile() === true
+}
+
+function listText(file: string): string {
+  return attempt(`read ${JSON.stringify(file)}`, () =>
+    readRegular(file, MAX_LIST_BYTES, { noFollow: true }).toString('utf8'),
+  )
+}
