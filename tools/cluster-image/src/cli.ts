@@ -5,7 +5,7 @@ import { FORMATS, textForm } from './text.js'
 
 runTool({
   name: 'cluster-image',
-  summary: 'inspect, save, load, merge and name cluster images of the store',
+  summary: 'inspect, check, compare, save, load, merge and name cluster images of the store',
   options: {
     format: {
       type: 'string',

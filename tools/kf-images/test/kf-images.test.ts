@@ -112,6 +112,13 @@ t.test('other paths', async t => {
   t.same((await run(['-'], { stdin, platform: 'arm64' })).records, [
     { type: 'reference', reference: 'x:1', file: '-', line: 1, foundIn: 'image', platform: 'linux/arm64' },
   ])
+  const quoted = Readable.from([Buffer.from(`image: 'x:1'\nimage: "y:1"\nimage: ''z:1''\n`)])
+  const found = (await run(['-'], { stdin: quoted, isSealer: true })).records
+  t.same(
+    found.map(({ reference }) => reference),
+    ['x:1', 'y:1'],
+    'sealer strips one pair of quotes',
+  )
 })
 
 t.test('charts in a chart, with its values', async t => {

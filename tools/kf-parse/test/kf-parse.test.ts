@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
-import { collect, type InstructionRecord, recordError } from '@pipelayer/records'
+import { type AnyRecord, collect, type InstructionRecord, recordError } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
 import t from 'tap'
-import { type KfParseOptions, kfParse } from '../src/index.js'
+import { EXPLANATION, type KfParseOptions, kfParse } from '../src/index.js'
 
 const NOTHING = { stdin: Readable.from([]) }
 
@@ -47,6 +47,9 @@ t.test('the dialect', async t => {
     { name: 'Kubefile', text: classic, dialect: 'kubefile', want: 'kubefile' },
     { name: 'Kubefile', text: classic, dialect: 'dockerfile', want: 'dockerfile' },
     { name: '-', text: newer, dialect: 'kubefile', want: 'kubefile' },
+    { name: 'Kubefile', text: 'FROM a\nUSER b', want: 'sealos' },
+    { name: 'Sealfile', text: classic, want: 'sealos' },
+    { name: 'K2', text: 'FROM a\nUSER b', dialect: 'sealos', want: 'sealos' },
   ]
   for (const { name, text, dialect, want } of rows) {
     const options = { stdin: Readable.from([Buffer.from(text)]), dialect, fileName: name }
@@ -58,6 +61,48 @@ t.test('the dialect', async t => {
     )
     t.match(list[0], { source: { file: name } })
   }
+})
+
+t.test('what is said of a dialect', async t => {
+  const said: string[] = []
+  const parse = (name: string, text: string, options: Partial<KfParseOptions> = {}): Promise<AnyRecord[]> => {
+    const stdin = Readable.from([Buffer.from(text)])
+    const warn = (message: string): void => void said.push(message)
+    return collect(kfParse('-', { stdin, fileName: name, warn, ...options })) as Promise<AnyRecord[]>
+  }
+  const [finding, ...rest] = await parse('x/Kubefile', 'FROM a\nCMD ["b c"]', { explainDialect: true })
+  const message = 'sealos: the JSON array of CMD is read as in a Dockerfile'
+  t.same(finding, {
+    type: 'finding',
+    rule: 'dialect',
+    severity: 'info',
+    message,
+    file: 'x/Kubefile',
+    line: 2,
+  })
+  t.same(rest, [], 'and no instructions')
+  t.equal(recordError(finding as AnyRecord), undefined, 'fits its schema')
+  t.equal(EXPLANATION.record(finding as AnyRecord), `x/Kubefile:2: ${message}\n`)
+  const [plain] = await parse('Kubefile', 'FROM a\nCOPY . .', { explainDialect: true })
+  t.match(EXPLANATION.record(plain as AnyRecord), /^Kubefile: kubefile-classic: it has nothing but FROM/)
+  t.match(await parse('K', 'FROM a', { explainDialect: true, dialect: 'sealos' }), [
+    { message: /command line/ },
+  ])
+  t.match(await parse('D', 'FROM a', { explainDialect: true }), [{ message: /^dockerfile: its name/ }])
+  t.same(said, [], 'nothing to warn of')
+  t.equal((await parse('K2', 'FROM scratch\nCOPY rootfs/* .')).length, 2)
+  t.match(said.splice(0), [/^K2 is read as a Dockerfile/])
+  await parse('K2', 'FROM scratch\nCOPY rootfs/* .', { dialect: 'dockerfile' })
+  t.same(said, [], 'the flag decides')
+  await parse('Kubefile', 'FROM kubernetes\nCOPY a b # c')
+  t.match(said, [/^Kubefile:2:1: "# c" behind COPY is ignored/])
+})
+
+t.test('long heredocs of a Kubefile of sealos', async t => {
+  const store = path.join(t.testdir(), 'store')
+  const stdin = Readable.from([Buffer.from('FROM a\nCOPY <<E /x\n1234567890\nE\n')])
+  const list = await collect(kfParse('-', { stdin, fileName: 'Kubefile', store, heredocLimit: 5 }))
+  t.match(list[1], { dialect: 'sealos', heredocs: [{ size: 11 }] })
 })
 
 t.test('a byte at a time', async t => {

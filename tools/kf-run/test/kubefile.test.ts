@@ -127,6 +127,9 @@ t.test('what the config of a classic image says', { skip }, async t => {
   t.match(config, { kind: 'Image', apiVersion: '', architecture: 'arm64', variant: 'v8', os: 'linux' })
   t.same(config.metadata.annotations, { 'sea.aliyun.com/ClusterFile': 'kind: Cluster\n' })
   t.same(config.spec.platform, { architecture: 'arm64', os: 'linux', variant: 'v8' })
+  t.same(config.config.Cmd, ['kubectl  apply', 'b'], 'where other programs look for commands')
+  const typed = await run(here, 'FROM scratch\nCMD a', '--type rootfs')
+  t.match([typed.status, typed.stderr], [2, /--type rootfs .* which says none/])
   const bare = await run(here, 'FROM scratch\nCMD a')
   t.match(bare.config.metadata.annotations['sea.aliyun.com/ClusterFile'], /name: my-cluster/, 'the default')
   here.file('Metadata2/Metadata', '{')
@@ -170,7 +173,7 @@ LAUNCH ["one", "two"]`
   t.same(JSON.parse(annotations['sealer.image.extension'] ?? ''), {
     buildClient: { sealerVersion: '', buildahVersion: '' },
     schemaVersion: 'v1alpha1',
-    type: 'app-installer',
+    type: 'kube-installer',
     applications: [
       { name: 'one', type: 'kube', launchfiles: ['a.yaml'], version: 'v1' },
       { name: 'two', type: 'shell', launchfiles: ['install.sh'], env: { K: 'v' }, version: 'v1' },
@@ -179,8 +182,88 @@ LAUNCH ["one", "two"]`
     env: { G: '1' },
     launch: { app_names: ['one', 'two'] },
   })
-  const bare = await run(here, 'FROM scratch\nCOPY sh x\nCMDS a')
-  t.match(JSON.stringify(bare.records), 'cmds', 'CMDS')
+  const bare = await run(here, 'FROM scratch\nCOPY sh x\nCMDS ["a b", "c"]', '--type app-installer')
+  const said = bare.records.find(record => record.type === 'config')?.manifestAnnotations as Record<
+    string,
+    string
+  >
+  t.match(JSON.parse(said['sealer.image.extension'] ?? ''), {
+    type: 'app-installer',
+    launch: { cmds: ['a b', 'c'] },
+  })
+  t.same(bare.config.config.Cmd, ['a b', 'c'], 'the commands stand in the config, too')
+  t.equal(done.config.config.Cmd, undefined, 'LAUNCH names applications, no commands')
+  const wrong = await run(here, 'FROM scratch\nLABEL a=b\nCMDS a', '--type rootfs')
+  t.match([wrong.status, wrong.stderr], [2, /--type rootfs .* whose types are kube-installer, app-installer/])
+})
+
+t.test('a Kubefile of sealos', { skip }, async t => {
+  const here = lab(t)
+  here.file('charts/web/Chart.yaml', 'name: web')
+  here.file('install.sh', 'i')
+  here.file('.dockerignore', 'charts/web/.git')
+  const text = `FROM scratch AS files
+COPY sh /bin/sh
+RUN echo built > /built
+FROM scratch
+ARG NAME=web
+ENV NAME=\${NAME:-"other"} OPTS=" \\
+--set a=b"
+LABEL sealos.io.type="application" init="init.sh \\$data"
+COPY --from=files /built opt/built
+COPY charts charts
+COPY registry ./registry
+COPY registry/ install.sh scripts/
+USER 1000
+WORKDIR /work
+CMD ["helm upgrade -i $(NAME) charts/web $(OPTS)", "echo $NAME"]`
+  const done = await run(here, text, '', undefined)
+  t.equal(done.status, 0, done.stderr)
+  t.match(done.config.config, {
+    Env: [/^PATH=/, 'NAME=web', /^OPTS= +--set a=b$/],
+    Labels: { 'sealos.io.type': 'application', init: 'init.sh $data' },
+    User: '1000',
+    WorkingDir: '/work',
+    Cmd: ['helm upgrade -i $(NAME) charts/web $(OPTS)', 'echo $NAME'],
+  })
+  t.equal(done.config.kind, undefined, 'it is no image of sealer')
+  t.notOk(done.records.find(record => record.type === 'config')?.manifestAnnotations)
+  const added = done.snapshots.flatMap(snapshot => changes(snapshot).map(line => line.split(' ')[1]))
+  for (const name of ['opt/built', 'charts/web/Chart.yaml', 'scripts/install.sh', 'work'])
+    t.ok(added.includes(name), name)
+  t.notOk(
+    added.some(name => name?.includes('registry')),
+    'a folder that only sealos build would make',
+  )
+  here.file('registry/docker/x', 'x')
+  const copied = await run(here, 'FROM scratch\nCOPY registry registry\nCMD ["a"]')
+  t.ok(names(copied).includes('add registry/docker/x file'), 'a folder that is there is copied')
+  const shell = await run(here, 'FROM scratch\nCOPY install.sh install.sh\nCMD bash install.sh')
+  t.same(
+    shell.config.config.Cmd,
+    ['/bin/sh', '-c', 'bash install.sh'],
+    'sealos takes the text out of the shell form',
+  )
+  const stage = await run(here, text, '--target files', undefined)
+  t.equal(stage.config.config.Cmd, undefined, '--target takes a stage')
+  const typed = await run(here, 'FROM scratch\nUSER 0', '--type rootfs')
+  t.same(typed.config.config.Labels, { 'sealos.io.type': 'rootfs', 'sealos.io.version': 'v1beta1' })
+  const own = await run(here, 'FROM scratch\nLABEL sealos.io.version=v1beta2\nUSER 0', '--type rootfs')
+  t.same(own.config.config.Labels, { 'sealos.io.type': 'rootfs', 'sealos.io.version': 'v1beta2' })
+  const rows: readonly [text: string, args: string, status: number, message: RegExp][] = [
+    [
+      'FROM scratch\nUSER 0',
+      '--type kube-installer',
+      2,
+      /--type kube-installer .* rootfs, application, patch/,
+    ],
+    ['FROM scratch\nUSER 0', '--target none', 1, /--target none/],
+    ['FROM scratch\nCOPY gone x\nUSER 0', '', 1, /Kubefile:2: .*"\/gone": not found/],
+  ]
+  for (const [text, args, status, message] of rows) {
+    const failed = await run(here, text, args)
+    t.match([failed.status, failed.stderr], [status, message])
+  }
 })
 
 t.test('streams that kf-parse does not write', { skip }, async t => {
