@@ -46,26 +46,28 @@ interface Place {
   readonly target: string
 }
 
-async function bring(
-  { transport, file, name }: ListedArchive,
-  { root, action, target }: Place,
-): Promise<void> {
+async function bring(listed: ListedArchive, { root, action, target }: Place): Promise<void> {
+  const { transport, file, name } = listed
   const archive = path.join(root, path.dirname(LIST), file)
+  // A symlink could lead to a file of this machine.
+  if (!isFile(archive)) throw failure(listed, `${file} is no regular file`)
   const { path: repository, tag = 'latest' } = parseNormalized(name)
   const options = { store: action.store, tool: TOOL }
   const choice = { platforms: [parsePlatform(action.platform)], keeps: 'nothing' as const }
+  const place = `registry-fs:${path.join(target, 'registry')}:${repository}:${tag}`
   try {
-    // A symlink could lead to a file of this machine.
-    if (!isFile(archive)) throw new ToolError('NOT_FOUND', `${file} is no regular file`)
     const pulled = pullImages(nothing(), { ...options, references: [`${transport}:${archive}`], choice })
-    const place = `registry-fs:${path.join(target, 'registry')}:${repository}:${tag}`
     for await (const record of putImages(pulled, { ...options, place }))
-      if (record.type === 'failed') throw new ToolError('IMAGE_INCOMPLETE', String(record.message))
+      if (record.type === 'failed') throw failure(listed, String(record.message))
   } catch (error) {
-    if (!(error instanceof ToolError)) throw error
-    const why = `${LIST}: the image ${name} of ${file} could not be brought into the registry: ${error.message}`
-    throw new ToolError('IMAGES_FAILED', why, { cause: error, status: error.status })
+    if (!(error instanceof ToolError) || error.code === 'IMAGES_FAILED') throw error
+    throw failure(listed, error.message, error)
   }
+}
+
+function failure({ file, name }: ListedArchive, why: string, cause?: ToolError): ToolError {
+  const message = `${LIST}: the image ${name} of ${file} could not be brought into the registry: ${why}`
+  return new ToolError('IMAGES_FAILED', message, { cause, status: cause?.status ?? 1 })
 }
 
 async function* nothing(): AsyncGenerator<AnyRecord, void, undefined> {}

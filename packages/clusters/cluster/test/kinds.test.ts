@@ -2,17 +2,9 @@
 import { ToolError } from '@pipelayer/errors'
 import type { Descriptor } from '@pipelayer/oci'
 import t from 'tap'
-import {
-  commandsOf,
-  documentOf,
-  kindOf,
-  type LayeredImage,
-  mergeImages,
-  mountOf,
-  sealosFaults,
-  typeOf,
-} from '../src/index.js'
+import { commandsOf, documentOf, kindOf, mergeImages, mountOf, sealosFaults, typeOf } from '../src/index.js'
 import { extensionOf } from '../src/kind.js'
+import type { LayeredImage } from '../src/merge-images.js'
 
 const EXTENSION = 'sealer.image.extension'
 const platform = { os: 'linux', architecture: 'amd64' }

@@ -47,15 +47,15 @@ type Finder = (list: readonly Statement[]) => DialectReason | undefined
 
 /** The rows of the table above behind those of words, in order. */
 const FINDERS: readonly Finder[] = [
-  list => found(list, 'LABEL', SEALOS_LABEL, { dialect: 'sealos', reason: 'sealos reads the label $' }),
-  list => found(list, 'LABEL', SEALER_LABEL, { dialect: 'kubefile', reason: 'sealer 0.9 has the label $' }),
-  list => found(list, 'LABEL', ROOTFS_LABEL, { dialect: 'sealos', reason: 'sealos reads the label $' }),
-  list => found(list, 'MAINTAINER', SEALOS_PEOPLE, { dialect: 'sealos', reason: 'the maintainer is $' }),
-  list => found(list, 'FROM', SEALOS_BASE, { dialect: 'sealos', reason: 'the base is one of sealos' }),
-  list => sealerBase(list),
-  list => severalCommands(list),
-  list => plainDockerfile(list),
-  list => ownName(list),
+  matching('LABEL', SEALOS_LABEL, { dialect: 'sealos', reason: 'sealos reads the label $' }),
+  matching('LABEL', SEALER_LABEL, { dialect: 'kubefile', reason: 'sealer 0.9 has the label $' }),
+  matching('LABEL', ROOTFS_LABEL, { dialect: 'sealos', reason: 'sealos reads the label $' }),
+  matching('MAINTAINER', SEALOS_PEOPLE, { dialect: 'sealos', reason: 'the maintainer is $' }),
+  matching('FROM', SEALOS_BASE, { dialect: 'sealos', reason: 'the base is one of sealos' }),
+  sealerBase,
+  severalCommands,
+  plainDockerfile,
+  ownName,
 ]
 
 const NOTHING: DialectReason = {
@@ -115,19 +115,20 @@ function wordReason({ name, line }: Statement, dialect: Dialect, why: string): D
   return { dialect, line, reason: `${name} is ${why}` }
 }
 
-/** The first line of a keyword whose text matches. `$` in the reason stands for what matched. */
-function found(
-  list: readonly Statement[],
+/** Finds the first line of a keyword whose text matches. `$` in the reason stands for what matched. */
+function matching(
   name: string,
   pattern: RegExp,
   { dialect, reason }: Pick<DialectReason, 'dialect' | 'reason'>,
-): DialectReason | undefined {
-  for (const one of list) {
-    const match = one.name === name ? pattern.exec(one.text) : null
-    if (match !== null)
-      return { dialect, line: one.line, reason: reason.replace('$', () => match[1] ?? match[0]) }
+): Finder {
+  return list => {
+    for (const one of list) {
+      const match = one.name === name ? pattern.exec(one.text) : null
+      if (match !== null)
+        return { dialect, line: one.line, reason: reason.replace('$', () => match[1] ?? match[0]) }
+    }
+    return undefined
   }
-  return undefined
 }
 
 function sealerBase(list: readonly Statement[]): DialectReason | undefined {

@@ -20,7 +20,6 @@ export {
   IMAGE_TYPES,
   SEALER_TYPES,
   SEALOS_TYPE,
-  SEALOS_TYPES,
   SEALOS_VERSION,
   SEALOS_VERSIONS,
 } from './image-type.js'
