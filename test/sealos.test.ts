@@ -145,3 +145,69 @@ COPY . .
   const checked = await place.run('cluster-image check root-amd64 --format yaml')
   t.match(checked.stdout, /cri is missing/, 'what a whole root filesystem has besides')
 })
+
+t.test('dialects, types and bases', { skip: need('root', 'jq') }, async t => {
+  const place = lab(t, { SOURCE_DATE_EPOCH: '1' })
+  place.write({
+    'ctx/rootfs/etc/a': 'a',
+    'ctx/etc/Clusterfile': 'kind: Cluster\nmetadata: {name: theirs}\n',
+    'ctx/Kubefile': 'FROM scratch\nCOPY etc .\nCMD kubectl first\n',
+    'ctx/K2': 'FROM scratch\nCOPY rootfs/* .\n',
+    'ctx/newer.kubefile': 'FROM base:1\nLABEL a=b\nCMDS ["kubectl second"]\n',
+    'ctx/app.kubefile': 'FROM base:1\nUSER 0\nCMD ["kubectl third"]\n',
+    'ctx/mixed.kubefile': 'FROM base:1\nUSER 0\nLAUNCH a\n',
+    'ctx/more.kubefile': 'FROM base:1\nCMD kubectl second\n',
+  })
+  const build = (name: string, args: string) => place.run(`kf-build -q --no-images -t ${name} ${args} ctx`)
+  t.equal((await build('base:1', '')).status, 0)
+  const flat = await build('k2:1', '-f ctx/K2')
+  t.equal(flat.status, 0)
+  t.match(
+    flat.stderr,
+    /kf-parse: .*K2 is read as a Dockerfile, for its name, but line 2 .*--dialect kubefile-classic/,
+  )
+  const told = await build('k2:2', '-f ctx/K2 --dialect sealer')
+  t.equal(told.stderr, '', 'the flag decides, without a word')
+  for (const [name, file] of [
+    ['k2:1', 'a'],
+    ['k2:2', 'etc/a'],
+  ]) {
+    await place.good(`img-pull store:${name} | untar ${name?.replace(':', '-')}`)
+    t.ok(fs.existsSync(place.path(name?.replace(':', '-') ?? '', file ?? '')), `${name}: ${file}`)
+  }
+  for (const name of ['newer', 'app', 'more'])
+    t.equal((await build(`${name}:1`, `-f ctx/${name}.kubefile`)).status, 0, name)
+  const shown = await place.good('cluster-image inspect base:1 more:1 newer:1 app:1 | head -n -1')
+  const [base, more, newer, app] = shown.stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  t.match(base, { dialect: 'kubefile-classic', cmd: ['kubectl first'] })
+  t.match(more, { dialect: 'kubefile-classic', cmd: ['kubectl first', 'kubectl second'] })
+  t.match(newer, { dialect: 'kubefile', imageType: 'kube-installer', cmd: ['kubectl second'] })
+  t.match(app, { dialect: 'sealos', imageType: 'application', cmd: ['kubectl third'] })
+  for (const one of [newer, app]) {
+    t.notMatch(one.document.metadata.name, /base/, 'not the name of the base')
+    t.equal(
+      one.document.metadata.annotations?.['sea.aliyun.com/ClusterFile'],
+      undefined,
+      'nor its Clusterfile',
+    )
+    t.notMatch(JSON.stringify(one.document), /kubectl first/, 'nor its commands')
+  }
+  const mixed = await build('mixed:1', '-f ctx/mixed.kubefile')
+  t.equal(mixed.status, 1)
+  t.match(mixed.stderr, /mixed\.kubefile:3:1: LAUNCH is of sealer 0\.9, and USER in line 2 is of sealos/)
+  t.equal((await build('typed:1', '-f ctx/app.kubefile --type patch')).status, 0)
+  const diff = await place.good('cluster-image diff app:1 typed:1 | head -n -1')
+  const lines = diff.stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  t.match(lines, [
+    { what: 'name' },
+    { what: 'type', before: 'application', after: 'patch' },
+    { what: 'label', name: 'sealos.io.type', after: 'patch' },
+  ])
+  t.equal(lines.length, 3)
+})
