@@ -5,7 +5,7 @@
  * @module
  */
 
-import { bringImages as bring } from '@pipelayer/cluster-build'
+import { bringAllImages as bring } from '@pipelayer/cluster-build'
 import { ToolError } from '@pipelayer/errors'
 
 /**

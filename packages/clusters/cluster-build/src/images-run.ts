@@ -9,7 +9,6 @@ import type { AnyRecord } from '@pipelayer/records'
 import { type CredentialSource, lookUp } from '@pipelayer/registry'
 import type { ImagesAction } from '@pipelayer/steps'
 import { findHelm, imageReferences, type RegistryLogin, scan } from '@pipelayer/workload-images'
-import { bringListedArchives } from './listed-archives.js'
 
 /** The parts of the executor that are needed here: access to its chains, and its messages. */
 type Surroundings = Pick<ExecutorSetup, 'env' | 'warn' | 'inform' | 'openChain'>
@@ -34,11 +33,9 @@ interface Found {
  * the folder as they come, so the memory is that of {@link pullImages} and {@link putImages}, and the list of
  * references. A build that is stopped ends the executor.
  *
- * @throws {ToolError} `IMAGES_FAILED` if images cannot be found or fetched: it names all of them; those of
- * {@link bringListedArchives}
+ * @throws {ToolError} `IMAGES_FAILED` if images cannot be found or fetched: it names all of them
  */
 export async function bringImages(setup: Surroundings, action: ImagesAction, target: string): Promise<void> {
-  await bringListedArchives(setup, action, target)
   const { references, logins } = await findImages(setup, action)
   if (references.length === 0) return
   setup.inform(`${references.length} container images come into the registry`)

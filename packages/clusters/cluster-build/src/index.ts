@@ -4,9 +4,9 @@
  * @module
  */
 
+export { bringAllImages } from './bring-images.js'
 export { ClassicBuilder } from './classic-dialect.js'
 export type { ClusterRequest, ClusterSources } from './cluster-request.js'
-export { bringImages } from './images-run.js'
 export { classicPlan, kubefileRecords } from './kubefile-plan.js'
 export { NewerBuilder } from './newer-dialect.js'
 export { SealosBuilder, sealosPlan } from './sealos-dialect.js'

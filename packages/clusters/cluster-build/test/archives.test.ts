@@ -6,7 +6,7 @@ import type { BaseImage } from '@pipelayer/planning'
 import { tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { archiveList } from '../src/archive-list.js'
-import { bringImages } from '../src/images-run.js'
+import { bringAllImages } from '../src/bring-images.js'
 import { baseCommands, withoutClassic } from '../src/sealer-base.js'
 
 t.test('lists of archives', async t => {
@@ -85,7 +85,7 @@ t.test('archives come into the registry under the names of the list', async t =>
   fs.mkdirSync(target)
   const said: string[] = []
   const bring = (from?: string): Promise<void> =>
-    bringImages(
+    bringAllImages(
       {
         env: {},
         warn: message => void said.push(message),
