@@ -5,6 +5,7 @@
  * @module
  */
 
+export { HOST_OPTIONS, SSH_OPTIONS } from './cluster-options.js'
 export { CONFIG_OPTIONS, type ConfigArgs } from './config-options.js'
 export { type Args, type CommandHelp, type OptionTable, storeOption } from './options.js'
 export { printable } from './printable.js'

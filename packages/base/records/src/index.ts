@@ -5,6 +5,15 @@
  */
 
 export { changesDigest } from './changes-digest.js'
+export type {
+  HostAction,
+  HostCommand,
+  HostFacts,
+  HostRecord,
+  OperationRecord,
+  OutcomeRecord,
+  PlacedLayer,
+} from './cluster-types.js'
 export { nameFields, nameOf, showName } from './fields.js'
 export { type LogLine, logWriter } from './log.js'
 export { checkRecord, recordError } from './parse.js'

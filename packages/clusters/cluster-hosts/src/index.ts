@@ -1,0 +1,10 @@
+/**
+ * The hosts of a cluster, reached by ssh: what they are, what is done on them, what they remember of it.
+ *
+ * @module
+ */
+
+export { type ClusterArgs, clusterOf, sshOptionsOf } from './command-line.js'
+export { type ExecuteOptions, execute } from './execute.js'
+export { askFacts } from './facts.js'
+export { Connections, type SshOptions, type SshTarget } from './ssh.js'
