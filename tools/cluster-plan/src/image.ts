@@ -4,7 +4,7 @@
  * @module
  */
 
-import { documentOf, isCluster } from '@pipelayer/cluster'
+import { commandsOf } from '@pipelayer/cluster'
 import type { PlannedImage } from '@pipelayer/cluster-operations'
 import { type Plugin, parsePlugins, parseVariables } from '@pipelayer/clusterfile'
 import { ToolError } from '@pipelayer/errors'
@@ -23,7 +23,6 @@ const MAX_TEXT = 1024 * 1024
 const MAX_TEXTS = 64 * 1024 * 1024
 /** What one image may unpack to, so that a small hostile layer cannot hold a plan up for ever. */
 const LIMITS = { maxBytes: 2 ** 40, maxRatio: 200, ratioFromBytes: 2 ** 30 }
-const EXTENSION = 'sealer.image.extension'
 
 export interface ImageOptions extends RemoteOptions {
   /** The folder of the store. */
@@ -66,7 +65,7 @@ export async function readClusterImage(options: ImageOptions): Promise<PlannedIm
       layers,
       files: tree.files,
       paths: tree.paths,
-      commands: commandsOf(config, { annotations: read.manifest.annotations, name }),
+      commands: commandsOf({ config }),
       variables: parseVariables(environmentOf(config).filter(text => !text.startsWith('PATH='))),
     }
   } finally {
@@ -83,35 +82,6 @@ function environmentOf(config: JsonObject): readonly string[] {
 export function pluginsOf({ files }: PlannedImage): readonly Plugin[] {
   const names = [...files.keys()].filter(path => path.startsWith('plugins/')).sort()
   return names.flatMap(path => parsePlugins(files.get(path) ?? '', path))
-}
-
-/** What an image runs on a cluster that stands. */
-function commandsOf(
-  config: JsonObject,
-  {
-    annotations,
-    name,
-  }: { readonly annotations: Readonly<Record<string, string>> | undefined; readonly name: string },
-): readonly string[] {
-  const launched = launchOf(annotations?.[EXTENSION])
-  if (launched !== undefined) return launched
-  const steps = isCluster({ config, annotations })
-    ? (documentOf({ config, annotations, name }).spec.layers ?? [])
-    : []
-  const commands = steps.filter(({ type }) => type === 'CMD').map(({ value = '' }) => value)
-  if (commands.length > 0) return commands
-  const { Cmd } = isObject(config.config) ? config.config : {}
-  return Array.isArray(Cmd) && Cmd.length > 0 ? [Cmd.map(String).join(' ')] : []
-}
-
-function launchOf(text: string | undefined): readonly string[] | undefined {
-  if (text === undefined) return undefined
-  try {
-    const { launch } = JSON.parse(text) as { readonly launch?: { readonly cmds?: unknown } }
-    return Array.isArray(launch?.cmds) ? launch.cmds.map(String) : undefined
-  } catch {
-    return undefined
-  }
 }
 
 interface Tree {
