@@ -62,7 +62,7 @@ export function shownIn({ wish, upper, work }: MountPlaces): Omit<MountDirs, 'ta
   const { lowers } = wish
   if (lowers === undefined) return undefined
   if (upper === undefined || work === undefined) return { lowers }
-  return { lowers, upper: wish.upper ?? upper.dir, work: wish.work ?? `${wish.upper}.work` }
+  return { lowers, upper: wish.upper ?? upper.dir, work: wish.work ?? work.dir }
 }
 
 function realDir(what: string, name: string): string {

@@ -68,7 +68,8 @@ t.test('a directory that was there stays, and one lower is enough', needsRoot, a
   await kit.mount('m', 'a')
   t.same(kit.names('m'), ['f'])
   await kit.unmount('m')
-  await kit.mount('m', 'a', { upper: 'new' })
+  await kit.mount('m', 'a', { upper: 'new/' })
+  t.match(await kit.list(), [{ work: kit.path('new.work') }], 'a slash at the end of a name is nothing')
   t.equal(fs.statSync(kit.path('m')).mode & 0o777, 0o711, 'a new one gets that of the lower')
   await kit.unmount('m')
   t.same(

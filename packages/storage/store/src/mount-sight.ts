@@ -45,15 +45,17 @@ export class MountSight {
     if (note.maker.pid !== undefined) return isOrphan(name) ? 'gone' : 'private'
     if (note.row === undefined && !isOrphan(name)) return 'mounting'
     if (note.maker.namespace === this.namespace && this.rowOf(note) !== undefined) return 'mounted'
-    return this.#isElsewhere(note) ? 'elsewhere' : 'gone'
+    return this.#isElsewhere(name, note) ? 'elsewhere' : 'gone'
   }
 
-  // Where another container made the mount, nothing tells whether it is still there, so it counts as used.
-  #isElsewhere({ row, maker: { namespace } }: MountNote): boolean {
+  // The processes of another container are not seen here. Nothing tells then whether a mount that was made there is still
+  // there, so it counts as used. The processes of this pid namespace are seen, and with them what they have mounted.
+  #isElsewhere(name: string, { row, maker: { namespace } }: MountNote): boolean {
     this.#others ??= otherNamespaces(this.namespace)
     if (row === undefined) return false
     if (this.#others.devices.has(row.device)) return true
-    if (namespace !== this.namespace && !this.#others.namespaces.has(namespace)) return true
+    const isSeen = namespace === this.namespace || this.#others.namespaces.has(namespace)
+    if (!isSeen && !isOrphan(name)) return true
     return otherProcesses().some(pid => usesMount(pid, row))
   }
 }

@@ -43,6 +43,7 @@ t.test('states of mounts', async t => {
   t.equal(stateOf({ pid: process.pid }, ended), 'gone', 'the process of its command has ended')
   t.equal(stateOf({ row }), 'gone', 'it was mounted, and is no more')
   t.equal(stateOf({ row, namespace: 'mnt:[1]' }), 'elsewhere', 'a container made it, which is not seen here')
+  t.equal(stateOf({ row, namespace: 'mnt:[1]' }, ended), 'gone', 'that namespace was here, and has ended')
   t.equal(stateOf({ boot: 'another' }), 'gone')
   t.equal(stateOf({ boot: 'another', pid: process.pid }), 'gone')
   journal.forget(entry)
