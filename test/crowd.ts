@@ -117,12 +117,14 @@ export class Crowd {
   async #run(operation: Operation, { isSafe = false } = {}): Promise<void> {
     const { kind, command, adds = [], removes } = operation
     const started = Date.now()
-    const pipe = this.#place.start(command)
+    const pipe = this.#place.start(command, { timeoutMs: 600_000 })
     const shot = isSafe ? undefined : this.#aim(pipe.pid, kind)
     const { statuses, stdout, stderr, timedOut } = await pipe.done
     shot?.cancel()
-    const isDone = statuses.every(status => status === 0 || (kind === 'gc' && GC_STATUSES.includes(status)))
-    if (statuses.length > 0 && isDone) {
+    const isGood = statuses.every(status => status === 0 || (kind === 'gc' && GC_STATUSES.includes(status)))
+    // One that was killed after it had removed the name cannot remove it again.
+    const isGone = removes !== undefined && !this.#place.tags().includes(removes)
+    if ((statuses.length > 0 && isGood) || isGone) {
       this.#usualMs.set(kind, this.#usual(kind) * 0.7 + (Date.now() - started) * 0.3)
       for (const { name, digest } of adds) this.names.set(name, digest)
       if (removes !== undefined) this.names.delete(removes)
