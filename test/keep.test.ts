@@ -16,6 +16,8 @@ t.test('an image without a name goes, and no other', async t => {
   const place = await withImages(t, 2)
   await place.good('img-import < 0.tar')
   await place.good('img-import < 1.tar')
+  const usage = (await place.good('img-du')).records()
+  const own = usage.find(({ reference }) => reference === `${NAME}:0`)?.own
   unname(place, `${NAME}:0`)
   const young = await place.good('img-gc')
   t.same(
@@ -35,6 +37,7 @@ t.test('an image without a name goes, and no other', async t => {
   const total = (records: Record<string, unknown>[]): number =>
     Number(records.find(({ kind }) => kind === 'total')?.size)
   const freed = garbage.reduce((sum, { size }) => sum + Number(size), 0)
+  t.equal(freed, own, 'as much as no other image needs')
   const after = (await place.good('img-du')).records()
   t.equal(total(before.records()) - total(after), freed, 'img-du tells that this became free')
   const du = spawnSync('du', ['-s', '--block-size=1', place.store], { encoding: 'utf8' }).stdout
