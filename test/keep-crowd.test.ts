@@ -151,7 +151,7 @@ const taken = new Set<string>()
 
 /** The bytes of the store that are neither blobs that images need, nor the index, nor the folders themselves. */
 async function leftOver(place: Lab): Promise<{ readonly left: number; readonly referenced: number }> {
-  const usage = (await place.good('img-du')).records()
+  const usage = (await place.good('img-du')).records().filter(({ type }) => type === 'usage')
   const size = (kinds: (kind: unknown) => boolean): number =>
     usage.filter(({ kind }) => kinds(kind)).reduce((sum, record) => sum + Number(record.size), 0)
   const partial = place.path('store/blobs/.partial')
