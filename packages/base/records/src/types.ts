@@ -128,9 +128,21 @@ export interface ReferenceRecord extends AnyRecord {
   readonly file?: string
   readonly line?: number
   /** Which kind of text in the file names it. */
-  readonly foundIn?: 'container' | 'image' | 'line' | 'list' | 'chart' | 'values' | 'template'
-  /** The chart that names it was not rendered: the text may be no reference, and other references may be missing. */
+  readonly foundIn?:
+    | 'container'
+    | 'image'
+    | 'line'
+    | 'list'
+    | 'chart'
+    | 'values'
+    | 'template'
+    | 'argument'
+    | 'environment'
+    | 'config'
+  /** No field says that it is an image, or its chart was not rendered: it may be wrong, and others may be missing. */
   readonly guess?: true
+  /** On request: the rule by which it was found. */
+  readonly why?: string
 }
 
 /** A cluster image in the store. Made by cluster-image. */
