@@ -55,7 +55,7 @@ const chart: Adapter = ({ in: input, want, dir = '' }, context) => {
   })
   const templates = fs
     .readdirSync(path.join(root, 'templates'), { recursive: true, encoding: 'utf8' })
-    .filter(name => /\.ya?ml$/.test(name))
+    .filter(name => /\.(?:ya?ml|tpl)$/.test(name))
     .map(name => file(path.join('templates', name)))
   const found = guessedImages({ chart: file('Chart.yaml'), values: file('values.yaml'), templates })
   const full = (text: string): string => formatReference(withDefaultTag(parseNormalized(text)))

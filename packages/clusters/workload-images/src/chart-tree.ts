@@ -2,18 +2,22 @@
  * Finds the subcharts of a chart, each with the values that it is rendered with.
  *
  * A chart below `charts/` has its own values. The values that the chart above gives it under its name or alias override
- * them, and so does the `global` of the chart above. A dependency whose condition is false is left out.
+ * them, and so does the `global` of the chart above. A dependency whose condition or tags are false is left out, and one
+ * that is listed and not there is warned of.
  *
- * Spec: Helm, https://helm.sh/docs/chart_template_guide/subcharts_and_globals/ and /topics/charts/, "Chart
- * dependencies"; tags and import-values are not read
+ * Spec: Helm, https://helm.sh/docs/chart_template_guide/subcharts_and_globals/; import-values are not read
  *
  * @module
  */
 
 import { ToolError } from '@pipelayer/errors'
+import type { Value } from '@pipelayer/go-template'
 import type { YAMLNode } from '@pipelayer/yaml'
-import { type ChartFile, chartImages, firstDocument } from './chart.js'
-import { child, textOf } from './chart-values.js'
+import { chartImages, firstDocument } from './chart.js'
+import { toTable } from './chart-context.js'
+import { type ChartFile, ChartTemplates, type ChartWarning } from './chart-templates.js'
+import { type Dependency, dependenciesOf, isLeftOut } from './dependencies.js'
+import { child, textOf } from './fields.js'
 import type { FoundImage } from './found.js'
 import { type FiledNode, merged } from './merge-values.js'
 
@@ -22,10 +26,15 @@ const MAX_DEPTH = 10
 /** How many charts a chart may have in all. Aliases can make many from one. */
 const MAX_CHARTS = 200
 
-/** The file of a chart by its path below the chart's folder: `charts/a/values.yaml`. */
+/** The files of a chart by their paths below the chart's folder, such as `charts/a/values.yaml`. */
 export interface ChartTexts {
   readonly names: readonly string[]
   file(name: string): ChartFile | undefined
+}
+
+export interface ChartFindings {
+  readonly found: readonly FoundImage[]
+  readonly warnings: readonly ChartWarning[]
 }
 
 /**
@@ -34,9 +43,19 @@ export interface ChartTexts {
  * @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE`, `CHART_INVALID` for charts nested deeper than ten levels or more
  *   than 200 of them
  */
-export function chartTreeImages(texts: ChartTexts): readonly FoundImage[] {
+export function chartTreeImages(texts: ChartTexts): ChartFindings {
   const tree = new ChartTree(texts)
-  return tree.images({ root: '', given: undefined, depth: 0 })
+  const found = tree.images({ root: '', given: undefined, depth: 0 })
+  return { found, warnings: tree.warnings }
+}
+
+/**
+ * Says which dependencies of a chart are listed and not there. Helm does not render such a chart.
+ *
+ * @throws ToolError as {@link chartTreeImages}
+ */
+export function missingDependencies(texts: ChartTexts): readonly ChartWarning[] {
+  return new ChartTree(texts).missing('')
 }
 
 interface One {
@@ -47,9 +66,19 @@ interface One {
   readonly depth: number
 }
 
+/** A subchart, and how the chart above uses it. */
+interface Held extends Pick<Dependency, 'condition' | 'tags'> {
+  readonly root: string
+  /** The key under which the chart above gives it values. */
+  readonly key: string
+}
+
 class ChartTree {
+  readonly warnings: ChartWarning[] = []
   readonly #texts: ChartTexts
   readonly #documents = new Map<string, YAMLNode | undefined>()
+  #templates: ChartTemplates | undefined
+  #top: YAMLNode | undefined
   #count = 0
 
   constructor(texts: ChartTexts) {
@@ -66,13 +95,43 @@ class ChartTree {
       )
     const description = this.#document(`${root}Chart.yaml`, file)
     const values = merged(this.#own(`${root}values.yaml`), given)
-    const held = this.#held(root, description)
+    if (depth === 0) this.#top = values?.node
+    const held = this.#held(root)
+    const known = { values: values?.node, top: this.#top }
+    const used = held.filter(one => !isLeftOut(one, known))
+    const inside = used.flatMap(one => {
+      return this.images({ root: one.root, given: givenTo(values, one.key), depth: depth + 1 })
+    })
+    this.#warn(this.missing(root))
+    const isLibrary = textOf(child(description, 'type')) === 'library'
+    const templates = isLibrary ? [] : this.#filesBelow(`${root}templates/`)
     const below = new Set(held.map(one => one.key))
-    const own = chartImages({ description, values, below, templates: this.#templates(root) })
-    const inside = held
-      .filter(one => !isOff(values?.node, one.condition))
-      .flatMap(one => this.images({ root: one.root, given: givenTo(values, one.key), depth: depth + 1 }))
-    return [...own, ...inside]
+    const table = this.#tableOf(values, { used, depth })
+    this.#templates ??= new ChartTemplates(this.#inOrder())
+    const { found, warnings } = chartImages({ description, values, below, table, templates }, this.#templates)
+    this.#warn(warnings)
+    return [...found, ...inside]
+  }
+
+  missing(root: string): readonly ChartWarning[] {
+    const names = new Set(this.#roots(root).map(below => this.#nameOf(below)))
+    const chart = this.#nameOf(root)
+    return this.#listed(root)
+      .filter(({ name }) => name !== '' && !names.has(name))
+      .map(({ name, line, file }) => ({
+        code: 'CHART_INCOMPLETE',
+        message: `${file}:${line}: ${name}, on which the chart ${chart} depends, is not in its charts/: its images are missing; "helm dependency build" brings it`,
+      }))
+  }
+
+  /** A chart that is used twice is warned of once. */
+  #warn(warnings: readonly ChartWarning[]): void {
+    const known = new Set(this.warnings.map(({ message }) => message))
+    this.warnings.push(...warnings.filter(({ message }) => !known.has(message)))
+  }
+
+  #nameOf(root: string): string {
+    return textOf(child(this.#own(`${root}Chart.yaml`)?.node, 'name'))
   }
 
   #own(name: string): FiledNode | undefined {
@@ -87,22 +146,48 @@ class ChartTree {
     return this.#documents.get(name)
   }
 
-  #templates(root: string): readonly ChartFile[] {
-    const names = this.#texts.names.filter(name => name.startsWith(`${root}templates/`))
-    return names.flatMap(name => this.#texts.file(name) ?? [])
+  /** The values as templates see them: those of a subchart stand under its key, with its own defaults. */
+  #tableOf(
+    values: FiledNode | undefined,
+    { used, depth }: { readonly used: readonly Held[]; readonly depth: number },
+  ): ReadonlyMap<string, Value> {
+    const table = toTable(values?.node)
+    for (const { root, key } of used)
+      table.set(key, toTable(merged(this.#own(`${root}values.yaml`), givenTo(values, key))?.node))
+    if (depth > 0 && table.get('global') === undefined) table.set('global', new Map())
+    return table
   }
 
-  /**
-   * The subcharts of a chart, as often as it lists them; one that it does not list counts once. Charts of
-   * apiVersion v1 list them in requirements.yaml.
-   */
-  #held(root: string, description: YAMLNode | undefined): readonly Held[] {
-    const all = [...dependencies(description), ...dependencies(this.#own(`${root}requirements.yaml`)?.node)]
+  #filesBelow(folder: string): readonly ChartFile[] {
+    return this.#texts.names
+      .filter(name => name.startsWith(folder))
+      .flatMap(name => this.#texts.file(name) ?? [])
+  }
+
+  /** All templates in the order of helm, which reads the deepest first, so that those of the chart above win. */
+  #inOrder(): readonly ChartFile[] {
+    const depthOf = (name: string): number => name.split('/').length
+    const names = this.#texts.names.filter(name => /(?:^|\/)templates\//.test(name))
+    const sorted = names.toSorted((a, b) => depthOf(b) - depthOf(a))
+    return sorted.flatMap(name => this.#texts.file(name) ?? [])
+  }
+
+  /** The dependencies that a chart lists. Charts of apiVersion v1 list them in requirements.yaml. */
+  #listed(root: string): readonly (Dependency & { readonly file: string })[] {
+    return ['Chart.yaml', 'requirements.yaml'].flatMap(name => {
+      const own = this.#own(`${root}${name}`)
+      return own === undefined ? [] : dependenciesOf(own.node).map(one => ({ ...one, file: own.file }))
+    })
+  }
+
+  /** The subcharts of a chart, as often as it lists them; one that it does not list counts once. */
+  #held(root: string): readonly Held[] {
+    const all = this.#listed(root)
     return this.#roots(root).flatMap((below): Held[] => {
-      const name = textOf(child(this.#own(`${below}Chart.yaml`)?.node, 'name'))
+      const name = this.#nameOf(below)
       const uses = all.filter(one => one.name === name)
-      if (uses.length === 0) return [{ root: below, key: name, condition: '' }]
-      return uses.map(use => ({ root: below, key: use.alias || name, condition: use.condition }))
+      if (uses.length === 0) return [{ root: below, key: name, condition: '', tags: [] }]
+      return uses.map(({ alias, ...use }) => ({ ...use, root: below, key: alias || name }))
     })
   }
 
@@ -113,45 +198,6 @@ class ChartTree {
     })
     return [...new Set(folders)]
   }
-}
-
-interface Held {
-  readonly root: string
-  /** The key under which the chart above gives it values. */
-  readonly key: string
-  readonly condition: string
-}
-
-interface Dependency {
-  readonly name: string
-  readonly alias: string
-  readonly condition: string
-}
-
-function dependencies(description: YAMLNode | undefined): readonly Dependency[] {
-  const list = child(description, 'dependencies')
-  if (list?.kind !== 'list') return []
-  return list.items.map(item => ({
-    name: textOf(child(item, 'name')),
-    alias: textOf(child(item, 'alias')),
-    condition: textOf(child(item, 'condition')),
-  }))
-}
-
-/**
- * Whether a condition turns a chart off: the first of its paths that is true or false in the values decides. If none
- * is, the chart is on.
- */
-function isOff(values: YAMLNode | undefined, condition: string): boolean {
-  for (const path of condition.split(',')) {
-    const node = path
-      .trim()
-      .split('.')
-      .reduce<YAMLNode | undefined>((at, name) => child(at, name), values)
-    const text = node?.kind === 'scalar' && node.plain ? node.text.toLowerCase() : ''
-    if (text === 'true' || text === 'false') return text === 'false'
-  }
-  return false
 }
 
 function givenTo(values: FiledNode | undefined, key: string): FiledNode | undefined {

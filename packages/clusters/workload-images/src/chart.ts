@@ -5,18 +5,19 @@
  */
 
 import { type YAMLNode, yamlDocuments } from '@pipelayer/yaml'
-import { actionsOf } from './chart-actions.js'
-import { type ChartDescription, child, textOf, valuesImages } from './chart-values.js'
+import { toTable } from './chart-context.js'
+import {
+  type ChartFile,
+  ChartTemplates,
+  type TemplatedChart,
+  type TemplatesResult,
+} from './chart-templates.js'
+import { type ChartDescription, type ValuesImage, valuesImages } from './chart-values.js'
+import { child, textOf } from './fields.js'
 import type { FoundImage } from './found.js'
-import { manifestImages } from './manifest.js'
+import { sameName } from './full-name.js'
+import { workloadImages } from './manifest.js'
 import type { FiledNode } from './merge-values.js'
-import { templateImages } from './template-lines.js'
-
-/** A file of a chart: its text, and its name in records. */
-export interface ChartFile {
-  readonly text: string
-  readonly file: string
-}
 
 export interface ChartFiles {
   readonly chart: ChartFile
@@ -34,34 +35,73 @@ export interface ChartFiles {
 export function guessedImages({ chart, values, templates }: ChartFiles): readonly FoundImage[] {
   const node = values === undefined ? undefined : firstDocument(values)
   const filed = values === undefined || node === undefined ? undefined : { node, file: values.file }
-  return chartImages({ description: firstDocument(chart), values: filed, templates })
+  const set = new ChartTemplates(templates)
+  const description = firstDocument(chart)
+  return chartImages({ description, values: filed, table: toTable(node), templates }, set).found
 }
 
 /** A chart whose files are parsed. */
-export interface ParsedChart {
-  /** The content of `Chart.yaml`. */
-  readonly description: YAMLNode | undefined
+export interface ParsedChart extends Omit<TemplatedChart, 'values'> {
   /** The values that the chart is rendered with. */
   readonly values: FiledNode | undefined
-  readonly templates: readonly ChartFile[]
   /** Keys of its values that hold the values of subcharts. */
   readonly below?: ReadonlySet<string>
 }
 
-/** Does the same as {@link guessedImages} for a parsed chart. */
-export function chartImages({ description, values, templates, below }: ParsedChart): readonly FoundImage[] {
-  const chart = describe(description)
-  const actions = actionsOf(values?.node, chart)
-  const found = [
-    ...(values === undefined ? [] : valuesImages(values, { chart, ...(below && { below }) })),
-    ...templates.flatMap(({ text, file }) => [...templateImages(text, file, actions)]),
-  ]
-  return [...new Map(found.toReversed().map(one => [one.reference, one])).values()].toReversed()
+/**
+ * Does the same as {@link guessedImages} for a parsed chart.
+ *
+ * What the templates give decides about the values that they read, if all of it is known. Values that no template reads
+ * are guesses all the same.
+ */
+export function chartImages(chart: ParsedChart, set: ChartTemplates): Omit<TemplatesResult, 'isWhole'> {
+  const { description, values, templates, below } = chart
+  const rendered = set.render({ ...chart, values: values?.node })
+  const names = new Set(rendered.found.map(({ reference }) => sameName(reference)))
+  const read = templates.map(file => set.pathsOf(file))
+  const paths = new Set(read.flatMap(one => [...one]))
+  const about = { chart: describe(description, templates), ...(below && { below }) }
+  const guesses = values === undefined ? [] : [...valuesImages(values, about)]
+  const kept = guesses.filter(guess => {
+    return names.has(sameName(guess.reference)) || !rendered.isWhole || !isRead(guess, paths)
+  })
+  const found = [...kept.map(({ path: _, parts: __, ...image }) => image), ...rendered.found]
+  return { found: withoutTwins(found), warnings: rendered.warnings }
 }
 
-function describe(node: YAMLNode | undefined): ChartDescription {
-  return { name: textOf(child(node, 'name')), appVersion: textOf(child(node, 'appVersion')) }
+/** Whether templates read all of an image in the values: the map as a whole, or its name and its tag. */
+function isRead({ path, parts }: ValuesImage, paths: ReadonlySet<string>): boolean {
+  if (paths.has('') || path.some((_, index) => paths.has(path.slice(0, index + 1).join('.')))) return true
+  const has = (names: readonly string[]): boolean => names.some(name => paths.has([...path, name].join('.')))
+  const tags = ['tag', 'version', 'imageTag', 'digest', 'sha']
+  return has(['repository', 'image', 'name']) && (!tags.some(tag => parts.includes(tag)) || has(tags))
 }
+
+/**
+ * Each reference once, its first finding. A name without a tag says nothing where the same name with a tag was found:
+ * it is the other half of it.
+ */
+function withoutTwins(found: readonly FoundImage[]): readonly FoundImage[] {
+  const first = new Map<string, FoundImage>()
+  for (const image of found) {
+    const name = sameName(image.reference)
+    if (!first.has(name)) first.set(name, image)
+  }
+  const bare = (reference: string): string => reference.replace(/[:@][^/]*$/, '')
+  const texts = [...first.values()].map(({ reference }) => reference)
+  const tagged = new Set(texts.filter(text => bare(text) !== text).map(bare))
+  return [...first.values()].filter(({ reference }) => !tagged.has(reference))
+}
+
+function describe(node: YAMLNode | undefined, templates: readonly ChartFile[]): ChartDescription {
+  const appVersion = textOf(child(node, 'appVersion'))
+  const isBare = /^\d/.test(appVersion) && templates.some(({ text }) => WRITES_V.test(text))
+  return { name: textOf(child(node, 'name')), appVersion: isBare ? `v${appVersion}` : appVersion }
+}
+
+/** A template that writes a `v` before the appVersion. */
+const WRITES_V =
+  /"v%s"[ \t]{1,5}(?:\.|\$\w{0,50}\.)Chart\.AppVersion|[:"]v\{\{-?[ \t]{0,5}\$?\.Chart\.AppVersion/
 
 /** The first document of a file; undefined if it has none. @throws ToolError `YAML_INVALID`, `YAML_TOO_LARGE` */
 export function firstDocument({ text, file }: ChartFile): YAMLNode | undefined {
@@ -89,9 +129,11 @@ export function* renderedImages(text: string, chart: string): Generator<FoundIma
     }
     sources.push({ file, line })
   }
-  for (const { reference, line = 0 } of manifestImages(text, `helm template ${chart}`)) {
+  for (const { line = 0, why, ...image } of workloadImages(text, `helm template ${chart}`)) {
     const source = lastUpTo(sources, line)
-    yield { reference, file: source === undefined ? chart : `${chart}/${source.file}`, foundIn: 'chart' }
+    const file = source === undefined ? chart : `${chart}/${source.file}`
+    const foundIn = image.guess ? image.foundIn : 'chart'
+    yield { ...image, file, foundIn, why: `${why}, as helm renders it` }
   }
 }
 

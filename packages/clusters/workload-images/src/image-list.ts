@@ -8,6 +8,7 @@ import { ToolError } from '@pipelayer/errors'
 import { valueOf, type YAMLNode, yamlDocuments } from '@pipelayer/yaml'
 import type { FoundImage } from './found.js'
 
+const WHY = 'an entry of a list of images'
 const QUOTED = /^(["'])(.*)\1$/
 
 /**
@@ -24,7 +25,7 @@ export function* imageListImages(text: string, file: string): Generator<FoundIma
       .trim()
       .replace(QUOTED, '$2')
       .trim()
-    if (reference !== '') yield { reference, file, line: index + 1, foundIn: 'list' as const }
+    if (reference !== '') yield { reference, file, line: index + 1, foundIn: 'list' as const, why: WHY }
   }
 }
 
@@ -86,7 +87,7 @@ function sectionImages(section: YAMLNode, file: string): readonly FoundImage[] {
     .flatMap(([, value]) => listOf(value, { file, what: 'a list of images' }))
     .map(item => {
       if (item.kind === 'scalar')
-        return { reference: item.text, file, line: item.line, foundIn: 'list' as const }
+        return { reference: item.text, file, line: item.line, foundIn: 'list' as const, why: WHY }
       throw new ToolError('IMAGE_LIST_INVALID', `${file}:${item.line}: expected the name of an image`)
     })
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-export { type ChartFile, guessedImages } from './chart.js'
+export { guessedImages } from './chart.js'
+export type { ChartFile } from './chart-templates.js'
 export { findHelm } from './find-helm.js'
 export type { FoundImage } from './found.js'
 export { authorizedList, imageListImages, type RegistryLogin } from './image-list.js'

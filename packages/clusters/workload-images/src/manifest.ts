@@ -6,6 +6,8 @@
 
 import { ToolError } from '@pipelayer/errors'
 import { type YAMLNode, type YAMLPair, yamlDocuments } from '@pipelayer/yaml'
+import { configImages, embeddedImages, type Guess, joinedImage } from './embedded.js'
+import { child, textOf } from './fields.js'
 import type { FoundImage } from './found.js'
 
 const POD_LISTS = new Set(['containers', 'initContainers', 'ephemeralContainers'])
@@ -26,7 +28,18 @@ const MAX_DEPTH = 200
  */
 export function* manifestImages(text: string, file: string): Generator<FoundImage, void, void> {
   for (const document of yamlDocuments(text, { file }))
-    yield* new Walk(file).images(document, { depth: 0, foundIn: 'image' })
+    yield* new Walk(file, { guesses: false }).images(document, { depth: 0, foundIn: 'image' })
+}
+
+/**
+ * As {@link manifestImages}, and as guesses the images in arguments, variables and ConfigMaps, and those whose
+ * repository, image and version stand apart.
+ *
+ * @throws ToolError as {@link manifestImages}
+ */
+export function* workloadImages(text: string, file: string): Generator<FoundImage, void, void> {
+  for (const document of yamlDocuments(text, { file }))
+    yield* new Walk(file, { guesses: true }).images(document, { depth: 0, foundIn: 'image' })
 }
 
 /** The position of a node. */
@@ -38,10 +51,12 @@ interface Spot {
 
 class Walk {
   readonly #file: string
+  readonly #guesses: boolean
   #left = MAX_STEPS
 
-  constructor(file: string) {
+  constructor(file: string, { guesses }: { readonly guesses: boolean }) {
     this.#file = file
+    this.#guesses = guesses
   }
 
   *images(node: YAMLNode, spot: Spot): Generator<FoundImage, void, void> {
@@ -55,19 +70,38 @@ class Walk {
       for (const item of node.items) yield* this.images(item, { ...spot, depth })
       return
     }
-    for (const [key, value] of node.pairs) yield* this.#pair([key, value], { ...spot, depth })
+    const joined = this.#guesses && spot.foundIn === 'image' ? joinedImage(node) : undefined
+    if (joined !== undefined) yield this.#placed(joined)
+    for (const [key, value] of node.pairs)
+      if (joined === undefined || !isImageKey(key)) yield* this.#pair([key, value], { ...spot, depth })
+    if (this.#guesses && isConfigMap(node))
+      for (const one of configImages(child(node, 'data'))) yield this.#placed(one)
+  }
+
+  #placed(guess: Guess): FoundImage {
+    return { ...guess, file: this.#file }
   }
 
   *#pair([key, value]: YAMLPair, { depth, foundIn }: Spot): Generator<FoundImage, void, void> {
     const name = key.kind === 'scalar' ? key.text : ''
     if (name === 'image' && value.kind === 'scalar') {
-      if (isText(value)) yield { reference: value.text, file: this.#file, line: value.line, foundIn }
+      const why = foundIn === 'container' ? 'the image of a container' : 'a field called image'
+      if (isText(value)) yield { reference: value.text, file: this.#file, line: value.line, foundIn, why }
       return
     }
+    if (this.#guesses) for (const one of embeddedImages([key, value])) yield this.#placed(one)
     // Merged fields count as fields of this map itself.
     const isPodList = POD_LISTS.has(name) && value.kind === 'list'
     yield* this.images(value, { depth, foundIn: name === '<<' ? foundIn : isPodList ? 'container' : 'image' })
   }
+}
+
+function isImageKey(key: YAMLNode): boolean {
+  return key.kind === 'scalar' && key.text === 'image'
+}
+
+function isConfigMap(node: YAMLNode): boolean {
+  return textOf(child(node, 'kind')) === 'ConfigMap'
 }
 
 function isText(node: Extract<YAMLNode, { kind: 'scalar' }>): boolean {

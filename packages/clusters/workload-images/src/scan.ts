@@ -6,11 +6,11 @@
 
 import { setImmediate } from 'node:timers/promises'
 import { ToolError } from '@pipelayer/errors'
-import { chartArchiveImages, chartFolderImages, helmImages } from './chart-folder.js'
+import { chartFindings } from './charts-on-disk.js'
 import { type Source, sourcesOf } from './files.js'
 import type { FoundImage } from './found.js'
 import { authorizedList, imageListImages, type RegistryLogin } from './image-list.js'
-import { manifestImages } from './manifest.js'
+import { workloadImages } from './manifest.js'
 import { sealerImages, unquoted } from './sealer-lines.js'
 import { templateImages } from './template-lines.js'
 import { readText } from './text-file.js'
@@ -25,11 +25,15 @@ export interface ScanOptions {
   readonly signal?: AbortSignal
 }
 
-/** `failure`: one file could not be read; the other files are read all the same. */
+/**
+ * `failure`: one file could not be read; the other files are read all the same. `warning`: images of a chart may be
+ * missing.
+ */
 export type ScanResult =
   | { readonly type: 'image'; readonly image: FoundImage }
   | { readonly type: 'login'; readonly login: RegistryLogin }
   | { readonly type: 'failure'; readonly file: string; readonly error: ToolError }
+  | { readonly type: 'warning'; readonly code: string; readonly message: string }
 
 /**
  * The images that the files below `file` name, file by file, in the order of the text.
@@ -58,7 +62,8 @@ export async function* scan(file: string, options: ScanOptions = {}): AsyncGener
 }
 
 /**
- * The images of a manifest's text. If a text with `{{` is no YAML, it is taken as a template, whose images are guesses.
+ * The images of a manifest's text. If a text with `{{` is no YAML, it is taken as a template, whose images are guesses;
+ * images that hold an action are left out in any case.
  */
 export function textImages(
   text: string,
@@ -67,7 +72,7 @@ export function textImages(
 ): readonly FoundImage[] {
   if (options.isSealer) return [...sealerImages(text, file)].map(unquoted)
   try {
-    return [...manifestImages(text, file)]
+    return [...workloadImages(text, file)].filter(({ reference }) => !reference.includes('{{'))
   } catch (error) {
     const isTemplate = error instanceof ToolError && error.code === 'YAML_INVALID' && text.includes('{{')
     if (isTemplate) return [...templateImages(text, file)]
@@ -80,22 +85,15 @@ async function* scanSource(
   options: ScanOptions,
 ): AsyncGenerator<ScanResult, void, void> {
   if (kind === 'chart' || kind === 'chart-archive') {
-    yield* each(await chartImages(kind, file, options))
+    const { found, warnings } = await chartFindings(kind, file, options)
+    for (const warning of warnings) yield { type: 'warning', ...warning }
+    yield* each(found)
   } else if (kind === 'authorized-list') {
     const { images, logins } = authorizedList(readText(file), file)
     for (const login of logins) yield { type: 'login', login }
     yield* each(images)
   } else if (kind === 'list') yield* each(imageListImages(readText(file), file))
   else if (!options.isSealer || !/\.json$/i.test(file)) yield* each(textImages(readText(file), file, options))
-}
-
-function chartImages(
-  kind: 'chart' | 'chart-archive',
-  file: string,
-  { helm, signal }: ScanOptions,
-): Promise<readonly FoundImage[]> | readonly FoundImage[] {
-  if (helm !== undefined) return helmImages(file, helm, signal)
-  return kind === 'chart' ? chartFolderImages(file) : chartArchiveImages(file)
 }
 
 function* each(images: Iterable<FoundImage>): Generator<ScanResult, void, void> {

@@ -26,7 +26,8 @@ export function sealerImage(line: string): string {
 export function* sealerImages(text: string, file: string): Generator<FoundImage, void, void> {
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const reference = sealerImage(line)
-    if (reference !== '') yield { reference, file, line: index + 1, foundIn: 'line' }
+    if (reference !== '')
+      yield { reference, file, line: index + 1, foundIn: 'line', why: 'a line whose key ends in image' }
   }
 }
 

@@ -9,6 +9,7 @@ import type { FoundImage } from './found.js'
 // Each pattern matches or fails in one pass, because a template may come from anybody, and a line may have 16 MiB.
 const IMAGE_LINE = /^\s*(?:-\s+)?(["']?)image\1\s*:\s+(\S.*)$/
 const COMMENT = /\s#.*$/
+const WHY = 'a line of a template that sets image'
 const QUOTES = /^(["'])(.*)\1$/
 
 /** Returns the value of an action such as `.Values.image.tag`, or `undefined` if it is not known. */
@@ -27,7 +28,7 @@ export function* templateImages(
     const value = IMAGE_LINE.exec(line)?.[2]?.replace(COMMENT, '').trimEnd()
     const reference = value === undefined ? undefined : evaluated(value, valueOfAction)
     if (reference !== undefined && reference !== '')
-      yield { reference, file, line: index + 1, foundIn: 'template', guess: true }
+      yield { reference, file, line: index + 1, foundIn: 'template', why: WHY, guess: true }
   }
 }
 
