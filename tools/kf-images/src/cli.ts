@@ -6,6 +6,7 @@ runTool({
   summary: 'list the container images that manifests, charts and image lists name',
   options: {
     compat: { type: 'string', choices: ['sealer'], describe: 'read manifests by the line, as sealer does' },
+    explain: { type: 'boolean', describe: 'say in each record by which rule the image was found' },
     helm: {
       type: 'string',
       value: 'FILE',
@@ -31,6 +32,7 @@ runTool({
       stdin,
       warn,
       isSealer: args.compat === 'sealer',
+      explains: args.explain,
       helm: args.helm,
       platform: args.platform,
       authFile: args['write-auth'],

@@ -27,6 +27,8 @@ export interface KfImagesOptions {
   readonly signal?: AbortSignal
   /** Read manifests by sealer's line rule. */
   readonly isSealer?: boolean
+  /** Add to each record `why` the image was found. */
+  readonly explains?: boolean
   /** The helm program, or `none`; the default is the one in `$PATH`. */
   readonly helm?: string | undefined
   /** The platform in every record: `os/architecture[/variant]`. */
@@ -49,8 +51,8 @@ export async function* kfImages(
   const platform = platformOf(options.platform)
   const logins: RegistryLogin[] = []
   const onLogin = (login: RegistryLogin): void => void logins.push(login)
-  const { warn } = options
-  yield* imageReferences(results(paths, options), { tool: 'kf-images', warn, platform, onLogin })
+  const { warn, explains = false } = options
+  yield* imageReferences(results(paths, options), { tool: 'kf-images', warn, platform, explains, onLogin })
   keepLogins(logins, options)
 }
 
