@@ -4,6 +4,7 @@
  * @module
  */
 export { isAbsent } from './absent.js'
+export { imagesInArchive, type NamedInArchive } from './archive-names.js'
 export { Archives } from './archives.js'
 export { parseDockerArchive } from './docker-archive.js'
 export { readDocument } from './documents.js'
