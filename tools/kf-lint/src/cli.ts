@@ -27,7 +27,11 @@ runTool({
       describe: 'set an ARG, as for the build; without =VALUE from the environment',
     },
     platform: { type: 'string', value: 'OS/ARCH', default: 'linux/amd64', describe: 'what is built for' },
-    context: { type: 'string', value: 'DIR', describe: 'where .dockerignore lies (default: beside FILE)' },
+    context: {
+      type: 'string',
+      value: 'DIR',
+      describe: 'where .dockerignore lies, and plugins to check (default: beside FILE)',
+    },
     dialect: {
       type: 'string',
       choices: LANGUAGE_OPTIONS,

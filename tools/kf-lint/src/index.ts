@@ -12,6 +12,7 @@ import { attempt, ToolError } from '@pipelayer/errors'
 import { fileLanguage, type Language, parseKubefile } from '@pipelayer/kubefile'
 import { type CheckOptions, fixText, type LintInstruction, type LintOptions, lint } from '@pipelayer/lint'
 import type { AnyRecord, InstructionRecord } from '@pipelayer/records'
+import { contextFiles } from './context-files.js'
 import { findingRecord, isRule } from './findings.js'
 import { readIgnore } from './ignore.js'
 
@@ -149,7 +150,8 @@ async function* lintAll(
   const errors: ToolError[] = []
   for (const list of files) {
     const ignore = await readIgnore(options.file ?? list[0]?.source.file ?? '-', options)
-    const { findings, error } = lint(list, { ...shared, ignore })
+    const files = contextFiles(options)
+    const { findings, error } = lint(list, { ...shared, ignore, ...(files && { files }) })
     yield* findings.map(findingRecord)
     if (error !== undefined) errors.push(error)
   }

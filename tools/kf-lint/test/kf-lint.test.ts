@@ -1,10 +1,12 @@
 // kf-lint on files and on records, the forms of its output, and the pages of the rules, whose examples are linted.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { fileFields, parseDockerfile } from '@pipelayer/dockerfile'
-import { lint, parseCheckOptions, RULE_NAMES } from '@pipelayer/lint'
+import { parseKubefile } from '@pipelayer/kubefile'
+import { type ContextFile, lint, parseCheckOptions, RULE_NAMES } from '@pipelayer/lint'
 import { type AnyRecord, collect, recordError } from '@pipelayer/records'
 import t from 'tap'
 import { isBad } from '../src/findings.js'
@@ -211,6 +213,53 @@ t.test('forms', async t => {
   t.same(run.results[1].locations, [{ physicalLocation: { artifactLocation: { uri: 'file:///a/b' } } }])
 })
 
+/** The files of the examples. */
+function pluginFiles(source: string): readonly ContextFile[] {
+  const type = source === 'nope.yaml' ? 'NOPE' : 'SHELL'
+  return [{ name: source, text: `kind: Plugin\nspec: {type: ${type}, action: PostInstall}\n` }]
+}
+
+t.test('plugins beside a Kubefile', async t => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'plugins-'))
+  t.teardown(() => fs.rmSync(dir, { recursive: true }))
+  const write = (name: string, text: string): void => {
+    fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true })
+    fs.writeFileSync(path.join(dir, name), text)
+  }
+  write('a.yaml', 'kind: Plugin\nspec:\n  type: NOPE\n  action: PostInstall\n')
+  write('plugins/b.yaml', 'kind: Plugin\nspec: {type: SHELL, action: Later}\n')
+  write('plugins/c.txt', 'kind: Plugin\n')
+  write('plugins/good.yaml', 'kind: Plugin\nspec: {type: SHELL, action: pre-init-host}\n')
+  fs.symlinkSync('/etc/passwd', path.join(dir, 'plugins/link.yaml'))
+  const linted = async (text: string, options: Partial<KfLintOptions> = {}): Promise<readonly string[]> => {
+    write('Kubefile', `FROM kubernetes:v1.22.15\n${text}\n`)
+    const stdin = Readable.from([])
+    const file = path.join(dir, 'Kubefile')
+    const found = await collect(kfLint(each([]), { file, stdin, dialect: 'kubefile-classic', ...options }))
+    return found
+      .filter(one => String(one.rule).startsWith('Plugin'))
+      .map(one => `${one.line} ${one.rule} ${String(one.message).replace(/: expected.*/, '')}`)
+  }
+  const b = 'PluginInvalid plugins/b.yaml:2: a plugin has the unknown action "Later"'
+  const rows: readonly (readonly [text: string, want: readonly string[], why: string])[] = [
+    ['COPY a.yaml plugins', ['2 PluginInvalid a.yaml:3: a plugin has the unknown type "NOPE"'], 'a file'],
+    ['COPY plugins/* plugins/', [`2 ${b}`], 'a pattern'],
+    ['COPY plugins/*.yaml plugins/', [`2 ${b}`], 'a pattern with an end'],
+    ['COPY plugins .', [`2 ${b}`], 'a folder of that name'],
+    ['COPY . .', [`2 ${b}`], 'the whole context'],
+    ['COPY a.yaml etc', [], 'another folder'],
+    ['COPY none.yaml plugins', [], 'a file that is missing'],
+    [
+      'COPY a.yaml plugin',
+      ['2 PluginFolder sealer reads plugins from plugins/, not from plugin/: a.yaml'],
+      'plugin/',
+    ],
+    ['COPY ../../../etc/*.yaml plugins', [], 'nothing outside of the context'],
+  ]
+  for (const [text, want, why] of rows) t.same(await linted(text), want, why)
+  t.same(await linted('COPY a.yaml plugins', { context: path.join(dir, 'plugins') }), [], 'another context')
+})
+
 t.test('every rule has a page, and its examples are what it says', async t => {
   t.same(fs.readdirSync('rules').sort(), RULE_NAMES.map(name => `${name}.md`).sort())
   const check = parseCheckOptions('experimental=all')
@@ -228,7 +277,10 @@ t.test('every rule has a page, and its examples are what it says', async t => {
     t.equal(examples.length, 2, name)
     for (const [, kind, example = ''] of examples) {
       const text = /^(FROM|ARG \w+.*\nFROM)/im.test(example) ? example : `FROM debian:12\n${example}`
-      const { findings, error } = lint(fileFields(parseDockerfile(text), name), { check, ignore: ['*.log'] })
+      const list = name.startsWith('Plugin')
+        ? parseKubefile(Buffer.from(text), { file: name, dialect: 'kubefile-classic' })
+        : fileFields(parseDockerfile(text), name)
+      const { findings, error } = lint(list, { check, ignore: ['*.log'], files: pluginFiles })
       t.equal(
         findings.some(({ rule }) => rule === name),
         kind === 'Bad',

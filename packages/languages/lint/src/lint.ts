@@ -17,6 +17,7 @@ import type { LintContext } from './context.js'
 import type { LintInstruction } from './instruction.js'
 import { lintKubefile } from './kubefile.js'
 import { checkCasing, checkStageNames } from './names.js'
+import type { FileFinder } from './plugins.js'
 import { checkPractices } from './practices.js'
 import { groupStages, keywordOf, type Step } from './stages.js'
 import { checkSyntax } from './syntax.js'
@@ -28,6 +29,8 @@ export interface LintOptions {
   readonly platform?: string
   /** Patterns of `.dockerignore`, see `parseIgnore`. */
   readonly ignore?: readonly string[]
+  /** The files that a source of COPY stands for; without it, no file is looked at. */
+  readonly files?: FileFinder
   /** Options in addition to those of the file's `# check=`. */
   readonly check?: CheckOptions
 }
@@ -55,7 +58,7 @@ export function lint(list: readonly LintInstruction[], options: LintOptions = {}
   const context = { collector, buildArgs, platform, ignore }
   const isKubefile = list.some(({ dialect = 'dockerfile' }) => dialect !== 'dockerfile')
   try {
-    if (isKubefile) lintKubefile(list, collector)
+    if (isKubefile) lintKubefile(list, collector, options.files)
     else lintDockerfile(list, context)
     return { findings: collector.sorted() }
   } catch (error) {

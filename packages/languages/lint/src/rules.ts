@@ -339,6 +339,18 @@ const TABLE = {
     description: 'A base image should be named with its registry',
     experimental: true,
   },
+  PluginFolder: {
+    origin: 'pipelayer',
+    severity: 'warning',
+    description: 'Plugins of sealer should be copied into the folder plugins, where it looks for them',
+    kubefiles: true,
+  },
+  PluginInvalid: {
+    origin: 'pipelayer',
+    severity: 'warning',
+    description: 'A plugin should have a type and an action that sealer knows',
+    kubefiles: true,
+  },
 } as const satisfies Readonly<Record<string, Rule>>
 
 export type RuleName = keyof typeof TABLE
