@@ -66,6 +66,7 @@ export const OPTIONS = {
     choices: IMAGE_TYPES,
     describe: 'the type of a cluster image (default: as sealer and sealos take it)',
   },
+  strict: { type: 'boolean', describe: 'end the build for a guessed container image that cannot be brought' },
   'no-images': { type: 'boolean', describe: 'bring no container images into a cluster image' },
   ssh: {
     type: 'array',
@@ -134,7 +135,12 @@ export function readArguments(
       to: args['cache-to'],
       snapshots: args.snapshots,
     },
-    cluster: { hostRun: args['host-run'], bareImages: args['no-images'], type: args.type },
+    cluster: {
+      hostRun: args['host-run'],
+      bareImages: args['no-images'],
+      type: args.type,
+      strict: args.strict,
+    },
     registries: { pull: args.pull, plainHttp: args['plain-http'], timeoutSeconds: args.timeout },
     env,
     signal,

@@ -77,6 +77,7 @@ function requestOf({ prepared, platform, scheduler }: PlannedBuild, options: Pla
       hostRun: options.hostRun ?? false,
       bareImages: options.bareImages ?? false,
       type: options.type,
+      strict: options.strict ?? false,
       registries: {
         plainHttp: options.plainHttp ?? false,
         store: store.root,

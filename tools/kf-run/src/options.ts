@@ -75,6 +75,8 @@ export interface ClusterOptions {
   readonly bareImages?: boolean
   /** The type of a cluster image: see `checkImageType`. */
   readonly type?: string | undefined
+  /** A guessed container image that cannot be brought ends the build. */
+  readonly strict?: boolean
 }
 
 export interface RegistryAccess {

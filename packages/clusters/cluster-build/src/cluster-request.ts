@@ -30,6 +30,8 @@ export interface ClusterRules {
   readonly bareImages: boolean
   /** The type of the image, if the command line says one. */
   readonly type: string | undefined
+  /** A guessed container image that cannot be brought ends the build. */
+  readonly strict?: boolean
   /** How container images are fetched from their registries. */
   readonly registries: Pick<ImagesAction, 'plainHttp' | 'timeoutSeconds' | 'store'>
 }

@@ -61,6 +61,8 @@ async function imagesStep(
   const key = {
     kind: 'images',
     platform,
+    // A lenient build may have left images out, which a strict one has to see.
+    ...(cluster.strict ? { strict: true } : {}),
     // The key has no credentials, because the images do not depend on who asks for them.
     ...(hasList ? { list: authorizedList(listText(list), list).images.map(image => image.reference) } : {}),
     ...(named && { context: named.digest }),
@@ -74,6 +76,7 @@ async function imagesStep(
       ...(hasList ? { list } : {}),
       ...(named && { context: named.dir }),
       platform,
+      ...(cluster.strict ? { strict: true } : {}),
       ...cluster.registries,
     }),
   }

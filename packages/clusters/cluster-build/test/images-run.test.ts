@@ -1,8 +1,12 @@
 // The container images that a root filesystem names are put into its registry, in this process.
 import fs from 'node:fs'
 import path from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { digestOf } from '@pipelayer/digest'
+import { putImages } from '@pipelayer/image-streams'
 import { MEDIA_TYPES } from '@pipelayer/oci'
+import { pullImages } from '@pipelayer/pulling'
+import { type AnyRecord, collect } from '@pipelayer/records'
 import { type Scope, serve, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
 import { bringImages } from '../src/images-run.js'
@@ -16,7 +20,9 @@ interface Lab {
   readonly seen: (string | undefined)[]
   readonly said: string[]
   file(name: string, content: string): string
-  bring(list?: string): Promise<void>
+  bring(list?: string, more?: { readonly strict?: boolean }): Promise<void>
+  /** Puts `app:1` into an archive. */
+  pack(place: string): Promise<void>
 }
 
 /** A registry that asks for a password and has `app:1` and `other:1`, and a new layer that names images. */
@@ -64,10 +70,22 @@ async function lab(t: Scope, password: string): Promise<Lab> {
     seen,
     said,
     file: (name, content) => {
+      fs.mkdirSync(path.dirname(path.join(dir, name)), { recursive: true })
       fs.writeFileSync(path.join(dir, name), content)
       return path.join(dir, name)
     },
-    bring: list =>
+    pack: async place => {
+      const credentials = async (): Promise<{ username: string; password: string }> => ({
+        username: 'me',
+        password,
+      })
+      const options = { tool: 't', store: path.join(dir, 'store'), registries: { credentials } }
+      const choice = { platforms: [{ os: 'linux', architecture: 'amd64' }], keeps: 'nothing' } as const
+      const reference = `${url.replace('http://', '')}/app:1`
+      const pulled = pullImages(each([]), { ...options, references: [reference], choice })
+      await collect(putImages(pulled, { ...options, place }))
+    },
+    bring: (list, more) =>
       bringImages(
         setup,
         {
@@ -77,10 +95,15 @@ async function lab(t: Scope, password: string): Promise<Lab> {
           platform: 'linux/amd64',
           plainHttp: false,
           store: path.join(dir, 'store'),
+          ...more,
         },
         path.join(dir, 'rootfs'),
       ),
   }
+}
+
+async function* each(records: readonly AnyRecord[]): AsyncGenerator<AnyRecord, void, undefined> {
+  yield* records
 }
 
 const authOf = (password: string): string => Buffer.from(`me:${password}`).toString('base64')
@@ -145,4 +168,116 @@ t.test('what cannot be brought', async t => {
   file('layer/manifests/b.yaml', image)
   await bring()
   t.match(said.at(-1), /b\.yaml:1: .*\[[A-Z_]+\]$/, 'what may be none is a warning, with its code')
+})
+
+t.test('guesses', async t => {
+  const { host, registry, file, bring, said } = await lab(t, 'right')
+  const has = (name: string): boolean =>
+    fs.existsSync(path.join(registry, `docker/registry/v2/repositories/${name}/_manifests/tags/1`))
+  file('auth.json', JSON.stringify({ auths: { [host]: { auth: authOf('right') } } }))
+  file('layer/charts/c/Chart.yaml', 'name: c\n')
+  file('layer/charts/c/values.yaml', `image: ${host}/app:1\nx:\n  image: ${host}/gone:1\n`)
+  await bring()
+  t.ok(has('app'), 'one that is there comes')
+  t.same(said[0], '2 container images come into the registry')
+  t.match(
+    said[1],
+    /^charts\/c\/values\.yaml:3: 127\.0\.0\.1:\d+\/gone:1 is a guess, and is left out: .* answered 404 \[/,
+    'one that is not is a warning with chart, file and line',
+  )
+  t.equal(said.length, 2)
+  await t.rejects(bring(undefined, { strict: true }), { code: 'IMAGES_FAILED', message: /gone:1/ }, 'strict')
+  file('layer/manifests/imageList', `${host}/gone:1\n`)
+  await t.rejects(bring(), { code: 'IMAGES_FAILED' }, 'a certain finding of the same name behind it')
+  file('layer/manifests/imageList', `${host}/other:1\n`)
+  file('layer/charts/c/values.yaml', 'image: elsewhere.example/other:1\n')
+  said.length = 0
+  await bring()
+  t.match(
+    said[0],
+    /^charts\/c\/values\.yaml:1: elsewhere.example\/other:1 is a guess, and is left out: its name without the domain is that of .* \[PLACE_TAKEN]$/,
+    'a guess never takes the name of a certain image',
+  )
+  t.ok(has('other'))
+  file('layer/manifests/imageList', '')
+  file('layer/charts/c/values.yaml', 'image: "no image/ at:all"\n')
+  await bring()
+  t.match(said.at(-1), /values.yaml:1: .*\[REFERENCE_INVALID]$/, 'a guess that is no reference')
+})
+
+t.test('a missing dependency of a chart', async t => {
+  const { file, bring, said } = await lab(t, 'right')
+  file('layer/charts/c/Chart.yaml', 'name: c\ndependencies:\n- name: gone\n  version: 1.0.0\n')
+  await bring()
+  t.match(said, [
+    /^charts\/c\/Chart.yaml:3: gone, on which the chart c depends, is not in its charts\/: .*\[CHART_INCOMPLETE]$/,
+  ])
+})
+
+t.test('archives in images/', async t => {
+  const { dir, host, registry, file, bring, pack, said } = await lab(t, 'right')
+  const tagged = (name: string, tag: string): boolean =>
+    fs.existsSync(path.join(registry, `docker/registry/v2/repositories/${name}/_manifests/tags/${tag}`))
+  const images = path.join(dir, 'layer/images')
+  fs.mkdirSync(images)
+  await pack(`docker-archive:${images}/nginx.tar:example.org/packed/docker:2`)
+  await pack(`oci-archive:${images}/second.tar:example.org/packed/oci:3`)
+  await pack(`docker-archive:${dir}/third.tar:packed:4`)
+  fs.writeFileSync(`${images}/third.tar.gz`, gzipSync(fs.readFileSync(`${dir}/third.tar`)))
+  file('layer/images/text.tar', 'no archive')
+  file('layer/images/readme.txt', 'no archive')
+  fs.writeFileSync(`${images}/cut.tar`, fs.readFileSync(`${dir}/third.tar`).subarray(0, 700))
+  await pack(`oci-archive:${images}/unnamed.tar:latest`)
+  fs.symlinkSync(`${dir}/third.tar`, `${images}/link.tar`)
+  // The archive has this image, so no registry is asked for it.
+  file('layer/manifests/imageList', 'example.org/packed/docker:2\n')
+  await bring()
+  t.ok(tagged('packed/docker', '2'), 'of docker save, whatever the file is called')
+  t.ok(tagged('packed/oci', '3'), 'an OCI layout')
+  t.ok(tagged('library/packed', '4'), 'compressed')
+  const warnings = said.filter(text => text.includes('['))
+  t.match(
+    warnings,
+    [
+      /images\/cut\.tar.*none of its images comes into the registry \[/,
+      /^images\/text\.tar: .*none of its images comes into the registry \[/,
+      /^images\/unnamed\.tar: an image in it has no name, and does not come into the registry \[ARCHIVE_UNNAMED]$/,
+    ],
+    'what is no archive, or names nothing, is told',
+  )
+  t.equal(warnings.length, 3)
+  fs.copyFileSync(`${dir}/third.tar`, `${images}/twice.tar`)
+  said.length = 0
+  await bring()
+  t.match(
+    said.join('\n'),
+    /images\/twice\.tar: docker\.io\/library\/packed:4 is in images\/third\.tar\.gz as well/,
+  )
+  const whole = fs.readFileSync(`${dir}/third.tar`)
+  const at = whole.indexOf('layer')
+  whole[whole.indexOf('layer', whole.indexOf('\0layer')) === -1 ? at : whole.lastIndexOf('layer')] = 0x4c
+  fs.writeFileSync(`${images}/twice.tar`, whole)
+  fs.rmSync(`${images}/third.tar.gz`)
+  fs.rmSync(registry, { recursive: true })
+  await t.rejects(
+    bring(),
+    { code: 'IMAGES_FAILED', message: /^images could not be brought .*images\/twice\.tar/ },
+    'a damaged blob',
+  )
+  t.notOk(host === '', 'the registry was there')
+})
+
+t.test('plugins', async t => {
+  const { file, bring, said } = await lab(t, 'right')
+  file('layer/plugins/a.yaml', 'kind: Plugin\nspec: {type: NOPE, action: PostInstall}\n')
+  file('layer/plugins/b.yaml', 'kind: Plugin\nspec: {type: SHELL, action: PostInstall}\n---\na: [\n')
+  file('layer/plugins/c.txt', 'kind: Plugin\n')
+  file('layer/plugin/old.yaml', 'kind: Plugin\n')
+  await bring()
+  t.match(said, [
+    /^plugin: sealer reads plugins from plugins\/, not from plugin\/ \[PLUGIN_INVALID]$/,
+    /^plugins\/a\.yaml:2: a plugin has the unknown type "NOPE": expected SHELL, .*\[PLUGIN_INVALID]$/,
+    /^plugins\/b\.yaml:\d:\d+: .*\[PLUGIN_INVALID]$/,
+  ])
+  t.equal(said.length, 3)
 })

@@ -150,6 +150,8 @@ export interface ImagesAction {
   /** A context whose folders `charts`, `images/shim`, `images/skopeo` and `manifests` name images, too. */
   readonly context?: string
   readonly platform: string
+  /** An image that is only guessed, and cannot be brought, is a failure as any other. */
+  readonly strict?: boolean
   readonly plainHttp: boolean
   /** How many seconds a registry may make us wait for one document or blob; the default is that of places. */
   readonly timeoutSeconds?: number
