@@ -46,6 +46,12 @@ async function said(dir: string): Promise<readonly string[]> {
   return lines.map(line => line.replaceAll(root, ''))
 }
 
+/** The time of this process alone: other programs may need the machine as well. */
+function millisecondsSince(start: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(start)
+  return (user + system) / 1000
+}
+
 t.test('charts in archives', async t => {
   const sub = archive({ 'sub/Chart.yaml': 'name: sub\n', 'sub/values.yaml': 'image: a/sub:1\n' })
   const top = {
@@ -166,7 +172,7 @@ t.test('templates', async t => {
 
 t.test('texts made to take long', t => {
   const braces = (count: number): number => {
-    const start = performance.now()
+    const start = process.cpuUsage()
     t.same(textImages(`image: ${'{{'.repeat(count)}\na: b: c`, 't'), [])
     guessedImages({
       chart: { file: 'Chart.yaml', text: 'name: a\n' },
@@ -176,14 +182,14 @@ t.test('texts made to take long', t => {
         { file: 'u', text: `${'{{ "'.repeat(count)}` },
       ],
     })
-    return performance.now() - start
+    return millisecondsSince(start)
   }
   braces(1000)
-  t.ok(braces(100_000) < 2000, 'a line of 100,000 braces')
+  t.ok(braces(100_000) < 4000, 'a line of 100,000 braces')
   const list = Array.from({ length: 100_000 }, (_, n) => `example/a${n}:1 \t`).join('\r\n')
-  const start = performance.now()
+  const start = process.cpuUsage()
   const found = [...imageListImages(`${list}\r\n\r\nname:  \r\n`, 'l')]
-  t.ok(performance.now() - start < 2000, 'a list of 100,000 lines')
+  t.ok(millisecondsSince(start) < 4000, 'a list of 100,000 lines')
   t.equal(found.length, 100_001)
   t.equal(found[99_999]?.reference, 'example/a99999:1', 'blanks and CR at the end are none of it')
   t.match(found.at(-1), { reference: 'name:', line: 100_002 }, 'a name without a tag is told as it stands')
