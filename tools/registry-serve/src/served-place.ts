@@ -17,7 +17,7 @@ const KINDS: ReadonlyMap<string, StorageKind> = new Map([
 ])
 
 /** Transports of other tools that do not stand for a folder of images. */
-const FOREIGN = new Set(['docker', 'docker-archive', 'oci-archive'])
+const FOREIGN = new Set(['docker', 'docker-archive', 'docker-store', 'oci-archive'])
 
 /**
  * Reads the operand: `oci:DIR`, `registry-fs:DIR`, `store:` or a plain folder. The whole folder is served, so no image

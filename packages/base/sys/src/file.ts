@@ -9,6 +9,8 @@ import { libc } from './libc.js'
 const F_OFD_SETLK = 37
 const F_OFD_SETLKW = 38
 const LOCK_TYPES = { shared: 0, exclusive: 1, none: 2 } as const
+const LOCK_EX = 2
+const LOCK_NB = 4
 const O_CLOEXEC = 0o2000000
 const POLLERR = 8
 const POLLHUP = 16
@@ -33,6 +35,22 @@ export function ofdLock(
 /** Releases a lock that {@link ofdLock} took. */
 export function ofdUnlock(fd: number): void {
   setLock(fd, 'none', F_OFD_SETLK)
+}
+
+/**
+ * Takes the exclusive lock of flock(2) on an open file or directory, as Go programs do on their databases. It is
+ * released as that of {@link ofdLock} is, and the kernel keeps both apart: neither sees the other.
+ *
+ * @param options.wait - block the whole process until the lock is free; else return at once
+ * @returns whether the lock was taken
+ */
+export function flock(fd: number, options: { readonly wait?: boolean } = {}): boolean {
+  for (;;) {
+    if (libc('flock')(fd, options.wait ? LOCK_EX : LOCK_EX | LOCK_NB) >= 0) return true
+    const error = failure('flock')
+    if (error.code === 'EAGAIN') return false
+    if (error.code !== 'EINTR') throw error
+  }
 }
 
 // struct flock of 64-bit Linux, 32 bytes: l_type u16 @0, l_whence u16 @2, l_start i64 @8, l_len i64 @16, l_pid i32 @24.

@@ -23,7 +23,7 @@ export {
   utimensat,
 } from './at.js'
 export { majorOf, makedev, minorOf, mknod, mknodat } from './device.js'
-export { ofdLock, pipe, pollGone, syncfs } from './file.js'
+export { flock, ofdLock, pipe, pollGone, syncfs } from './file.js'
 export { type FileStat, fileState, lstatOf, STATE_WORDS, xattrNamesOf } from './file-stat.js'
 export { isalDeflate, isalVersion } from './isal.js'
 export type { Lent } from './lent.js'

@@ -34,6 +34,7 @@ const PROTOTYPES = {
   readlinkat: 'long readlinkat(int dirfd, const void *path, void *buffer, size_t size)',
   syncfs: 'int syncfs(int fd)',
   fcntl: 'int fcntl(int fd, int command, ...)',
+  flock: 'int flock(int fd, int operation)',
   pipe2: 'int pipe2(void *fds, int flags)',
   poll: 'int poll(void *fds, unsigned long count, int timeout)',
   mount:

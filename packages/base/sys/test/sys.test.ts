@@ -162,6 +162,17 @@ t.test('locks of two open files exclude each other, and end with the file', asyn
   fs.closeSync(b)
 })
 
+t.test('flock, which other locks do not see', async t => {
+  fs.mkdirSync(at('folder'))
+  const [a, b] = [fs.openSync(at('folder'), 'r'), fs.openSync(at('folder'), 'r')]
+  t.equal(sys.flock(a), true, 'a directory')
+  t.equal(sys.flock(b), false)
+  fs.closeSync(a)
+  t.equal(sys.flock(b, { wait: true }), true)
+  fs.closeSync(b)
+  t.throws(() => sys.flock(-1), { code: 'EBADF' })
+})
+
 t.test('a pipe', async t => {
   const { read, write } = sys.pipe()
   fs.writeSync(write, 'through')

@@ -11,13 +11,14 @@ import {
 } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord, PlanRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
+import { applyLayerOverlay } from '@pipelayer/unpacking'
 import { PutAhead } from './ahead.js'
 import { type Closing, named } from './naming.js'
 import { type ClosedImage, isRoot, PartsInStream } from './parts.js'
 import { type Planned, type Put, putImage } from './put.js'
 import { sideBySide } from './side-by-side.js'
 import { BlobSource } from './source.js'
-import { isArchive, takesMany, targetOf } from './target.js'
+import { isArchive, isSerial, takesMany, targetOf } from './target.js'
 import { Uploads } from './uploads.js'
 
 export interface PutImagesOptions extends PlaceOptions {
@@ -62,7 +63,7 @@ export async function* putImages(
   const put = new StreamPut({
     ...options,
     registries: { ...options.registries, connections },
-    run: { ...options.run, archives },
+    run: { unpack, ...options.run, archives },
   })
   try {
     yield* named(checked(put, records))
@@ -71,6 +72,10 @@ export async function* putImages(
     await archives.close()
     await connections.close()
   }
+}
+
+async function unpack(tar: AsyncIterable<Buffer>, dir: string, lowers: readonly string[]): Promise<void> {
+  await applyLayerOverlay(tar, dir, { lowers })
 }
 
 // The stream is checked before the last names are written: those of an archive stand for all of it.
@@ -133,8 +138,7 @@ class StreamPut {
     const isLight = (item: Item): boolean => 'record' in item
     // A plan says for each blob whether it is put for the first time, which depends on the order of the images. So does
     // what an archive holds.
-    const isSerial = this.#options.dryRun || isArchive(this.#options.place)
-    const count = isSerial ? 1 : PARALLEL
+    const count = this.#options.dryRun || isSerial(this.#options.place) ? 1 : PARALLEL
     return sideBySide(this.#items(records), { count, isLight }, item =>
       'record' in item ? passed(item) : item.isAlone ? this.#put(item) : this.#putOneOfMany(item),
     )

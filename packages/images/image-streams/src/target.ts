@@ -9,6 +9,7 @@
  * oci:DIR:name     oci:DIR:name
  * oci:DIR          oci:DIR:docker.io/library/app:1  (oci:DIR/ as well)
  * oci-archive:F    oci-archive:F:docker.io/library/app:1      (docker-archive:F as well; `app@DIGEST` gets no name)
+ * docker-store:D   docker-store:D:docker.io/library/app:1     (D:x:2 is D:x:2, D:x/ a prefix)
  * registry-fs:R    registry-fs:R:library/app:1      (R:x:2 is R:x:2, R:x/ a prefix)
  * dir:D            dir:D                            (D/ is a prefix: the folder D/library/app:1)
  * store:x:2        store:x:2
@@ -30,6 +31,8 @@ import { formatReference, parseNormalized, parseReference, withDefaultTag } from
 
 /** Places that are one file for many images. */
 const ARCHIVES = new Set(['docker-archive', 'oci-archive'])
+/** The folder of a Docker engine. */
+const ENGINE_FOLDER = 'docker-store'
 
 /** What is known about an image that is to be put. */
 export interface Named {
@@ -56,6 +59,10 @@ export function targetOf(place: string | undefined, image: Named): string {
   // A folder has a name, which no image can give.
   if (transport === 'dir' && !rest.endsWith('/')) return place
   if (ARCHIVES.has(transport)) return archiveTarget(transport, rest, reference)
+  if (isWholeEngine(transport, rest)) {
+    const root = rest.replace(/(?<=.)\/+$/, '')
+    return reference === undefined ? `${transport}:${root}` : `${transport}:${root}:${reference}`
+  }
   if (isWholeFolder(transport, rest))
     return `${transport}:${rest.replace(/(?<=.)\/+$/, '')}:${pathOf(place, reference)}`
   if (rest === '') return `${transport}:${needed(reference, `for ${place}`)}`
@@ -96,6 +103,11 @@ export function isArchive(place: string | undefined): boolean {
   return place !== undefined && ARCHIVES.has(parsePlace(place).transport)
 }
 
+/** True for a place that takes images one after the other: what it gets of one depends on those before. */
+export function isSerial(place: string | undefined): boolean {
+  return isArchive(place) || (place !== undefined && parsePlace(place).transport === ENGINE_FOLDER)
+}
+
 /** True when every image of a stream gets a place of its own. */
 export function takesMany(place: string | undefined): boolean {
   if (place === undefined) return true
@@ -103,7 +115,9 @@ export function takesMany(place: string | undefined): boolean {
   if (place.endsWith('/') && !ARCHIVES.has(transport)) return true
   if (ARCHIVES.has(transport)) return isOpenArchive(transport, rest)
   if (transport === 'dir') return false
-  return transport === 'oci' ? isOpen(rest) : rest === '' || isWholeFolder(transport, rest)
+  return transport === 'oci'
+    ? isOpen(rest)
+    : rest === '' || isWholeFolder(transport, rest) || isWholeEngine(transport, rest)
 }
 
 function ociTarget(rest: string, reference: string | undefined): string {
@@ -132,6 +146,11 @@ function isOpenArchive(transport: string, rest: string): boolean {
 // The folder of a registry, named without a repository.
 function isWholeFolder(transport: string, rest: string): boolean {
   return transport === 'registry-fs' && rest !== '' && !rest.includes(':')
+}
+
+// The folder of an engine, named without an image. It takes each image under its own name, or without one.
+function isWholeEngine(transport: string, rest: string): boolean {
+  return transport === ENGINE_FOLDER && rest !== '' && !rest.includes(':')
 }
 
 // The reference of the image without its domain.

@@ -215,7 +215,7 @@ function manifestIn({ manifests }: Root, { config }: ArchiveImage): PlacedManife
  * result is always the same, byte for byte. It is an OCI manifest, since every place takes those, while older tools do
  * not find a Docker manifest in a layout.
  */
-function manifestOf({ config, layers }: ArchiveImage): PlacedManifest {
+export function manifestOf({ config, layers }: Pick<ArchiveImage, 'config' | 'layers'>): PlacedManifest {
   const mediaType = MEDIA_TYPES.ociManifest
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }))
   const document = parseManifest(bytes) as Manifest

@@ -1,3 +1,4 @@
+import type { Unpack } from '@pipelayer/docker-folder'
 import type { NamedEntry } from '@pipelayer/layout'
 import type { Router } from '@pipelayer/mirrors'
 import type { Descriptor, Index, Manifest } from '@pipelayer/oci'
@@ -158,6 +159,8 @@ export interface RunOptions {
   readonly stdin?: () => AsyncIterable<Buffer>
   /** Takes the bytes of an archive that is called `-`. Without it, such a place is not written. */
   readonly stdout?: (chunk: Buffer) => Promise<void>
+  /** Unpacks a layer for a Docker engine. Without it, no folder of an engine is written. */
+  readonly unpack?: Unpack
 }
 
 export interface PlaceOptions {
