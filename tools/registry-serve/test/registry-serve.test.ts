@@ -48,6 +48,7 @@ t.test('places', async t => {
     ['store:app', undefined, 'PLACE_INVALID', 'an image of the store'],
     ['docker://host/app', undefined, 'PLACE_INVALID', 'no folder of ours'],
     ['docker-archive:a.tar', undefined, 'PLACE_INVALID', 'an archive'],
+    ['docker-store:/d', undefined, 'PLACE_INVALID', "an engine's folder"],
     ['oci-archive:a.tar', undefined, 'PLACE_INVALID', 'an archive of another kind'],
     ['oci:images', 'folder', 'USAGE', 'two things at once'],
     ['registry-fs:root', 'layout', 'USAGE', 'two things at once'],

@@ -1,7 +1,7 @@
 // To which place an image is put, by the place that was given and the image's own reference.
 import { ToolError } from '@pipelayer/errors'
 import t from 'tap'
-import { takesMany, targetOf } from '../src/target.js'
+import { isSerial, takesMany, targetOf } from '../src/target.js'
 
 t.test('targetOf', async t => {
   const reference = 'docker.io/library/app:1'
@@ -24,6 +24,10 @@ t.test('targetOf', async t => {
     ['oci-archive:f.tar:t', 'oci-archive:f.tar:t', false, 'a tag in an archive'],
     ['oci-archive:f.tar', `oci-archive:f.tar:${reference}`, true, 'a layout in a tar'],
     ['oci-archive:f.tar:@0', 'oci-archive:f.tar:@0', false, 'what the place refuses'],
+    ['docker-store:/d:x:2', 'docker-store:/d:x:2', false, "a name in an engine's folder"],
+    ['docker-store:/d', `docker-store:/d:${reference}`, true, "an engine's folder"],
+    ['docker-store:/d/', `docker-store:/d:${reference}`, true, 'with a slash'],
+    ['docker-store:/d:me/', 'docker-store:/d:me/library/app:1', true, 'a prefix in it'],
     ['store:x:2', 'store:x:2', false, 'a name in the store'],
     ['store:', `store:${reference}`, true, 'the store'],
     ['store:me/', 'store:me/library/app:1', true, 'a prefix in the store'],
@@ -33,6 +37,9 @@ t.test('targetOf', async t => {
     t.equal(takesMany(place), many, `many: ${why}`)
   }
   t.equal(targetOf('oci:out', {}), 'oci:out', 'a layout takes an image without a name')
+  t.equal(targetOf('docker-store:/d', {}), 'docker-store:/d', "and so does an engine's folder")
+  for (const place of ['docker-store:/d', 'docker-archive:f', 'oci-archive:f:x']) t.ok(isSerial(place), place)
+  for (const place of ['oci:out', 'store:', undefined]) t.notOk(isSerial(place), place ?? 'none')
   t.equal(
     targetOf('dir:out', { reference: 'docker.io/library/app:1' }),
     'dir:out',
