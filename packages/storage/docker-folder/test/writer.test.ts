@@ -1,72 +1,15 @@
 // Images written into the folder of an engine: what the engine finds there, and what is refused.
-import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import zlib from 'node:zlib'
-import { type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
-import { parseNormalized } from '@pipelayer/reference'
+import { MEDIA_TYPES } from '@pipelayer/oci'
 import { lgetxattr, ownedName } from '@pipelayer/sys'
-import { handmade, hard, type Item, link, need, tempDir, waitUntil } from '@pipelayer/testkit'
-import { applyLayerOverlay } from '@pipelayer/unpacking'
-import t, { type Test } from 'tap'
-import { DockerFolder, ImageWriter } from '../src/index.js'
-import { addImage, addLayer, configOf, emptyFolder, nameImages, sha256 } from './kit.js'
+import { hard, type Item, link, need } from '@pipelayer/testkit'
+import t from 'tap'
+import { DockerFolder } from '../src/index.js'
+import { addImage, addLayer, configOf, nameImages, sha256 } from './kit.js'
+import { blobOf, newFolder, once, openWriter, plain, put, treeOf, type Write, zipped } from './writing.js'
 
 const skip = need('root')
-
-/** A new engine's folder. */
-function newFolder(t: Test): string {
-  const root = path.join(tempDir(t, 'engine'), 'docker')
-  emptyFolder(root)
-  return root
-}
-
-function openWriter(t: Test, root: string): ImageWriter {
-  const writer = ImageWriter.open(root, async (tar, dir, lowers) => {
-    await applyLayerOverlay(tar, dir, { lowers })
-  })
-  t.teardown(() => writer.close())
-  return writer
-}
-
-interface Blob {
-  readonly descriptor: Descriptor
-  readonly bytes: Buffer
-  readonly diffID: string
-}
-
-const blobOf = (bytes: Buffer, mediaType: string): Blob => ({
-  descriptor: { mediaType, digest: sha256(bytes), size: bytes.length },
-  bytes,
-  diffID: sha256(bytes),
-})
-const plain = (items: readonly Item[]): Blob => blobOf(handmade(items), MEDIA_TYPES.ociLayer)
-const zipped = (items: readonly Item[]): Blob => {
-  const tar = handmade(items)
-  return { ...blobOf(zlib.gzipSync(tar), `${MEDIA_TYPES.ociLayer}+gzip`), diffID: sha256(tar) }
-}
-
-interface Write {
-  readonly layers: readonly Blob[]
-  readonly name?: string
-  readonly config?: Buffer
-  readonly from?: readonly string[]
-}
-
-/** Puts blobs that are not there, then the image, as blob-put does. */
-async function put(writer: ImageWriter, { layers, name, config, from = [] }: Write): Promise<string> {
-  const described = blobOf(config ?? configOf(layers), MEDIA_TYPES.ociConfig)
-  for (const { descriptor, bytes } of [...layers, described])
-    if (!writer.hasBlob(descriptor)) await writer.putBlob(descriptor, once(bytes), from)
-  const common = { kind: 'manifest', schemaVersion: 2, mediaType: MEDIA_TYPES.ociManifest } as const
-  const list = layers.map(({ descriptor }) => descriptor)
-  const manifest = { ...common, config: described.descriptor, layers: list }
-  return writer.putImage({ manifest, reference: name === undefined ? undefined : parseNormalized(name) })
-}
-
-async function* once(bytes: Buffer): AsyncGenerator<Buffer, void, void> {
-  yield bytes
-}
 
 async function tarOf(root: string, diffID: string): Promise<string> {
   const folder = DockerFolder.open(root)
@@ -264,11 +207,6 @@ t.test('images that an engine could not use', { skip }, async t => {
   })
 })
 
-/** All names below a folder. */
-function treeOf(root: string): readonly string[] {
-  return (fs.readdirSync(root, { recursive: true }) as string[]).sort()
-}
-
 t.test('a name that leads through a symlink of its own layer', { skip }, async t => {
   const root = newFolder(t)
   const through: readonly Item[] = [
@@ -283,95 +221,6 @@ t.test('a name that leads through a symlink of its own layer', { skip }, async t
     t.equal(contentOf(folder.paths.tree(cacheID), 'diff/d/g'), '2')
     t.equal(await tarOf(root, diffID), diffID)
   }
-})
-
-t.test('no engine may run', { skip }, async t => {
-  const root = newFolder(t)
-  const layers = [plain([{ name: 'a', content: 'a' }])]
-  const database = path.join(root, 'network/files/local-kv.db')
-
-  const early = openWriter(t, root)
-  const before = treeOf(root)
-  const holder = spawn('flock', ['-x', database, 'sleep', '60'], { stdio: 'ignore' })
-  const ended = new Promise(resolve => holder.once('close', resolve))
-  const isHeld = (): boolean => spawnSync('flock', ['-n', database, 'true']).status !== 0
-  await waitUntil('the lock is held', isHeld)
-  t.throws(() => openWriter(t, root), {
-    code: 'ENGINE_RUNNING',
-    message:
-      /^cannot write into ".*": a Docker engine works on it \(pid \d+\): stop it first, or .* docker load$/,
-  })
-  await t.rejects(
-    put(early, { layers, name: 'app:1' }),
-    { code: 'ENGINE_RUNNING' },
-    'one that began meanwhile',
-  )
-  early.close()
-  t.same(treeOf(root), before, 'nothing was written')
-  holder.kill()
-  await ended
-  // The lock outlives flock(1) in the program that it started.
-  for (const pid of holdersOf(database)) process.kill(pid)
-  await waitUntil('the lock is free', () => !isHeld())
-  await put(openWriter(t, root), { layers, name: 'app:1' })
-})
-
-function holdersOf(file: string): number[] {
-  const { ino } = fs.statSync(file)
-  const held = (pid: string): boolean => {
-    try {
-      return fs.readdirSync(`/proc/${pid}/fd`).some(fd => fs.statSync(`/proc/${pid}/fd/${fd}`).ino === ino)
-    } catch {
-      return false
-    }
-  }
-  return fs
-    .readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name) && Number(name) !== process.pid && held(name))
-    .map(Number)
-}
-
-t.test('an engine that starts has no locks yet', { skip }, async t => {
-  const root = newFolder(t)
-  const dir = tempDir(t, 'engine')
-  const program = path.join(dir, 'dockerd')
-  fs.writeFileSync(program, '#!/bin/sh\nread line\n', { mode: 0o755 })
-  const config = path.join(dir, 'daemon.json')
-  fs.writeFileSync(config, JSON.stringify({ 'data-root': root }))
-  fs.symlinkSync(root, path.join(dir, 'link'))
-  for (const [args, isFound] of [
-    [['--data-root', root], true],
-    [[`--data-root=${dir}/link`], true],
-    [['--data-root', 'link'], true],
-    [['--config-file', config], true],
-    [['--data-root', dir], false],
-    [['--config-file', program], false],
-    [[], false],
-  ] as const) {
-    const child = spawn(program, args, { cwd: dir, stdio: ['pipe', 'ignore', 'ignore'] })
-    const ended = new Promise(resolve => child.once('close', resolve))
-    const comm = (): string => fs.readFileSync(`/proc/${child.pid}/comm`, 'utf8').trim()
-    await waitUntil('it runs', () => comm() === 'dockerd')
-    const open = (): void => ImageWriter.open(root, async () => undefined).close()
-    if (isFound)
-      t.throws(open, { code: 'ENGINE_RUNNING', message: new RegExp(`pid ${child.pid}\\)`) }, args.join(' '))
-    else t.doesNotThrow(open, args.join(' '))
-    child.stdin.end('\n')
-    await ended
-  }
-})
-
-t.test('folders that are not written to', { skip }, async t => {
-  const root = newFolder(t)
-  fs.chownSync(path.join(root, 'overlay2'), 0, 100_000)
-  t.throws(() => openWriter(t, root), { code: 'DRIVER_UNSUPPORTED', message: /user namespace \(0:100000\)/ })
-  process.seteuid?.(65534)
-  try {
-    t.throws(() => openWriter(t, root), { code: 'NEEDS_ROOT' })
-  } finally {
-    process.seteuid?.(0)
-  }
-  t.throws(() => openWriter(t, `${root}/none`), { code: 'FOLDER_MISSING' })
 })
 
 t.test('what a killed process left is removed', { skip }, async t => {

@@ -1,6 +1,6 @@
 export { changeLine } from './change-line.js'
 export { debianTree } from './debian.js'
-export { buildah, PODMAN_LIMITS, podman, startDocker } from './engines.js'
+export { buildah, type DockerEngine, inSystem, PODMAN_LIMITS, podman, startDocker } from './engines.js'
 export { chunked, handmade, hard, type Item, link } from './handmade-tar.js'
 export { RecordWriter } from './image-records.js'
 export { mountsBelow, mountTable } from './mounts.js'
