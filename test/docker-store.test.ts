@@ -22,6 +22,8 @@ const skip = need('root', 'dockerd', 'docker', 'busybox', 'docker-registry', 'sk
 const PEERS = process.env.PIPELAYER_TEST_PEERS ?? '/srv/sid'
 /** How often a write is killed. */
 const KILLS = isAll ? 25 : 3
+/** Files of the image that is killed while it is written. */
+const FILES = 300
 
 /** A Dockerfile whose steps leave what a layer can have; each is an image, `built:N`. */
 const STEPS = [
@@ -193,7 +195,6 @@ async function writing(t: Test, world: World): Promise<void> {
       '',
     ].join('\n'),
   })
-  await place.good('img-pull store:gzip:1 | blob-put store:docker.io/library/gzip:1')
   await place.good('kf-build -q -f Dockerfile -t store/built:1 one')
   const copies = ['store/built:1', 'zstd:1'].map(name => `store:${name}`).join(' ')
   await place.good(`img-pull ${copies} | blob-put docker-store:${root}`)
@@ -255,7 +256,7 @@ async function writing(t: Test, world: World): Promise<void> {
 /** A write that is killed leaves no image, no layer, and nothing after the next write. */
 async function killed(t: Test, place: Lab, root: string): Promise<void> {
   place.write({ 'large/': '' })
-  for (let at = 0; at < 300; at++)
+  for (let at = 0; at < FILES; at++)
     fs.writeFileSync(place.path('large', `file-${at}`), Buffer.alloc(20_000, `${at}`))
   await place.good('layer-pack --dir large | manifest-gen -t killed:1 | blob-put store:killed:1')
   fs.writeFileSync(place.path('records'), (await place.good('img-pull store:killed:1')).stdout)
@@ -266,11 +267,20 @@ async function killed(t: Test, place: Lab, root: string): Promise<void> {
   const trees = path.join(root, 'overlay2')
   for (let kill = 0; kill < KILLS; kill++) {
     const running = place.start(`blob-put docker-store:${root}:killed:1 < records`)
-    await waitUntil('it has begun', () => fs.readdirSync(trees).some(name => name.startsWith('.pipelayer')))
-    await new Promise(resolve => setTimeout(resolve, (kill * 60) / KILLS))
+    let isOver = false
+    const done = running.done.finally(() => {
+      isOver = true
+    })
+    // It is killed the later the more files it has unpacked, at last while it makes and proves the list of headers.
+    const least = 1 + Math.floor((kill * FILES) / KILLS)
+    const unpacked = (): number =>
+      fs
+        .readdirSync(trees)
+        .filter(name => name.startsWith('.pipelayer'))
+        .reduce((sum, name) => sum + fs.readdirSync(path.join(trees, name), { recursive: true }).length, 0)
+    await waitUntil(`${least} files are there`, () => isOver || unpacked() >= least)
     for (const pid of childrenOf(running.pid)) process.kill(pid, 'SIGKILL')
-    const { status } = await running.done
-    if (status === 0) break
+    if ((await done).status === 0) break
     t.same(state(), before, `kill ${kill}`)
   }
   await place.good(`blob-put docker-store:${root}:killed:1 < records`)

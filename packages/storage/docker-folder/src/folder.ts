@@ -5,7 +5,7 @@ import { ToolError } from '@pipelayer/errors'
 import { type ImageConfig, MAX_DOCUMENT, parseConfig } from '@pipelayer/oci'
 import { assembleTar, splitSize } from '@pipelayer/tar-split'
 import { requireOverlay2 } from './driver.js'
-import { explained, fileBytes, namesIn, readFile, readLine } from './files.js'
+import { explained, fileBytes, ifThere, namesIn, readFile, readLine } from './files.js'
 import type { ImageName } from './image-name.js'
 import { missingLayer, readExpected, readLayer, type StoredLayer } from './layer.js'
 import { LayerTree } from './layer-tree.js'
@@ -27,6 +27,8 @@ export interface FolderImage {
 export class DockerFolder {
   readonly paths: FolderPaths
   readonly #sizes = new Map<string, Promise<number>>()
+  /** The chainIDs of layers by their diffIDs, and the time of the last change to layerdb. */
+  #chains: { readonly state: string; readonly byDiff: ReadonlyMap<Digest, Digest> } | undefined
 
   private constructor(paths: FolderPaths) {
     this.paths = paths
@@ -45,7 +47,7 @@ export class DockerFolder {
   /** The ids of all images, also of those without a name, in byte order. */
   ids(): readonly Digest[] {
     return namesIn(this.paths.configs)
-      .filter(name => /^[0-9a-f]{64}$/.test(name))
+      .filter(isHex)
       .map(name => `sha256:${name}`)
   }
 
@@ -99,10 +101,8 @@ export class DockerFolder {
 
   /** A layer by its diffID, whatever lies below it; undefined where there is none. */
   layerOf(diffID: Digest): StoredLayer | undefined {
-    const holds = (name: string): boolean =>
-      /^[0-9a-f]{64}$/.test(name) && readLine(path.join(this.paths.layers, name, 'diff')) === diffID
-    const name = namesIn(this.paths.layers).find(holds)
-    return name === undefined ? undefined : readLayer(this.paths, `sha256:${name}`)
+    const chainID = this.#chainsNow().get(diffID)
+    return chainID === undefined ? undefined : readLayer(this.paths, chainID)
   }
 
   /** The size of the tar of a layer, in bytes. @throws ToolError `TAR_SPLIT_INVALID`, `DOCKER_FOLDER_INVALID` */
@@ -131,6 +131,20 @@ export class DockerFolder {
     }
   }
 
+  // Engines have thousands of layers, so their diffIDs are read anew only if layers came or went.
+  #chainsNow(): ReadonlyMap<Digest, Digest> {
+    const { layers } = this.paths
+    const state = String(ifThere(layers, () => fs.statSync(layers, { bigint: true }).mtimeNs))
+    if (this.#chains?.state === state) return this.#chains.byDiff
+    const byDiff = new Map<Digest, Digest>()
+    for (const name of namesIn(layers).filter(isHex)) {
+      const diffID = readLine(path.join(layers, name, 'diff'))
+      if (diffID !== undefined) byDiff.set(diffID, `sha256:${name}`)
+    }
+    this.#chains = { state, byDiff }
+    return byDiff
+  }
+
   #beginning({ digits }: ImageName): readonly Digest[] {
     return digits === undefined ? [] : this.ids().filter(id => id.startsWith(`sha256:${digits}`))
   }
@@ -157,4 +171,8 @@ function ofLayer(error: unknown, { diffID, cacheID }: StoredLayer, paths: Folder
   if (!(told instanceof ToolError) || told.message.includes(diffID)) return told
   const message = `cannot put layer ${diffID} together: ${told.message}`
   return new ToolError(told.code, message, { cause: error, status: told.status })
+}
+
+function isHex(name: string): boolean {
+  return /^[0-9a-f]{64}$/.test(name)
 }

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { chainIDs, type Digest } from '@pipelayer/digest'
+import { chainIDs, type Digest, digestOf } from '@pipelayer/digest'
 import { ToolError } from '@pipelayer/errors'
 import {
   type Descriptor,
@@ -73,7 +73,7 @@ export class ImageWriter {
   hasBlob(descriptor: Descriptor): boolean {
     if (this.#staging?.has(descriptor)) return true
     const { digest, mediaType } = descriptor
-    if (isConfigType(mediaType)) return this.#config(digest)?.length === descriptor.size
+    if (isConfigType(mediaType)) return this.#hasConfig(digest)
     const diffID = parseLayerType(mediaType) === undefined ? undefined : this.#diffID(descriptor)
     return diffID !== undefined && this.folder.layerOf(diffID) !== undefined
   }
@@ -191,7 +191,10 @@ export class ImageWriter {
     return Buffer.concat(chunks)
   }
 
-  #config(id: Digest): Buffer | undefined {
-    return id.startsWith('sha256:') ? readFile(this.folder.paths.config(id), MAX_DOCUMENT) : undefined
+  // A config that was changed counts as absent, and is written again.
+  #hasConfig(id: Digest): boolean {
+    if (!id.startsWith('sha256:')) return false
+    const bytes = readFile(this.folder.paths.config(id), MAX_DOCUMENT)
+    return bytes !== undefined && digestOf(bytes) === id
   }
 }

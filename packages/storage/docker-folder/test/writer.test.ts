@@ -133,6 +133,16 @@ t.test('layers that are there are not written again', { skip }, async t => {
   )
 })
 
+t.test('a config that was changed is written again', { skip }, async t => {
+  const root = newFolder(t)
+  const layers = [plain([{ name: 'a', content: 'a' }])]
+  const id = await put(openWriter(t, root), { layers, name: 'app:1' })
+  const { paths } = DockerFolder.open(root)
+  fs.writeFileSync(paths.config(id), 'damaged')
+  t.equal(await put(openWriter(t, root), { layers, name: 'app:1' }), id)
+  t.same(fs.readFileSync(paths.config(id)), configOf(layers))
+})
+
 t.test('names with a digest, and none', { skip }, async t => {
   const root = newFolder(t)
   const writer = openWriter(t, root)
