@@ -10,11 +10,15 @@
 import fs from 'node:fs'
 import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
 import { showName } from '@pipelayer/records'
-import { O_PATH, type openat2 } from '@pipelayer/sys'
+import { O_PATH, type openat2, type RegularFile } from '@pipelayer/sys'
 import { at, BeneathOpener } from './beneath.js'
 import { requireLinux } from './folder.js'
-import { bytesOf, explained, joined } from './name.js'
+import { bytesOf, componentsOf, explained, joined } from './name.js'
 import { resolveIn, type TreeView } from './resolver.js'
+
+const { O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
+/** The errors of opening what is no regular file, or is not there. */
+const NO_FILE = ['ELOOP', 'ENOENT', 'ENOTDIR', 'ENXIO']
 
 /** A path to the file that `fd` holds open. */
 export function openFile(fd: number): Buffer {
@@ -120,6 +124,32 @@ export class Rooted {
 
   openDir(real: string): number {
     return this.open(real, O_PATH | fs.constants.O_DIRECTORY)
+  }
+
+  /**
+   * Opens a regular file as an entry of a layer names it, without waiting. Symlinks on the way stay inside; the last
+   * component is not followed. Undefined where there is no such file. The caller closes it.
+   *
+   * @throws ToolError `PATH_ESCAPES`: the name leads out of the root by its `..`; `TOO_MANY_SYMLINKS`; `EACCES`
+   */
+  openRegular(name: string): RegularFile | undefined {
+    const real = componentsOf(name).join('/')
+    // Most names have no symlink in them, and need not be resolved.
+    return this.#openRegular(real) ?? this.#openRegular(this.resolveParent(real))
+  }
+
+  #openRegular(real: string): RegularFile | undefined {
+    let fd: number
+    try {
+      fd = this.open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+    } catch (error) {
+      if (NO_FILE.includes(errnoOf(error) ?? '')) return undefined
+      throw error
+    }
+    const stat = fs.fstatSync(fd)
+    if (stat.isFile()) return { fd, size: stat.size }
+    fs.closeSync(fd)
+    return undefined
   }
 
   /** The content of a regular file, or undefined where there is none. A file larger than `maxBytes` is refused. */
