@@ -1,12 +1,9 @@
 import fs from 'node:fs'
-import { errnoOf, ToolError } from '@pipelayer/errors'
+import { ToolError } from '@pipelayer/errors'
 import { componentsOf, PathSet, quoted, Rooted } from '@pipelayer/rootfs'
 import type { ReadEntry } from '@pipelayer/tar'
 import type { SplitContents, SplitTree } from '@pipelayer/tar-split'
 import { explained } from './files.js'
-
-const { O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = fs.constants
-const FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
 
 /**
  * The files of a layer, in `CACHE/diff`. Names come from a list that anybody may have written, and the files from an
@@ -34,40 +31,33 @@ export class LayerTree implements SplitContents {
     this.#rooted.close()
   }
 
-  /** @throws ToolError `PATH_ESCAPES`; `FILE_MISSING`, also for what is no regular file */
+  /**
+   * A layer may have put a file through a symlink of its own. The engine opens it so, but relative to the root of the
+   * machine; here symlinks stay inside of the layer, as they do in a container.
+   *
+   * @throws ToolError `PATH_ESCAPES`; `FILE_MISSING`, also for what is no regular file
+   */
   open(name: string): { readonly fd: number; readonly size: number } {
-    const real = componentsOf(name).join('/')
-    const opened = this.#openReal(real) ?? this.#openReal(this.#resolved(real))
+    const opened = this.#open(name)
     if (opened !== undefined) return opened
     throw new ToolError('FILE_MISSING', `there is no file ${quoted(name)} in "${this.#dir}"`)
   }
 
-  /** Whether a regular file of this size lies at a name, without a symlink on the way. */
+  /** Whether a regular file of this size lies at a name, without a symlink on the way, so that the engine finds it too. */
   has(name: string, size: number): boolean {
-    const opened = this.#openReal(componentsOf(name).join('/'))
+    const opened = this.#open(name)
     if (opened === undefined) return false
     fs.closeSync(opened.fd)
-    return opened.size === size
+    const real = componentsOf(name).join('/')
+    return opened.size === size && this.#rooted.resolveParent(real) === real
   }
 
-  // A layer may have put a file through a symlink of its own, and the engine opens it so, but relative to the root of the
-  // machine. Here symlinks are resolved inside of the layer, as they are in a container.
-  #resolved(name: string): string {
-    return this.#rooted.resolveParent(name)
-  }
-
-  #openReal(real: string): { readonly fd: number; readonly size: number } | undefined {
-    let fd: number
+  #open(name: string): { readonly fd: number; readonly size: number } | undefined {
     try {
-      fd = this.#rooted.open(real, FLAGS)
+      return this.#rooted.openRegular(name)
     } catch (error) {
-      if (['ELOOP', 'ENOENT', 'ENOTDIR', 'ENXIO'].includes(errnoOf(error) ?? '')) return undefined
-      throw explained(error, `${this.#dir}/${real}`)
+      throw explained(error, this.#dir)
     }
-    const stat = fs.fstatSync(fd)
-    if (stat.isFile()) return { fd, size: stat.size }
-    fs.closeSync(fd)
-    return undefined
   }
 }
 
