@@ -41,12 +41,20 @@ function realm(): string {
   return known
 }
 
-/** Clock ticks after boot at which a process began; undefined when there is none. Spec: proc(5), /proc/pid/stat, field 22. */
+/** States of a process that has ended and that its parent has not asked about yet: it will never write again. */
+const ENDED = new Set(['Z', 'X', 'x'])
+
+/**
+ * Clock ticks after boot at which a process began; undefined when there is none, or it has ended.
+ *
+ * Spec: proc_pid_stat(5), fields 3 and 22.
+ */
 function startTime(pid: number): string | undefined {
   try {
     const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
     // The command's name may hold blanks and parentheses: count from the last one.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return ENDED.has(fields[0] ?? '') ? undefined : fields[19]
   } catch {
     return undefined
   }

@@ -306,6 +306,22 @@ t.test('temporary names tell whether their owner is gone', async t => {
   for (const [why, name, want] of rows) t.equal(sys.isOrphan(name), want, why)
 })
 
+t.test('a process that has ended owns nothing, also while its parent has not asked about it', async t => {
+  // The shell never waits for the child that it leaves behind when it becomes another program.
+  const script = 'sh -c : & echo $!; exec sleep 60'
+  const parent = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+  t.teardown(() => parent.kill('SIGKILL'))
+  const [line] = await once(parent.stdout, 'data')
+  const pid = String(line).trim()
+  const fields = (): string[] => {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  }
+  while (fields()[0] !== 'Z') await new Promise(resolve => setImmediate(resolve))
+  const [prefix, realm] = sys.ownedName('x', 'r').split('.')
+  t.equal(sys.isOrphan(`${prefix}.${realm}.${pid}.${fields()[19]}.r`), true)
+})
+
 t.test('new files: made, written whole, closed; what is there is neither opened nor followed', async t => {
   const dirfd = fs.openSync(dir, 'r')
   fs.symlinkSync('elsewhere', at('planted'))
