@@ -166,6 +166,10 @@ t.test('manifestGen()', async t => {
       },
     ]
     t.same(await generate(pulled), pulled)
+    const places = pulled.map(record => ({ ...record, from: ['docker://h/x'] }))
+    t.same(await generate(places), places, 'a config that stays is where it was')
+    const anew = find(await generate(places, { edits: { user: 'u' } }), 'config')
+    t.same([anew?.from, anew?.digest === blob.digest], [undefined, false], 'no place has one that is new')
     const renamed = await generate(pulled, { tag: 'y' })
     t.match(
       renamed[2],

@@ -59,12 +59,16 @@ function configRecord(
   { parts, finished, family }: { parts: ImageParts; finished: FinishedConfig; family: Family },
   store: Layout,
 ): ConfigRecord {
-  const rest = parts.config ?? { type: 'config' as const, image: parts.image }
+  const rest: Partial<ConfigRecord> = parts.config ?? {}
   const isArtifact = finished.kept !== undefined && familyOf(parts.config?.mediaType ?? '') === undefined
   const mediaType = isArtifact ? (parts.config?.mediaType ?? '') : familyTypes(family).config
   const blob = store.putBytes(finished.kept ?? Buffer.from(JSON.stringify(finished.document)))
   const { digest, size, path } = blob
-  return { ...rest, mediaType, digest, size, path, config: finished.document }
+  // The places have the config that came in, and so has the record. One that was written anew is nowhere else yet.
+  const { from: _places, data: _bytes, ...described } = rest
+  const known = digest === rest.digest ? rest : described
+  const { image } = parts
+  return { ...known, type: 'config', image, mediaType, digest, size, path, config: finished.document }
 }
 
 function manifestRecord(
