@@ -55,8 +55,12 @@ function withInstruction(edits: Edits, step: Instruction): Edits {
       return { ...edits, workingDir: absolute(word(step.path)) }
     case 'stopsignal':
       return { ...edits, stopSignal: word(step.signal) }
+    case 'onbuild':
+      return { ...edits, onBuild: [...(edits.onBuild ?? []), step.expression] }
     default:
-      throw refused('it takes CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME and WORKDIR')
+      throw refused(
+        'it takes CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR',
+      )
   }
 }
 

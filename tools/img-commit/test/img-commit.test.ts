@@ -95,12 +95,14 @@ t.test('--change', async t => {
     ['USER 1:2', { user: '1:2' }],
     ['WORKDIR /w', { workingDir: '/w' }],
     ['STOPSIGNAL SIGINT', { stopSignal: 'SIGINT' }],
+    ['ONBUILD RUN make $X', { onBuild: ['RUN make $X'] }],
+    ['ONBUILD COPY . /\nONBUILD RUN x', { onBuild: ['COPY . /', 'RUN x'] }],
     ['USER a\nUSER b', { user: 'b' }],
   ]
   for (const [instruction, edits] of rows) t.same(editsOfInstructions([instruction]), edits, instruction)
   const wrong: readonly [instruction: string, message: RegExp][] = [
     ['RUN x', /it takes CMD, ENTRYPOINT/],
-    ['ONBUILD RUN x', /it takes CMD/],
+    ['ONBUILD FROM x', /cannot stand behind ONBUILD/],
     ['ENV PATH=$PATH:/x', /cannot use the variable PATH/],
     ['WORKDIR x', /needs an absolute path/],
     ['NOTHING x', /unknown instruction/],

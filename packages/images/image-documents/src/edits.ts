@@ -19,6 +19,8 @@ export interface ConfigEdits {
   readonly expose?: readonly string[]
   readonly volumes?: readonly string[]
   readonly stopSignal?: string
+  /** Instructions of a Dockerfile, which builds upon the image execute; they are appended. */
+  readonly onBuild?: readonly string[]
 }
 
 /**
@@ -39,6 +41,7 @@ export function withEdits(document: JsonObject, edits: ConfigEdits): JsonObject 
     ...(edits.workingDir === undefined ? {} : { WorkingDir: edits.workingDir }),
     ...(listed(edits.unset?.labels) || listed(edits.labels) ? { Labels: withLabels(old.Labels, edits) } : {}),
     ...(edits.stopSignal === undefined ? {} : { StopSignal: edits.stopSignal }),
+    ...(listed(edits.onBuild) ? { OnBuild: [...listOr(old.OnBuild), ...edits.onBuild] } : {}),
   }
   const config = defined({ ...old, ...changed })
   return isDeepStrictEqual(config, old) ? document : { ...document, config }
@@ -106,6 +109,10 @@ function port(text: string): string {
   if (!/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/.test(text))
     throw new ToolError('USAGE', `--expose takes PORT[/PROTOCOL], got ${JSON.stringify(text)}`, { status: 2 })
   return text.includes('/') ? text : `${text}/tcp`
+}
+
+function listOr(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 function objectOr(value: unknown): JsonObject {

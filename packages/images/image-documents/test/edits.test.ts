@@ -29,6 +29,7 @@ t.test('withEdits()', async t => {
       { ...before, Env: ['PATH=/bin'] },
       'a variable that is not there is no error',
     ],
+    [{ onBuild: ['RUN x'] }, { ...before, OnBuild: ['RUN x'] }, 'the first trigger'],
     [{ unset: { env: ['A', 'PATH'] } }, { ...before, Env: undefined }, 'the last variable'],
     [{ unset: { env: ['A'] }, env: ['A=2'] }, { ...before, Env: ['PATH=/bin', 'A=2'] }, 'removed, then set'],
     [{ unset: { labels: ['l'] } }, { ...before, Labels: undefined }, 'the last label'],
@@ -38,6 +39,8 @@ t.test('withEdits()', async t => {
     const wanted = JSON.parse(JSON.stringify({ os: 'linux', config: after }))
     t.same(withEdits({ os: 'linux', config: before }, edits), wanted, why)
   }
+  const triggers = { config: { OnBuild: ['RUN a'] } }
+  t.same(withEdits(triggers, { onBuild: ['RUN b'] }), { config: { OnBuild: ['RUN a', 'RUN b'] } }, 'one more')
   t.same(withEdits({ config: null }, { user: 'u' }), { config: { User: 'u' } }, 'a config that is null')
 })
 
