@@ -19,6 +19,33 @@ const UNITS: Readonly<Record<string, number>> = {
 /** So many paths fit on a command line, which has 2 MiB in all. */
 const MAX_WORDS = 400
 
+const FOLDER = 'registry-fs:'
+
+/**
+ * The folder of a registry that is to be collected in place of the store; undefined without a PLACE, or for `store:`.
+ *
+ * @param given - which options were given that only one kind of place has
+ * @throws ToolError `PLACE_INVALID`, `USAGE`, status 2
+ */
+export function folderOf(
+  place: string | undefined,
+  given: { readonly keepBytes: boolean; readonly deleteUntagged: boolean },
+): string | undefined {
+  if (place === undefined || place === 'store:') {
+    if (given.deleteUntagged)
+      throw usage('--delete-untagged is for the folder of a registry: registry-fs:ROOT')
+    return undefined
+  }
+  const root = place.startsWith(FOLDER) ? place.slice(FOLDER.length) : ''
+  if (root === '' || root.includes(':')) {
+    const message = `cannot collect ${quoted(place)}: give registry-fs:ROOT, the whole folder of a registry, or store:`
+    throw new ToolError('PLACE_INVALID', message, { status: 2 })
+  }
+  if (given.keepBytes)
+    throw usage('--keep-bytes is about the build cache, which the folder of a registry has not')
+  return root
+}
+
 /** A duration as Go writes it, such as `24h` or `1h30m`, in milliseconds. @throws ToolError `USAGE`, status 2 */
 export function ageOf(text: string): number {
   const found = parseDuration(text)

@@ -19,6 +19,8 @@ import type { CacheRules } from './cache-plan.js'
 import { type Plan, planGarbage } from './plan.js'
 import { type RemoveAsOwner, recordOf, Sweep } from './sweep.js'
 
+export { type RegistryGcOptions, registryGc } from './registry-folder.js'
+
 export interface ImgGcOptions {
   /** The store's folder. */
   readonly root: string

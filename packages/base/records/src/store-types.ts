@@ -20,6 +20,9 @@ export interface GarbageRecord extends AnyRecord {
     | 'push'
     | 'damaged'
     | 'temporary'
+    | 'manifest'
+    | 'link'
+    | 'upload'
   /** Of a blob, and of the first bytes of one. */
   readonly digest?: string
   /** Absolute. */
@@ -28,9 +31,10 @@ export interface GarbageRecord extends AnyRecord {
   readonly size: number
   /**
    * `unreferenced`: no image needs it. `unused`: nobody used it for long. `over-limit`: it was used longest ago, and
-   * there is more than was to be kept. `left-behind`: the process that made it is gone.
+   * there is more than was to be kept. `left-behind`: the process that made it is gone. `untagged`: no
+   * tag of its repository leads to it.
    */
-  readonly reason: 'unreferenced' | 'unused' | 'over-limit' | 'left-behind'
+  readonly reason: 'unreferenced' | 'unused' | 'over-limit' | 'left-behind' | 'untagged'
   readonly removed: boolean
 }
 

@@ -39,10 +39,11 @@ const NONE: DocumentLinks = { documents: [], contents: [] }
  * More is taken for a link than image-spec has: garbage collection must keep what any program may need.
  */
 export class DocumentReader {
-  readonly #layout: Layout
+  readonly #layout: Pick<Layout, 'blobPath' | 'readBlob'>
   readonly #known = new Map<string, DocumentLinks | ToolError | undefined>()
 
-  constructor(layout: Layout) {
+  /** @param layout - where the documents lie; the folder of a registry can stand for a layout */
+  constructor(layout: Pick<Layout, 'blobPath' | 'readBlob'>) {
     this.#layout = layout
   }
 
@@ -103,10 +104,14 @@ function asToolError(error: unknown, digest: string): ToolError {
   throw error
 }
 
-/** Everything that a document names in the fields of manifests, indexes, and the artifact manifest of OCI 1.1-rc. */
+/**
+ * Everything that a document names in the fields of manifests, indexes, the artifact manifest of OCI 1.1-rc, and Docker's
+ * manifests of schema 1.
+ */
 export function linksIn(document: JsonObject): DocumentLinks {
-  const { config, layers, blobs, manifests, subject } = document
-  const contents = [config, ...listOf(layers), ...listOf(blobs)].flatMap(linkOf)
+  const { config, layers, blobs, fsLayers, manifests, subject } = document
+  const old = listOf(fsLayers).map(layer => ({ digest: isObject(layer) ? layer.blobSum : undefined }))
+  const contents = [config, ...listOf(layers), ...listOf(blobs), ...old].flatMap(linkOf)
   const documents = listOf(manifests).flatMap(linkOf)
   const [target] = [subject].flatMap(linkOf)
   if (contents.length === 0 && documents.length === 0 && target === undefined) return NONE

@@ -54,7 +54,10 @@ export class Batch {
   /** True for a blob that the repository has, or that this batch will commit. */
   hasBlob({ digest, size }: { readonly digest: Digest; readonly size: number }): boolean {
     if (this.#staged.get(digest) === size) return true
-    return this.#hasData(digest, size) && readLink(this.#paths.layerLink(this.#name, digest)) === digest
+    const link = this.#paths.layerLink(this.#name, digest)
+    if (!this.#hasData(digest, size) || readLink(link) !== digest) return false
+    markUsed(this.#paths.blob(digest))
+    return true
   }
 
   /**
@@ -108,6 +111,7 @@ export class Batch {
 
   /** Lets the repository serve a blob that the folder has. */
   linkBlob(digest: Digest): void {
+    markUsed(this.#paths.blob(digest))
     this.#stageLink(this.#links, this.#paths.layerLink(this.#name, digest), digest)
   }
 
@@ -188,6 +192,16 @@ export class Batch {
     const flushed = changed.size > MANY ? flushAll(this.#paths.base) : undefined
     if (flushed !== undefined) return flushed
     for (const folder of changed) await syncPath(folder)
+  }
+}
+
+/** Garbage collection spares what was written lately, so a blob that is about to be named again counts as written. */
+function markUsed(file: string): void {
+  const now = new Date()
+  try {
+    fs.utimesSync(file, now, now)
+  } catch {
+    // It is not there yet, or belongs to the registry's own user: then it is as old as it is.
   }
 }
 

@@ -1,8 +1,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
-import type { Digest } from '@pipelayer/digest'
+import { algorithmOf, checkContent, type Digest, digestOf } from '@pipelayer/digest'
 import { attempt, errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { MAX_DOCUMENT } from '@pipelayer/oci'
 import { openFile, sizeOf } from './files.js'
 import { FOLDER_MODE, PartialFolder } from './partial.js'
 import { checkName, FolderPaths, isName } from './paths.js'
@@ -78,13 +79,42 @@ export class DistributionFolder {
     return sizeOf(this.paths.blob(digest))
   }
 
+  /** The file of a blob, which need not exist. @throws {ToolError} `DIGEST_INVALID` */
+  blobPath(digest: Digest): string {
+    return this.paths.blob(digest)
+  }
+
+  /**
+   * The bytes of a small blob, checked.
+   *
+   * @throws {ToolError} `BLOB_UNKNOWN`, `DOCUMENT_TOO_LARGE` for more than 4 MiB, `DIGEST_MISMATCH`; the system's
+   */
+  readBlob(digest: Digest): Buffer {
+    const opened = this.#open(digest)
+    try {
+      if (opened.size > MAX_DOCUMENT)
+        throw new ToolError(
+          'DOCUMENT_TOO_LARGE',
+          `${digest} has ${opened.size} bytes, more than ${MAX_DOCUMENT}`,
+        )
+      const bytes = attempt(`read blob ${digest}`, () => fs.readFileSync(opened.fd))
+      checkContent({ digest }, { digest: digestOf(bytes, algorithmOf(digest)), size: bytes.length })
+      return bytes
+    } finally {
+      fs.closeSync(opened.fd)
+    }
+  }
+
   /** A blob's bytes, unchecked: pass them through `verified`. @throws {ToolError} `BLOB_UNKNOWN` */
   openBlob(digest: Digest): Readable {
-    const opened = openFile(this.paths.blob(digest))
-    if (opened === undefined)
-      throw new ToolError('BLOB_UNKNOWN', `there is no blob ${digest} in "${this.root}"`)
-    const { fd, size } = opened
+    const { fd, size } = this.#open(digest)
     return fs.createReadStream('', { fd, highWaterMark: Math.min(READ_BYTES, size + 1) })
+  }
+
+  #open(digest: Digest): { readonly fd: number; readonly size: number } {
+    const opened = openFile(this.paths.blob(digest))
+    if (opened !== undefined) return opened
+    throw new ToolError('BLOB_UNKNOWN', `there is no blob ${digest} in "${this.root}"`)
   }
 }
 

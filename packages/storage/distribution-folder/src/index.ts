@@ -4,6 +4,14 @@
  * @module
  */
 export { Batch } from './batch.js'
+export {
+  blobsIn,
+  type FolderBlob,
+  type Found,
+  type RepositoryContents,
+  repositoriesIn,
+  temporariesIn,
+} from './contents.js'
 export { DistributionFolder } from './folder.js'
 export { isName, isTag } from './paths.js'
 export { FolderRepository } from './repository.js'

@@ -68,8 +68,16 @@ export class FolderPaths {
     return path.join(this.repositories, checkName(name))
   }
 
+  get blobs(): string {
+    return path.join(this.base, 'blobs')
+  }
+
+  layers(name: string): string {
+    return path.join(this.repository(name), '_layers')
+  }
+
   layerLink(name: string, digest: Digest): string {
-    return path.join(this.repository(name), '_layers', linkOf(digest))
+    return path.join(this.layers(name), linkOf(digest))
   }
 
   revisions(name: string): string {
