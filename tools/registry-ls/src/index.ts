@@ -7,14 +7,19 @@ import { printable } from '@pipelayer/cli'
 import { ToolError } from '@pipelayer/errors'
 import { type RemoteOptions, sessionOptions } from '@pipelayer/places'
 import type { AnyRecord, FailedRecord } from '@pipelayer/records'
-import { formatReference, parseReference } from '@pipelayer/reference'
+import { formatReference, parseNormalized } from '@pipelayer/reference'
 import { Registry, Repository } from '@pipelayer/registry'
 import { type Filter, filterOf, hasColon, tagFilterOf } from './filter.js'
-import { type Subject, subjectOf } from './subject.js'
+import { searched, searchSubjectOf } from './search.js'
+import { checkSearch, type Subject, subjectOf } from './subject.js'
 
 export interface RegistryLsOptions {
-  /** A host, a repository, or an image: see `subject.ts`. */
+  /** A host, a repository, or an image: see `subject.ts`; empty where Docker Hub is searched. */
   readonly name: string
+  /** Look for repositories: see `search.ts`. */
+  readonly search?: string | undefined
+  /** How many of them at most. */
+  readonly limit?: number | undefined
   readonly tags?: boolean
   readonly referrers?: boolean
   readonly artifactType?: string | undefined
@@ -23,6 +28,8 @@ export interface RegistryLsOptions {
   readonly match?: string | undefined
   readonly remote: RemoteOptions
 }
+
+export { searchTable } from './search.js'
 
 const TOOL = 'registry-ls'
 
@@ -43,12 +50,26 @@ export const LINES = {
  * `LINK_INVALID`; those of a refusal
  */
 export async function* registryLs(options: RegistryLsOptions): AsyncGenerator<AnyRecord, void, undefined> {
+  const { search } = options
+  if (search !== undefined) return yield* listFound(options, search)
   const subject = subjectOf(options)
   const { path } = subject
   if (path !== undefined && options.referrers) yield* listReferrers(options, { ...subject, path })
   else if (path !== undefined) yield* listTags(options, { ...subject, path }, filterOf(options))
   else if (options.tags) yield* listAllTags(options, subject.domain)
   else yield* listRepositories(options, subject.domain)
+}
+
+async function* listFound(options: RegistryLsOptions, search: string): AsyncGenerator<AnyRecord> {
+  checkSearch(options)
+  const subject = searchSubjectOf({ ...options, search })
+  const passes = filterOf(options)
+  for await (const { name, ...about } of searched(subject, options.remote)) {
+    if (!passes(name)) continue
+    // Docker Hub writes `nginx` for what lies below library/, and no name may lead to another host.
+    const record = referenceTo(`${subject.domain}/${name}`)
+    yield record.type === 'reference' ? { ...record, ...about } : record
+  }
 }
 
 async function* listRepositories(options: RegistryLsOptions, domain: string): AsyncGenerator<AnyRecord> {
@@ -131,7 +152,7 @@ function open({ remote }: RegistryLsOptions, domain: string, path: string): Repo
 // A registry may return texts that are no valid names.
 function referenceTo(text: string): AnyRecord {
   try {
-    return { type: 'reference', reference: formatReference(parseReference(text)) }
+    return { type: 'reference', reference: formatReference(parseNormalized(text)) }
   } catch (error) {
     if (!(error instanceof ToolError)) throw error
     return failure(error, text)

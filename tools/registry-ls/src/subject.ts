@@ -7,6 +7,7 @@ export interface SubjectOptions {
   readonly tags?: boolean
   readonly referrers?: boolean
   readonly artifactType?: string | undefined
+  readonly limit?: number | undefined
 }
 
 /** The registry, repository or image that is listed. */
@@ -24,7 +25,9 @@ export interface Subject {
  *
  * @throws ToolError `USAGE` of status 2
  */
-export function subjectOf({ name, tags, referrers, artifactType }: SubjectOptions): Subject {
+export function subjectOf({ name, tags, referrers, artifactType, limit }: SubjectOptions): Subject {
+  if (name === '') throw usage('expected HOST, REPOSITORY or IMAGE, or --search WORD')
+  if (limit !== undefined) throw usage('--limit goes with --search')
   const text = name.replace(/^docker:\/\//, '').replace(/\/$/, '')
   const isHost = !text.includes('/') && (/[.:]/.test(text) || text === 'localhost') && !text.includes('@')
   const { domain, path, tag, digest } = parsed(isHost ? `${text}/library/x` : text, name)
@@ -36,6 +39,12 @@ export function subjectOf({ name, tags, referrers, artifactType }: SubjectOption
   if (isImage && !referrers)
     throw usage(`${JSON.stringify(name)} is one image: give a repository, or --referrers`)
   return { domain, path, ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
+}
+
+/** @throws ToolError `USAGE` of status 2 for an option that has no meaning beside `--search` */
+export function checkSearch({ tags, referrers, artifactType }: Omit<SubjectOptions, 'name'>): void {
+  if (tags || referrers || artifactType !== undefined)
+    throw usage('--search finds repositories: --tags, --referrers and --artifact-type do not go with it')
 }
 
 function parsed(text: string, name: string): ReturnType<typeof parseNormalized> {

@@ -143,6 +143,10 @@ export interface ReferenceRecord extends AnyRecord {
   readonly guess?: true
   /** On request: the rule by which it was found. */
   readonly why?: string
+  /** What the search of a registry says about a repository: a text from outside, how many like it, whether it is Docker's. */
+  readonly description?: string
+  readonly stars?: number
+  readonly official?: true
 }
 
 /** A cluster image in the store. Made by cluster-image. */

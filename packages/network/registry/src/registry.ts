@@ -1,4 +1,5 @@
 import { listRepositories } from './listing.js'
+import { type FoundRepository, search } from './search.js'
 import { Session, type SessionOptions } from './session.js'
 
 /** A registry as a whole. The code that opens it closes it. */
@@ -28,6 +29,11 @@ export class Registry {
   /** See {@link listRepositories}. */
   repositories(): AsyncGenerator<string, void, undefined> {
     return listRepositories(this.#session)
+  }
+
+  /** See {@link search}. */
+  search(what: { readonly word: string; readonly limit: number }): Promise<FoundRepository[] | undefined> {
+    return search(this.#session, what)
   }
 
   close(): Promise<void> {
