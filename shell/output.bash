@@ -18,17 +18,31 @@ archive() {
   blob-put "docker-archive:-${tags:+:$tags}" "${more[@]/#/--additional-tag=}"
 }
 
-# The engine gets an archive that is cut where the build fails, and loads nothing of it.
-load() { archive | "$1" load >&2; }
+# An OCI archive, of no image, or of the image under all of its names.
+oci_archive() {
+  local more=("${tags[@]:1}")
+  img-export "${more[@]/#/--additional-tag=}"
+}
 
-# DOCKER_HOST means Docker alone; else the first program whose engine answers.
+# The engine gets an archive that is cut where the build fails, and loads nothing of it.
+load() {
+  local more=("${tags[@]:1}")
+  [[ $1 == api ]] || { archive | "$1" load >&2; return; }
+  blob-put "docker-daemon:${tags-}" "${more[@]/#/--additional-tag=}" >/dev/null || return
+  [[ ! ${tags-} ]] || printf 'Loaded image: %s\n' "${tags[@]}" >&2
+}
+
+# An engine whose API can be used is asked for an image that nobody has; it needs no program. Else the first program
+# whose engine answers: docker knows the way to more engines, and podman has no server. DOCKER_HOST means Docker alone.
 engine() {
-  local name names=(docker podman)
+  local name names=(docker podman) said
+  said=$(img-pull --no-tag --no-store "docker-daemon:sha256:$(printf %064d 0)" 2>&1 >/dev/null) || :
+  [[ $said != *'[MANIFEST_UNKNOWN]'* ]] || { echo api; return; }
   [[ ! ${DOCKER_HOST-} ]] || names=(docker)
   for name in "${names[@]}"; do
     ! "$name" version >/dev/null 2>&1 || { echo "$name"; return; }
   done
-  echo "kf-build: --load found no engine: ${names[*]/%/ does not answer;} is it installed, and DOCKER_HOST right?" >&2
+  echo "kf-build: --load found no engine: ${names[*]/%/ does not answer;} ${said#img-pull: }" >&2
   return 75
 }
 
@@ -61,13 +75,15 @@ declare -A field=()
 read_fields
 : "${field[type]:=local}"
 read_compression
+# An archive is not written to a terminal, so that there -o type=docker means what it means for docker build.
+[[ ${field[type]}:${field[dest]-} != docker: || ! -t 1 ]] || field[type]=--load
 case ${field[type]}:${field[dest]-} in
   image:) end=(put "${tags[@]/#/store:}") ;;
   registry:) end=(put "${tags[@]/#/docker://}") ;;
   --load:) name=$(engine) || exit; end=(load "$name") ;;
   docker: | docker:-) end=(archive) ;;
   docker:*) end=(save "${field[dest]}" archive) ;;
-  oci:?*) end=(save "${field[dest]}" img-export) ;;
+  oci:?*) end=(save "${field[dest]}" oci_archive) ;;
   tar:?* | local:-) end=(save "${field[dest]}" untar --to-tar) ;;
   local:?*) end=(untar "${field[dest]}") ;;
   *) wrong "-o $out is not known: type is image or registry; with a dest it is local, tar, oci or docker" ;;

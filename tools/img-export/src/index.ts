@@ -9,12 +9,15 @@ import { isRoot, type Part, PartsInStream, putImage, Uploads } from '@pipelayer/
 import { bare, type Descriptor, MEDIA_TYPES } from '@pipelayer/oci'
 import type { PlaceWriter } from '@pipelayer/places'
 import type { AnyRecord, ManifestRecord } from '@pipelayer/records'
+import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
 import { Store } from '@pipelayer/store'
 import { Missing } from './missing.js'
 
 export interface ImgExportOptions {
   /** The folder of the store that has the blobs. */
   readonly store: string
+  /** Further names of the one image of the stream. */
+  readonly additionalTags?: readonly string[]
 }
 
 /**
@@ -26,13 +29,14 @@ export interface ImgExportOptions {
  *
  * @throws ToolError `IMAGE_MISSING`, `IMAGE_INCOMPLETE`, `BLOB_MISSING`, `CONFIG_EDITED`, `DIGEST_MISMATCH` for a blob
  * that is damaged or a reference that pins another digest: there is no index then; `IMAGES_FAILED` when some of several
- * images are left out of an archive that is whole
+ * images are left out of an archive that is whole; `TAG_AMBIGUOUS` for further names of several images; of status 2 for
+ * such a name that is none
  */
 export async function* imgExport(
   records: AsyncIterable<AnyRecord>,
   options: ImgExportOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
-  const task = new Export(options.store, await ArchiveWriter.create())
+  const task = new Export({ ...options, names: namesOf(options) }, await ArchiveWriter.create())
   const written = task.run(records)
   // A failure also breaks the archive off, so that it is thrown to the reader of the bytes.
   written.catch(() => undefined)
@@ -41,17 +45,33 @@ export async function* imgExport(
   task.confess()
 }
 
+function namesOf({ additionalTags = [] }: ImgExportOptions): readonly string[] {
+  try {
+    return additionalTags.map(tag => formatReference(withDefaultTag(parseNormalized(tag))))
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
+    throw new ToolError(error.code, error.message, { cause: error, status: 2 })
+  }
+}
+
 class Export {
   readonly archive: ArchiveWriter
   readonly #root: string
+  readonly #names: readonly string[]
   #opened: Store | undefined
   readonly #parts = new PartsInStream()
   readonly #missing = new Missing()
   readonly #failures: ToolError[] = []
   readonly #images: ArchiveEntry[] = []
+  /** An image has got the further names. */
+  #isNamed = false
 
-  constructor(root: string, archive: ArchiveWriter) {
-    this.#root = root
+  constructor(
+    { store, names }: { readonly store: string; readonly names: readonly string[] },
+    archive: ArchiveWriter,
+  ) {
+    this.#root = store
+    this.#names = names
     this.archive = archive
   }
 
@@ -75,9 +95,22 @@ class Export {
     if (!isRoot(record)) return
     const put = await this.#plan(record)
     if (put === undefined) return
+    const names = this.#namesFor(record)
     for (const part of [...this.#proof(record), ...put])
       await this.archive.blob(part, () => this.#store().openBlob(part.digest), this.#missing.offset(part))
-    this.#images.push(entryOf(bare(record), record.reference))
+    this.#images.push(...names.map(name => entryOf(bare(record), name)))
+  }
+
+  // What refers to an image has no further names, and does not count as a second image.
+  #namesFor({ reference, subject }: ManifestRecord): readonly (string | undefined)[] {
+    if (this.#names.length === 0 || subject !== undefined) return [reference]
+    if (this.#isNamed)
+      throw new ToolError(
+        'TAG_AMBIGUOUS',
+        `cannot name a second image ${this.#names.join(', ')}: names of several images come with their records`,
+      )
+    this.#isNamed = true
+    return [...new Set([...(reference === undefined ? [] : [reference]), ...this.#names])]
   }
 
   #check(): void {

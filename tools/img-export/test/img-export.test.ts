@@ -123,6 +123,31 @@ t.test('the index', async t => {
   for (const { digest } of many) t.ok(names.includes(archiveName(String(digest))), 'all of an index')
 })
 
+t.test('further names', async t => {
+  const { writer, store } = lab(t)
+  const run = async (records: readonly AnyRecord[], additionalTags: readonly string[]): Promise<unknown> => {
+    const chunks: Buffer[] = []
+    for await (const chunk of imgExport(each(records), { store, additionalTags })) chunks.push(chunk)
+    const { manifests } = JSON.parse((await contentOf(Buffer.concat(chunks))).get('index.json') ?? '')
+    return manifests.map(({ digest, annotations }: AnyRecord) => [
+      digest,
+      Object.values(annotations ?? {})[0],
+    ])
+  }
+  const image = writer.image('1', ['layer'], NAME)
+  const digest = image.at(-1)?.digest
+  const other = 'docker.io/library/app:2'
+  const named = (...names: readonly unknown[]): unknown => names.map(name => [digest, name])
+  t.same(await run(image, ['app:2', 'app:1', 'h.x/y']), named(NAME, other, 'h.x/y:latest'), 'each once')
+  t.same(await run(writer.image('1', ['layer']), ['app:2']), named(other), 'of an image without a name')
+  const signature = writer.image('2', ['signature'])
+  const root = { ...signature.at(-1), subject: digest } as AnyRecord
+  const both = await run([...image, ...signature.slice(0, -1), root], ['app:2'])
+  t.same(both, [...(named(NAME, other) as []), [root.digest, undefined]], 'not of what refers to it')
+  await t.rejects(run([...image, ...writer.image('2', ['b'])], ['app:2']), { code: 'TAG_AMBIGUOUS' })
+  await t.rejects(run(image, ['A B']), { code: 'REFERENCE_INVALID', status: 2 })
+})
+
 t.test('a reference pinned by digest', async t => {
   const { writer, entries, export: run, store } = lab(t)
   const image = writer.image('1', ['layer'])
