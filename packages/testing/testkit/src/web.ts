@@ -2,9 +2,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, ListenOptions } from 'node:net'
 import path from 'node:path'
-import type { Scope } from './temp.js'
+import { type Scope, tempDir } from './temp.js'
 
 /** A server that stops with the test, and the requests that it got. */
 export interface Web {
@@ -18,17 +18,36 @@ export async function serve(
   t: Scope,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<Web> {
+  const { server, asked } = await started(t, answer, { host: '127.0.0.1', port: 0 })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
+}
+
+/** The same on a socket in a folder of its own, as an engine listens: `url` is `unix:///PATH`. */
+export async function serveSocket(
+  t: Scope,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Web> {
+  const socket = path.join(tempDir(t, 'socket'), 's')
+  const { asked } = await started(t, answer, { path: socket })
+  return { url: `unix://${socket}`, asked }
+}
+
+async function started(
+  t: Scope,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  where: ListenOptions,
+): Promise<{ readonly server: Server; readonly asked: string[] }> {
   const asked: string[] = []
-  const server: Server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`)
     answer(request, response)
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(where, resolve))
   t.teardown(() => {
     server.close()
     server.closeAllConnections()
   })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked }
+  return { server, asked }
 }
 
 /** Repositories below `dir`, by the smart protocol, or as plain files. */
