@@ -177,6 +177,8 @@ t.test('command lines', async t => {
       'a further name without a first one',
     ],
     [`oci:${dir}/x:1`, { run: { additionalTags: ['a'] } }, 'PLACE_INVALID', 'a further name in a layout'],
+    [`oci:${dir}/x:@sha256:${'a'.repeat(64)}`, {}, 'PLACE_INVALID', 'a digest of a layout is read alone'],
+    [`oci:${dir}/x:@0`, {}, 'PLACE_INVALID', 'and so is a number'],
     [
       `docker-archive:${dir}/x:1`,
       { run: { additionalTags: ['A B'] } },

@@ -51,9 +51,22 @@ export class ArchiveFile {
    * `ARCHIVE_INVALID`, `TAR_INVALID`, `TAR_TRUNCATED`; those of `decompress` and of the system
    */
   static async open(file: string, options: OpenArchiveOptions = {}): Promise<ArchiveFile> {
-    const handle = file === '-' ? await spooled(stdinOf(options), options) : await plain(file, options)
+    if (file === '-') return ArchiveFile.of(stdinOf(options), file, options)
+    return ArchiveFile.#opened(await plain(file, options), file)
+  }
+
+  /** Copies an archive that comes as a stream; `name` is for messages. @throws as {@link open}, and as the stream */
+  static async of(
+    source: AsyncIterable<Buffer>,
+    name: string,
+    options: Pick<OpenArchiveOptions, 'temporary'> = {},
+  ): Promise<ArchiveFile> {
+    return ArchiveFile.#opened(await spooled(source, options), name)
+  }
+
+  static async #opened(handle: FileHandle, name: string): Promise<ArchiveFile> {
     try {
-      return new ArchiveFile(file, handle, await namesIn(handle, file))
+      return new ArchiveFile(name, handle, await namesIn(handle, name))
     } catch (error) {
       await handle.close()
       throw error

@@ -109,7 +109,7 @@ export class ImageArchive {
     })
     const { copied, output } = await this.#start()
     await copied
-    await output.commit()
+    await output.commit([...this.#images.values()].flatMap(({ names }) => names))
   }
 
   /** Gives up an archive that is not finished. It may be called at any time. */

@@ -8,8 +8,12 @@ import { isOrphan, ownedName } from '@pipelayer/sys'
 /** Where the bytes of an archive go. */
 export interface ArchiveOutput {
   write(chunk: Buffer): Promise<void>
-  /** Publishes the archive, when all bytes were written. */
-  commit(): Promise<void>
+  /**
+   * Publishes the archive, when all bytes were written.
+   *
+   * @param names - those of all images in it; images without a name may be there as well
+   */
+  commit(names: readonly string[]): Promise<void>
   /** Leaves nothing behind. It may be called at any time, also after {@link commit}. */
   abort(): Promise<void>
 }

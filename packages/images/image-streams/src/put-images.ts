@@ -18,7 +18,7 @@ import { type ClosedImage, isRoot, PartsInStream } from './parts.js'
 import { type Planned, type Put, putImage } from './put.js'
 import { sideBySide } from './side-by-side.js'
 import { BlobSource } from './source.js'
-import { isArchive, isSerial, takesMany, targetOf } from './target.js'
+import { isArchive, isOnlyRead, isSerial, takesMany, targetOf } from './target.js'
 import { Uploads } from './uploads.js'
 
 export interface PutImagesOptions extends PlaceOptions {
@@ -91,11 +91,15 @@ function checkPlace(options: PutImagesOptions): void {
   const { place, run } = options
   const additionalTags = run?.additionalTags ?? []
   if (additionalTags.length > 0 && (takesMany(place) || !isArchive(place))) {
-    const why = 'only an archive with a name takes further ones'
+    const why = 'only an archive or an engine that is given with a name takes further ones'
     throw new ToolError('PLACE_INVALID', `cannot put ${additionalTags.join(', ')}: ${why}`, { status: 2 })
   }
   if (place === undefined) return
   try {
+    if (isOnlyRead(place)) {
+      const why = '@ chooses one of the images that are there; give a name'
+      throw new ToolError('PLACE_INVALID', `cannot write to ${place}: ${why}`)
+    }
     if (!takesMany(place)) openPlace(place, options)
   } catch (error) {
     if (!(error instanceof ToolError)) throw error

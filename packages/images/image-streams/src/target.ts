@@ -10,6 +10,7 @@
  * oci:DIR          oci:DIR:docker.io/library/app:1  (oci:DIR/ as well)
  * oci-archive:F    oci-archive:F:docker.io/library/app:1      (docker-archive:F as well; `app@DIGEST` gets no name)
  * docker-store:D   docker-store:D:docker.io/library/app:1     (D:x:2 is D:x:2, D:x/ a prefix)
+ * docker-daemon:x  docker-daemon:x                  (docker-daemon: takes the reference, as archives do; x/ is a prefix)
  * registry-fs:R    registry-fs:R:library/app:1      (R:x:2 is R:x:2, R:x/ a prefix)
  * dir:D            dir:D                            (D/ is a prefix: the folder D/library/app:1)
  * store:x:2        store:x:2
@@ -33,6 +34,8 @@ import { formatReference, parseNormalized, parseReference, withDefaultTag } from
 const ARCHIVES = new Set(['docker-archive', 'oci-archive'])
 /** The folder of a Docker engine. */
 const ENGINE_FOLDER = 'docker-store'
+/** An engine gets all images in one archive, too, but that has no file. */
+const ENGINE = 'docker-daemon'
 
 /** What is known about an image that is to be put. */
 export interface Named {
@@ -63,6 +66,7 @@ export function targetOf(place: string | undefined, image: Named): string {
     const root = rest.replace(/(?<=.)\/+$/, '')
     return reference === undefined ? `${transport}:${root}` : `${transport}:${root}:${reference}`
   }
+  if (transport === ENGINE && rest === '') return `${ENGINE}:${tagged(reference) ?? ''}`
   if (isWholeFolder(transport, rest))
     return `${transport}:${rest.replace(/(?<=.)\/+$/, '')}:${pathOf(place, reference)}`
   if (rest === '') return `${transport}:${needed(reference, `for ${place}`)}`
@@ -98,9 +102,11 @@ function beside(place: string, { reference, digest }: Named): string {
   return place
 }
 
-/** True for a place that is one file for many images. */
+/** True for a place that takes many images in one archive. */
 export function isArchive(place: string | undefined): boolean {
-  return place !== undefined && ARCHIVES.has(parsePlace(place).transport)
+  if (place === undefined) return false
+  const { transport } = parsePlace(place)
+  return transport === ENGINE || ARCHIVES.has(transport)
 }
 
 /** True for a place that takes images one after the other: what it gets of one depends on those before. */
@@ -126,15 +132,18 @@ function ociTarget(rest: string, reference: string | undefined): string {
   return reference === undefined ? `oci:${directory}` : `oci:${directory}:${reference}`
 }
 
-// The names in an archive are tags. One that pins a digest and has no tag is left out, as `docker save` does.
 function archiveTarget(transport: string, rest: string, reference: string | undefined): string {
-  const place = `${transport}:${rest}`
-  if (reference === undefined || !isOpenArchive(transport, rest)) return place
+  const name = isOpenArchive(transport, rest) ? tagged(reference) : undefined
+  if (name === undefined) return `${transport}:${rest}`
+  return `${transport}:${parseOci(rest, transport).directory}:${name}`
+}
+
+// The names in an archive are tags. One that pins a digest and has no tag is left out, as `docker save` does.
+function tagged(reference: string | undefined): string | undefined {
+  if (reference === undefined) return undefined
   const { domain, path, tag, digest } = parseNormalized(reference)
-  if (tag === undefined && digest !== undefined) return place
-  const { directory: file } = parseOci(rest, transport)
-  const named = { domain, path, ...(tag !== undefined && { tag }) }
-  return `${transport}:${file}:${formatReference(withDefaultTag(named))}`
+  if (tag === undefined && digest !== undefined) return undefined
+  return formatReference(withDefaultTag({ domain, path, ...(tag !== undefined && { tag }) }))
 }
 
 // An archive that was named without an image. It takes each image under the image's own name.
@@ -161,8 +170,16 @@ function pathOf(place: string, reference: string | undefined): string {
 
 // A layout that was named without an image. It takes each image under the image's own name.
 function isOpen(rest: string): boolean {
-  const { tag, index } = parseOci(rest)
-  return tag === undefined && index === undefined
+  const { tag, index, digest } = parseOci(rest)
+  return tag === undefined && index === undefined && digest === undefined
+}
+
+/** True for `oci:DIR:@N`, `oci:DIR:@DIGEST` and the like, which say which image is read, and name none to write. */
+export function isOnlyRead(place: string): boolean {
+  const { transport, rest } = parsePlace(place)
+  if (transport !== 'oci' && !ARCHIVES.has(transport)) return false
+  const { index, digest } = parseOci(rest, transport)
+  return index !== undefined || digest !== undefined
 }
 
 function needed(reference: string | undefined, why: string): string {

@@ -1,7 +1,27 @@
 // To which place an image is put, by the place that was given and the image's own reference.
 import { ToolError } from '@pipelayer/errors'
 import t from 'tap'
-import { isSerial, takesMany, targetOf } from '../src/target.js'
+import { isArchive, isOnlyRead, isSerial, takesMany, targetOf } from '../src/target.js'
+
+const DIGEST = `sha256:${'a'.repeat(64)}`
+
+t.test('what kind of place it is', async t => {
+  const rows: readonly [place: string, archive: boolean, onlyRead: boolean][] = [
+    ['docker-archive:f', true, false],
+    ['docker-archive:f:@1', true, true],
+    ['oci-archive:-:x', true, false],
+    [`oci-archive:f:@${DIGEST}`, true, true],
+    ['docker-daemon:x', true, false],
+    ['oci:d', false, false],
+    ['oci:d:@0', false, true],
+    [`oci:d:@${DIGEST}`, false, true],
+    [`h.x/y@${DIGEST}`, false, false],
+    ['store:', false, false],
+  ]
+  for (const [place, archive, onlyRead] of rows)
+    t.same([isArchive(place), isOnlyRead(place)], [archive, onlyRead], place)
+  t.equal(isArchive(undefined), false)
+})
 
 t.test('targetOf', async t => {
   const reference = 'docker.io/library/app:1'
@@ -28,6 +48,10 @@ t.test('targetOf', async t => {
     ['docker-store:/d', `docker-store:/d:${reference}`, true, "an engine's folder"],
     ['docker-store:/d/', `docker-store:/d:${reference}`, true, 'with a slash'],
     ['docker-store:/d:me/', 'docker-store:/d:me/library/app:1', true, 'a prefix in it'],
+    [`oci:out:@${DIGEST}`, `oci:out:@${DIGEST}`, false, 'what the place refuses, too'],
+    ['docker-daemon:x', 'docker-daemon:x', false, 'a name in an engine'],
+    ['docker-daemon:', `docker-daemon:${reference}`, true, 'an engine'],
+    ['docker-daemon:me/', 'docker-daemon:me/library/app:1', true, 'a prefix in an engine'],
     ['store:x:2', 'store:x:2', false, 'a name in the store'],
     ['store:', `store:${reference}`, true, 'the store'],
     ['store:me/', 'store:me/library/app:1', true, 'a prefix in the store'],
@@ -50,14 +74,16 @@ t.test('targetOf', async t => {
     'dir:out/library/app:1',
     'or a prefix',
   )
-  const digest = `sha256:${'a'.repeat(64)}`
-  for (const [reference, target, why] of [
-    [`app@${digest}`, 'docker-archive:f', 'a digest is no name in an archive'],
-    [`app:1@${digest}`, 'docker-archive:f:docker.io/library/app:1', 'a tag beside it is'],
-    ['app', 'docker-archive:f:docker.io/library/app:latest', 'the default tag'],
-  ] as const)
-    t.equal(targetOf('docker-archive:f', { reference }), target, why)
-  t.equal(targetOf('docker-archive:f', {}), 'docker-archive:f', 'an archive takes an image without a name')
+  for (const [reference, name, why] of [
+    [`app@${DIGEST}`, '', 'a digest is no name in an archive'],
+    [`app:1@${DIGEST}`, 'docker.io/library/app:1', 'a tag beside it is'],
+    ['app', 'docker.io/library/app:latest', 'the default tag'],
+    [undefined, '', 'it takes an image without a name'],
+  ] as const) {
+    const image = { ...(reference !== undefined && { reference }) }
+    t.equal(targetOf('docker-archive:f', image), `docker-archive:f${name === '' ? '' : `:${name}`}`, why)
+    t.equal(targetOf('docker-daemon:', image), `docker-daemon:${name}`, `an engine: ${why}`)
+  }
   for (const place of [undefined, 'h.x/', 'store:', 'registry-fs:r']) {
     t.throws(() => targetOf(place, {}), { code: 'PLACE_MISSING' }, `nameless: ${place}`)
   }

@@ -13,8 +13,8 @@ import { STANDARD } from './standard.js'
 
 export interface ArchiveTarget {
   readonly form: ArchiveForm
-  /** Absolute, or `-` for stdout. */
-  readonly file: string
+  /** Opens what takes the bytes. Of all images that go to the same `text`, one opens it for all. */
+  open(): Promise<ArchiveOutput>
   /** The names of the image in the archive. */
   readonly names: readonly string[]
   /** The place without names: `docker-archive:/srv/x.tar`. */
@@ -70,13 +70,32 @@ export class ArchivePlaceWriter implements PlaceWriter {
   }
 
   #archive(): ImageArchive {
-    const { form, file, text } = this.#target
-    const { stdout } = this.#options.run ?? {}
-    const open = async (): Promise<ArchiveOutput> => {
-      if (file !== STANDARD) return openFileOutput(file)
-      if (stdout !== undefined) return streamOutput(stdout)
-      throw new ToolError('PLACE_INVALID', `cannot write to ${text}: no bytes go to stdout here`)
-    }
+    const { form, open, text } = this.#target
     return this.#archives.get(text, () => new ImageArchive({ form, text, open }))
+  }
+}
+
+/** A file, or stdout for `-`. @throws ToolError `PLACE_INVALID`, `FILE_INVALID`, and those of the system */
+export async function openArchiveOutput(
+  file: string,
+  { text, run }: { readonly text: string; readonly run: PlaceOptions['run'] | undefined },
+): Promise<ArchiveOutput> {
+  if (file !== STANDARD) return openFileOutput(file)
+  if (run?.stdout !== undefined) return streamOutput(run.stdout)
+  throw new ToolError('PLACE_INVALID', `cannot write to ${text}: no bytes go to stdout here`)
+}
+
+/** What stands for the writer of a place that is only read. @throws ToolError `PLACE_INVALID`, from each method */
+export function refusing(why: string): PlaceWriter & { close(): Promise<void> } {
+  const refuse = (): never => {
+    throw new ToolError('PLACE_INVALID', why)
+  }
+  return {
+    hasBlob: refuse,
+    hasManifest: refuse,
+    putBlob: refuse,
+    putManifest: refuse,
+    publish: refuse,
+    close: async () => undefined,
   }
 }

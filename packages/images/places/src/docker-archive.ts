@@ -10,9 +10,9 @@ import { ArchiveFile } from '@pipelayer/archives'
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, type Manifest, MEDIA_TYPES, parseManifest } from '@pipelayer/oci'
 import { formatReference, parseNormalized, withDefaultTag } from '@pipelayer/reference'
-import { ArchivePlaceWriter } from './archive-writing.js'
+import { ArchivePlaceWriter, openArchiveOutput, refusing } from './archive-writing.js'
 import { PackedLayout } from './packed-layout.js'
-import type { Place, PlacedManifest, PlaceOptions, PlaceReader, PlaceWriter } from './place.js'
+import type { Place, PlacedManifest, PlaceOptions, PlaceReader } from './place.js'
 import { type ArchiveImage, describeBytes, SavedImages } from './saved-images.js'
 import { STANDARD } from './standard.js'
 
@@ -31,21 +31,24 @@ export function openDockerArchive(rest: string, options: PlaceOptions): Place {
   const isStandard = name.file === STANDARD
   const file = isStandard ? STANDARD : path.resolve(name.file)
   const text = `docker-archive:${file}`
-  const reader = new ArchiveReader({ ...name, file }, options)
+  const reader = new ArchiveReader({ ...name, file }, () =>
+    ArchiveFile.open(file, { stdin: options.run?.stdin }),
+  )
   const { reference, index } = name
   const names = [reference, ...additionalTags(options)].filter(one => one !== undefined)
   const published = {
     place: reference === undefined ? text : `${text}:${reference}`,
     ...(reference !== undefined && { reference }),
   }
-  const writer = new ArchivePlaceWriter({ form: 'docker', file, names, text, published }, options)
+  const open = () => openArchiveOutput(file, { text, run: options.run })
+  const writer = new ArchivePlaceWriter({ form: 'docker', open, names, text, published }, options)
   return {
     traits: { isLocal: !isStandard, isStore: false, isStaged: false, isSerial: true },
     text,
     ...(isStandard && { origins: [] }),
     ...(reference !== undefined && { reference }),
     read: reader,
-    write: index === undefined ? writer : refusing(`${text}:@${index}`),
+    write: index === undefined ? writer : refusing(`cannot write to ${text}:@${index}: give a name`),
     close: async () => {
       await reader.close()
       await writer.close()
@@ -53,15 +56,9 @@ export function openDockerArchive(rest: string, options: PlaceOptions): Place {
   }
 }
 
-function additionalTags({ run }: PlaceOptions): readonly (string | undefined)[] {
+/** The further names of an image, with their tags. */
+export function additionalTags({ run }: PlaceOptions): readonly (string | undefined)[] {
   return (run?.additionalTags ?? []).map(tag => parseDockerArchive(`${STANDARD}:${tag}`).reference)
-}
-
-function refusing(text: string): PlaceWriter {
-  const refuse = (): never => {
-    throw new ToolError('PLACE_INVALID', `cannot write to ${text}: give a name`)
-  }
-  return { hasBlob: refuse, hasManifest: refuse, putBlob: refuse, putManifest: refuse, publish: refuse }
 }
 
 /**
@@ -107,14 +104,15 @@ interface Root {
  * `manifest.json` says which images there are. Their real manifests, and the indexes above those, are taken from the
  * layout in the same archive if their configs are the same, so that digests stay as they were.
  */
-class ArchiveReader implements PlaceReader {
+export class ArchiveReader implements PlaceReader {
   readonly #name: DockerArchiveName
-  readonly #options: PlaceOptions
+  readonly #openFile: () => Promise<ArchiveFile>
   #opened: Promise<Opened> | undefined
 
-  constructor(name: DockerArchiveName, options: PlaceOptions) {
+  /** @param open - is called when something is first asked */
+  constructor(name: DockerArchiveName, open: () => Promise<ArchiveFile>) {
     this.#name = name
-    this.#options = options
+    this.#openFile = open
   }
 
   async resolve(digest?: string): Promise<PlacedManifest> {
@@ -150,7 +148,7 @@ class ArchiveReader implements PlaceReader {
   }
 
   async #read(): Promise<Opened> {
-    const archive = await ArchiveFile.open(this.#name.file, { stdin: this.#options.run?.stdin })
+    const archive = await this.#openFile()
     try {
       const saved = await SavedImages.of(archive)
       const layout = await PackedLayout.ifThere(archive)

@@ -134,10 +134,6 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
   }
 
   async publish({ descriptor, bytes }: { descriptor: Descriptor; bytes: Uint8Array }): Promise<Published> {
-    const { index, digest: given, text } = this.#options
-    const read = given ?? index
-    if (read !== undefined)
-      throw new ToolError('PLACE_INVALID', `cannot write to ${text}:@${read}: give a name`)
     const layout = this.#create()
     layout.putBytes(bytes, descriptor)
     const { mediaType, digest, size, platform } = descriptor
@@ -194,7 +190,10 @@ export class LayoutPlace implements PlaceReader, PlaceWriter {
   }
 
   #create(): Layout {
-    const { name, text } = this.#options
+    const { name, index, digest, text } = this.#options
+    const read = digest ?? index
+    if (read !== undefined)
+      throw new ToolError('PLACE_INVALID', `cannot write to ${text}:@${read}: give a name`)
     // A name that other tools could not read is not written.
     if (name !== undefined && !isRefName(name) && !GRAMMAR.reference.test(name))
       throw new ToolError(

@@ -1,6 +1,6 @@
-import { ToolError } from '@pipelayer/errors'
 import { formatName, formatReference, parseAny, withDefaultTag } from '@pipelayer/reference'
 import { Store } from '@pipelayer/store'
+import { refusing } from './archive-writing.js'
 import { LayoutPlace, repositoryOf } from './layout-place.js'
 import type { Place, PlaceOptions } from './place.js'
 
@@ -22,7 +22,7 @@ export function openLocal(rest: string, options: PlaceOptions): Place {
     verify: options.verify === true,
     published: { place: `store:${name}`, ...(isName && { reference: name }) },
   })
-  const write = isName ? place : refusing(name)
+  const write = isName ? place : refusing(`cannot write to store:${name}: give it a name`)
   const repository = isName ? repositoryOf('store:', formatName(parsed)) : undefined
   return {
     traits: { isLocal: true, isStore: true, isStaged: false, isSerial: false },
@@ -33,11 +33,4 @@ export function openLocal(rest: string, options: PlaceOptions): Place {
     write,
     close: async () => undefined,
   }
-}
-
-function refusing(digest: string): Place['write'] {
-  const refuse = (): never => {
-    throw new ToolError('PLACE_INVALID', `cannot write to store:${digest}: give it a name`)
-  }
-  return { hasBlob: refuse, hasManifest: refuse, putBlob: refuse, putManifest: refuse, publish: refuse }
 }

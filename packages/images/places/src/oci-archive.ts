@@ -10,7 +10,7 @@ import { ToolError } from '@pipelayer/errors'
 import type { StoredDescriptor } from '@pipelayer/layout'
 import { type Descriptor, isIndexType, isManifestType } from '@pipelayer/oci'
 import { GRAMMAR, isRefName } from '@pipelayer/reference'
-import { ArchivePlaceWriter } from './archive-writing.js'
+import { ArchivePlaceWriter, openArchiveOutput, refusing } from './archive-writing.js'
 import { listed, REFERRERS } from './layout-place.js'
 import { type OciName, parseOci } from './oci.js'
 import { PackedLayout } from './packed-layout.js'
@@ -51,22 +51,8 @@ function writerOf({ directory: file, tag, index, digest }: OciName, options: Pla
   if (wrong !== undefined)
     return refusing(`cannot write to ${text}: ${JSON.stringify(wrong)} is no name of an image`)
   const published = { place: tag === undefined ? text : `${text}:${tag}` }
-  return new ArchivePlaceWriter({ form: 'oci', file, names, text, published }, options)
-}
-
-function refusing(why: string): Writer {
-  const refuse = (): never => {
-    throw new ToolError('PLACE_INVALID', why)
-  }
-  const close = async (): Promise<void> => undefined
-  return {
-    hasBlob: refuse,
-    hasManifest: refuse,
-    putBlob: refuse,
-    putManifest: refuse,
-    publish: refuse,
-    close,
-  }
+  const open = () => openArchiveOutput(file, { text, run: options.run })
+  return new ArchivePlaceWriter({ form: 'oci', open, names, text, published }, options)
 }
 
 class OciArchiveReader implements PlaceReader {

@@ -2,6 +2,7 @@ import { ToolError } from '@pipelayer/errors'
 import { openDirectory } from './directory.js'
 import { openDocker } from './docker.js'
 import { openDockerArchive } from './docker-archive.js'
+import { openDockerDaemon } from './docker-daemon.js'
 import { openDockerStore } from './docker-store.js'
 import { openLocal } from './local.js'
 import { openOci } from './oci.js'
@@ -17,6 +18,7 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
   ['dir', openDirectory],
   ['docker', openDocker],
   ['docker-archive', openDockerArchive],
+  ['docker-daemon', openDockerDaemon],
   ['docker-store', openDockerStore],
   ['oci', openOci],
   ['oci-archive', openOciArchive],
@@ -24,7 +26,7 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
   ['store', openLocal],
 ])
 /** Transports of containers-transports(5) that we do not have. A text that begins with one is no image name. */
-const FOREIGN = new Set(['containers-storage', 'docker-daemon', 'ostree', 'sif', 'tarball'])
+const FOREIGN = new Set(['containers-storage', 'ostree', 'sif', 'tarball'])
 
 /** A place, split into transport and rest. */
 export interface PlaceName {

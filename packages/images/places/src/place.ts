@@ -118,8 +118,8 @@ export interface Place {
   readonly origins?: readonly string[]
   /** The repository of the image, where what refers to it may lie under tags of its own. Not all places have such. */
   readonly repository?: PlaceRepository
-  /** The fully qualified reference that the place was opened with. */
-  readonly reference?: string
+  /** The fully qualified reference that the place was opened with, unless its content turned out to be another. */
+  readonly reference?: string | undefined
   readonly read: PlaceReader
   readonly write: PlaceWriter
   close(): Promise<void>

@@ -36,7 +36,7 @@ t.test('parsePlace', async t => {
   ]
   for (const [text, transport, rest, why] of rows) t.same(parsePlace(text), { transport, rest }, why)
   t.throws(() => parsePlace('docker:x'), { code: 'PLACE_INVALID' })
-  for (const text of ['docker-daemon:x', 'sif:x', 'containers-storage:x']) {
+  for (const text of ['sif:x', 'containers-storage:x']) {
     t.throws(() => parsePlace(text), { code: 'PLACE_UNSUPPORTED' }, `no image is meant: ${text}`)
   }
 })
