@@ -213,6 +213,13 @@ t.test('kf-build', { skip }, async t => {
   }
   const zstd = JSON.parse((await place.good('skopeo inspect --raw oci-archive:z.oci')).stdout)
   t.match(zstd.layers[0].mediaType, /\+zstd$/, 'layers are packed by zstd')
+  await place.good(`'${SCRIPT}' -t app:5 -t team/app -o type=oci,dest=two.oci context`)
+  const entries = JSON.parse((await place.good('tar xOf two.oci index.json')).stdout).manifests
+  t.same(
+    entries.map(({ annotations }: { annotations: object }) => Object.values(annotations)[0]),
+    ['docker.io/library/app:5', 'docker.io/team/app:latest'],
+    'every name is in the index',
+  )
   place.write({ 'above/Dockerfile': 'FROM store:plain:1\nCOPY f /above\n', 'above/f': 'f\n' })
   await place.good(`'${SCRIPT}' -o type=oci,dest=above.oci,compression=gzip,compression-level=9 above`)
   const { layers } = JSON.parse((await place.good('skopeo inspect --raw oci-archive:above.oci')).stdout)

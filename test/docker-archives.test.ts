@@ -188,7 +188,9 @@ t.test('kf-build --load asks the first engine that answers', { skip: need('root'
   ] as const) {
     stub('docker', docker)
     stub('podman', podman)
-    const { status, stdout, stderr } = await place.run(run, { env: { DOCKER_HOST: host } })
+    // No engine of this machine is meant: a context that is not there hides it.
+    const env = { DOCKER_HOST: host, DOCKER_CONTEXT: 'none' }
+    const { status, stdout, stderr } = await place.run(run, { env })
     const what = `docker ${docker}, podman ${podman}, DOCKER_HOST "${host}"`
     t.equal(status, engine === undefined ? 75 : 0, `${what}: ${stderr}`)
     t.equal(stdout, '', what)

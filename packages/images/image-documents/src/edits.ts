@@ -19,7 +19,11 @@ export interface ConfigEdits {
   readonly expose?: readonly string[]
   readonly volumes?: readonly string[]
   readonly stopSignal?: string
-  /** Instructions of a Dockerfile, which builds upon the image execute; they are appended. */
+}
+
+/** What an image asks of the builds upon it, which no option says but an instruction. */
+export interface TriggerEdits {
+  /** Instructions of a Dockerfile; they are appended to those that the image has. */
   readonly onBuild?: readonly string[]
 }
 
@@ -28,7 +32,7 @@ export interface ConfigEdits {
  *
  * @throws {ToolError} `USAGE`, status 2, for a variable or label without a value and for a port that is none
  */
-export function withEdits(document: JsonObject, edits: ConfigEdits): JsonObject {
+export function withEdits(document: JsonObject, edits: ConfigEdits & TriggerEdits): JsonObject {
   const old = isObject(document.config) ? document.config : {}
   const changed: Record<string, unknown> = {
     ...(edits.user === undefined ? {} : { User: edits.user }),

@@ -4,7 +4,7 @@
  * @module
  */
 export { familyTypes, indexDocument, indexEntry, layerDescriptor, readDocument } from './documents.js'
-export { type ConfigEdits, pairs, withEdits } from './edits.js'
+export { type ConfigEdits, pairs, type TriggerEdits, withEdits } from './edits.js'
 export { type FinishedImage, type FinishOptions, finishImage } from './finish.js'
 export type { ImageParts } from './image-parts.js'
 export { editsOf } from './option-edits.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type ConfigEdits, pairs, withEdits, words } from '../src/edits.js'
+import { type ConfigEdits, pairs, type TriggerEdits, withEdits, words } from '../src/edits.js'
 import { editsOf } from '../src/option-edits.js'
 
 const NONE = {
@@ -16,7 +16,7 @@ const NONE = {
 
 t.test('withEdits()', async t => {
   const before = { Cmd: ['old'], Entrypoint: ['e'], Env: ['PATH=/bin', 'A=1'], Labels: { l: '1' } }
-  const rows: readonly [edits: ConfigEdits, after: object, why: string][] = [
+  const rows: readonly [edits: ConfigEdits & TriggerEdits, after: object, why: string][] = [
     [{}, before, 'no edit'],
     [{ cmd: [] }, { ...before, Cmd: undefined }, 'no words remove the command'],
     [

@@ -1,4 +1,4 @@
-import type { ConfigEdits } from '@pipelayer/image-documents'
+import type { ConfigEdits, TriggerEdits } from '@pipelayer/image-documents'
 import type { HistoryEntry } from '@pipelayer/oci'
 import type { PlaceOptions } from '@pipelayer/places'
 import type { LayerRecord } from '@pipelayer/records'
@@ -20,7 +20,7 @@ export interface BaseChange {
 
 /** What is changed in each image of a stream. */
 export interface ImageEdits {
-  readonly config: ConfigEdits
+  readonly config: ConfigEdits & TriggerEdits
   /** Annotations of the manifest. */
   readonly annotations: Readonly<Record<string, string>>
   readonly author?: string | undefined

@@ -7,6 +7,9 @@ import { type Scope, serve, serveSocket, tempDir, waitUntil } from '@pipelayer/t
 import t from 'tap'
 import { Engine, findEngine } from '../src/index.js'
 
+/** What an error has to be. */
+type Outcome = { readonly code: string; readonly status?: number; readonly message?: RegExp }
+
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 const NAME = 'app:1'
 const MIB = 1024 * 1024
@@ -47,7 +50,7 @@ async function savedBy(t: Scope, answers: Readonly<Record<string, Answer>>): Pro
 t.test('the version', async t => {
   const version = (value: unknown): Answer => says(200, JSON.stringify({ ApiVersion: value }))
   const bare = says(200, 'OK')
-  const rows: readonly [answers: Record<string, Answer>, outcome: object | undefined, why: string][] = [
+  const rows: readonly [answers: Record<string, Answer>, outcome: Outcome | undefined, why: string][] = [
     [{}, undefined, 'Docker'],
     [{ '/_ping': bare, '/version': version('1.24') }, undefined, 'the oldest, which says it elsewhere'],
     [
@@ -115,7 +118,7 @@ t.test('an archive is read', async t => {
     }
   }
   const late = '{"errorDetail":{"message":"no space"},"error":"no space"}\r\n'
-  const rows: readonly [answers: Record<string, Answer>, outcome: object, why: string][] = [
+  const rows: readonly [answers: Record<string, Answer>, outcome: Outcome, why: string][] = [
     [{}, { code: 'MANIFEST_UNKNOWN', message: /no image app:1 in the engine at unix:/ }, '404'],
     [{ [get]: says(500, '{"message":"open x"}') }, { code: 'MANIFEST_UNKNOWN' }, '500 for what is not there'],
     [
@@ -192,7 +195,7 @@ t.test('an archive is loaded', async t => {
 
   const error = line({ errorDetail: { message: 'no space\n\x1b[2J' }, error: 'no space' })
   const early: Answer = (_request, response) => response.end(error, () => response.socket?.destroySoon())
-  const bad: readonly [answer: Answer, outcome: object, why: string][] = [
+  const bad: readonly [answer: Answer, outcome: Outcome, why: string][] = [
     [
       after(line({ stream: 'Loaded image: a:1' }), error),
       { code: 'ENGINE_FAILED', message: /cannot load the images at unix:.*: no space \\x1b\[2J$/ },

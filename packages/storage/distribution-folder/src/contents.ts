@@ -44,12 +44,15 @@ export interface RepositoryContents {
 /** The blobs, in byte order of their digests. @throws {ToolError} `FOLDER_LINKED`; the system's */
 export function* blobsIn(paths: FolderPaths): Generator<FolderBlob, void, undefined> {
   for (const algorithm of folders(paths.blobs))
-    for (const part of folders(path.join(paths.blobs, algorithm)))
-      for (const hex of folders(path.join(paths.blobs, algorithm, part))) {
-        const digest = `${algorithm}:${hex}`
-        const found = isDigest(digest) ? look(paths.blob(digest)) : undefined
-        if (found !== undefined) yield { digest, ...found }
-      }
+    for (const part of folders(path.join(paths.blobs, algorithm))) yield* blobsBelow(paths, algorithm, part)
+}
+
+function* blobsBelow(paths: FolderPaths, algorithm: string, part: string): Generator<FolderBlob> {
+  for (const hex of folders(path.join(paths.blobs, algorithm, part))) {
+    const digest = `${algorithm}:${hex}`
+    const found = isDigest(digest) ? look(paths.blob(digest)) : undefined
+    if (found !== undefined) yield { digest, ...found }
+  }
 }
 
 /** All repositories, also those for which only an upload was begun. @throws as {@link blobsIn} */
