@@ -8,12 +8,24 @@ const NAMES = [
   .join(' ')
   .split(' ')
 
+/** The full names of all capabilities that we know. */
+export const ALL_CAPABILITIES: readonly string[] = NAMES.map(name => `CAP_${name}`)
+
 /**
  * The capabilities that a process has, and so can pass on. Inside another container these are not all.
  *
  * @param status - of /proc/PID/status
  */
 export function heldCapabilities(status: string): string[] {
-  const held = BigInt(`0x${/^CapPrm:\s*([0-9a-f]{1,16})$/m.exec(status)?.[1] ?? '0'}`)
-  return NAMES.filter((_, bit) => ((held >> BigInt(bit)) & 1n) === 1n).map(name => `CAP_${name}`)
+  return setIn(status, 'CapPrm')
+}
+
+/** The capabilities that a process, or a program that it starts, could get at most; as {@link heldCapabilities}. */
+export function boundingCapabilities(status: string): string[] {
+  return setIn(status, 'CapBnd')
+}
+
+function setIn(status: string, field: string): string[] {
+  const held = BigInt(`0x${new RegExp(`^${field}:\\s*([0-9a-f]{1,16})$`, 'm').exec(status)?.[1] ?? '0'}`)
+  return ALL_CAPABILITIES.filter((_, bit) => ((held >> BigInt(bit)) & 1n) === 1n)
 }

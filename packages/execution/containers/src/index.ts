@@ -6,7 +6,7 @@
 
 export { accountsIn } from './accounts.js'
 export { type Caller, callerOf, formOf } from './caller.js'
-export { heldCapabilities } from './capabilities.js'
+export { ALL_CAPABILITIES, boundingCapabilities, heldCapabilities } from './capabilities.js'
 export { type Ended, type Runtime, type RuntimeName, runContainer, runProgram } from './container.js'
 export { DEFAULT_PATH } from './default-path.js'
 export { checkEmulator, EMULATOR_HINT } from './emulator.js'
@@ -15,7 +15,19 @@ export { holdsID, RANGES } from './id-map.js'
 export { IN_NAMESPACES, startInside } from './inside.js'
 export { placeMounts, replaceMountPoints } from './mount-places.js'
 export { probeRuntime } from './runtime-probe.js'
-export { type ContainerRequest, type Mount, runtimeSpec, STANDARD_MOUNTS } from './runtime-spec.js'
+export {
+  type ContainerLimits,
+  type ContainerRequest,
+  DEFAULT_CAPABILITIES,
+  type Hook,
+  type Mount,
+  type ProcessLimit,
+  type RuntimeCaller,
+  runtimeSpec,
+  STANDARD_MOUNTS,
+  specText,
+} from './runtime-spec.js'
+export { seccompFilter } from './seccomp.js'
 export { shellWord } from './shell-word.js'
 export type { Output } from './step-output.js'
 export { Stubs } from './stubs.js'

@@ -4,6 +4,9 @@
  *
  * @module
  */
+import { randomUUID } from 'node:crypto'
+import type { IdMap } from '@pipelayer/records'
+import type { LinuxSeccomp } from './seccomp-profile.js'
 import type { Identity } from './users.js'
 
 export interface Mount {
@@ -26,8 +29,11 @@ export interface ContainerProcess {
 
 /** The rights of the runtime's own process; those of root, unless said. */
 export interface RuntimeCaller {
-  /** The runtime works without root's rights, in a user namespace in which this user is root and no other id exists. */
-  readonly rootless?: { readonly uid: number; readonly gid: number }
+  /**
+   * The runtime works without root's rights, in a user namespace in which this user is root. No other id exists there,
+   * unless `idMap` says so: then the runtime needs newuidmap and newgidmap.
+   */
+  readonly rootless?: { readonly uid: number; readonly gid: number; readonly idMap?: IdMap }
   /**
    * The runtime runs as root of a user namespace that exists already, so all that only root of the machine may do is
    * left out.
@@ -35,6 +41,36 @@ export interface RuntimeCaller {
   readonly inUserNamespace?: boolean
   /** Whether group 5 exists, to which terminals belong. Without a user namespace it does. */
   readonly ttyGroup?: boolean
+}
+
+/** A limit of one kind of resource of the container's processes. Spec: config.md, "POSIX process", `rlimits`. */
+export interface ProcessLimit {
+  /** `RLIMIT_NOFILE` and so on. */
+  readonly type: string
+  /** Of 64 bits, so that -1 of setrlimit(2), which is no limit, can be said; see {@link specText}. */
+  readonly soft: bigint
+  readonly hard: bigint
+}
+
+/** Limits of the whole container. Those that are undefined are not set. */
+export interface ContainerLimits {
+  /** Bytes. */
+  readonly memory?: number
+  /** Bytes of memory and swap together; -1 for any amount of swap. */
+  readonly memorySwap?: number
+  /** How many processors' time: 1.5 is one and a half. */
+  readonly cpus?: number
+  /** How many processes and threads. */
+  readonly pids?: number
+}
+
+/** A program of the host that the runtime starts at a point of a container's life. Spec: config.md, "POSIX-platform Hooks". */
+export interface Hook {
+  readonly path: string
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  /** Seconds. */
+  readonly timeout: number
 }
 
 /** The properties of a container. */
@@ -49,13 +85,19 @@ export interface ContainerRequest {
   /** They are made after the standard mounts. */
   readonly mounts?: readonly Mount[]
   readonly annotations?: Readonly<Record<string, string>>
+  /** `CAP_CHOWN` and so on, in place of Docker's default set. */
+  readonly capabilities?: readonly string[]
+  readonly seccomp?: LinuxSeccomp
+  readonly limits?: ContainerLimits
+  readonly rlimits?: readonly ProcessLimit[]
+  readonly hooks?: { readonly createRuntime: readonly Hook[]; readonly poststop: readonly Hook[] }
   /** Give the step these capabilities in place of Docker's, and all devices; nothing is masked or read-only. */
   readonly insecure?: { readonly capabilities: readonly string[] }
   readonly caller?: RuntimeCaller
 }
 
 /** Docker's default set. The inheritable set stays empty: CVE-2022-27649. */
-const CAPABILITIES = [
+export const DEFAULT_CAPABILITIES: readonly string[] = [
   'CAP_AUDIT_WRITE',
   'CAP_CHOWN',
   'CAP_DAC_OVERRIDE',
@@ -73,7 +115,9 @@ const CAPABILITIES = [
 ]
 
 /** The same names for setpriv, which takes them without their prefix. */
-export const CAPABILITY_NAMES: readonly string[] = CAPABILITIES.map(name => name.slice(4).toLowerCase())
+export const CAPABILITY_NAMES: readonly string[] = DEFAULT_CAPABILITIES.map(name =>
+  name.slice(4).toLowerCase(),
+)
 
 /** Paths that a step must not see. */
 export const MASKED_PATHS: readonly string[] = [
@@ -102,23 +146,43 @@ export const READONLY_PATHS: readonly string[] = [
 /** The standard mount points, in the order in which they are mounted. */
 export const STANDARD_MOUNTS: readonly string[] = ['/proc', '/dev', '/sys']
 
-/** Makes the content of `config.json`. It sets no limits, because raising one may need rights that the caller lacks. */
+/**
+ * Makes the content of `config.json`. It sets no limits unless asked, because raising one may need rights that the
+ * caller lacks. A mount of the caller at the place of a standard mount takes its place, and one at `/dev` the place of
+ * all below it.
+ */
 export function runtimeSpec(request: ContainerRequest): Record<string, unknown> {
   return {
     ociVersion: '1.0.2',
     process: processOf(request),
     root: { path: request.rootfs, readonly: request.readonlyRootfs ?? false },
     ...(request.hostname === undefined ? {} : { hostname: request.hostname }),
-    mounts: [...standardMounts(request), ...(request.mounts ?? [])],
+    mounts: mountsOf(request),
     ...(request.annotations === undefined ? {} : { annotations: request.annotations }),
+    ...(request.hooks === undefined ? {} : { hooks: request.hooks }),
     linux: linuxOf(request),
   }
 }
 
-function processOf({ process, insecure }: ContainerRequest): Record<string, unknown> {
+/** The text of a spec. Numbers of 64 bits, which JSON of JavaScript cannot write, are written in full. */
+export function specText(spec: Readonly<Record<string, unknown>>): string {
+  const mark = `integer-${randomUUID()}-`
+  const text = JSON.stringify(spec, (_, value) => (typeof value === 'bigint' ? mark + value : value), 2)
+  return `${text.replaceAll(new RegExp(`"${mark}(\\d+)"`, 'g'), '$1')}\n`
+}
+
+function mountsOf(request: ContainerRequest): Mount[] {
+  const { mounts = [] } = request
+  const taken = new Set(mounts.map(({ destination }) => destination))
+  const isFree = ({ destination }: Mount): boolean =>
+    !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/'))
+  return [...standardMounts(request).filter(isFree), ...mounts]
+}
+
+function processOf({ process, insecure, capabilities, rlimits }: ContainerRequest): Record<string, unknown> {
   const { args, env, cwd, terminal = false } = process
   const { uid, gid, groups } = process.user
-  const all = insecure?.capabilities ?? CAPABILITIES
+  const all = insecure?.capabilities ?? capabilities ?? DEFAULT_CAPABILITIES
   const few = uid === 0 ? all : []
   return {
     terminal,
@@ -129,6 +193,7 @@ function processOf({ process, insecure }: ContainerRequest): Record<string, unkn
     capabilities: { bounding: all, effective: few, permitted: few },
     // setuid programs (su, sudo, ping) work in a build, as they do in Docker's builds.
     noNewPrivileges: false,
+    ...(rlimits === undefined || rlimits.length === 0 ? {} : { rlimits }),
   }
 }
 
@@ -179,22 +244,49 @@ function sysMount(request: ContainerRequest, { own }: { readonly own: boolean })
 }
 
 function linuxOf(request: ContainerRequest): Record<string, unknown> {
-  const kinds = ['pid', 'ipc', 'uts', 'mount', ...(request.network === 'none' ? ['network'] : [])]
-  const shared = request.insecure ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }
-  const devices = request.insecure ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES
-  const { rootless, inUserNamespace } = request.caller ?? {}
-  if (rootless === undefined)
-    return {
-      ...(inUserNamespace === true ? {} : { resources: { devices } }),
-      namespaces: kinds.map(type => ({ type })),
-      ...shared,
-    }
-  const { uid, gid } = rootless
+  const { rootless } = request.caller ?? {}
+  const kinds = [
+    ...['pid', 'ipc', 'uts', 'mount'],
+    ...(request.network === 'none' ? ['network'] : []),
+    ...(rootless === undefined ? [] : ['user']),
+  ]
+  const resources = { ...devicesOf(request), ...limitsOf(request.limits ?? {}) }
   return {
-    namespaces: [...kinds, 'user'].map(type => ({ type })),
-    uidMappings: [{ containerID: 0, hostID: uid, size: 1 }],
-    gidMappings: [{ containerID: 0, hostID: gid, size: 1 }],
-    ...shared,
+    ...(Object.keys(resources).length === 0 ? {} : { resources }),
+    namespaces: kinds.map(type => ({ type })),
+    ...(rootless === undefined ? {} : idMappings(rootless)),
+    ...(request.seccomp === undefined ? {} : { seccomp: request.seccomp }),
+    ...(request.insecure ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
+  }
+}
+
+// Only root of the machine may say which devices a container reaches.
+function devicesOf({ caller, insecure }: ContainerRequest): Record<string, unknown> {
+  if (caller?.rootless !== undefined || caller?.inUserNamespace === true) return {}
+  return { devices: insecure ? [{ allow: true, access: 'rwm' }] : DEVICE_RULES }
+}
+
+/** The length of a turn in which the kernel hands out time of processors, in microseconds, as Docker has it. */
+const CPU_PERIOD = 100_000
+
+function limitsOf({ memory, memorySwap, cpus, pids }: ContainerLimits): Record<string, unknown> {
+  const amounts = {
+    ...(memory === undefined ? {} : { limit: memory }),
+    ...(memorySwap === undefined ? {} : { swap: memorySwap }),
+  }
+  return {
+    ...(memory === undefined && memorySwap === undefined ? {} : { memory: amounts }),
+    ...(cpus === undefined ? {} : { cpu: { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD } }),
+    ...(pids === undefined ? {} : { pids: { limit: pids } }),
+  }
+}
+
+function idMappings({ uid, gid, idMap }: NonNullable<RuntimeCaller['rootless']>): Record<string, unknown> {
+  const mappings = (rows: IdMap['uid']): object[] =>
+    rows.map(([containerID, hostID, size]) => ({ containerID, hostID, size }))
+  return {
+    uidMappings: mappings(idMap?.uid ?? [[0, uid, 1]]),
+    gidMappings: mappings(idMap?.gid ?? [[0, gid, 1]]),
   }
 }
 
