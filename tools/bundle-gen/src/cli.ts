@@ -1,29 +1,30 @@
 import { runTool } from '@pipelayer/cli'
+import { callerOptions } from './caller.js'
+import { FLAGS } from './flags.js'
 import { bundleGen } from './index.js'
-
-const NETWORKS = ['host', 'none'] as const
+import { NETWORKS } from './wishes.js'
 
 runTool({
   name: 'bundle-gen',
   summary: 'write an OCI runtime bundle for an image and its root filesystem',
-  options: {
-    rootfs: { type: 'string', value: 'DIR', describe: 'the root filesystem (default: BUNDLE/rootfs)' },
-    network: { type: 'string', choices: NETWORKS, describe: 'what the container reaches', default: 'host' },
-    'read-only': { type: 'boolean', describe: 'the root filesystem is not written to' },
-    terminal: { type: 'boolean', alias: 't', describe: 'the process gets a terminal' },
-    rootless: { type: 'boolean', describe: 'for a runtime that you start without being root' },
-  },
+  options: FLAGS,
   positionals: { synopsis: 'BUNDLE [-- COMMAND...]', min: 1, max: Number.POSITIVE_INFINITY },
   input: 'records',
-  run: (records, { _: [bundle = '', ...command], ...args }, { warn }) =>
+  run: (records, { _: [bundle = '', ...command], ...args }, { warn, env }) =>
     bundleGen(records, {
       bundle,
-      rootfs: args.rootfs,
-      network: args.network === 'none' ? 'none' : 'host',
+      ...args,
+      network: NETWORKS.find(name => name === args.network),
+      terminal: args.tty || args.terminal,
       readOnly: args['read-only'],
-      terminal: args.terminal,
+      envFile: args['env-file'],
+      capAdd: args['cap-add'],
+      capDrop: args['cap-drop'],
+      memorySwap: args['memory-swap'],
+      pidsLimit: args['pids-limit'],
       onWarning: warn,
-      rootless: args.rootless ? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 } : undefined,
+      rootless: undefined,
+      ...callerOptions(args, env),
       ...(command.length > 0 ? { command } : {}),
     }),
 })
