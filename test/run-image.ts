@@ -10,7 +10,7 @@ import type { Lab } from './lab.js'
 const TREE = `
 mkdir -p bin etc srv tmp
 cp "$(command -v busybox)" bin/busybox
-for name in sh id pwd hostname cat grep tr touch sed ls mkdir env sort sleep date mount swapoff chroot kill stty nc wget head unshare; do
+for name in sh id pwd hostname cat grep tr touch sed ls mkdir env sort sleep date mount swapoff chroot kill stty nc wget head unshare echo stat; do
   ln -s busybox bin/$name
 done
 printf 'root:x:0:0::/root:/bin/sh\\njoe:x:1000:100::/home/joe:/bin/sh\\n' > etc/passwd
@@ -28,6 +28,6 @@ export function writeTree(where: Lab): void {
 export async function storeApp(where: Lab): Promise<void> {
   writeTree(where)
   await where.good(
-    'layer-pack --dir tree | manifest-gen -t app:1 --env K=image --cmd sh --cmd -c --cmd "echo default" | blob-put store:app:1',
+    'layer-pack --dir tree | manifest-gen -t app:1 --env K=image --cmd sh --cmd=-c --cmd "echo default" | blob-put store:app:1',
   )
 }
