@@ -66,9 +66,9 @@ run_container() {
 # The status of a command that could not be started is what Docker gives.
 explain() {
   local said
-  said=$(grep '"level":"error"' "$work/runtime.log" 2>/dev/null | tail -n 1) || return 0
-  case $said in
-    *'executable file not found'* | *'no such file or directory'*) status=127 ;;
+  said=$(grep -E '"level": ?"error"' "$work/runtime.log" 2>/dev/null | tail -n 1) || return 0
+  case ${said,,} in
+    *'not found in $path'* | *'no such file or directory'*) status=127 ;;
     *'permission denied'* | *'is a directory'*) status=126 ;;
     *) status=125 ;;
   esac
