@@ -220,6 +220,54 @@ t.test('networks', { skip }, async t => {
   }
 })
 
+/** A shell function that runs img-run on a machine that has no other program for networks than the one named. */
+const ONLY = `
+only() {
+  mkdir -p "only-$1"; IFS=:
+  for dir in $PATH; do ln -s "$dir"/* "only-$1/" 2>/dev/null; done
+  rm -f "only-$1/pasta" "only-$1/slirp4netns"; ln -s "$(command -v "$1")" "only-$1/$1"
+}`
+
+t.test('private networks', { skip: skip || need('pasta', 'slirp4netns', 'newuidmap', 'curl') }, async t => {
+  for (const [who, connector] of [
+    ['root', 'pasta'],
+    ['root', 'slirp4netns'],
+    ['a user', 'pasta'],
+    ['a user', 'slirp4netns'],
+  ] as const)
+    await t.test(`${connector}, as ${who}`, async t => {
+      const place = await appLab(t)
+      const port = 20_000 + (process.pid % 10_000)
+      await place.run(`${ONLY}\nonly ${connector}`)
+      const script = `ls /sys/class/net; cat /etc/resolv.conf; printf 'HTTP/1.0 200 OK\\r\\n\\r\\nhello\\n' > /tmp/answer; nc -l -p 80 < /tmp/answer >/dev/null`
+      place.write({ 'run.sh': `exec img-run -q -p 127.0.0.1:${port}:80 app:1 sh -c "$1"\n` })
+      const as = who === 'root' ? '' : asUser(place)
+      if (who !== 'root') await place.good(`chown -R ${USER}:${USER} .`)
+      const running = place.start(`PATH=$PWD/only-${connector} ${as} bash run.sh "$SCRIPT" > out`, {
+        env: { SCRIPT: script },
+      })
+      let answer = ''
+      await waitUntil(
+        'the port answers',
+        async () => {
+          const { status, stdout } = await place.run(`curl -sS --max-time 2 http://127.0.0.1:${port}/`)
+          answer = stdout
+          return status === 0 && stdout !== ''
+        },
+        30_000,
+      )
+      t.equal(answer, 'hello\n')
+      const { status, stderr } = await running.done
+      t.equal(status, 0, stderr)
+      const out = fs.readFileSync(place.path('out'), 'utf8')
+      t.match(out, /^lo$/m)
+      t.match(out, /^(?!lo$)[a-z0-9]+$/m, 'an interface beside lo')
+      t.match(out, /^nameserver /m)
+      const left = await place.run(`pgrep -f '${connector}.*127.0.0.1.*${port}'`)
+      t.equal(left.stdout, '', 'the program has ended with the container')
+    })
+})
+
 /** The start of a command that an ordinary user runs, whose home is the lab. */
 function asUser(where: Lab): string {
   return `'${path.join(ROOT, 'scripts/as-user')}' '${where.dir}'`
