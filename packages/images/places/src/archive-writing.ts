@@ -84,18 +84,3 @@ export async function openArchiveOutput(
   if (run?.stdout !== undefined) return streamOutput(run.stdout)
   throw new ToolError('PLACE_INVALID', `cannot write to ${text}: no bytes go to stdout here`)
 }
-
-/** What stands for the writer of a place that is only read. @throws ToolError `PLACE_INVALID`, from each method */
-export function refusing(why: string): PlaceWriter & { close(): Promise<void> } {
-  const refuse = (): never => {
-    throw new ToolError('PLACE_INVALID', why)
-  }
-  return {
-    hasBlob: refuse,
-    hasManifest: refuse,
-    putBlob: refuse,
-    putManifest: refuse,
-    publish: refuse,
-    close: async () => undefined,
-  }
-}

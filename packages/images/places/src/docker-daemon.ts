@@ -11,7 +11,7 @@ import { Engine, type EngineAddress, findEngine, type ImageLoad } from '@pipelay
 import { ToolError } from '@pipelayer/errors'
 import { type Descriptor, parseManifest } from '@pipelayer/oci'
 import { familiar, formatReference, parseAny, parseNormalized, pinned } from '@pipelayer/reference'
-import { ArchivePlaceWriter, refusing } from './archive-writing.js'
+import { ArchivePlaceWriter } from './archive-writing.js'
 import { ArchiveReader, additionalTags } from './docker-archive.js'
 import type { Place, PlacedManifest, PlaceOptions, PlaceReader, PlaceWriter } from './place.js'
 

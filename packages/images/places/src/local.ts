@@ -1,8 +1,8 @@
 import { formatName, formatReference, parseAny, withDefaultTag } from '@pipelayer/reference'
 import { Store } from '@pipelayer/store'
-import { refusing } from './archive-writing.js'
 import { LayoutPlace, repositoryOf } from './layout-place.js'
 import type { Place, PlaceOptions } from './place.js'
+import { refusing } from './refusing.js'
 
 /**
  * `store:NAME[:TAG]` or `store:DIGEST`: an image of the local store. Names are kept fully qualified; a digest need not
