@@ -80,6 +80,13 @@ t.test('the store', async t => {
   await t.rejects(put(`store:${digestOf('x')}`, writer.image('1', ['x'])), { code: 'PLACE_INVALID' })
   for (const place of ['oci:', 'sif:/x', 'dir:', 'H/x:'])
     await t.rejects(put(place, []), { name: 'ToolError', status: 2 }, `no place: ${place}`)
+  const readOnly = {
+    code: 'PLACE_INVALID',
+    status: 2,
+    message: /"ctr images import FILE".*"docker load --input FILE"/,
+  }
+  for (const place of ['containerd:/c', 'containerd:/c:moby:a:1'])
+    await t.rejects(put(place, writer.image('1', ['x'])), readOnly, `only read: ${place}`)
 })
 
 t.test('nothing is published before the end', async t => {

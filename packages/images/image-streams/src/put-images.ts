@@ -100,7 +100,8 @@ function checkPlace(options: PutImagesOptions): void {
       const why = '@ chooses one of the images that are there; give a name'
       throw new ToolError('PLACE_INVALID', `cannot write to ${place}: ${why}`)
     }
-    if (!takesMany(place)) openPlace(place, options)
+    const { readOnly } = takesMany(place) ? {} : openPlace(place, options)
+    if (readOnly !== undefined) throw new ToolError('PLACE_INVALID', readOnly)
   } catch (error) {
     if (!(error instanceof ToolError)) throw error
     throw new ToolError(error.code, error.message, { cause: error, status: 2 })

@@ -13,7 +13,7 @@ export { nameIndexOf } from './layout-place.js'
 export type { Limit } from './limit.js'
 export { limitTo } from './limit.js'
 export { parseOci } from './oci.js'
-export { openPlace, parsePlace } from './open.js'
+export { openPlace, parsePlace, placesIn } from './open.js'
 export type {
   Name,
   Place,

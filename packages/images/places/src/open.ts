@@ -1,4 +1,5 @@
 import { ToolError } from '@pipelayer/errors'
+import { containerdImages, openContainerd } from './containerd.js'
 import { openDirectory } from './directory.js'
 import { openDocker } from './docker.js'
 import { openDockerArchive } from './docker-archive.js'
@@ -15,6 +16,7 @@ import { openRegistryFolder } from './registry-fs.js'
  * here.
  */
 const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => Place> = new Map([
+  ['containerd', openContainerd],
   ['dir', openDirectory],
   ['docker', openDocker],
   ['docker-archive', openDockerArchive],
@@ -24,6 +26,10 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
   ['oci-archive', openOciArchive],
   ['registry-fs', openRegistryFolder],
   ['store', openLocal],
+])
+/** Transports of which a place may stand for many images, and the function that lists the place of each. */
+const LISTED: ReadonlyMap<string, (rest: string) => readonly string[]> = new Map([
+  ['containerd', containerdImages],
 ])
 /** Transports of containers-transports(5) that we do not have. A text that begins with one is no image name. */
 const FOREIGN = new Set(['containers-storage', 'ostree', 'sif', 'tarball'])
@@ -80,4 +86,19 @@ export function openPlace(text: string, options: PlaceOptions): Place {
   const open = TRANSPORTS.get(transport)
   if (open === undefined) throw new ToolError('PLACE_UNSUPPORTED', `cannot use the place "${text}"`)
   return open(rest, options)
+}
+
+/**
+ * The places of single images that a place stands for: those of a namespace, if it is opened without the name of an
+ * image. Any other place stands for itself.
+ *
+ * ```ts
+ * placesIn('containerd:/var/lib/containerd:k8s.io') // ['containerd:/var/lib/containerd:k8s.io:registry.k8s.io/pause:3.9']
+ * ```
+ *
+ * @throws ToolError as {@link openPlace}; those of the place
+ */
+export function placesIn(text: string): readonly string[] {
+  const { transport, rest } = parsePlace(text)
+  return LISTED.get(transport)?.(rest) ?? [text]
 }

@@ -122,6 +122,8 @@ export interface Place {
   readonly reference?: string | undefined
   readonly read: PlaceReader
   readonly write: PlaceWriter
+  /** Says why nothing can be written to a place of this kind, and what to use instead. Then `write` throws this. */
+  readonly readOnly?: string
   close(): Promise<void>
 }
 

@@ -31,12 +31,13 @@ t.test('parsePlace', async t => {
     ['oci:d:t', 'oci', 'd:t', 'a layout'],
     ['oci-archive:-:t', 'oci-archive', '-:t', 'a layout in a tar'],
     ['store:x:1', 'store', 'x:1', 'the store'],
+    ['containerd:d:n:x', 'containerd', 'd:n:x', "containerd's folder"],
     ['registry-fs:d:a/b:1', 'registry-fs', 'd:a/b:1', "a registry's folder"],
     ['ocix:1', 'docker', '//ocix:1', 'a name that only begins like a transport'],
   ]
   for (const [text, transport, rest, why] of rows) t.same(parsePlace(text), { transport, rest }, why)
   t.throws(() => parsePlace('docker:x'), { code: 'PLACE_INVALID' })
-  for (const text of ['sif:x', 'containers-storage:x']) {
+  for (const text of ['sif:x', 'ostree:x']) {
     t.throws(() => parsePlace(text), { code: 'PLACE_UNSUPPORTED' }, `no image is meant: ${text}`)
   }
 })

@@ -9,6 +9,7 @@ import {
   type Place,
   type PlacedManifest,
   type PlaceOptions,
+  placesIn,
 } from '@pipelayer/places'
 import type { AnyRecord, FailedRecord, ManifestRecord } from '@pipelayer/records'
 import { Store } from '@pipelayer/store'
@@ -118,11 +119,13 @@ async function* pullAll(
   run: Run,
 ): AsyncGenerator<Closing, void, undefined> {
   const { references } = run.options
-  const items = incoming(records, references)
-  if (references.length === 1 && !references.includes('-')) {
-    for await (const record of items) yield* pullOne(openContext(run, 1), record)
-    return
-  }
+  const [only = '-', ...others] = references
+  const isList = others.length > 0 || only === '-'
+  const found = isList ? references : placesIn(only)
+  const [reference] = found
+  if (!isList && found.length === 1)
+    return yield* pullOne(openContext(run, 1), { type: 'reference', reference })
+  const items = incoming(records, found)
   let count = 0
   const isLight = ({ type }: AnyRecord): boolean => type !== 'reference'
   yield* sideBySide(items, { count: PARALLEL, isLight }, (record, signal) => {
@@ -142,8 +145,24 @@ async function* incoming(
   references: readonly string[],
 ): AsyncGenerator<AnyRecord, void, undefined> {
   for (const reference of references) {
-    if (reference === '-') yield* records
-    else yield { type: 'reference', reference }
+    if (reference !== '-') yield* eachImage({ type: 'reference', reference })
+    else for await (const record of records) yield* eachImage(record)
+  }
+}
+
+function* eachImage(record: AnyRecord): Generator<AnyRecord, void, undefined> {
+  for (const reference of record.type === 'reference' ? listed(String(record.reference)) : [])
+    yield { ...record, reference }
+  if (record.type !== 'reference') yield record
+}
+
+// A place that cannot be listed fails when its turn comes, as one that cannot be read.
+function listed(text: string): readonly string[] {
+  try {
+    return placesIn(text)
+  } catch (error) {
+    if (error instanceof ToolError) return [text]
+    throw error
   }
 }
 

@@ -1,4 +1,6 @@
+export { type BoltFileOptions, type BoltTree, boltChecksum, boltFile } from './bolt-file.js'
 export { changeLine } from './change-line.js'
+export { ContainerdStore } from './containerd-store.js'
 export { debianTree } from './debian.js'
 export { buildah, type DockerEngine, inSystem, PODMAN_LIMITS, podman, startDocker } from './engines.js'
 export { chunked, handmade, hard, type Item, link } from './handmade-tar.js'
