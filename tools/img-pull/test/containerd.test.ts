@@ -77,10 +77,10 @@ t.test('what fails', async t => {
   const records = await pull([place], { allPlatforms: true })
   t.same(roots(records), ['docker.io/library/good:1', 'BLOB_UNKNOWN'], 'one of several costs itself alone')
   await t.rejects(pull([`containerd:${containerd.root}:none`]), { code: 'MANIFEST_UNKNOWN' })
-  await t.rejects(pull(['containerd:/none']), { code: 'LAYOUT_MISSING' })
+  await t.rejects(pull(['containerd:/none']), { code: 'FOLDER_MISSING' })
   t.same(
     roots(await pull(['containerd:/none', place])),
-    ['LAYOUT_MISSING', 'docker.io/library/good:1', 'docker.io/library/many:1'],
+    ['FOLDER_MISSING', 'docker.io/library/good:1', 'docker.io/library/many:1'],
     'a place that cannot be listed',
   )
   fs.writeFileSync(containerd.blobPath(amd64.digest), 'x'.repeat(amd64.size))

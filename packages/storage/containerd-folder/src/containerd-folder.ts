@@ -40,7 +40,7 @@ export class ContainerdFolder extends Layout {
   /**
    * The images of the namespace, by their names.
    *
-   * @throws ToolError `LAYOUT_MISSING`: there is no folder of containerd; `MANIFEST_UNKNOWN`: the namespace has no image;
+   * @throws ToolError `FOLDER_MISSING`: there is no folder of containerd; `MANIFEST_UNKNOWN`: the namespace has no image;
    * `REFERENCE_AMBIGUOUS`: several namespaces have images; `METADATA_INVALID`, `BOLT_INVALID`: the database is damaged;
    * `BOLT_CHANGING` (status 75)
    */
@@ -73,7 +73,7 @@ export class ContainerdFolder extends Layout {
         return attempt(`read "${file}"`, () => {
           throw error
         })
-      throw new ToolError('LAYOUT_MISSING', this.#missing(), { cause: error })
+      throw new ToolError('FOLDER_MISSING', this.#missing(), { cause: error })
     }
   }
 

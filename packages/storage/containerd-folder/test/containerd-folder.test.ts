@@ -50,14 +50,14 @@ t.test('folders that are none', async t => {
     (root: string): (() => unknown) =>
     () =>
       new ContainerdFolder(root).images()
-  const missing = { code: 'LAYOUT_MISSING', message: /is no folder of containerd: it has no "io.*meta.db"$/ }
+  const missing = { code: 'FOLDER_MISSING', message: /is no folder of containerd: it has no "io.*meta.db"$/ }
   t.throws(at(`${dir}/none`), missing)
   fs.writeFileSync(`${dir}/file`, '')
   t.throws(at(`${dir}/file`), missing)
   const store = new ContainerdStore(`${dir}/docker/containerd/daemon`)
   storeImage(store.namespace('moby'), { name: 'a:1' })
   t.throws(at(`${dir}/docker`), {
-    code: 'LAYOUT_MISSING',
+    code: 'FOLDER_MISSING',
     message: /: Docker's is ".*\/docker\/containerd\/daemon"$/,
   })
   fs.rmSync(store.metadata)
