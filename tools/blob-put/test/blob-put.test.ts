@@ -87,6 +87,13 @@ t.test('the store', async t => {
   }
   for (const place of ['containerd:/c', 'containerd:/c:moby:a:1'])
     await t.rejects(put(place, writer.image('1', ['x'])), readOnly, `only read: ${place}`)
+  const podman = {
+    code: 'PLACE_INVALID',
+    status: 2,
+    message: /"podman load --input FILE".*"podman pull oci-archive:FILE"/,
+  }
+  for (const place of ['containers-storage:[/s]a:1', 'containers-storage:a:1'])
+    await t.rejects(put(place, writer.image('1', ['x'])), podman, `only read: ${place}`)
 })
 
 t.test('nothing is published before the end', async t => {

@@ -214,9 +214,13 @@ function manifestIn({ manifests }: Root, { config }: ArchiveImage): PlacedManife
  * result is always the same, byte for byte. It is an OCI manifest, since every place takes those, while older tools do
  * not find a Docker manifest in a layout.
  */
-export function manifestOf({ config, layers }: Pick<ArchiveImage, 'config' | 'layers'>): PlacedManifest {
+export function manifestOf({
+  config,
+  layers,
+  annotations,
+}: Pick<Manifest, 'config' | 'layers' | 'annotations'>): PlacedManifest {
   const mediaType = MEDIA_TYPES.ociManifest
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers }))
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config, layers, annotations }))
   const document = parseManifest(bytes) as Manifest
   return { descriptor: describeBytes(mediaType, bytes), bytes, document }
 }

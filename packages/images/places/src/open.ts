@@ -1,5 +1,6 @@
 import { ToolError } from '@pipelayer/errors'
 import { containerdImages, openContainerd } from './containerd.js'
+import { openContainersStorage, storageImages } from './containers-storage.js'
 import { openDirectory } from './directory.js'
 import { openDocker } from './docker.js'
 import { openDockerArchive } from './docker-archive.js'
@@ -17,6 +18,7 @@ import { openRegistryFolder } from './registry-fs.js'
  */
 const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => Place> = new Map([
   ['containerd', openContainerd],
+  ['containers-storage', openContainersStorage],
   ['dir', openDirectory],
   ['docker', openDocker],
   ['docker-archive', openDockerArchive],
@@ -28,11 +30,12 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
   ['store', openLocal],
 ])
 /** Transports of which a place may stand for many images, and the function that lists the place of each. */
-const LISTED: ReadonlyMap<string, (rest: string) => readonly string[]> = new Map([
+const LISTED: ReadonlyMap<string, (rest: string, env: PlaceOptions['env']) => readonly string[]> = new Map([
   ['containerd', containerdImages],
+  ['containers-storage', storageImages],
 ])
 /** Transports of containers-transports(5) that we do not have. A text that begins with one is no image name. */
-const FOREIGN = new Set(['containers-storage', 'ostree', 'sif', 'tarball'])
+const FOREIGN = new Set(['ostree', 'sif', 'tarball'])
 
 /** A place, split into transport and rest. */
 export interface PlaceName {
@@ -89,8 +92,8 @@ export function openPlace(text: string, options: PlaceOptions): Place {
 }
 
 /**
- * The places of single images that a place stands for: those of a namespace, if it is opened without the name of an
- * image. Any other place stands for itself.
+ * The places of single images that a place stands for: those of a namespace of containerd or of podman's storage, if it
+ * is given without the name of an image. Any other place stands for itself.
  *
  * ```ts
  * placesIn('containerd:/var/lib/containerd:k8s.io') // ['containerd:/var/lib/containerd:k8s.io:registry.k8s.io/pause:3.9']
@@ -98,7 +101,7 @@ export function openPlace(text: string, options: PlaceOptions): Place {
  *
  * @throws ToolError as {@link openPlace}; those of the place
  */
-export function placesIn(text: string): readonly string[] {
+export function placesIn(text: string, { env }: Pick<PlaceOptions, 'env'> = {}): readonly string[] {
   const { transport, rest } = parsePlace(text)
-  return LISTED.get(transport)?.(rest) ?? [text]
+  return LISTED.get(transport)?.(rest, env) ?? [text]
 }

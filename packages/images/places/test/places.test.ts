@@ -31,6 +31,7 @@ t.test('parsePlace', async t => {
     ['oci:d:t', 'oci', 'd:t', 'a layout'],
     ['oci-archive:-:t', 'oci-archive', '-:t', 'a layout in a tar'],
     ['store:x:1', 'store', 'x:1', 'the store'],
+    ['containers-storage:[vfs@/r]a:1', 'containers-storage', '[vfs@/r]a:1', "podman's storage"],
     ['containerd:d:n:x', 'containerd', 'd:n:x', "containerd's folder"],
     ['registry-fs:d:a/b:1', 'registry-fs', 'd:a/b:1', "a registry's folder"],
     ['ocix:1', 'docker', '//ocix:1', 'a name that only begins like a transport'],

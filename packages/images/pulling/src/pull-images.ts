@@ -121,11 +121,11 @@ async function* pullAll(
   const { references } = run.options
   const [only = '-', ...others] = references
   const isList = others.length > 0 || only === '-'
-  const found = isList ? references : placesIn(only)
+  const found = isList ? references : placesIn(only, run.options)
   const [reference] = found
   if (!isList && found.length === 1)
     return yield* pullOne(openContext(run, 1), { type: 'reference', reference })
-  const items = incoming(records, found)
+  const items = incoming(records, found, run.options)
   let count = 0
   const isLight = ({ type }: AnyRecord): boolean => type !== 'reference'
   yield* sideBySide(items, { count: PARALLEL, isLight }, (record, signal) => {
@@ -143,23 +143,24 @@ async function* passed(record: AnyRecord): AsyncGenerator<Closing, void, undefin
 async function* incoming(
   records: AsyncIterable<AnyRecord>,
   references: readonly string[],
+  options: PlaceOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
   for (const reference of references) {
-    if (reference !== '-') yield* eachImage({ type: 'reference', reference })
-    else for await (const record of records) yield* eachImage(record)
+    if (reference !== '-') yield* eachImage({ type: 'reference', reference }, options)
+    else for await (const record of records) yield* eachImage(record, options)
   }
 }
 
-function* eachImage(record: AnyRecord): Generator<AnyRecord, void, undefined> {
-  for (const reference of record.type === 'reference' ? listed(String(record.reference)) : [])
+function* eachImage(record: AnyRecord, options: PlaceOptions): Generator<AnyRecord, void, undefined> {
+  for (const reference of record.type === 'reference' ? listed(String(record.reference), options) : [])
     yield { ...record, reference }
   if (record.type !== 'reference') yield record
 }
 
 // A place that cannot be listed fails when its turn comes, as one that cannot be read.
-function listed(text: string): readonly string[] {
+function listed(text: string, options: PlaceOptions): readonly string[] {
   try {
-    return placesIn(text)
+    return placesIn(text, options)
   } catch (error) {
     if (error instanceof ToolError) return [text]
     throw error

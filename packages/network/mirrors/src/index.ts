@@ -4,5 +4,6 @@
  *
  * @module
  */
-export type { Route } from './endpoint.js'
+export { isTable, type Route, type Table } from './endpoint.js'
+export { parseTOML } from './registries-conf.js'
 export { mirrorFiles, type Router, readHelpers, readMirrors } from './router.js'

@@ -160,7 +160,7 @@ function tables(table: Table, field: string, source: string): readonly Table[] {
   throw invalid(source, `${field} is not a list of tables: write [[${field}]]`)
 }
 
-/** @internal */
+/** @throws ToolError `MIRRORS_INVALID`, naming the source */
 export function parseTOML(text: string, source: string): Table {
   try {
     return parse(text)
