@@ -4,4 +4,4 @@
  * @module
  */
 export type { BoltBucket } from './bucket.js'
-export { type ReadAt, readBolt } from './read-bolt.js'
+export { readBolt } from './read-bolt.js'

@@ -19,7 +19,9 @@
  * @module
  */
 import { ToolError } from '@pipelayer/errors'
-import type { ReadAt } from './read-bolt.js'
+
+/** Reads bytes of the database from a position on: fewer only where the file ends. */
+export type ReadAt = (position: number, length: number) => Buffer
 
 /** One state of a database. */
 export interface Meta {

@@ -15,8 +15,7 @@
  *
  * @module
  */
-import { invalid, type Meta } from './meta.js'
-import type { ReadAt } from './read-bolt.js'
+import { invalid, type Meta, type ReadAt } from './meta.js'
 
 const HEADER = 16
 const ELEMENT = 16

@@ -1,10 +1,7 @@
 import { ToolError } from '@pipelayer/errors'
 import { BoltBucket } from './bucket.js'
-import { readMeta } from './meta.js'
+import { type ReadAt, readMeta } from './meta.js'
 import { Pages } from './pages.js'
-
-/** Reads bytes of the database from a position on: fewer only where the file ends. */
-export type ReadAt = (position: number, length: number) => Buffer
 
 export interface ReadBoltOptions {
   /** The file, for messages. */

@@ -3,5 +3,5 @@
  *
  * @module
  */
-export { ContainersStorage, type StorageLocation } from './containers-storage.js'
+export { ContainersStorage } from './containers-storage.js'
 export type { StoredImage, StoredLayer } from './records.js'
