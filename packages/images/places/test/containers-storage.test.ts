@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { digestOf } from '@pipelayer/digest'
 import { MEDIA_TYPES } from '@pipelayer/oci'
+import { splitTar } from '@pipelayer/tar-split'
 import { handmade, PodmanStore, tempDir } from '@pipelayer/testkit'
 import t, { type Test } from 'tap'
 import { openPlace, type Place, placesIn, readDocument } from '../src/index.js'
@@ -13,7 +14,7 @@ const TOP = handmade([{ name: 'b', content: 'top' }])
 const ID = 'a'.repeat(64)
 
 function newStore(t: Test, driver?: 'overlay' | 'vfs'): PodmanStore {
-  return new PodmanStore(tempDir(t, 'storage'), driver)
+  return new PodmanStore(tempDir(t, 'storage'), splitTar, driver)
 }
 
 function at(store: PodmanStore, name = ''): Place {
@@ -305,7 +306,7 @@ t.test('the usual storage of a user', async t => {
   t.throws(() => at(home, '['), { code: 'STORAGE_CONF_INVALID', message: /storage.conf/ })
   t.throws(() => at({}, ''), { code: 'PLACE_INVALID', message: /HOME is not set/ })
   const dir = tempDir(t, 'storage')
-  const store = new PodmanStore(path.join(dir, 'own'))
+  const store = new PodmanStore(path.join(dir, 'own'), splitTar)
   await store.add({ names: ['docker.io/library/a:1'], layers: [BASE] })
   fs.writeFileSync(path.join(dir, 'storage.conf'), conf(`graphroot = ${JSON.stringify(store.root)}`))
   const env = { CONTAINERS_STORAGE_CONF: path.join(dir, 'storage.conf'), HOME: dir }

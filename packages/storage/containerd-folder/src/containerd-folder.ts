@@ -11,9 +11,14 @@ const CONTENT = 'io.containerd.content.v1.content'
 /** Where Docker, since 29, has containerd's folder below its own. */
 const IN_DOCKER = path.join('containerd', 'daemon')
 
+interface Read {
+  readonly namespace: string
+  readonly images: Images
+}
+
 /**
  * The images of one namespace in containerd's folder, as a layout that is only read: its blobs lie as in a layout, and
- * its names in a database. They are read once, when they are first needed; blobs need no names.
+ * its names in a database. All names are read once, when they are first needed; blobs need none, and one name is looked up.
  *
  * ```ts
  * const folder = new ContainerdFolder('/var/lib/containerd', 'k8s.io')
@@ -23,7 +28,7 @@ const IN_DOCKER = path.join('containerd', 'daemon')
 export class ContainerdFolder extends Layout {
   readonly #root: string
   readonly #wanted: string | undefined
-  #read: { readonly namespace: string; readonly images: Images } | undefined
+  #read: Read | undefined
 
   /** @param namespace - may be left out if only one has images */
   constructor(root: string, namespace?: string) {
@@ -58,16 +63,22 @@ export class ContainerdFolder extends Layout {
 
   /** The name as it is comes first, then the full name that Docker makes of it: `docker.io/library/debian:latest`. */
   override resolve(name: string): StoredDescriptor[] {
-    const found = super.resolve(name)
-    const full = fullName(name)
-    return found.length > 0 || full === undefined ? found : super.resolve(full)
+    if (isDigest(name)) return super.resolve(name)
+    const full = fullName(name) ?? name
+    const { images } = this.#look([name, full])
+    const found = images.get(name) ?? images.get(full)
+    return found === undefined || this.proofOf(name, found.digest) === undefined ? [] : [found]
   }
 
-  #metadata(): { readonly namespace: string; readonly images: Images } {
+  #metadata(): Read {
+    this.#read ??= this.#look()
+    return this.#read
+  }
+
+  #look(names?: readonly string[]): Read {
     const file = path.join(this.#root, METADATA)
     try {
-      this.#read ??= readImages(file, found => this.#choose(found))
-      return this.#read
+      return readImages(file, { choose: found => this.#choose(found), ...(names && { names }) })
     } catch (error) {
       if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? ''))
         return attempt(`read "${file}"`, () => {

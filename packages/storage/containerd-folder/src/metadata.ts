@@ -24,6 +24,13 @@ const VERSION = 'v1'
 /** Chooses a namespace from those that have images, in byte order. It throws where it cannot. */
 export type ChooseNamespace = (withImages: readonly string[]) => string
 
+/** What is read from a database. */
+export interface Wanted {
+  readonly choose: ChooseNamespace
+  /** The names to look for; all without it. */
+  readonly names?: readonly string[]
+}
+
 /**
  * Reads the names of one namespace, which are of one moment even if containerd writes meanwhile.
  *
@@ -32,7 +39,7 @@ export type ChooseNamespace = (withImages: readonly string[]) => string
  */
 export function readImages(
   file: string,
-  choose: ChooseNamespace,
+  { choose, names }: Wanted,
 ): { readonly namespace: string; readonly images: Images } {
   const { fd } = openRegular(file)
   try {
@@ -41,7 +48,7 @@ export function readImages(
       readBolt(read, { name: file }, root => {
         const all = root.bucket(VERSION)
         const namespace = choose(all === undefined ? [] : withImages(all))
-        return { namespace, images: imagesIn(all?.bucket(namespace)?.bucket('images'), file) }
+        return { namespace, images: imagesIn(all?.bucket(namespace)?.bucket('images'), { file, names }) }
       }),
     )
   } finally {
@@ -58,13 +65,26 @@ function withImages(all: BoltBucket): string[] {
   return names
 }
 
-function imagesIn(bucket: BoltBucket | undefined, file: string): Images {
+function imagesIn(
+  bucket: BoltBucket | undefined,
+  { file, names }: { readonly file: string; readonly names: readonly string[] | undefined },
+): Images {
   const images = new Map<string, StoredDescriptor>()
-  for (const { key, bucket: image } of bucket?.entries() ?? []) {
-    const name = key.toString()
+  for (const [name, image] of bucket === undefined ? [] : bucketsIn(bucket, names))
     images.set(name, targetOf(image?.bucket('target'), { name, file }))
-  }
   return images
+}
+
+function* bucketsIn(
+  bucket: BoltBucket,
+  names: readonly string[] | undefined,
+): Generator<readonly [name: string, image: BoltBucket | undefined], void, undefined> {
+  if (names === undefined)
+    for (const { key, bucket: image } of bucket.entries()) yield [key.toString(), image]
+  for (const name of names ?? []) {
+    const image = bucket.bucket(name)
+    if (image !== undefined) yield [name, image]
+  }
 }
 
 function targetOf(

@@ -1,13 +1,14 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { algorithmOf, type Digest, digestOf } from '@pipelayer/digest'
-import { errnoOf, systemError, ToolError } from '@pipelayer/errors'
+import { ToolError } from '@pipelayer/errors'
 import { MAX_DOCUMENT } from '@pipelayer/oci'
 import { openRegular, readRegular } from '@pipelayer/sys'
 import { assembleTar, splitSize } from '@pipelayer/tar-split'
 import { bigDataFile } from './big-data.js'
-import { explained } from './explained.js'
+import { ifThere } from './explained.js'
 import { LayerFiles } from './layer-files.js'
+import { type Part, readList } from './lists.js'
 import { broken, parseImages, parseLayers, type StoredImage, type StoredLayer } from './records.js'
 
 /** Where a storage is. */
@@ -25,15 +26,7 @@ const DRIVERS: ReadonlyMap<string, (root: string, id: string) => string> = new M
   ['overlay', (root, id) => path.join(root, 'overlay', id, 'diff')],
   ['vfs', (root, id) => path.join(root, 'vfs', 'dir', id)],
 ])
-/** Each record takes some 1,000 bytes. */
-const MAX_LIST_BYTES = 256 * 1024 * 1024
 const CHUNK_BYTES = 1024 * 1024
-const ABSENT = ['ENOENT', 'ENOTDIR']
-
-interface Part {
-  readonly root: string
-  readonly driver: string
-}
 
 interface Known<T> {
   readonly part: Part
@@ -67,7 +60,7 @@ export class ContainersStorage {
   images(): readonly StoredImage[] {
     this.#images ??= new Map(
       this.#open().flatMap(part =>
-        listOf(part, 'images', parseImages).map(record => [record, part] as const),
+        readList(part, 'images', parseImages).map(record => [record, part] as const),
       ),
     )
     return [...this.#images.keys()]
@@ -166,7 +159,7 @@ export class ContainersStorage {
     const layers = new Map<string, Known<StoredLayer>>()
     // The storage itself comes before additional ones.
     for (const part of this.#open())
-      for (const record of listOf(part, 'layers', parseLayers))
+      for (const record of readList(part, 'layers', parseLayers))
         if (!layers.has(record.id)) layers.set(record.id, { part, record })
     this.#layers = layers
     return layers
@@ -201,26 +194,6 @@ function partAt(root: string, driver: string | undefined): Part {
 }
 
 const INSTEAD = 'podman save writes an archive that docker-archive: reads'
-
-function listOf<T>(
-  { root, driver }: Part,
-  what: 'images' | 'layers',
-  parse: (text: string, file: string) => readonly T[],
-): readonly T[] {
-  const file = path.join(root, `${driver}-${what}`, `${what}.json`)
-  const bytes = ifThere(file, () => readRegular(file, MAX_LIST_BYTES))
-  return bytes === undefined ? [] : parse(bytes.toString('utf8'), file)
-}
-
-/** @throws ToolError `EACCES`, with what helps an ordinary user: the system's errors */
-function ifThere<T>(file: string, work: () => T): T | undefined {
-  try {
-    return work()
-  } catch (error) {
-    if (ABSENT.includes(errnoOf(error) ?? '')) return undefined
-    throw explained(systemError(error, `read "${file}"`))
-  }
-}
 
 function missing({ id }: StoredImage, key: string): ToolError {
   return new ToolError('BLOB_UNKNOWN', `image ${id} of the storage has no document ${JSON.stringify(key)}`)

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { splitTar } from '@pipelayer/tar-split'
 import { handmade, hard, link, PodmanStore, tempDir } from '@pipelayer/testkit'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
@@ -38,7 +39,7 @@ async function tarOf(storage: ContainersStorage, at = 0): Promise<Buffer> {
 
 for (const driver of ['overlay', 'vfs'] as const)
   t.test(`images and layers of ${driver}`, async t => {
-    const store = new PodmanStore(tempDir(t, 'storage'), driver)
+    const store = new PodmanStore(tempDir(t, 'storage'), splitTar, driver)
     const made = await store.add({ names: NAMES, layers: [BASE, TOP] })
     const storage = storageOf(store)
     const [image] = storage.images()
@@ -62,8 +63,8 @@ for (const driver of ['overlay', 'vfs'] as const)
 
 t.test('an additional storage', async t => {
   const dir = tempDir(t, 'storage')
-  const own = new PodmanStore(path.join(dir, 'own'))
-  const shared = new PodmanStore(path.join(dir, 'shared'), 'vfs')
+  const own = new PodmanStore(path.join(dir, 'own'), splitTar)
+  const shared = new PodmanStore(path.join(dir, 'shared'), splitTar, 'vfs')
   const { layerIDs } = await shared.add({ names: ['docker.io/library/b:1'], layers: [BASE] })
   await own.add({ names: NAMES, layers: [TOP] })
   // The image of one storage stands upon a layer of the other.
@@ -107,7 +108,7 @@ t.test('folders that are none', async t => {
 async function broken(
   t: Test,
 ): Promise<{ readonly store: PodmanStore; readonly tar: () => Promise<Buffer> }> {
-  const store = new PodmanStore(tempDir(t, 'storage'))
+  const store = new PodmanStore(tempDir(t, 'storage'), splitTar)
   await store.add({ names: NAMES, layers: [BASE, TOP] })
   return { store, tar: () => tarOf(storageOf(store)) }
 }

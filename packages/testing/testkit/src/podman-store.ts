@@ -4,7 +4,6 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { MEDIA_TYPES, type Platform } from '@pipelayer/oci'
-import { splitTar } from '@pipelayer/tar-split'
 
 export interface PodmanImage {
   /** Full references. */
@@ -31,6 +30,12 @@ export interface PodmanImageMade {
 
 type JsonRecord = Record<string, unknown>
 
+/** `splitTar` of tar-split, whose own tests need this package. */
+export type SplitTar = (
+  tar: AsyncIterable<Buffer>,
+  tree: { readonly holds: () => boolean },
+) => AsyncIterable<Buffer>
+
 /** A folder as podman keeps its images. Its lists can be changed, and are written by `write`. */
 export class PodmanStore {
   readonly root: string
@@ -38,8 +43,11 @@ export class PodmanStore {
   images: JsonRecord[] = []
   layers: JsonRecord[] = []
 
-  constructor(root: string, driver: 'overlay' | 'vfs' = 'overlay') {
+  readonly #splitTar: SplitTar
+
+  constructor(root: string, splitTar: SplitTar, driver: 'overlay' | 'vfs' = 'overlay') {
     this.root = root
+    this.#splitTar = splitTar
     this.driver = driver
   }
 
@@ -116,7 +124,7 @@ export class PodmanStore {
     const source = async function* (): AsyncGenerator<Buffer> {
       yield tar
     }
-    for await (const line of splitTar(source(), { holds: () => true })) lines.push(line)
+    for await (const line of this.#splitTar(source(), { holds: () => true })) lines.push(line)
     fs.mkdirSync(path.dirname(this.headers(id)), { recursive: true })
     fs.writeFileSync(this.headers(id), gzipSync(Buffer.concat(lines)))
     this.layers.push({ id, parent, 'diff-digest': digestOf(tar), 'diff-size': tar.length, compression: 2 })
