@@ -56,7 +56,8 @@ t.test('containerd and ctr', { skip: need('root', 'containerd', 'ctr', 'docker-r
     `layer-pack --dir ${tree} | manifest-gen ${rest} | blob-put store:`
   await place.good(pack('tree', '--platform linux/amd64 -t app:1'))
   await place.good(pack('more', '--platform linux/arm64 -t app:arm'))
-  await place.good('img-pull store:app:1 store:app:arm | manifest-gen --index -t both:1 | blob-put store:')
+  await place.good(pack('more', '--platform linux/amd64 -t other:1'))
+  await place.good('img-pull store:other:1 store:app:arm | manifest-gen --index -t both:1 | blob-put store:')
   const app = rootsOf((await place.good('img-pull store:app:1')).records())
 
   t.test('an image that ctr imported', async t => {
