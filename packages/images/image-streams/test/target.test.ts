@@ -89,17 +89,17 @@ t.test('targetOf', async t => {
   }
   const tag = `sha256-${'a'.repeat(64)}.sig`
   for (const [place, unnamed, tagged] of [
-    ['h.x/y:2', `docker://h.x/y@${digest}`, `docker://h.x/y:${tag}`],
-    ['store:x:2', `store:docker.io/library/x@${digest}`, `store:docker.io/library/x:${tag}`],
-    ['registry-fs:r:x:2', `registry-fs:r:x@${digest}`, `registry-fs:r:x:${tag}`],
-    ['registry-fs:r:a.b/x:2', `registry-fs:r:a.b/x@${digest}`, `registry-fs:r:a.b/x:${tag}`],
+    ['h.x/y:2', `docker://h.x/y@${DIGEST}`, `docker://h.x/y:${tag}`],
+    ['store:x:2', `store:docker.io/library/x@${DIGEST}`, `store:docker.io/library/x:${tag}`],
+    ['registry-fs:r:x:2', `registry-fs:r:x@${DIGEST}`, `registry-fs:r:x:${tag}`],
+    ['registry-fs:r:a.b/x:2', `registry-fs:r:a.b/x@${DIGEST}`, `registry-fs:r:a.b/x:${tag}`],
     ['oci:out:2', 'oci:out', `oci:out:${tag}`],
     ['oci:out:h.x/y:2', 'oci:out', `oci:out:h.x/y:${tag}`],
     ['oci-archive:f:2', 'oci-archive:f', `oci-archive:f:${tag}`],
     ['docker-archive:f:2', 'docker-archive:f', `docker-archive:f:${tag}`],
     ['dir:out', 'dir:out', 'dir:out'],
   ] as const) {
-    const refers = { subject: digest, digest }
+    const refers = { subject: DIGEST, digest: DIGEST }
     t.equal(targetOf(place, refers), unnamed, `what refers to an image, beside ${place}`)
     t.equal(targetOf(place, { ...refers, reference: `a.b/c:${tag}` }), tagged, `with a tag, beside ${place}`)
   }

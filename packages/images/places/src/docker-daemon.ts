@@ -14,6 +14,7 @@ import { familiar, formatReference, parseAny, parseNormalized, pinned } from '@p
 import { ArchivePlaceWriter } from './archive-writing.js'
 import { ArchiveReader, additionalTags } from './docker-archive.js'
 import type { Place, PlacedManifest, PlaceOptions, PlaceReader, PlaceWriter } from './place.js'
+import { refusing } from './refusing.js'
 
 const TRANSPORT = 'docker-daemon:'
 

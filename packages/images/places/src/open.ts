@@ -5,7 +5,7 @@ import { openDirectory } from './directory.js'
 import { openDocker } from './docker.js'
 import { openDockerArchive } from './docker-archive.js'
 import { openDockerDaemon } from './docker-daemon.js'
-import { openDockerStore } from './docker-store.js'
+import { dockerStoreImages, openDockerStore } from './docker-store.js'
 import { openLocal } from './local.js'
 import { openOci } from './oci.js'
 import { openOciArchive } from './oci-archive.js'
@@ -33,6 +33,7 @@ const TRANSPORTS: ReadonlyMap<string, (rest: string, options: PlaceOptions) => P
 const LISTED: ReadonlyMap<string, (rest: string, env: PlaceOptions['env']) => readonly string[]> = new Map([
   ['containerd', containerdImages],
   ['containers-storage', storageImages],
+  ['docker-store', dockerStoreImages],
 ])
 /** Transports of containers-transports(5) that we do not have. A text that begins with one is no image name. */
 const FOREIGN = new Set(['ostree', 'sif', 'tarball'])
