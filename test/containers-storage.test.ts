@@ -50,7 +50,10 @@ t.test('podman and buildah', { skip: need('root', 'podman', 'buildah', 'skopeo')
     await place.good(`${engine} load -q -i app.tar`)
     t.same(await partsOf(place, `'${storage}app:1'`), parts, 'diffIDs and the image ID stay')
     const records = (await place.good(`img-pull --store other '${storage}app:1'`)).records()
-    t.match(records.find(({ root }) => root), { reference: 'docker.io/library/app:1' })
+    t.match(
+      records.find(({ root }) => root),
+      { reference: 'docker.io/library/app:1' },
+    )
     const layers = kind(records, 'layer')
     t.same(
       layers.map(({ digest }) => digest),
@@ -74,7 +77,10 @@ t.test('podman and buildah', { skip: need('root', 'podman', 'buildah', 'skopeo')
     )
     const { stdout } = await place.good(`${engine} image inspect --format '{{.Digest}}' localhost/own:1`)
     const records = (await place.good(`img-pull '${storage}own:1'`)).records()
-    t.match(records.find(({ root }) => root), { digest: stdout.trim(), reference: 'localhost/own:1' })
+    t.match(
+      records.find(({ root }) => root),
+      { digest: stdout.trim(), reference: 'localhost/own:1' },
+    )
     const all = (await place.good(`img-pull --no-store '${storage}'`)).records()
     t.same(
       all

@@ -48,7 +48,10 @@ t.test('an engine of Docker', { skip }, async t => {
     const { stdout } = await good(`${docker} images --format '{{.Repository}}:{{.Tag}}'`)
     t.same(stdout.trim().split('\n').sort(), ['h.example/x:1', 'one:1', 'two:2', 'y:2'])
     const plan = await good('img-pull store:one:1 | blob-put --dry-run docker-daemon:never:1')
-    t.match(plan.records().find(({ type }) => type === 'plan'), { type: 'plan', action: 'put', place: 'docker-daemon:never:1' })
+    t.match(
+      plan.records().find(({ type }) => type === 'plan'),
+      { type: 'plan', action: 'put', place: 'docker-daemon:never:1' },
+    )
     await good(
       `layer-pack --dir tree | manifest-gen --platform linux/amd64 --label l=1 | blob-put docker-daemon:`,
     )

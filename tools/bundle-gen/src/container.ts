@@ -53,14 +53,16 @@ export function containerRequest(
     return {
       process: { args, env, cwd, user, terminal: options.terminal ?? false },
       network: options.network === undefined || options.network === 'host' ? 'host' : 'none',
-      readonlyRootfs: options.readOnly ?? false,
       ...(options.hostname === undefined ? {} : { hostname: options.hostname }),
       mounts: mountsOf(config, { options, wishes, files }),
       annotations: { ...annotations(image, config), ...wishes.annotations },
-      capabilities: wishes.capabilities,
-      ...(wishes.seccomp === undefined ? {} : { seccomp: wishes.seccomp }),
-      limits: wishes.limits,
-      rlimits: wishes.rlimits,
+      confinement: {
+        readonlyRootfs: options.readOnly ?? false,
+        capabilities: wishes.capabilities,
+        ...(wishes.seccomp === undefined ? {} : { seccomp: wishes.seccomp }),
+        limits: wishes.limits,
+        rlimits: wishes.rlimits,
+      },
       caller: wishes.caller,
     }
   } finally {

@@ -58,7 +58,7 @@ export async function* clusterPlan(
     .filter(one => one !== '')
   const architectures = all.length > 0 ? [...new Set(all)] : ['amd64']
   const image = await readClusterImage({ ...options, architectures })
-  const context = { cluster, image, facts, plugins: [...cluster.plugins, ...pluginsOf(image)] }
+  const context = { cluster, image, facts, plugins: [...cluster.documents.plugins, ...pluginsOf(image)] }
   const found = checked(context, purpose)
   yield* found.map(asFinding)
   if (!found.some(({ severity }) => severity === 'error')) yield* operationsOf(context, purpose)

@@ -54,17 +54,17 @@ export async function act(action: HostAction, doing: Doing): Promise<void> {
   if ('unpack' in action) return unpack(action.unpack, doing)
   if ('files' in action)
     for (const { path, mode = '0644', content } of action.files)
-      await ask(
-        doing,
-        ['sh', '-c', PLACE, 'sh', path, mode],
-        `write ${path}`,
-        withSecrets(content, doing.secrets),
-      )
+      await ask(doing, ['sh', '-c', PLACE, 'sh', path, mode], {
+        what: `write ${path}`,
+        stdin: withSecrets(content, doing.secrets),
+      })
   else if ('lines' in action)
     for (const { file, key, line = '' } of action.lines)
-      await ask(doing, ['sh', '-c', LINE, 'sh', file, key, line], `set the line of ${key} in ${file}`)
+      await ask(doing, ['sh', '-c', LINE, 'sh', file, key, line], {
+        what: `set the line of ${key} in ${file}`,
+      })
   else if ('remove' in action)
-    await ask(doing, ['rm', '-rf', '--', ...action.remove.map(removable)], 'remove files')
+    await ask(doing, ['rm', '-rf', '--', ...action.remove.map(removable)], { what: 'remove files' })
   else
     throw new ToolError('PLAN_INVALID', `nobody knows what to do for ${JSON.stringify(Object.keys(action))}`)
 }
@@ -120,16 +120,16 @@ async function unpack(
 ): Promise<void> {
   const { connections, target } = doing
   const part = `${removable(to)}.part`
-  await ask(doing, ['rm', '-rf', '--', part], 'remove what an earlier try left')
+  await ask(doing, ['rm', '-rf', '--', part], { what: 'remove what an earlier try left' })
   const omitted = ['.wh.*', ...except.flatMap(path => [path, `${path}/*`, `./${path}`, `./${path}/*`])]
   for (const layer of layers) {
     await bringBlob(connections, target, { layer, file: doing.blobPath(layer.digest) })
     await removeLower(part, layer, doing)
     const blob = `${BLOBS}/${layer.digest.replace(/^sha256:/, '')}`
     const words = ['sh', '-c', UNPACK, 'sh', part, blob, ...omitted.map(pattern => `--exclude=${pattern}`)]
-    await ask(doing, words, `unpack ${layer.digest}`)
+    await ask(doing, words, { what: `unpack ${layer.digest}` })
   }
-  await ask(doing, ['sh', '-c', RENAME, 'sh', part, to], `name ${to}`)
+  await ask(doing, ['sh', '-c', RENAME, 'sh', part, to], { what: `name ${to}` })
 }
 
 /** Takes away what a layer removes of those below. */
@@ -142,10 +142,15 @@ async function removeLower(root: string, { removes = [] }: PlacedLayer, doing: D
       `a layer removes ${JSON.stringify(path)}, which is no path below its root`,
     )
   })
-  if (paths.length > 0) await ask(doing, ['rm', '-rf', '--', ...paths], 'remove what a layer takes away')
+  if (paths.length > 0)
+    await ask(doing, ['rm', '-rf', '--', ...paths], { what: 'remove what a layer takes away' })
 }
 
-async function ask(doing: Doing, argv: readonly string[], what: string, stdin?: string): Promise<void> {
+async function ask(
+  doing: Doing,
+  argv: readonly string[],
+  { what, stdin }: { readonly what: string; readonly stdin?: string },
+): Promise<void> {
   const { connections, target } = doing
   const { status, stdout, stderr } = await connections.run(target, {
     argv,

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { type ClusterArgs, clusterOf, sshOptionsOf } from './command-line.js'
-export { type ExecuteOptions, execute } from './execute.js'
+export { clusterOf, sshOptionsOf } from './command-line.js'
+export { execute } from './execute.js'
 export { askFacts } from './facts.js'
 export { Connections, type SshOptions, type SshTarget } from './ssh.js'

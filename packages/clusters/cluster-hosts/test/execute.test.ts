@@ -4,8 +4,8 @@ import path from 'node:path'
 import { collect, type HostFacts, type OperationRecord } from '@pipelayer/records'
 import { type Scope, tempDir } from '@pipelayer/testkit'
 import t from 'tap'
-import { checkPlan, sumOf } from '../src/execute.js'
-import { Connections, type ExecuteOptions, execute } from '../src/index.js'
+import { checkPlan, type ExecuteOptions, sumOf } from '../src/execute.js'
+import { Connections, execute } from '../src/index.js'
 
 function operation(
   name: string,

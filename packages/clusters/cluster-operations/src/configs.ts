@@ -30,7 +30,7 @@ export function settingsFor(
   const texts = new Map<string, string>()
   for (const [path, text] of image.files)
     if (TEMPLATES.test(path)) texts.set(path.replace(/\.tmpl$/, ''), fillTemplate(text, variables, path))
-  for (const config of cluster.configs)
+  for (const config of cluster.documents.configs)
     texts.set(config.path, configured(config, texts.get(config.path) ?? image.files.get(config.path)))
   const root = rootfsOf(context)
   return [...texts]

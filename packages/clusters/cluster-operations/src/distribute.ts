@@ -7,6 +7,7 @@
 import { type ClusterHost, mergeVariables } from '@pipelayer/clusterfile'
 import { settingsFor } from './configs.js'
 import { homeOf, type PlanContext, registryHost, rootfsOf } from './context.js'
+import type { OnHost } from './driver.js'
 import type { Operations } from './operations.js'
 import { environmentOf } from './template.js'
 
@@ -18,12 +19,7 @@ const DOCKER_ROOT = '/var/lib/docker'
  *
  * @returns the id of the last operation
  */
-export function prepare(
-  operations: Operations,
-  context: PlanContext,
-  host: ClusterHost,
-  after: readonly string[],
-): string {
+export function prepare(operations: Operations, context: PlanContext, { host, after }: OnHost): string {
   const { image, cluster, facts } = context
   const root = rootfsOf(context)
   const isRegistry = registryHost(context).address === host.address

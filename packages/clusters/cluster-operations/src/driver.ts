@@ -9,6 +9,12 @@ export interface ReadyHost {
   readonly ready: string
 }
 
+/** The host of an operation, and the ids of those before it. */
+export interface OnHost {
+  readonly host: ClusterHost
+  readonly after: readonly string[]
+}
+
 /** How a kind of Kubernetes is made, changed and taken away. Each kind is one file. */
 export interface Driver {
   readonly name: 'kubeadm' | 'k3s'
@@ -27,9 +33,5 @@ export interface Driver {
     step: { readonly added: readonly ReadyHost[]; readonly after: readonly string[] },
   ): readonly string[]
   /** Takes one host out of its own cluster. Returns the id after which nothing of the cluster runs there. */
-  reset(
-    operations: Operations,
-    context: PlanContext,
-    step: { readonly host: ClusterHost; readonly after: readonly string[] },
-  ): string
+  reset(operations: Operations, context: PlanContext, step: OnHost): string
 }

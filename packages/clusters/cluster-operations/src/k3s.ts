@@ -8,7 +8,7 @@
 
 import { isMaster } from '@pipelayer/clusterfile'
 import { type PlanContext, registryHost, rootfsOf } from './context.js'
-import type { Driver, ReadyHost } from './driver.js'
+import type { Driver, OnHost } from './driver.js'
 import type { Operations } from './operations.js'
 
 const PROGRAM = '/usr/local/bin/k3s'
@@ -28,7 +28,7 @@ export const K3S: Driver = {
     const minted = token(operations, context, [ready])
     const many = context.cluster.hosts.filter(isMaster).length > 1
     const mode = ['server', '--node-ip', host.address, ...(many ? ['--cluster-init'] : [])]
-    return [run(operations, context, { host, ready }, { mode, after: minted })]
+    return [run(operations, context, { host, after: [ready, ...minted], mode })]
   },
 
   invite(operations, context, after) {
@@ -42,7 +42,7 @@ export const K3S: Driver = {
       .filter(({ host }) => isMaster(host))
       .map(master => {
         const mode = ['server', '--node-ip', master.host.address, '--server', server]
-        const id = run(operations, context, master, { mode, after: before })
+        const id = run(operations, context, { host: master.host, after: [master.ready, ...before], mode })
         before = [id]
         return id
       })
@@ -50,7 +50,7 @@ export const K3S: Driver = {
       .filter(({ host }) => !isMaster(host))
       .map(worker => {
         const mode = ['agent', '--node-ip', worker.host.address, '--server', server]
-        return run(operations, context, worker, { mode, after: before })
+        return run(operations, context, { host: worker.host, after: [worker.ready, ...before], mode })
       })
     return [...joined, ...workers]
   },
@@ -96,12 +96,11 @@ function token(operations: Operations, context: PlanContext, after: readonly str
 function run(
   operations: Operations,
   context: PlanContext,
-  { host, ready }: ReadyHost,
-  { mode, after }: { readonly mode: readonly string[]; readonly after: readonly string[] },
+  { host, after, mode }: OnHost & { readonly mode: readonly string[] },
 ): string {
   const { address } = host
   const root = rootfsOf(context)
-  const installed = operations.add('init', [ready, ...after], {
+  const installed = operations.add('init', after, {
     name: 'k3s-install',
     host: address,
     title: 'install k3s',

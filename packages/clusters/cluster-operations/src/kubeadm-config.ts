@@ -110,7 +110,8 @@ function given({ cluster, image }: PlanContext): ReadonlyMap<string, Fields> {
     const fields = map(valueOf(node, file))
     found.set(String(fields.kind), fields)
   }
-  for (const { kind, fields } of cluster.kubeadm) found.set(kind, merged(found.get(kind) ?? {}, fields))
+  for (const { kind, fields } of cluster.documents.kubeadm)
+    found.set(kind, merged(found.get(kind) ?? {}, fields))
   return found
 }
 

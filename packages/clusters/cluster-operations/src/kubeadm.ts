@@ -9,7 +9,7 @@
 import { type ClusterHost, isMaster } from '@pipelayer/clusterfile'
 import { formatYAML } from '@pipelayer/yaml'
 import { homeOf, type PlanContext, registryHost, rootfsOf } from './context.js'
-import type { Driver, ReadyHost } from './driver.js'
+import type { Driver, OnHost, ReadyHost } from './driver.js'
 import {
   API_NAME,
   API_PORT,
@@ -53,14 +53,18 @@ export const KUBEADM: Driver = {
       title: 'write etc/kubeadm.yml',
       do: { files: [{ path: file, content: initDocuments(context, host) }] },
     })
-    const started = operations.add('init', [written, ...audit(operations, context, host, named)], {
-      name: 'kubeadm-init',
-      host: address,
-      title: 'start the first master',
-      check: { argv: ['test', '-f', ADMIN] },
-      do: { run: { argv: ['kubeadm', 'init', '--config', file, '--upload-certs'] } },
-      undo: { run: { argv: ['kubeadm', 'reset', '-f'] } },
-    })
+    const started = operations.add(
+      'init',
+      [written, ...audit(operations, context, { host, after: [named] })],
+      {
+        name: 'kubeadm-init',
+        host: address,
+        title: 'start the first master',
+        check: { argv: ['test', '-f', ADMIN] },
+        do: { run: { argv: ['kubeadm', 'init', '--config', file, '--upload-certs'] } },
+        undo: { run: { argv: ['kubeadm', 'reset', '-f'] } },
+      },
+    )
     return [kubeconfig(operations, host, started)]
   },
 
@@ -101,14 +105,16 @@ export const KUBEADM: Driver = {
     const joined: string[] = []
     let before = after
     for (const master of masters) {
-      before = [joinMaster(operations, context, master, before)]
+      before = [joinMaster(operations, context, { host: master.host, after: [master.ready, ...before] })]
       joined.push(...before)
     }
     const balancing = masters.length > 0 ? rebalance(operations, context, { added, after: before }) : []
     return [
       ...joined,
       ...balancing,
-      ...workers.map(worker => joinWorker(operations, context, worker, before)),
+      ...workers.map(worker =>
+        joinWorker(operations, context, { host: worker.host, after: [worker.ready, ...before] }),
+      ),
     ]
   },
 
@@ -138,13 +144,12 @@ export const KUBEADM: Driver = {
 function audit(
   operations: Operations,
   { image }: PlanContext,
-  { address }: ClusterHost,
-  after: string,
+  { host: { address }, after }: OnHost,
 ): readonly string[] {
   const policy = image.files.get('statics/audit-policy.yml')
   if (policy === undefined) return []
   return [
-    operations.add('init', [after], {
+    operations.add('init', after, {
       name: 'audit-policy',
       host: address,
       title: 'write the audit policy',
@@ -164,12 +169,7 @@ function kubeconfig(operations: Operations, { address }: ClusterHost, after: str
 }
 
 /** `kubeadm join` with a file of settings that holds secrets, and that is removed behind it. */
-function joinBy(
-  operations: Operations,
-  context: PlanContext,
-  host: ClusterHost,
-  after: readonly string[],
-): string {
+function joinBy(operations: Operations, context: PlanContext, { host, after }: OnHost): string {
   const { address } = host
   const file = `${homeOf(context)}/join.yml`
   const written = operations.add('join', after, {
@@ -196,21 +196,16 @@ function joinBy(
   })
 }
 
-function joinMaster(
-  operations: Operations,
-  context: PlanContext,
-  { host, ready }: ReadyHost,
-  after: readonly string[],
-): string {
+function joinMaster(operations: Operations, context: PlanContext, { host, after }: OnHost): string {
   const { address } = host
-  const named = operations.add('join', [ready, ...after], {
+  const named = operations.add('join', after, {
     name: 'api-first',
     host: address,
     title: `name the first master ${API_NAME}`,
     do: apiLine(registryHost(context).address),
   })
-  const policy = audit(operations, context, host, named)
-  const joined = joinBy(operations, context, host, [named, ...policy])
+  const policy = audit(operations, context, { host, after: [named] })
+  const joined = joinBy(operations, context, { host, after: [named, ...policy] })
   const own = operations.add('join', [joined], {
     name: 'api-name',
     host: address,
@@ -221,29 +216,27 @@ function joinMaster(
   return kubeconfig(operations, host, own)
 }
 
-function joinWorker(
-  operations: Operations,
-  context: PlanContext,
-  { host, ready }: ReadyHost,
-  after: readonly string[],
-): string {
+function joinWorker(operations: Operations, context: PlanContext, { host, after }: OnHost): string {
   const { address } = host
   const server = balanced(context) ? VIRTUAL_ADDRESS : registryHost(context).address
-  const named = operations.add('join', [ready, ...after], {
+  const named = operations.add('join', after, {
     name: 'api-name',
     host: address,
     title: `name ${server} ${API_NAME}`,
     do: apiLine(server),
     undo: apiLine(),
   })
-  if (!balanced(context)) return joinBy(operations, context, host, [named])
+  if (!balanced(context)) return joinBy(operations, context, { host, after: [named] })
   const rules = operations.add('join', [named], {
     name: 'balance-once',
     host: address,
     title: 'balance between the masters',
     do: { run: { argv: [`${rootfsOf(context)}/bin/seautil`, 'ipvs', ...balancing(context), '--run-once'] } },
   })
-  return keepBalancing(operations, context, host, joinBy(operations, context, host, [rules]))
+  return keepBalancing(operations, context, {
+    host,
+    after: [joinBy(operations, context, { host, after: [rules] })],
+  })
 }
 
 /** Tells the workers that are there of masters that have come. */
@@ -255,14 +248,13 @@ function rebalance(
   if (!balanced(context)) return []
   const isNew = new Set(added.map(({ host }) => host.address))
   const workers = context.cluster.hosts.filter(host => !isMaster(host) && !isNew.has(host.address))
-  return workers.map(host => keepBalancing(operations, context, host, ...after))
+  return workers.map(host => keepBalancing(operations, context, { host, after }))
 }
 
 function keepBalancing(
   operations: Operations,
   context: PlanContext,
-  { address }: ClusterHost,
-  ...after: readonly string[]
+  { host: { address }, after }: OnHost,
 ): string {
   return operations.add('join', after, {
     name: 'balance',

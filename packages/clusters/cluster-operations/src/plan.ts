@@ -13,7 +13,7 @@ import type { OperationRecord } from '@pipelayer/records'
 import { formatYAML } from '@pipelayer/yaml'
 import { homeOf, type PlanContext, type PlannedImage, registryHost, rootfsOf } from './context.js'
 import { prepare, serveImages } from './distribute.js'
-import type { Driver, ReadyHost } from './driver.js'
+import type { Driver, OnHost, ReadyHost } from './driver.js'
 import { K3S } from './k3s.js'
 import { KUBEADM } from './kubeadm.js'
 import { Operations } from './operations.js'
@@ -80,7 +80,7 @@ export function planRemove(context: PlanContext, addresses: readonly string[]): 
     )
   // One after the other, since masters lose a member of etcd each.
   let before: readonly string[] = []
-  for (const host of hosts) before = [leave(operations, planned, host, before)]
+  for (const host of hosts) before = [leave(operations, planned, { host, after: before })]
   save(operations, { ...planned, cluster: without(context, addresses) }, before)
   return operations.all()
 }
@@ -91,9 +91,12 @@ export function planDelete(context: PlanContext): readonly OperationRecord[] {
   const planned = { ...context, driver: driverOf(context.image) }
   const { hosts } = context.cluster
   const begun = addPlugins(operations, planned, { action: 'PreClean', after: [] })
-  const workers = hosts.filter(host => !isMaster(host)).map(host => clean(operations, planned, host, begun))
+  const workers = hosts
+    .filter(host => !isMaster(host))
+    .map(host => clean(operations, planned, { host, after: begun }))
   let before: readonly string[] = workers.length > 0 ? workers : begun
-  for (const host of hosts.filter(isMaster).reverse()) before = [clean(operations, planned, host, before)]
+  for (const host of hosts.filter(isMaster).reverse())
+    before = [clean(operations, planned, { host, after: before })]
   const cleaned = addPlugins(operations, planned, { action: 'PostClean', after: before })
   forget(operations, planned, { hosts, after: cleaned })
   return operations.all()
@@ -104,7 +107,7 @@ function makeReady(
   context: Planned,
   { hosts, after }: { readonly hosts: readonly ClusterHost[]; readonly after: readonly string[] },
 ): readonly ReadyHost[] {
-  const prepared = hosts.map(host => ({ host, ready: prepare(operations, context, host, after) }))
+  const prepared = hosts.map(host => ({ host, ready: prepare(operations, context, { host, after }) }))
   const named = serveImages(operations, context, prepared)
   const begun = addPlugins(operations, context, { action: 'PreInit', after: [...named.values()] })
   if (begun.every(id => [...named.values()].includes(id)))
@@ -169,12 +172,7 @@ function save(operations: Operations, context: PlanContext, after: readonly stri
 }
 
 /** Takes a host out of a cluster that goes on. */
-function leave(
-  operations: Operations,
-  context: Planned,
-  host: ClusterHost,
-  after: readonly string[],
-): string {
+function leave(operations: Operations, context: Planned, { host, after }: OnHost): string {
   const { address } = host
   const name = context.facts.get(address)?.hostname ?? address
   const first = registryHost(context).address
@@ -203,17 +201,12 @@ function leave(
     title: `take ${name} out of the cluster`,
     do: { run: { argv: [...kubectl, 'delete', 'node', name, '--ignore-not-found'] } },
   })
-  const cleaned = clean(operations, context, host, [deleted])
+  const cleaned = clean(operations, context, { host, after: [deleted] })
   return forget(operations, context, { hosts: [host], after: [cleaned] })[0] ?? cleaned
 }
 
 /** Takes everything of the cluster off a host, but for what plugins may still need. */
-function clean(
-  operations: Operations,
-  context: Planned,
-  host: ClusterHost,
-  after: readonly string[],
-): string {
+function clean(operations: Operations, context: Planned, { host, after }: OnHost): string {
   const { address } = host
   const { image, cluster } = context
   const reset = context.driver.reset(operations, context, { host, after })

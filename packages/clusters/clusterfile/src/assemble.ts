@@ -27,9 +27,7 @@ const EMPTY: Cluster = {
   access: {},
   registry: { domain: 'sea.hub', port: 5000 },
   hostAliases: [],
-  configs: [],
-  plugins: [],
-  kubeadm: [],
+  documents: { configs: [], plugins: [], kubeadm: [] },
 }
 
 /**

@@ -4,18 +4,8 @@
  * @module
  */
 
-export { type HostAddress, parseAddresses } from './addresses.js'
-export { assembleCluster, type ClusterOptions } from './assemble.js'
-export { isMaster, parseClusterfile, parsePlugins } from './parse.js'
-export type {
-  Access,
-  Cluster,
-  ClusterHost,
-  ClusterRegistry,
-  ConfigFile,
-  KubeadmDocument,
-  Plugin,
-  PluginAction,
-  Variables,
-} from './types.js'
+export { parseAddresses } from './addresses.js'
+export { assembleCluster } from './assemble.js'
+export { isMaster, parsePlugins } from './parse.js'
+export type { Cluster, ClusterHost, ConfigFile, Plugin, PluginAction, Variables } from './types.js'
 export { mergeVariables, parseVariables } from './variables.js'

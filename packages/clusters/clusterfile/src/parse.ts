@@ -54,9 +54,11 @@ export function parseClusterfile(text: string, file: string): Cluster {
   for (const document of documents) checkKind(document)
   return {
     ...clusterOf(cluster),
-    configs: documents.filter(isKind('Config')).map(configOf),
-    plugins: documents.filter(isKind('Plugin')).map(pluginOf),
-    kubeadm: documents.flatMap(kubeadmOf),
+    documents: {
+      configs: documents.filter(isKind('Config')).map(configOf),
+      plugins: documents.filter(isKind('Plugin')).map(pluginOf),
+      kubeadm: documents.flatMap(kubeadmOf),
+    },
   }
 }
 
@@ -80,7 +82,7 @@ function checkKind(document: Fields): void {
     throw document.error(`"${kind}" is no kind of a Clusterfile: known are ${KINDS.join(', ')}`, 'kind')
 }
 
-type Spec = Omit<Cluster, 'configs' | 'plugins' | 'kubeadm'>
+type Spec = Omit<Cluster, 'documents'>
 
 function clusterOf(document: Fields): Spec {
   document.only('apiVersion', 'kind', 'metadata', 'spec', 'status')

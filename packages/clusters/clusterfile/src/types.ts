@@ -64,6 +64,13 @@ export interface ClusterRegistry {
   readonly password?: string
 }
 
+/** The documents beside that of the cluster. */
+export interface ClusterDocuments {
+  readonly configs: readonly ConfigFile[]
+  readonly plugins: readonly Plugin[]
+  readonly kubeadm: readonly KubeadmDocument[]
+}
+
 export interface Cluster {
   readonly name: string
   readonly image?: string
@@ -76,7 +83,5 @@ export interface Cluster {
   readonly registry: ClusterRegistry
   /** `ADDRESS NAME...` lines for every host. */
   readonly hostAliases: readonly string[]
-  readonly configs: readonly ConfigFile[]
-  readonly plugins: readonly Plugin[]
-  readonly kubeadm: readonly KubeadmDocument[]
+  readonly documents: ClusterDocuments
 }

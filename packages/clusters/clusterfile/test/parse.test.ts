@@ -1,12 +1,7 @@
 // Clusterfiles: what is read, and what is refused with its line.
 import t from 'tap'
-import {
-  assembleCluster,
-  parseAddresses,
-  parseClusterfile,
-  parsePlugins,
-  parseVariables,
-} from '../src/index.js'
+import { assembleCluster, parseAddresses, parsePlugins, parseVariables } from '../src/index.js'
+import { parseClusterfile } from '../src/parse.js'
 
 const V2 = `apiVersion: sealer.cloud/v2
 kind: Cluster
@@ -63,9 +58,11 @@ t.test('the second form', async t => {
     image: 'registry.example/kubernetes:v1.19.8',
     arguments: ['one', 'two'],
     registry: { domain: 'sea.hub', port: 5000 },
-    configs: [{ name: 'c', path: 'etc/x.yaml', strategy: 'merge', data: 'a: 1\n' }],
-    plugins: [{ name: 'p', type: 'TAINT', action: 'PreGuest', on: '' }],
-    kubeadm: [{ kind: 'ClusterConfiguration', fields: { networking: { podSubnet: '100.64.0.0/10' } } }],
+    documents: {
+      configs: [{ name: 'c', path: 'etc/x.yaml', strategy: 'merge', data: 'a: 1\n' }],
+      plugins: [{ name: 'p', type: 'TAINT', action: 'PreGuest', on: '' }],
+      kubeadm: [{ kind: 'ClusterConfiguration', fields: { networking: { podSubnet: '100.64.0.0/10' } } }],
+    },
   })
   t.same(cluster.variables, { A: ['1', '2', '3'], B: ['x=y'] })
   t.same(

@@ -73,23 +73,28 @@ export interface Hook {
   readonly timeout: number
 }
 
+/** What the container may not do, beside what no container may. */
+export interface Confinement {
+  readonly readonlyRootfs?: boolean
+  /** `CAP_CHOWN` and so on, in place of Docker's default set. */
+  readonly capabilities?: readonly string[]
+  readonly seccomp?: LinuxSeccomp
+  readonly limits?: ContainerLimits
+  readonly rlimits?: readonly ProcessLimit[]
+}
+
 /** The properties of a container. */
 export interface ContainerRequest {
   readonly process: ContainerProcess
   /** Absolute, or relative to the bundle. */
   readonly rootfs: string
-  readonly readonlyRootfs?: boolean
   readonly hostname?: string
   /** `host`: the network of the host. `none`: a network of its own without a connection. */
   readonly network: 'host' | 'none'
   /** They are made after the standard mounts. */
   readonly mounts?: readonly Mount[]
   readonly annotations?: Readonly<Record<string, string>>
-  /** `CAP_CHOWN` and so on, in place of Docker's default set. */
-  readonly capabilities?: readonly string[]
-  readonly seccomp?: LinuxSeccomp
-  readonly limits?: ContainerLimits
-  readonly rlimits?: readonly ProcessLimit[]
+  readonly confinement?: Confinement
   readonly hooks?: { readonly createRuntime: readonly Hook[]; readonly poststop: readonly Hook[] }
   /** Give the step these capabilities in place of Docker's, and all devices; nothing is masked or read-only. */
   readonly insecure?: { readonly capabilities: readonly string[] }
@@ -155,7 +160,7 @@ export function runtimeSpec(request: ContainerRequest): Record<string, unknown> 
   return {
     ociVersion: '1.0.2',
     process: processOf(request),
-    root: { path: request.rootfs, readonly: request.readonlyRootfs ?? false },
+    root: { path: request.rootfs, readonly: request.confinement?.readonlyRootfs ?? false },
     ...(request.hostname === undefined ? {} : { hostname: request.hostname }),
     mounts: mountsOf(request),
     ...(request.annotations === undefined ? {} : { annotations: request.annotations }),
@@ -179,8 +184,9 @@ function mountsOf(request: ContainerRequest): Mount[] {
   return [...standardMounts(request).filter(isFree), ...mounts]
 }
 
-function processOf({ process, insecure, capabilities, rlimits }: ContainerRequest): Record<string, unknown> {
+function processOf({ process, insecure, confinement = {} }: ContainerRequest): Record<string, unknown> {
   const { args, env, cwd, terminal = false } = process
+  const { capabilities, rlimits } = confinement
   const { uid, gid, groups } = process.user
   const all = insecure?.capabilities ?? capabilities ?? DEFAULT_CAPABILITIES
   const few = uid === 0 ? all : []
@@ -250,12 +256,12 @@ function linuxOf(request: ContainerRequest): Record<string, unknown> {
     ...(request.network === 'none' ? ['network'] : []),
     ...(rootless === undefined ? [] : ['user']),
   ]
-  const resources = { ...devicesOf(request), ...limitsOf(request.limits ?? {}) }
+  const resources = { ...devicesOf(request), ...limitsOf(request.confinement?.limits ?? {}) }
   return {
     ...(Object.keys(resources).length === 0 ? {} : { resources }),
     namespaces: kinds.map(type => ({ type })),
     ...(rootless === undefined ? {} : idMappings(rootless)),
-    ...(request.seccomp === undefined ? {} : { seccomp: request.seccomp }),
+    ...(request.confinement?.seccomp === undefined ? {} : { seccomp: request.confinement.seccomp }),
     ...(request.insecure ? {} : { maskedPaths: MASKED_PATHS, readonlyPaths: READONLY_PATHS }),
   }
 }

@@ -26,6 +26,6 @@ export {
   withCompression,
 } from './media-types.js'
 export { formatPlatform, normalizePlatform, parsePlatform, platformOfNode } from './platform.js'
-export { type ManifestSource, ReferrerCache } from './referrers.js'
+export { ReferrerCache } from './referrers.js'
 export { matches, preferences, selectPlatform } from './select.js'
 export { validateConfig, validateDocument } from './strict.js'
