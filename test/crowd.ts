@@ -23,15 +23,18 @@ export interface Operation {
 
 interface CrowdOptions {
   readonly writers: number
-  /** How many operations that count there are to be, and how many kills; both are reached. */
+  /** How many operations that count there are to be, how many kills, and collections that end well: all are reached. */
   readonly operations: number
   readonly kills: number
+  readonly collections: number
   /** Makes the next operation. `done` is what has ended well. */
   next(done: ReadonlyMap<string, string>): Operation
 }
 
 /** Statuses that img-gc may end with: done, and that others use the store. */
 const GC_STATUSES = [0, 75]
+/** How long nobody collects at most. */
+const MAX_REST_MS = 1500
 /** How often a process is chosen to be killed. The instant is chosen within its usual time, so that some escape. */
 const KILL_SHARE = 0.6
 
@@ -59,7 +62,7 @@ export class Crowd {
     this.#options = options
   }
 
-  /** Lets all writers work, and img-gc, until the operations and the kills are reached. */
+  /** Lets all writers work, and img-gc, until the numbers are reached. */
   async work(): Promise<void> {
     const collector = this.#collect()
     await Promise.all(Array.from({ length: this.#options.writers }, () => this.#write()))
@@ -78,22 +81,26 @@ export class Crowd {
   }
 
   async #write(): Promise<void> {
-    const { operations, kills, next } = this.#options
-    while (this.faults.length === 0 && (this.#begun < operations || this.kills < kills)) {
+    while (this.faults.length === 0 && this.#hasMore()) {
       await this.#gate
       this.#active++
-      const operation = next(this.names)
+      const operation = this.#options.next(this.names)
       if (operation.counts) this.#begun++
       await this.#run(operation)
       this.#active--
     }
   }
 
+  #hasMore(): boolean {
+    const { operations, kills, collections } = this.#options
+    return this.#begun < operations || this.kills < kills || this.collections < collections
+  }
+
   // While eight programs come and go, there is hardly an instant at which nobody has the store. So the writers pause
   // now and then, and go on at a random instant of the collection.
   async #collect(): Promise<void> {
     while (!this.#isOver) {
-      await delay(Math.random() * this.#usual('gc') * 4)
+      await delay(Math.random() * MAX_REST_MS)
       const isQuiet = Math.random() < 0.6
       const keep = Math.random() < 0.3 ? ' --keep-bytes 100k' : ''
       const command = `img-gc --min-age 0 --wait ${isQuiet ? 60 : 0}${keep}`
