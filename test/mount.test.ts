@@ -144,7 +144,7 @@ t.test('500 lowers', needsRoot, async t => {
   place.write({ 'm/own-499': 'changed' })
   t.same(fs.readdirSync(place.path('u')), ['own-499'])
   await place.good('ovl-mount -u m')
-  const layers = Array.from({ length: ALL ? 500 : 70 }, (_, at) => [
+  const layers = Array.from({ length: ALL ? 500 : 40 }, (_, at) => [
     file(`own-${at}`),
     file('shared', String(at)),
   ])

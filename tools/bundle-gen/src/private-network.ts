@@ -82,7 +82,7 @@ for request; do "$node" -e "$ask" "$request" >>network.log 2>&1 || failed; done`
 
 // slirp4netns takes requests as JSON on a socket, one for each connection.
 const ASK =
-  "let t='';const s=require('net').connect('network.sock',()=>s.end(process.argv[1]));" +
+  "let t='';const s=require('node:net').connect('network.sock',()=>s.end(process.argv[1]));" +
   "s.on('data',d=>t+=d);s.on('close',()=>{console.log(t);process.exit(t.includes('error')||t===''?1:0)})"
 
 const STOP = `

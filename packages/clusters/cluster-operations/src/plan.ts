@@ -36,7 +36,11 @@ export function driverOf(image: PlannedImage): Driver {
 
 type Planned = PlanContext & { readonly driver: Driver }
 
-/** The operations that make a cluster. */
+/**
+ * The operations that make a cluster.
+ *
+ * @throws ToolError `CLUSTERFILE_INVALID` for a cluster without hosts; `PLUGIN_INVALID`, `TEMPLATE_INVALID`, `CONFIG_INVALID`
+ */
 export function planCreate(context: PlanContext): readonly OperationRecord[] {
   const operations = new Operations(context.cluster.name)
   const planned = { ...context, driver: driverOf(context.image) }
@@ -67,7 +71,11 @@ export function planJoin(context: PlanContext, addresses: readonly string[]): re
   return operations.all()
 }
 
-/** The operations that take hosts out of a cluster, which goes on. */
+/**
+ * The operations that take hosts out of a cluster, which goes on.
+ *
+ * @throws ToolError `PLAN_INVALID` for hosts that it does not have, and for its first master
+ */
 export function planRemove(context: PlanContext, addresses: readonly string[]): readonly OperationRecord[] {
   const operations = new Operations(context.cluster.name)
   const planned = { ...context, driver: driverOf(context.image) }

@@ -34,6 +34,7 @@ interface Placed {
  * Adds the plugins of an action: those of one host one after the other, in their order.
  *
  * @returns the ids after which all are done; `after` where there is none
+ * @throws ToolError `PLUGIN_INVALID` for a line of its data that names no host of the cluster
  */
 export function addPlugins(
   operations: Operations,
