@@ -8,7 +8,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
-import { type Scope, waitUntil } from '@pipelayer/testkit'
+import { ROOT, type Scope, waitUntil } from '@pipelayer/testkit'
 import type { Lab } from './lab.js'
 
 export interface TestHosts {
@@ -48,7 +48,10 @@ export async function startHosts(t: Scope, place: Lab, addresses: readonly strin
   for (const address of addresses) await startHost(t, path.join(home, address))
   const own = (address: string, file: string): string => path.join(home, address, 'upper', file)
   return {
-    env: { PATH: `${path.join(home, 'bin')}:${process.env.PATH}`, HOSTS: home },
+    env: {
+      PATH: [path.join(home, 'bin'), path.join(ROOT, 'bin'), process.env.PATH, '/usr/sbin:/sbin'].join(':'),
+      HOSTS: home,
+    },
     path: own,
     read: (address, file) =>
       fs.existsSync(own(address, file)) ? fs.readFileSync(own(address, file), 'utf8') : undefined,

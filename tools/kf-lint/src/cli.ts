@@ -24,7 +24,7 @@ runTool({
     'build-arg': {
       type: 'array',
       value: 'NAME[=VALUE]',
-      describe: 'set an ARG, from the environment without =VALUE',
+      describe: 'set an ARG; alone: from the environment',
     },
     platform: { type: 'string', value: 'OS/ARCH', default: 'linux/amd64', describe: 'what is built for' },
     context: {
