@@ -21,11 +21,7 @@ runTool({
     },
     skip: { type: 'array', value: 'RULE,..', describe: 'leave out these rules, or all' },
     experimental: { type: 'array', value: 'RULE,..', describe: 'take in these experimental rules, or all' },
-    'build-arg': {
-      type: 'array',
-      value: 'NAME[=VALUE]',
-      describe: 'set an ARG; alone: from the environment',
-    },
+    'build-arg': { type: 'array', value: 'NAME[=VALUE]', describe: 'set an ARG; NAME: from the environment' },
     platform: { type: 'string', value: 'OS/ARCH', default: 'linux/amd64', describe: 'what is built for' },
     context: {
       type: 'string',
