@@ -81,14 +81,18 @@ async function makeImages(place: Lab): Promise<void> {
   fs.copyFileSync('/bin/busybox', place.path('small/bin/sh'))
   fs.chmodSync(place.path('small/bin/sh'), 0o755)
   const base = ALL ? await debianTree() : 'small'
-  const layers = (how = ''): string =>
-    `{ layer-pack ${how} --dir ${base}; layer-pack ${how} --dir small; layer-pack ${how} --dir more; layer-pack ${how} --dir last; }`
   const command = `--cmd '["/bin/sh", "-c", "echo ran"]'`
-  const described = `manifest-gen --streams 4 --platform linux/amd64 ${command}`
-  await place.good(`${layers()} | ${described} -t layers:1 | blob-put oci:master:layers`)
-  await place.good(`${layers('--compress zstd')} | ${described} -t zstd:1 | blob-put oci:master:zstd`)
+  const described = `manifest-gen --platform linux/amd64 ${command}`
+  const more = 'img-edit --append small --append more --append last'
+  for (const [name, how] of [
+    ['layers', ''],
+    ['zstd', '--compress zstd'],
+  ] as const)
+    await place.good(
+      `layer-pack ${how} --dir ${base} | ${described} -t ${name}:1 | ${more} | blob-put oci:master:${name}`,
+    )
   const small = `layer-pack --dir small | manifest-gen --platform linux/amd64 ${command}`
-  await place.good(`${small} -t signed:1 | blob-put oci:master:signed`)
+  await place.good(`${small} --label signed=yes -t signed:1 | blob-put oci:master:signed`)
   const other = 'layer-pack --dir more | manifest-gen --platform linux/arm64'
   await place.good(
     `{ ${small}; ${other}; } | manifest-gen --streams 2 --index -t platforms:1 | blob-put oci:master:platforms`,
