@@ -8,7 +8,7 @@ put() { if (($#)); then blob-put "$1" | put "${@:2}"; else cat; fi; }
 
 # A file appears when it is whole.
 save() {
-  [[ $1 != - ]] || exec "${@:2}"
+  [[ $1 != - ]] || { "${@:2}"; return; }
   "${@:2}" >"$1.part" && mv -- "$1.part" "$1" || { local is=$?; rm -f -- "$1.part"; return $is; }
 }
 

@@ -130,11 +130,11 @@ t.test('a chart', t => {
   t.match(lines, [
     {
       reference: 'example/app:v1.2.3',
-      file: `${chart}/templates/a.yaml`,
-      line: 2,
-      foundIn: 'template',
+      file: `${chart}/values.yaml`,
+      line: 1,
+      foundIn: 'values',
       guess: true,
-      why: 'the image of a container, as the template gives it',
+      why: 'the value image',
     },
     {
       reference: 'example/side:1',
