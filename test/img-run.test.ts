@@ -263,7 +263,9 @@ t.test('private networks', { skip: skip || need('pasta', 'slirp4netns', 'newuidm
       t.match(out, /^lo$/m)
       t.match(out, /^(?!lo$)[a-z0-9]+$/m, 'an interface beside lo')
       t.match(out, /^nameserver /m)
-      const left = await place.run(`pgrep -f '${connector}.*127.0.0.1.*${port}'`)
+      // The brackets keep the pattern from finding the shell whose command line has it.
+      const pattern = `[${connector.charAt(0)}]${connector.slice(1)}.*127.0.0.1.*${port}`
+      const left = await place.run(`pgrep -f '${pattern}'`)
       t.equal(left.stdout, '', 'the program has ended with the container')
     })
 })

@@ -10,6 +10,6 @@ runTool({
   input: 'none',
   run: async function* (_records, args, context) {
     const cluster = await clusterOf({ ...args, file: args._[0] }, context)
-    yield* clusterFacts({ cluster, now: context.now, ...sshOptionsOf(args, context) })
+    yield* clusterFacts({ cluster, now: context.now, warn: context.warn, ...sshOptionsOf(args, context) })
   },
 })

@@ -11,19 +11,18 @@ import type { AnyRecord, HostRecord } from '@pipelayer/records'
 export interface ClusterFactsOptions extends SshOptions {
   readonly cluster: Cluster
   readonly now: () => Date
+  warn(message: string, code?: string): void
 }
 
 /**
  * Yields a `host` record for each host of a cluster, in its order; all hosts are asked at the same time. A host that
  * cannot be asked is a `failed` record.
- *
- * @throws ToolError `CLUSTERFILE_INVALID` for a cluster without hosts
  */
 export async function* clusterFacts(
   options: ClusterFactsOptions,
 ): AsyncGenerator<AnyRecord, void, undefined> {
   if (options.cluster.hosts.length === 0)
-    throw new ToolError('CLUSTERFILE_INVALID', 'there is no host to ask: give a Clusterfile, or --masters')
+    options.warn('there is no host to ask: give a Clusterfile, or --masters', 'HOSTS_MISSING')
   const connections = new Connections(options)
   try {
     const asked = options.cluster.hosts.map(host => ask(connections, host, options))
