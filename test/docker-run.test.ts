@@ -7,6 +7,8 @@ import t from 'tap'
 import { lab } from './lab.js'
 import { writeTree } from './run-image.js'
 
+const tooLong = process.env.PIPELAYER_TEST_ALL === '1' ? false : 'takes minutes: scripts/test --all runs it'
+
 const DOCKERFILE = `FROM scratch
 COPY tree /
 ENV PATH=/bin K="a value"
@@ -68,32 +70,36 @@ const ROWS: readonly [options: string, command: string, why: string][] = [
   ['-i', 'cat', 'input'],
 ]
 
-t.test('docker run and img-run', { skip: need('root', 'dockerd', 'docker', 'runc', 'busybox') }, async t => {
-  const place = lab(t)
-  const docker = `docker -H ${(await startDocker(t)).host}`
-  writeTree(place)
-  const refuse = { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 95 }
-  place.write({
-    Dockerfile: DOCKERFILE,
-    'data/f': 'file\n',
-    vars: '# comment\nB=from file\nA=0\n',
-    'filter.json': JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [refuse] }),
-  })
-  await place.good(`${docker} build -q -t app:1 .`, { env: { DOCKER_BUILDKIT: '0' } })
-  await place.good(`${docker} save app:1 | img-pull docker-archive:- | blob-put store:app:1`)
-  const run = async (program: string, options: string, command: string): Promise<object> => {
-    const whole = `${program} --network host ${options} app:1 ${command}`
-    const { status, stdout } = await place.run(whole, {
-      input: 'the input\n',
-      env: { HERE: 'here', K: undefined },
+t.test(
+  'docker run and img-run',
+  { skip: need('root', 'dockerd', 'docker', 'runc', 'busybox') || tooLong },
+  async t => {
+    const place = lab(t)
+    const docker = `docker -H ${(await startDocker(t)).host}`
+    writeTree(place)
+    const refuse = { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 95 }
+    place.write({
+      Dockerfile: DOCKERFILE,
+      'data/f': 'file\n',
+      vars: '# comment\nB=from file\nA=0\n',
+      'filter.json': JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [refuse] }),
     })
-    fs.rmSync(place.path('data/x'), { force: true })
-    return { status, stdout }
-  }
-  for (const [options, command, why] of ROWS) {
-    const theirs = options.replace('FILTER=', '--security-opt seccomp=')
-    const ours = options.replace('FILTER=', '--seccomp ')
-    t.same(await run('img-run', ours, command), await run(`${docker} run --rm`, theirs, command), why)
-  }
-  t.same(await run('img-run', '', 'cat'), { status: 0, stdout: '' }, 'without -i there is no input')
-})
+    await place.good(`${docker} build -q -t app:1 .`, { env: { DOCKER_BUILDKIT: '0' } })
+    await place.good(`${docker} save app:1 | img-pull docker-archive:- | blob-put store:app:1`)
+    const run = async (program: string, options: string, command: string): Promise<object> => {
+      const whole = `${program} --network host ${options} app:1 ${command}`
+      const { status, stdout } = await place.run(whole, {
+        input: 'the input\n',
+        env: { HERE: 'here', K: undefined },
+      })
+      fs.rmSync(place.path('data/x'), { force: true })
+      return { status, stdout }
+    }
+    for (const [options, command, why] of ROWS) {
+      const theirs = options.replace('FILTER=', '--security-opt seccomp=')
+      const ours = options.replace('FILTER=', '--seccomp ')
+      t.same(await run('img-run', ours, command), await run(`${docker} run --rm`, theirs, command), why)
+    }
+    t.same(await run('img-run', '', 'cat'), { status: 0, stdout: '' }, 'without -i there is no input')
+  },
+)

@@ -16,6 +16,8 @@ import {
 import t, { type Test } from 'tap'
 import { type Lab, lab } from './lab.js'
 
+const tooLong = process.env.PIPELAYER_TEST_ALL === '1' ? false : 'takes minutes: scripts/test --all runs it'
+
 const isAll = process.env.PIPELAYER_TEST_ALL === '1'
 const skip = need('root', 'dockerd', 'docker', 'busybox', 'docker-registry', 'skopeo', 'setfattr', 'jq')
 /** The root folder of a system with a newer Docker, as `scripts/bench --peers` takes it. */
@@ -163,7 +165,7 @@ async function reading(t: Test, world: World): Promise<void> {
   await engine.stop()
 }
 
-t.test('an engine of Debian', { skip }, async t => {
+t.test('an engine of Debian', { skip: skip || tooLong }, async t => {
   const world = prepare(t)
   await t.test('is read while it runs', async t => reading(t, world))
   await t.test('gets images while it does not', async t => writing(t, world))

@@ -8,6 +8,8 @@ import t, { type Test } from 'tap'
 import { type Lab, lab } from './lab.js'
 import { storeApp } from './run-image.js'
 
+const tooLong = process.env.PIPELAYER_TEST_ALL === '1' ? false : 'takes minutes: scripts/test --all runs it'
+
 const USER = 61234
 const PAGE = fs.readFileSync(path.join(ROOT, 'shell/img-run.md'), 'utf8')
 const skip = need('root', 'runc', 'busybox', 'jq')
@@ -234,47 +236,51 @@ function noTun(): false | string {
   return (mode & 0o006) === 0o006 ? false : '/dev/net/tun is not open to ordinary users here'
 }
 
-t.test('private networks', { skip: skip || need('pasta', 'slirp4netns', 'newuidmap', 'curl') }, async t => {
-  for (const [who, connector] of [
-    ['root', 'pasta'],
-    ['root', 'slirp4netns'],
-    ['a user', 'pasta'],
-    ['a user', 'slirp4netns'],
-  ] as const)
-    await t.test(`${connector}, as ${who}`, { skip: who === 'root' ? false : noTun() }, async t => {
-      const place = await appLab(t)
-      const port = 20_000 + (process.pid % 10_000)
-      await place.run(`${ONLY}\nonly ${connector}`)
-      const script = `ls /sys/class/net; cat /etc/resolv.conf; printf 'HTTP/1.0 200 OK\\r\\n\\r\\nhello\\n' > /tmp/answer; nc -l -p 80 < /tmp/answer >/dev/null`
-      place.write({ 'run.sh': `exec img-run -q -p 127.0.0.1:${port}:80 app:1 sh -c "$1"\n` })
-      const as = who === 'root' ? '' : asUser(place)
-      if (who !== 'root') await place.good(`chown -R ${USER}:${USER} .`)
-      const running = place.start(`PATH=$PWD/only-${connector} ${as} bash run.sh "$SCRIPT" > out`, {
-        env: { SCRIPT: script },
+t.test(
+  'private networks',
+  { skip: skip || need('pasta', 'slirp4netns', 'newuidmap', 'curl') || tooLong },
+  async t => {
+    for (const [who, connector] of [
+      ['root', 'pasta'],
+      ['root', 'slirp4netns'],
+      ['a user', 'pasta'],
+      ['a user', 'slirp4netns'],
+    ] as const)
+      await t.test(`${connector}, as ${who}`, { skip: who === 'root' ? false : noTun() }, async t => {
+        const place = await appLab(t)
+        const port = 20_000 + (process.pid % 10_000)
+        await place.run(`${ONLY}\nonly ${connector}`)
+        const script = `ls /sys/class/net; cat /etc/resolv.conf; printf 'HTTP/1.0 200 OK\\r\\n\\r\\nhello\\n' > /tmp/answer; nc -l -p 80 < /tmp/answer >/dev/null`
+        place.write({ 'run.sh': `exec img-run -q -p 127.0.0.1:${port}:80 app:1 sh -c "$1"\n` })
+        const as = who === 'root' ? '' : asUser(place)
+        if (who !== 'root') await place.good(`chown -R ${USER}:${USER} .`)
+        const running = place.start(`PATH=$PWD/only-${connector} ${as} bash run.sh "$SCRIPT" > out`, {
+          env: { SCRIPT: script },
+        })
+        let answer = ''
+        await waitUntil(
+          'the port answers',
+          async () => {
+            const { status, stdout } = await place.run(`curl -sS --max-time 2 http://127.0.0.1:${port}/`)
+            answer = stdout
+            return status === 0 && stdout !== ''
+          },
+          30_000,
+        )
+        t.equal(answer, 'hello\n')
+        const { status, stderr } = await running.done
+        t.equal(status, 0, stderr)
+        const out = fs.readFileSync(place.path('out'), 'utf8')
+        t.match(out, /^lo$/m)
+        t.match(out, /^(?!lo$)[a-z0-9]+$/m, 'an interface beside lo')
+        t.match(out, /^nameserver /m)
+        // The brackets keep the pattern from finding the shell whose command line has it.
+        const pattern = `[${connector.charAt(0)}]${connector.slice(1)}.*127.0.0.1.*${port}`
+        const left = await place.run(`pgrep -f '${pattern}'`)
+        t.equal(left.stdout, '', 'the program has ended with the container')
       })
-      let answer = ''
-      await waitUntil(
-        'the port answers',
-        async () => {
-          const { status, stdout } = await place.run(`curl -sS --max-time 2 http://127.0.0.1:${port}/`)
-          answer = stdout
-          return status === 0 && stdout !== ''
-        },
-        30_000,
-      )
-      t.equal(answer, 'hello\n')
-      const { status, stderr } = await running.done
-      t.equal(status, 0, stderr)
-      const out = fs.readFileSync(place.path('out'), 'utf8')
-      t.match(out, /^lo$/m)
-      t.match(out, /^(?!lo$)[a-z0-9]+$/m, 'an interface beside lo')
-      t.match(out, /^nameserver /m)
-      // The brackets keep the pattern from finding the shell whose command line has it.
-      const pattern = `[${connector.charAt(0)}]${connector.slice(1)}.*127.0.0.1.*${port}`
-      const left = await place.run(`pgrep -f '${pattern}'`)
-      t.equal(left.stdout, '', 'the program has ended with the container')
-    })
-})
+  },
+)
 
 /** The start of a command that an ordinary user runs, whose home is the lab. */
 function asUser(where: Lab): string {

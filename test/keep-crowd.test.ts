@@ -10,6 +10,8 @@ import t, { type Test } from 'tap'
 import { Crowd, type Operation } from './crowd.js'
 import { buildPipe, type Lab, lab } from './lab.js'
 
+const tooLong = process.env.PIPELAYER_TEST_ALL === '1' ? false : 'takes minutes: scripts/test --all runs it'
+
 const isFull = process.env.PIPELAYER_TEST_ALL === '1'
 /** Pulls and builds. */
 const OPERATIONS = isFull ? 300 : 30
@@ -164,7 +166,7 @@ async function leftOver(place: Lab): Promise<{ readonly left: number; readonly r
   }
 }
 
-t.test('writers, img-gc and SIGKILL', { skip: need('root', 'tar') }, async t => {
+t.test('writers, img-gc and SIGKILL', { skip: need('root', 'tar') || tooLong }, async t => {
   const place = lab(t, { SOURCE_DATE_EPOCH: '1700000000' })
   const sources = makeSources(place)
   const builds = await makeBuilds(place)
