@@ -18,10 +18,9 @@ import t from 'tap'
 import { type Lab, lab } from './lab.js'
 import { layeredImage } from './layered-image.js'
 
-const tooLong = process.env.PIPELAYER_TEST_ALL === '1' ? false : 'takes minutes: scripts/test --all runs it'
-
 const ALL = process.env.PIPELAYER_TEST_ALL === '1'
 const needsRoot = { skip: need('root', 'unshare', 'setpriv') }
+const slow = { skip: needsRoot.skip || (ALL ? false : 'takes minutes: scripts/test --all runs it') }
 const PULL = 'img-pull oci:layout:app'
 
 const dir = (name: string, more: Partial<Item> = {}): Item => ({ name, type: 'dir', ...more })
@@ -130,7 +129,7 @@ t.test('the tree is that of untar', needsRoot, async t => {
   await place.good('ovl-mount -u ro rw')
 })
 
-t.test('500 lowers', { skip: needsRoot.skip || tooLong }, async t => {
+t.test('500 lowers', slow, async t => {
   const place = lab(t)
   const long = 'a-long-name-'.repeat(15)
   const names = Array.from({ length: 500 }, (_, at) => `${long}${at}`)
@@ -267,7 +266,7 @@ t.test('a command', needsRoot, async t => {
   }
 })
 
-t.test('no trace is left by a signal', { skip: needsRoot.skip || tooLong }, async t => {
+t.test('no trace is left by a signal', slow, async t => {
   const place = mountLab(t)
   for (const [signal, status] of [
     ['SIGKILL', 137],
@@ -294,33 +293,29 @@ t.test('no trace is left by a signal', { skip: needsRoot.skip || tooLong }, asyn
   }
 })
 
-t.test(
-  'SIGKILL while layers are unpacked leaves no half layer',
-  { skip: needsRoot.skip || tooLong },
-  async t => {
-    const many = Array.from({ length: 1500 }, (_, at) => file(`d/${at}`, `${at}`.repeat(50)))
-    const place = mountLab(t, [
-      [dir('d'), ...many],
-      [file('top')],
-      [dir('d'), ...many.map(item => ({ ...item, mode: 0o600 }))],
-    ])
-    await place.good(`${PULL} | blob-put store:app && img-pull store:app | untar tree`)
-    const tmp = path.join(place.store, 'tmp')
-    for (let at = 0; at < (ALL ? 20 : 2); at++) {
-      fs.rmSync(path.join(place.store, 'layers'), { recursive: true, force: true })
-      const running = place.start('img-pull store:app > records; exec ovl-mount m < records')
-      await waitUntil('it unpacks', () => fs.existsSync(tmp) && fs.readdirSync(tmp).length > 0)
-      await new Promise(resolve => setTimeout(resolve, at * 60))
-      process.kill(running.pid, 'SIGKILL')
-      await running.done
-      await place.run('ovl-mount -u m')
-      await place.good('img-pull store:app | ovl-mount m')
-      t.same(compareTrees(place.path('m'), place.path('tree'), { ignore: ['names'] }), [])
-      await place.good('ovl-mount -u m')
-      t.same(fs.readdirSync(tmp), [], 'what was left is swept')
-    }
-  },
-)
+t.test('SIGKILL while layers are unpacked leaves no half layer', slow, async t => {
+  const many = Array.from({ length: 1500 }, (_, at) => file(`d/${at}`, `${at}`.repeat(50)))
+  const place = mountLab(t, [
+    [dir('d'), ...many],
+    [file('top')],
+    [dir('d'), ...many.map(item => ({ ...item, mode: 0o600 }))],
+  ])
+  await place.good(`${PULL} | blob-put store:app && img-pull store:app | untar tree`)
+  const tmp = path.join(place.store, 'tmp')
+  for (let at = 0; at < (ALL ? 20 : 2); at++) {
+    fs.rmSync(path.join(place.store, 'layers'), { recursive: true, force: true })
+    const running = place.start('img-pull store:app > records; exec ovl-mount m < records')
+    await waitUntil('it unpacks', () => fs.existsSync(tmp) && fs.readdirSync(tmp).length > 0)
+    await new Promise(resolve => setTimeout(resolve, at * 60))
+    process.kill(running.pid, 'SIGKILL')
+    await running.done
+    await place.run('ovl-mount -u m')
+    await place.good('img-pull store:app | ovl-mount m')
+    t.same(compareTrees(place.path('m'), place.path('tree'), { ignore: ['names'] }), [])
+    await place.good('ovl-mount -u m')
+    t.same(fs.readdirSync(tmp), [], 'what was left is swept')
+  }
+})
 
 t.test('of two that want one upper, one gets it', needsRoot, async t => {
   const place = mountLab(t)
