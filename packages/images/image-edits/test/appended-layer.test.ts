@@ -11,8 +11,7 @@ t.test('appendedLayers()', async t => {
   const top = tempDir(t, 'append')
   const store = Store.open(`${top}/s`)
   const { signal } = new AbortController()
-  const layers = (name: string) =>
-    appendedLayers(`${top}/${name}`, { store, signal, createdBy: 'test', sourceDateEpoch: 1_700_000_000 })
+  const layers = (name: string) => appendedLayers(`${top}/${name}`, { store, signal, createdBy: 'test' })
   const write = (name: string, text: string): void => fs.writeFileSync(`${top}/${name}`, text)
   fs.mkdirSync(`${top}/dir`)
   write('dir/f', 'content')
