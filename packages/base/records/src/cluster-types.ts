@@ -108,6 +108,8 @@ export interface OperationRecord extends AnyRecord {
   readonly check?: HostCommand
   readonly do: HostAction
   readonly undo?: HostAction
+  /** It is done in every run of a plan: what it did may have been undone since. */
+  readonly again?: true
   /** Names of secrets that it uses. */
   readonly secrets?: readonly string[]
 }

@@ -35,8 +35,9 @@ export interface Doing {
   readonly target: SshTarget
   /** Values of the secrets that were minted. */
   readonly secrets: Map<string, string>
-  /** The folder of the job, for a command. */
+  /** The folder of the job, for a command, and whether it is run although it ended well before. */
   readonly job: string
+  readonly again: boolean
   /** Where a blob lies here. */
   blobPath(digest: string): string
   /** Gets what a command says. */
@@ -76,10 +77,10 @@ export async function isDone(check: HostCommand, { connections, target }: Doing)
 }
 
 async function run(command: HostCommand, doing: Doing): Promise<void> {
-  const { connections, target, job, onOutput, timeout } = doing
+  const { connections, target, job, again, onOutput, timeout } = doing
   const { status, said } = await runJob(connections, target, {
     command,
-    options: { folder: job, onOutput, timeout },
+    options: { folder: job, again, onOutput, timeout },
   })
   if (status !== 0) throw failed(target, `run ${command.argv[0]} (status ${status})`, said)
 }

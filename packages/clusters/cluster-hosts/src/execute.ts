@@ -143,13 +143,13 @@ class Run {
     return this.#timed(operation, async doing => {
       const isMint = 'mint' in operation.do
       if (isMint && !mints.has(operation.id)) return 'skipped'
-      if (!isMint && this.#isNoted(operation)) return 'skipped'
+      if (!isMint && !operation.again && this.#isNoted(operation)) return 'skipped'
       if (operation.check !== undefined && (await isDone(operation.check, doing))) {
-        await this.#note(operation, doing)
+        if (!operation.again) await this.#note(operation, doing)
         return 'skipped'
       }
       await act(operation.do, doing)
-      if (!isMint) await this.#note(operation, doing)
+      if (!isMint && !operation.again) await this.#note(operation, doing)
       return 'done'
     })
   }
@@ -189,6 +189,7 @@ class Run {
       connections,
       target: target(host),
       secrets: this.#secrets,
+      again: operation.again === true,
       job: `${jobsOf(cluster)}/${id.replace(/[^A-Za-z0-9.-]+/g, '_')}-${sum}`,
       signal,
       timeout,

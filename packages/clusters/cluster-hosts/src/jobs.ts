@@ -12,16 +12,16 @@ import type { HostCommand } from '@pipelayer/records'
 import type { Connections, SshTarget } from './ssh.js'
 
 /**
- * `$1` is the folder, `$2` the folder to run in, the rest the command. A job that failed, or that a restart of the host
- * ended, is begun anew.
+ * `$1` is the folder, `$2` the folder to run in, `$3` not empty for a command that is run although it ended well before,
+ * the rest the command. A job that failed, or that a restart of the host ended, is begun anew.
  */
 const FOLLOW = `
-job=$1 cwd=$2; shift 2
+job=$1 cwd=$2 again=$3; shift 3
 boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
 alive() { [ -f "$job/pid" ] && [ "$(cat "$job/boot" 2>/dev/null)" = "$boot" ] && kill -0 "$(cat "$job/pid")" 2>/dev/null; }
 if [ -d "$job" ]; then
-  if [ -f "$job/rc" ]; then [ "$(cat "$job/rc")" = 0 ] || rm -rf "$job"
-  elif [ -f "$job/pid" ] && ! alive; then rm -rf "$job"
+  if [ -f "$job/rc" ]; then { [ "$(cat "$job/rc")" = 0 ] && [ -z "$again" ]; } || rm -rf "$job"
+  else [ -f "$job/pid" ] || sleep 1; alive || [ -f "$job/rc" ] || rm -rf "$job"
   fi
 fi
 mkdir -p "\${job%/*}" && chmod 700 "\${job%/*}"
@@ -45,6 +45,8 @@ exit "$(cat "$job/rc")"
 export interface JobOptions {
   /** The folder of the job on the host. */
   readonly folder: string
+  /** Run it although it ended well before. */
+  readonly again: boolean
   readonly onOutput?: (chunk: Buffer) => void
   readonly timeout?: number | undefined
 }
@@ -55,9 +57,9 @@ export async function runJob(
   target: SshTarget,
   { command, options }: { readonly command: HostCommand; readonly options: JobOptions },
 ): Promise<{ readonly status: number; readonly said: string }> {
-  const { folder, onOutput, timeout } = options
+  const { folder, again, onOutput, timeout } = options
   const { cwd = '/', ...words } = command
-  const argv = ['sh', '-c', FOLLOW, 'sh', folder, cwd, ...commandWords(words)]
+  const argv = ['sh', '-c', FOLLOW, 'sh', folder, cwd, again ? 'again' : '', ...commandWords(words)]
   const { status, stdout, stderr } = await connections.run(target, {
     argv,
     ...(onOutput && { onOutput }),

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -93,9 +93,9 @@ export class Connections {
   /** Ends the connections, and removes what held their secrets. */
   close(): void {
     for (const socket of fs.readdirSync(this.#folder).filter(name => name.startsWith('c-')))
-      spawn('ssh', ['-O', 'exit', '-o', `ControlPath=${path.join(this.#folder, socket)}`, 'x'], {
+      spawnSync('ssh', ['-O', 'exit', '-o', `ControlPath=${path.join(this.#folder, socket)}`, 'x'], {
         stdio: 'ignore',
-      }).on('error', () => {})
+      })
     fs.rmSync(this.#folder, { recursive: true, force: true })
   }
 

@@ -48,3 +48,12 @@ export function registryHost({ cluster }: Pick<PlanContext, 'cluster'>): Cluster
   if (first === undefined) throw new Error('a plan is made for a cluster with hosts')
   return first
 }
+
+/** All that a host keeps of a cluster: its files, the journal and the jobs of its operations, the blobs of its image. */
+export function kept(context: PlanContext, { address }: ClusterHost): readonly string[] {
+  const { image, facts } = context
+  const home = homeOf(context)
+  const layers = image.layers.get(facts.get(address)?.architecture ?? '') ?? []
+  const blobs = layers.map(({ digest }) => `/var/lib/pipelayer/blobs/${digest.replace(/^[^:]*:/, '')}`)
+  return [home, `${home}.journal`, `${home}.jobs`, ...blobs]
+}

@@ -61,6 +61,7 @@ export const K3S: Driver = {
       name: 'k3s-stop',
       host: address,
       title: 'stop k3s and what it started',
+      check: { argv: ['sh', '-c', '! test -e /etc/systemd/system/k3s.service'] },
       do: { run: { argv: ['systemctl', 'disable', '--now', 'k3s.service'] } },
     })
     return operations.add('reset', [stopped], {

@@ -124,6 +124,7 @@ export const KUBEADM: Driver = {
       name: 'kubeadm-reset',
       host: address,
       title: 'take Kubernetes away',
+      check: { argv: ['sh', '-c', '! command -v kubeadm'] },
       do: { run: { argv: ['kubeadm', 'reset', '-f'] } },
     })
     const unnamed = operations.add('reset', [reset], {

@@ -2,7 +2,7 @@ import type { OperationRecord } from '@pipelayer/records'
 
 /** An operation without the fields that its place in the plan gives it. */
 export type Step = Pick<OperationRecord, 'title' | 'do'> &
-  Partial<Pick<OperationRecord, 'check' | 'undo' | 'secrets'>> & {
+  Partial<Pick<OperationRecord, 'again' | 'check' | 'undo' | 'secrets'>> & {
     readonly name: string
     readonly host: string
   }
@@ -18,21 +18,18 @@ export class Operations {
     this.#cluster = cluster
   }
 
-  /** Adds an operation, and returns its id for the `needs` of others. */
+  /**
+   * Adds an operation, and returns its id for the `needs` of others. What takes something away is done in every run: a
+   * host may have come back since.
+   */
   add(phase: string, needs: readonly string[], step: Step): string {
     const { name, host, ...fields } = step
     const id = `${name}@${host}`
     if (this.#ids.has(id)) throw new Error(`the operation ${id} is there already`)
     this.#ids.add(id)
-    this.#all.push({
-      type: 'operation',
-      id,
-      cluster: this.#cluster,
-      host,
-      phase,
-      needs: [...new Set(needs)],
-      ...fields,
-    })
+    const again = phase === 'reset' || phase === 'clean' ? { again: true as const } : {}
+    const place = { id, cluster: this.#cluster, host, phase, needs: [...new Set(needs)] }
+    this.#all.push({ type: 'operation', ...place, ...again, ...fields })
     return id
   }
 

@@ -11,7 +11,7 @@ import { type ClusterHost, isMaster } from '@pipelayer/clusterfile'
 import { ToolError } from '@pipelayer/errors'
 import type { OperationRecord } from '@pipelayer/records'
 import { formatYAML } from '@pipelayer/yaml'
-import { homeOf, type PlanContext, type PlannedImage, registryHost, rootfsOf } from './context.js'
+import { homeOf, kept, type PlanContext, type PlannedImage, registryHost, rootfsOf } from './context.js'
 import { prepare, serveImages } from './distribute.js'
 import type { Driver, OnHost, ReadyHost } from './driver.js'
 import { K3S } from './k3s.js'
@@ -19,6 +19,9 @@ import { KUBEADM } from './kubeadm.js'
 import { Operations } from './operations.js'
 import { addPlugins } from './plugins.js'
 import { environmentOf } from './template.js'
+
+/** Succeeds where a command does and says nothing. */
+const NOTHING = 'said=$("$@") && test -z "$said"'
 
 const DRIVERS: readonly Driver[] = [KUBEADM, K3S]
 
@@ -189,6 +192,9 @@ function leave(operations: Operations, context: Planned, { host, after }: OnHost
     name: `drain-${address}`,
     host: first,
     title: `move what runs on ${name} elsewhere`,
+    check: {
+      argv: ['sh', '-c', NOTHING, 'sh', ...kubectl, 'get', 'node', name, '--ignore-not-found', '-o', 'name'],
+    },
     do: {
       run: {
         argv: [
@@ -229,6 +235,7 @@ function clean(operations: Operations, context: Planned, { host, after }: OnHost
     name: 'clean',
     host: address,
     title: 'run scripts/clean.sh',
+    check: { argv: ['sh', '-c', '! test -d "$1"', 'sh', `${rootfsOf(context)}/scripts`] },
     do: { run: { argv: ['bash', 'clean.sh'], cwd: `${rootfsOf(context)}/scripts` } },
   })
 }
@@ -241,12 +248,12 @@ function forget(
   context: PlanContext,
   { hosts, after }: { readonly hosts: readonly ClusterHost[]; readonly after: readonly string[] },
 ): readonly string[] {
-  return hosts.map(({ address }) =>
+  return hosts.map(host =>
     operations.add('clean', after, {
       name: 'forget',
-      host: address,
+      host: host.address,
       title: 'remove the files of the cluster',
-      do: { remove: [homeOf(context)] },
+      do: { remove: kept(context, host) },
     }),
   )
 }

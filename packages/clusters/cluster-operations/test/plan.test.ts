@@ -204,7 +204,17 @@ t.test('hosts that come, hosts that go, the end', async t => {
   t.ok(isBefore(end, 'clean@10.0.0.4', 'kubeadm-reset@10.0.0.2'), 'workers first')
   t.ok(isBefore(end, 'clean@10.0.0.2', 'kubeadm-reset@10.0.0.1'), 'the first master last')
   for (const host of ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'])
-    t.match(end.get(`forget@${host}`)?.do, { remove: ['/var/lib/pipelayer/clusters/my-cluster'] })
+    t.match(end.get(`forget@${host}`), {
+      again: true,
+      do: {
+        remove: [
+          '/var/lib/pipelayer/clusters/my-cluster',
+          /my-cluster\.journal$/,
+          /my-cluster\.jobs$/,
+          /\/blobs\/1+$/,
+        ],
+      },
+    })
 })
 
 const plugin = (type: string, action: string, fields: string): string =>
