@@ -7,7 +7,7 @@ args=$(getopt -n "$name" -o hm:n:p:u:e:f:i:J: -l help,masters:,nodes:,passwd:,pa
 eval "set -- $args"
 while [ "$1" != -- ]; do
   case $1 in
-    -h | --help) sed -n '/^ .* --/p' "$page"; exit ;;
+    -h | --help) sed -n '/^## OPTIONS/,/^## EXIT/{/^  /p}' "$page"; exit ;;
     -m | --masters) hosts+=("--masters=$2") masters=$2 ;;
     -n | --nodes) hosts+=("--nodes=$2") nodes=$2 ;;
     --name) hosts+=("--name=$2") ;;

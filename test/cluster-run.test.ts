@@ -1,6 +1,7 @@
 // A cluster from a cluster image: facts, a plan, its execution, interrupted and gone on with, and its end.
 import fs from 'node:fs'
-import { need } from '@pipelayer/testkit'
+import path from 'node:path'
+import { need, ROOT } from '@pipelayer/testkit'
 import t, { type Test } from 'tap'
 import { kubeadmImage, startHosts, type TestHosts } from './cluster-hosts.js'
 import { type Lab, lab } from './lab.js'
@@ -150,6 +151,40 @@ t.test('cluster-exec may be killed at any moment', { skip: SKIP || tooLong, time
   }
   await place.good('cluster-exec < plan.ndjson', { env: hosts.env })
   checkCluster(t, hosts)
+})
+
+t.test('the scripts over the pipe', { skip: SKIP }, async t => {
+  const { place, hosts } = await setUp(t)
+  const run = (command: string) => place.run(command, { env: hosts.env })
+  for (const name of ['cluster-run', 'cluster-join', 'cluster-delete']) {
+    const help = await run(`${name} --help`)
+    const page = fs.readFileSync(path.join(ROOT, 'shell', `${name}.md`), 'utf8')
+    t.equal(help.status, 0)
+    t.ok(page.includes(help.stdout), `${name} --help shows the options of its manual`)
+    t.match(await run(name), { status: 2, stderr: new RegExp(`^${name}: name `) })
+    t.equal((await run(`${name} --nothing cluster:1`)).status, 2)
+  }
+  for (const [command, row] of [
+    [`cluster-delete --dry-run cluster:1 ${CLUSTER}`, /^reset +10\.7\.0\.3 +take Kubernetes away$/m],
+    [
+      `cluster-delete --dry-run cluster:1 ${W1} ${CLUSTER}`,
+      /^reset +10\.7\.0\.1 +take 10-7-0-3 out of the cluster$/m,
+    ],
+  ] as const) {
+    const dry = await run(command)
+    t.equal(dry.status, 0, dry.stderr)
+    t.match(dry.stdout, row, command)
+  }
+  // What this machine has too little of may speak against a new cluster; the plan of its end asks nothing.
+  t.match(
+    (await run(`cluster-run --dry-run -e GREETING=x cluster:1 ${CLUSTER}`)).stdout,
+    /^PHASE|^error|^warning/m,
+  )
+  t.match(
+    (await run(`cluster-join --dry-run cluster:1 10.9.9.9 ${CLUSTER}`)).stderr,
+    /has no host 10\.9\.9\.9/,
+  )
+  t.same(hosts.read(M1, 'var/log/kubeadm.calls'), undefined, 'nothing is done')
 })
 
 t.test('what goes wrong', { skip: SKIP }, async t => {
